@@ -46,6 +46,14 @@ class Fleet:
         where = [f"--scheduler={self.address}", f"--output={self.folder / output}"]
         return ["fleet", "run", *where, *self._security, *words]
 
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a run into the folder "out"; wait until machine a has measured some trials."""
+        command = [*BUFBENCH, *self.words("out", *words)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+            assert eventually(lambda: len(self.measured("a")) > 5)
+            yield running
+
     def spool(self, name: str) -> Path:
         return self.folder / f"spool-{name}"
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from made_up_trials import machine, trial
+from made_up_trials import histogram, machine, trial
 
 from bench.measure.by_cpu import CpuShare
+from bench.measure.late import Late
 from bench.plan.config import Duet, Producer
+from bench.questions.claims.catalogue import judge
+from bench.questions.claims.claim import Finding
 from bench.questions.claims.evidence import Evidence, of_trials
 from bench.record.write import WriteTimes
 from bench.trial.result import Half, State, TrialResult
@@ -117,8 +120,7 @@ def violations(made: TrialResult, count: float) -> TrialResult:
     """Causal violations among 1,200 pairs."""
     assert made.ordering is not None
     return replace(
-        made,
-        ordering=replace(made.ordering, causal_pairs=1_200, causal_violations=round(count)),
+        made, ordering=replace(made.ordering, causal_pairs=1_200, causal_violations=round(count))
     )
 
 
@@ -137,8 +139,8 @@ def rss(made: TrialResult, times: float) -> TrialResult:
     return replace(made, memory=replace(made.memory, observed=observed))
 
 
-def told(kind: str, share: float) -> Set:
-    """A trial that lost as many records as the value says, and was told of ``share`` of them."""
+def reporting(kind: str, share: float) -> Set:
+    """A trial that lost as many records as the value says, and reported ``share`` of them."""
 
     def lose(made: TrialResult, count: float) -> TrialResult:
         lost = _losing(made, round(count))
@@ -164,8 +166,6 @@ def waited(every: int) -> Set:
 
 def bursts(made: TrialResult, late: float) -> TrialResult:
     """1,250 bursts of two with 1 ms between; so many records waited 5 ms, the others 0.1."""
-    from made_up_trials import histogram
-
     assert made.latency is not None
     storm = Storm(count=2_500, burst_size=2, pause_ms=1.0)
     waits_ns = (5_000_000,) * round(late) + (100_000,) * (2_500 - round(late))
@@ -176,6 +176,26 @@ def bursts(made: TrialResult, late: float) -> TrialResult:
             made.latency, count=2_500, max_ns=max(waits_ns), histogram=histogram(*waits_ns)
         ),
     )
+
+
+def stranded(count: int, unknown: int = 0) -> Set:
+    """Bursts of which as many waited, and so many of these without a wake-up."""
+
+    def take(made: TrialResult, late: float) -> TrialResult:
+        left, unclear = min(count, round(late)), min(unknown, round(late))
+        found = Late(
+            threshold_ns=1_000_000,
+            count=round(late),
+            stranded=left,
+            unscheduled=max(0, round(late) - left - unclear),
+            slow_interrupt=0,
+            not_waiting=0,
+            unknown=unclear,
+            involuntary_switches=0,
+        )
+        return replace(bursts(made, late), late=found)
+
+    return take
 
 
 def whole(made: TrialResult, right: float) -> TrialResult:
@@ -190,6 +210,28 @@ def arm(experiment: str, name: str, take: Set, values: Iterable[float]) -> list[
     return [
         take(trial(name, block, experiment=experiment), value) for block, value in enumerate(values)
     ]
+
+
+def arms(experiment: str, take: Set, values: Mapping[str, Iterable[float]]) -> list[TrialResult]:
+    """The trials of several arms, by name."""
+    return [each for name, of_arm in values.items() for each in arm(experiment, name, take, of_arm)]
+
+
+def ladder(experiment: str, ring_kib: int, perf_kib: int, blocks: int = 20) -> list[TrialResult]:
+    """Rungs of 8 to 128 KiB; each transport loses 5 % below its minimum and nothing from there."""
+    return [
+        each
+        for transport, least in (("ringbuf", ring_kib), ("perfbuf", perf_kib))
+        for rung in (8, 16, 32, 64, 128)
+        for each in arm(
+            experiment, f"{transport}@{rung}KiB", dropped, (0.05 * (rung < least),) * blocks
+        )
+    ]
+
+
+def finding(claim: str, found: Evidence) -> Finding:
+    """What is found of one claim."""
+    return next(each.finding for each in judge(found).judgements if each.claim.id == claim)
 
 
 def evidence(

@@ -20,7 +20,7 @@ _ANSWER_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A host and a port."""
+    """Hold a host and a port."""
 
     host: str
     port: int
@@ -48,6 +48,13 @@ class Address:
                 f"{self} is not loopback, and a client of a scheduler can run code on its workers",
                 remedy="make certificates with bufbench fleet certificates, add --certificates",
             )
+
+    def refused(self, what: str) -> MachineUnfit:
+        """Return the error of a scheduler that does not take this worker, or client."""
+        return MachineUnfit(
+            f"what listens at {self} is no scheduler that takes this {what}",
+            remedy="use its own certificates, on both sides or on neither",
+        )
 
     def reached_from(self) -> str:
         """Return this machine's address towards the scheduler; MachineUnfit if nothing answers."""

@@ -40,15 +40,12 @@ def connected(scheduler: Address, security: Any) -> Iterator[Client]:
             uri, security=security, timeout=_SCHEDULER_BACK_S, set_as_default=False, name="bufbench"
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise MachineUnfit(
-            f"what listens at {scheduler} is no scheduler that takes this client",
-            remedy="use its own certificates, on both sides or on neither",
-        ) from error
+        raise scheduler.refused("client") from error
     try:
-        theirs = client.get_versions()["scheduler"]["packages"].get("distributed")
-        if theirs != engine.version():
+        installed = client.get_versions()["scheduler"]["packages"].get("distributed")
+        if installed != engine.version():
             raise UsageError(
-                f"the scheduler at {scheduler} has Dask {theirs}, not {engine.version()}",
+                f"the scheduler at {scheduler} has Dask {installed}, not {engine.version()}",
                 remedy="install the same version on both sides",
             )
         yield client
@@ -111,10 +108,6 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
                 folder.plan.task(row.name).text(),
                 key=f"{folder.plan.id}-{row.name}-{row.attempts}-{time.time_ns()}",
                 workers=[seen.address],
-                allow_other_workers=False,
-                resources={task.RESOURCE: 1},
-                retries=0,
-                pure=False,
             )
         for name, future in [*futures.items()]:
             if future.done():
@@ -179,8 +172,8 @@ def _seen(address: str, shown: Mapping[str, Any]) -> Seen:
 
 def _forget_lost(roster: Roster, futures: dict[str, Future]) -> None:
     """Drop the futures of lost tasks: Dask would wait for their worker for ever."""
-    for name in [each for each in futures if roster.rows[each].state is not State.RUNNING]:
-        if not futures[name].done():
+    for name, future in [*futures.items()]:
+        if roster.rows[name].state is not State.RUNNING and not future.done():
             with suppress(Exception):
                 futures.pop(name).cancel()
 

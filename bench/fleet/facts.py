@@ -17,7 +17,7 @@ KEY = "bufbench"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A machine, as far as the fleet has to know it before it has measured."""
+    """Describe a machine, as far as the fleet has to know it before it has measured."""
 
     bufbench: str
     dask: str
@@ -37,12 +37,12 @@ class Facts:
 
     def objection(self) -> str:
         """Return why the machine is not used by this process; "": it is."""
-        for what, theirs, own in (
+        for what, found, own in (
             ("bufbench", self.bufbench, machine.harness_version()),
             ("Dask", self.dask, engine.version()),
         ):
-            if theirs != own:
-                return f"has {what} {theirs}, not {own}: install the same version there"
+            if found != own:
+                return f"has {what} {found}, not {own}: install the same version there"
         return self.unfit
 
 

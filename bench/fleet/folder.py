@@ -23,7 +23,7 @@ NAME: Final = "fleet.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of fleet.json."""
+    """Hold the content of fleet.json."""
 
     plan: Plan
     machines: tuple[Row, ...] = ()
@@ -31,7 +31,7 @@ class Content:
 
 
 class Folder:
-    """A folder of one run of a fleet; made by ``opened``."""
+    """Keep one run of a fleet in a folder; made by ``opened``."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
         self.path = path

@@ -29,7 +29,7 @@ _KERNEL: Final = r"host|(?:[a-z][a-z-]*:)?[0-9][A-Za-z0-9_.+-]{0,63}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The run that a machine is asked for. ``id`` names the task: one journal for each."""
+    """Describe the run that a machine is asked for. ``id`` names the task: one journal for each."""
 
     id: str
     profile: str | None = None  # None: the single experiment of ``options``
@@ -52,15 +52,11 @@ class Plan:
 
     def words(self, output: Path, *, resume: bool) -> list[str]:
         """Return the command line, without the program; of kernels ``output`` is a folder."""
-        match self.profile:
-            case "kernels":
-                what = ["kernels", "run", *self.only]
-            case "claims":
-                what = ["claims", "--wait", *(f"--only={each}" for each in self.only)]
-            case None:
-                what = ["run", "--quiet", "--wait"]
-            case profile:
-                what = ["run", "--quiet", "--wait", f"--profile={profile}"]
+        what = {
+            "": ["run", "--quiet", "--wait"],
+            KERNELS: ["kernels", "run", *self.only],
+            CLAIMS: ["claims", "--wait", *(f"--only={each}" for each in self.only)],
+        }.get(self.profile or "", ["run", "--quiet", "--wait", f"--profile={self.profile}"])
         options = [f"--{name}={value}" for name, value in self.options.items()]
         resumed = ["--resume"] * (resume and self.resumes)
         return ["--no-config", *what, *options, f"--output={output}", *resumed]

@@ -21,7 +21,7 @@ PATIENCE_S: Final = 60.0
 
 
 class State(StrEnum):
-    """The state of a task, or of a machine without one."""
+    """State what a task is doing, or a machine without one."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -36,7 +36,7 @@ ENDED: Final = frozenset((State.DONE, State.FAILED, State.NOT_USED))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A worker, as the scheduler shows it."""
+    """Describe a worker, as the scheduler shows it."""
 
     address: str
     name: str
@@ -44,10 +44,24 @@ class Seen:
     clock_ahead_s: float = 0.0  # of the scheduler's
     progress: Progress | None = None
 
+    @property
+    def objection(self) -> str:
+        """Return why the worker is not used; "": it is."""
+        if not fits_a_file(self.name):
+            return "its name cannot be a file's"
+        if self.facts is None:
+            return "is not a worker of bufbench's, or of another version"
+        return self.facts.objection()
+
+    def replaces(self, row: Machine) -> bool:
+        """Return whether the worker's machine is of the same type as a row's."""
+        own, other = self.facts, row.facts
+        return own is not None and other is not None and own.type == other.type
+
 
 @dataclass(slots=True, kw_only=True)
 class Machine:
-    """A machine and its task, as in fleet.json."""
+    """Hold a machine and its task, as in fleet.json."""
 
     name: str
     state: State = State.WAITING
@@ -61,13 +75,17 @@ class Machine:
 
 @dataclass(slots=True, kw_only=True)
 class Row(Machine):
-    """A machine and its task while the fleet runs."""
+    """Hold a machine and its task while the fleet runs."""
 
     address: str = ""  # of the worker that does it
     attempts: int = 0
     lost_at_s: float = 0.0
     progress: Progress | None = None
     exit_code: int = 0  # of the command that gave the journal
+
+    def abandoned(self, now_s: float) -> bool:
+        """Return whether its task was lost so long ago that another machine may take it."""
+        return self.state is State.LOST and now_s - self.lost_at_s > GRACE_S
 
 
 class Roster:
@@ -84,7 +102,7 @@ class Roster:
         return all(row.state in ENDED for row in self.rows.values())
 
     def see(self, workers: Mapping[str, Seen], now_s: float) -> None:
-        """Take in who is there: new machines get a row, tasks of those that are gone are lost."""
+        """Take in the workers: new machines get a row, tasks of those that are gone are lost."""
         asked = self._only or {each.name for each in workers.values()}
         self._seen = {each.name: each for each in workers.values() if each.name in asked}
         for seen in self._seen.values():
@@ -108,9 +126,9 @@ class Roster:
             if row.state not in (State.WAITING, State.LOST):
                 continue
             own = self._seen.get(row.machine)
-            if own is None and row.state is State.LOST and now_s - row.lost_at_s > GRACE_S:
+            if own is None and row.abandoned(now_s):
                 own = self._stand_in(row)
-            if own is not None and not _objection(own):
+            if own is not None and not own.objection:
                 yield row, own
 
     def send(self, row: Row, worker: Seen) -> None:
@@ -130,10 +148,9 @@ class Roster:
 
     def _enter(self, seen: Seen, now_s: float) -> None:
         """Give a machine without a task its row: a task of its own, or one that was lost."""
-        if objection := _objection(seen):
-            self.rows[seen.name] = Row(
-                name=seen.name, state=State.NOT_USED, facts=seen.facts, reason=objection
-            )
+        if why := seen.objection:
+            found = Row(name=seen.name, state=State.NOT_USED, facts=seen.facts, reason=why)
+            self.rows[seen.name] = found
         elif (orphan := self._orphan(seen, now_s)) is not None:
             orphan.machine = seen.name
             self.rows.pop(seen.name, None)
@@ -141,28 +158,10 @@ class Roster:
             self.rows[seen.name] = Row(name=seen.name, facts=seen.facts, machine=seen.name)
 
     def _orphan(self, seen: Seen, now_s: float) -> Row | None:
-        for row in self.rows.values():
-            lost = row.state is State.LOST and row.machine not in self._seen
-            if lost and now_s - row.lost_at_s > GRACE_S and _same_type(row.facts, seen.facts):
-                return row
-        return None
+        lost = (row for row in self.rows.values() if row.machine not in self._seen)
+        return next((row for row in lost if row.abandoned(now_s) and seen.replaces(row)), None)
 
     def _stand_in(self, row: Row) -> Seen | None:
         busy = {each.machine for each in self.rows.values() if each.state not in ENDED}
-        for seen in self._seen.values():
-            if seen.name not in busy and _same_type(row.facts, seen.facts):
-                return seen
-        return None
-
-
-def _same_type(one: Facts | None, other: Facts | None) -> bool:
-    return one is not None and other is not None and one.type == other.type
-
-
-def _objection(seen: Seen) -> str:
-    """Return why a worker is not used; "": it is."""
-    if not fits_a_file(seen.name):
-        return "its name cannot be a file's"
-    if seen.facts is None:
-        return "is not a worker of bufbench's, or of another version"
-    return seen.facts.objection()
+        idle = (seen for seen in self._seen.values() if seen.name not in busy)
+        return next((seen for seen in idle if seen.replaces(row)), None)

@@ -19,7 +19,7 @@ from bench.host import ownership
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The end of a task's command, written beside its journal."""
+    """Hold how a task's command ended, as it is written beside the journal."""
 
     exit_code: int
     said: str  # its last line
@@ -28,7 +28,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Progress of the journal that is being written."""
+    """Hold the progress of the journal that is being written."""
 
     trials: int
     planned: int
@@ -43,62 +43,62 @@ class Progress:
 
 
 class Spool:
-    """A folder with two files for each task: its journal, and how it ended."""
+    """Keep two files for each task in a folder: its journal, and how it ended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._following: _Following | None = None
         ownership.make_folder(folder)
 
+    def _file(self, task: str, ending: str = "jsonl") -> Path:
+        return self._folder / f"{task}.{ending}"
+
     @contextmanager
     def held(self, task: str) -> Iterator[Path]:
-        """Yield the task's journal, once nobody else has it; its progress is followed meanwhile.
+        """Yield the task's journal under an exclusive lock, and follow its progress meanwhile.
 
         A worker that lost its scheduler and came back may still be running the task.
         """
-        with (self._folder / f"{task}.lock").open("w") as lock:
+        with self._file(task, "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            journal = self._folder / f"{task}.jsonl"
-            self._following = _Following(journal)
+            self._following = _Following(self._file(task))
             try:
-                yield journal
+                yield self._file(task)
             finally:
                 self._following = None
 
     def ended(self, task: str) -> Ended | None:
-        """Return how the task ended; None where it has not, or its journal is another by now."""
+        """Return how the task ended; None if it has not, or its journal has changed since."""
         from pydantic import TypeAdapter
 
         with suppress(OSError, ValueError):
-            ended = TypeAdapter(Ended).validate_json((self._folder / f"{task}.json").read_bytes())
+            ended = TypeAdapter(Ended).validate_json(self._file(task, "json").read_bytes())
             if sha256(self.read(task)).hexdigest() == ended.sha256:
                 return ended
         return None
 
     def end(self, task: str, ended: Ended) -> None:
-        """Note how the task ended."""
-        path = self._folder / f"{task}.json"
-        ownership.write(path, json.dumps(asdict(ended)).encode())
+        """Record how the task ended."""
+        ownership.write(self._file(task, "json"), json.dumps(asdict(ended)).encode())
 
     def read(self, task: str) -> bytes:
         """Return the task's journal."""
-        return (self._folder / f"{task}.jsonl").read_bytes()
+        return self._file(task).read_bytes()
 
     def folder(self, task: str) -> Path:
         """Return the folder of a task that writes several journals."""
-        return self._folder / f"{task}.d"
+        return self._file(task, "d")
 
     def join(self, task: str) -> None:
         """Make one journal of those in the task's folder."""
         found = sorted(self.folder(task).rglob("*.jsonl"))
-        content = b"".join(each.read_bytes() for each in found)
-        ownership.write(self._folder / f"{task}.jsonl", content)
+        ownership.write(self._file(task), b"".join(each.read_bytes() for each in found))
 
     def forget(self, task: str) -> None:
-        """Remove what is kept of a task, now that it is where it was asked for."""
+        """Remove all files of a task whose journal has been fetched."""
         shutil.rmtree(self.folder(task), ignore_errors=True)
-        for suffix in ("json", "jsonl", "lock"):
-            (self._folder / f"{task}.{suffix}").unlink(missing_ok=True)
+        for ending in ("json", "jsonl", "lock"):
+            self._file(task, ending).unlink(missing_ok=True)
 
     def progress(self) -> Progress | None:
         """Return the progress of the running task, if there is one."""

@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 STATION: Final = "bufbench"
 """The name of the plugin by which a worker's spool is found."""
-RESOURCE: Final = "machine"
-"""Dask's resource of which each worker has one: one task at a time."""
 _LONGEST_S: Final = 7 * 24 * 3600.0
 _MEASURED: Final = (ExitCode.OK, ExitCode.NOT_BALANCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned(Ended):
-    """The result of a task: the whole journal, or why there is none."""
+    """Hold the result of a task: the whole journal, or why it has no journal."""
 
     journal: bytes = b""
 

@@ -16,7 +16,7 @@ from bench.errors import MachineUnfit
 from bench.fleet import facts
 from bench.fleet.address import Address
 from bench.fleet.spool import Spool
-from bench.fleet.task import RESOURCE, STATION
+from bench.fleet.task import STATION
 from bench.host.scratch import folder as scratch_folder
 
 _AGAIN_S: Final = 2.0
@@ -45,7 +45,6 @@ def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[s
 
     return {
         "name": name,
-        "resources": {RESOURCE: 1},
         "nthreads": 1,
         "memory_limit": 0,
         "death_timeout": _JOIN_S,
@@ -98,7 +97,4 @@ def _refused(scheduler: Address, name: str, error: Exception) -> MachineUnfit:
         )
     if not isinstance(error.__cause__ or error, TimeoutError):
         return MachineUnfit(f"{name} cannot work for {scheduler}: {error.__cause__ or error}")
-    return MachineUnfit(
-        f"what listens at {scheduler} is no scheduler that takes this worker",
-        remedy="use its own certificates, on both sides or on neither",
-    )
+    return scheduler.refused("worker")

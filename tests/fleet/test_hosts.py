@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import takewhile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from fleet_hosts import Fleet, fleet, joined
-from tracing import BUFBENCH, bufbench, eventually
+from tracing import bufbench, eventually
 
 from bench.fleet import certificates
 from bench.host import process
@@ -74,9 +73,7 @@ def test_a_link_that_is_cut_for_a_while_costs_nothing(tmp_path: Path) -> None:
         with fleet(tmp_path, address, tmp_path / "certificates") as made:
             made.scheduler()
             made.worker("a", "ip", "netns", "exec", f"{bridge}-a")
-            words = [*BUFBENCH, *made.words("out", "--set=count=30")]
-            with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
-                assert eventually(lambda: len(made.measured("a")) > 5)
+            with made.running("--set=count=30") as running:
                 for state in ("down", "up"):
                     process.run(["ip", "link", "set", f"{bridge}v2", state], timeout_s=10)
                     assert state == "up" or eventually(lambda: len(made.measured("a")) == 30)
@@ -96,9 +93,7 @@ def test_no_scheduler_there_is_a_line(words: tuple[str, ...], port: int) -> None
 
 def test_a_worker_that_is_killed_goes_on_where_it_was(local: Fleet) -> None:
     victim = local.worker("a")
-    words = [*BUFBENCH, *local.words("out", "--set=count=40")]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
-        assert eventually(lambda: len(local.measured("a")) > 5)
+    with local.running("--set=count=40") as running:
         victim.kill()
         victim.wait()
         assert running.stderr is not None
@@ -114,9 +109,7 @@ def test_another_machine_of_the_type_stands_in_and_one_of_another_does_not(local
     victim = local.worker("a")
     local.worker("b")
     local.worker("c", cpu_model="another")
-    words = [*BUFBENCH, *local.words("out", "--machines=3", "--set=count=20")]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
-        assert eventually(lambda: len(local.measured("a")) > 5)
+    with local.running("--machines=3", "--set=count=20") as running:
         victim.kill()
         _, said = running.communicate(timeout=60)
     assert running.returncode == 0, said
@@ -126,9 +119,7 @@ def test_another_machine_of_the_type_stands_in_and_one_of_another_does_not(local
 
 def test_a_scheduler_that_is_started_again_costs_nothing(local: Fleet) -> None:
     local.worker("a")
-    words = [*BUFBENCH, *local.words("out", "--set=count=40")]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
-        assert eventually(lambda: len(local.measured("a")) > 5)
+    with local.running("--set=count=40") as running:
         scheduler = local._running[0]
         scheduler.kill()
         scheduler.wait()
@@ -166,8 +157,7 @@ def test_a_worker_without_privileges_is_a_row_with_its_reason(local: Fleet) -> N
 
 def test_what_was_interrupted_is_resumed_and_nothing_is_measured_twice(local: Fleet) -> None:
     local.worker("a")
-    with subprocess.Popen([*BUFBENCH, *local.words("out", "--set=count=30")]) as running:
-        assert eventually(lambda: len(local.measured("a")) > 5)
+    with local.running("--set=count=30") as running:
         running.send_signal(signal.SIGTERM)
         assert running.wait(10) == 143
     assert "add --resume" in local.run("out", "--set=count=30").stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Who gets which task: a made-up fleet, and a clock by hand."""
+"""Which machine gets which task: a made-up fleet, and a clock set by hand."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_task_that_kills_its_workers_fails() -> None:
     assert roster.rows["a"].state is State.FAILED
 
 
-def test_who_is_not_used_gets_no_task_until_he_is_fit() -> None:
+def test_a_machine_that_is_not_used_gets_no_task_until_it_is_fit() -> None:
     roster = Roster()
     unfit = replace(ONE, unfit="no BTF")
     roster.see(there(a=unfit, old=replace(ONE, bufbench="9"), plain=None, **{"../x": ONE}), 0)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
@@ -27,6 +26,21 @@ class Side(StrEnum):
     def heading(self) -> str:
         """Return the heading of the table."""
         return f"{self[0].upper()}{self[1:]}"
+
+    @property
+    def claim(self) -> Callable[..., Claim]:
+        """Return what makes a claim on this side."""
+        return partial(Claim, side=self)
+
+    @property
+    def timed(self) -> Callable[..., Claim]:
+        """Return what makes a claim that rests on times, or on rates."""
+        return partial(Claim, side=self, of_times=True)
+
+    @property
+    def counted(self) -> Callable[..., Claim]:
+        """Return what makes a claim by a count, not corrected for the number of comparisons."""
+        return partial(Claim, side=self, comparative=False)
 
 
 class Verdict(StrEnum):
@@ -104,6 +118,7 @@ class Claim(Statement):
     of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
     over_kernels: bool = False  # no kernel decides it alone: it has one verdict, over all of them
     on_capabilities: bool = False  # rests on those that a tracer takes, which the run has to try
+    lacks: Callable[[Evidence], str] = lambda _: ""  # kernel or machine; "": nothing
 
     def finding(self, evidence: Evidence) -> Finding:
         """Return what ``evidence`` says, before the correction over all claims."""
@@ -112,13 +127,15 @@ class Claim(Statement):
             lack = f"needs {counted(self.cpus, 'CPU')}, this run had {machine.cpus}"
             return Finding(Verdict.NOT_APPLICABLE, lack)
         try:
+            if lack := self.lacks(evidence):
+                return Finding(Verdict.NOT_APPLICABLE, lack)
             return self.rule(evidence)
         except NotApplicable as lacking:
             return Finding(Verdict.NOT_APPLICABLE, str(lacking))
         except NotMeasured:
-            return Finding(Verdict.NOT_MEASURED, self._lacks(evidence))
+            return Finding(Verdict.NOT_MEASURED, self._without(evidence))
 
-    def _lacks(self, evidence: Evidence) -> str:
+    def _without(self, evidence: Evidence) -> str:
         missing = [name for name in self.experiments if name not in evidence.experiments]
         if missing:
             return f"there are no trials of {', '.join(missing)}"
@@ -128,8 +145,3 @@ class Claim(Statement):
             return f"arms are missing of {', '.join(self.experiments)}"
         names = ", ".join(name for name in cut if cut[name])
         return f"the storms were not the ones asked for in {counted(count, 'trial')} of {names}"
-
-
-for_ring: Final = partial(Claim, side=Side.RING)
-for_perf: Final = partial(Claim, side=Side.PERF)
-for_either: Final = partial(Claim, side=Side.EITHER)

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from statistics import median
+from typing import Final
 
-from bench.judge.floor import LEAST_MARGIN
 from bench.judge.samples import ArmSamples
+from bench.judge.statistics import Scale
 from bench.questions.claims import contrast
 from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
 from bench.questions.claims.evidence import Evidence, Series, Take, series
+from bench.questions.transports.profiles import PERFBUF, RINGBUF
+
+WAYS: Final = {"rb": RINGBUF, "pb": PERFBUF}
+"""The transports as words about a comparison have them."""
 
 Comparison = Callable[[Evidence], Contrast]
 Comparisons = Sequence[Comparison] | Callable[[Evidence], Iterable[Contrast]]
@@ -30,6 +35,14 @@ class Of:
     transport: str
     variant: str = ""
     budget: str = ""
+    _: KW_ONLY
+    before: Of | None = None  # in place of it, of journals that lack the experiment
+
+    def here(self, evidence: Evidence) -> Of:
+        """Return the number, or what is in place of it."""
+        if self.before is None or evidence.samples(self.experiment).arms:
+            return self
+        return self.before
 
     def arm(self, evidence: Evidence) -> ArmSamples:
         """Return the arm; NotMeasured if it has no trials."""
@@ -37,51 +50,50 @@ class Of:
 
     def __call__(self, evidence: Evidence) -> Series:
         """Return the number in every block; NotMeasured if there is none."""
-        return series(self.experiment, self.arm(evidence), self.take)
+        one = self.here(evidence)
+        return series(one.experiment, one.arm(evidence), one.take)
 
     def median(self, evidence: Evidence) -> float:
         """Return the median over blocks."""
         return median(self(evidence).values.values())
-
-    def measured(self, evidence: Evidence) -> bool:
-        """Return whether the experiment was run at all."""
-        return bool(evidence.samples(self.experiment).arms)
 
     def taking(self, take: Take) -> Of:
         """Return another number of the same arm."""
         return replace(self, take=take)
 
 
-def both(take: Take, experiment: str, variant: str = "") -> tuple[Of, Of]:
-    """Return the number of the ring's arm, and of the perf buffers'."""
-    return Of(take, experiment, "ringbuf", variant), Of(take, experiment, "perfbuf", variant)
+def both(take: Take, experiment: str, *variants: str) -> dict[str, Of]:
+    """Return the number of the ring, "rb", and the perf buffers; of variants, "rb, delayed"."""
+    return {
+        f"{words}, {variant}" if len(variants) > 1 else words: Of(take, experiment, way, variant)
+        for words, way in WAYS.items()
+        for variant in variants or ("",)
+    }
 
 
 def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
     """Compare a / b, or (a / b) / (c / d); the margin is what twins are unlike by unless given."""
 
     def compare(evidence: Evidence) -> Contrast:
-        held = margin
+        one, held = parts[0].here(evidence), margin
         if held is None:
-            held = ratio_margin(evidence, parts[0].take, parts[0].experiment)
+            held = ratio_margin(evidence, one.take, one.experiment)
         return contrast.ratio(what, *(part(evidence) for part in parts), margin=held)
 
     return compare
 
 
-def within(what: str, left: Of, right: Of, otherwise: Comparison) -> Comparison:
-    """Compare within the storms of a duet; ``otherwise``, where a journal has no such duet."""
-    compare = over(what, left, right, margin=LEAST_MARGIN)
-    return lambda evidence: (compare if left.measured(evidence) else otherwise)(evidence)
-
-
 def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
-    """Compare two shares by difference; the margin is what twins are unlike by, or ``least``."""
+    """Compare two shares by difference; the margin is what twins are unlike by, or ``least``.
+
+    Of two shares at one budget, what twins of that budget are unlike by.
+    """
+    budget = left.budget if left.budget == right.budget else ""
     return lambda evidence: contrast.difference(
         what,
         left(evidence),
         right(evidence),
-        margin=max(least, share_margin(evidence, left.take, left.experiment)),
+        margin=max(least, share_margin(evidence, left.take, left.experiment, budget=budget)),
     )
 
 
@@ -97,7 +109,9 @@ def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
     return [compare(evidence) for compare in comparisons]
 
 
-def levels(form: Form, parts: Mapping[str, Of], beside: Of | None = None) -> Detail:
+def levels(
+    form: Form, parts: Mapping[str, Of], beside: Of | None = None, scale: Scale = Scale.RATIO
+) -> Detail:
     """Return a line for each part: its median, or where it lies as paired with ``beside``."""
 
     def lines(evidence: Evidence) -> Iterable[str]:
@@ -105,7 +119,7 @@ def levels(form: Form, parts: Mapping[str, Of], beside: Of | None = None) -> Det
             if beside is None:
                 yield form(words, part.median(evidence))
             else:
-                yield form(words, sides(part(evidence), beside(evidence))[0])
+                yield form(words, sides(part(evidence), beside(evidence), scale)[0])
 
     return lines
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from math import ceil, exp, inf, log, log1p
 from operator import sub
@@ -16,19 +16,12 @@ from typing import Final
 import numpy as np
 
 from bench.amounts import counted
+from bench.judge import statistics
 from bench.judge.floor import LEAST_MARGIN, shown_by
 from bench.judge.load import contradict
 from bench.judge.metrics import Unit
 from bench.judge.samples import Place
-from bench.judge.statistics import (
-    FEWEST_BLOCKS,
-    Estimate,
-    Scale,
-    one_sided,
-    paired_difference,
-    paired_ratio,
-    within_p,
-)
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, one_sided
 from bench.plan.experiments import twins
 from bench.questions.claims.claim import Measured, Verdict
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
@@ -101,7 +94,7 @@ class Contrast:
             return Verdict.INCONCLUSIVE, 1.0
         lower, upper = (low, high) if self.scale is Scale.DIFFERENCE else map(_log, (low, high))
         found = self.estimate
-        inside = within_p(self.values, lower, upper)
+        inside = statistics.within_p(self.values, lower, upper)
         if low <= found.low and found.high <= high and inside < SURE:
             return Verdict.REPRODUCED, inside
         beyond = min(
@@ -153,8 +146,8 @@ _one_sided = lru_cache(maxsize=1_024)(one_sided)
 def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
     """Resample once: a rule looks at the same numbers several times."""
     if scale is Scale.RATIO:
-        return paired_ratio([exp(value) for value in values], [1.0] * len(values))
-    return paired_difference(values, [0.0] * len(values), mean=True)
+        return statistics.paired_ratio([exp(value) for value in values], [1.0] * len(values))
+    return statistics.paired_difference(values, [0.0] * len(values), mean=True)
 
 
 def bases(parts: Iterable[Series | Contrast]) -> tuple[TrialSet, ...]:
@@ -196,7 +189,7 @@ def difference(
 ) -> Contrast:
     """Compare ``left`` minus ``right`` within blocks, of shares; without ``right``, with none."""
     parts = (left,) if right is None else (left, right)
-    less = right.values if right is not None else dict.fromkeys(left.values, 0.0)
+    less = dict.fromkeys(left.values, 0.0) if right is None else right.values
     return Contrast(
         what=what,
         scale=Scale.DIFFERENCE,
@@ -234,18 +227,26 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
     )
 
 
-def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Scale) -> float:
-    """Return how much A/A twins are surely unlike in these experiments, at most; 0 without any.
+def noise(
+    compare: Callable[..., Contrast],
+    least: float,
+    evidence: Evidence,
+    take: Take,
+    *experiments: str,
+    budget: str = "",
+) -> float:
+    """Return how much A/A twins are surely unlike in these experiments, but at least ``least``.
 
-    It is the near edge of their interval. The far edge is mostly the chance that the intervals of
-    all contrasts allow for already: by it, an arm that loses a tenth in every second trial would
-    not differ from one that never loses.
+    With ``budget``, only those of that budget. It is the near edge of their interval. The far edge
+    is mostly the chance that the intervals of all contrasts allow for already: by it, an arm that
+    loses a tenth in every second trial would not differ from one that never loses.
     """
-    sizes = [0.0]
-    compare = ratio if scale is Scale.RATIO else difference
+    sizes = [least]
     for name in experiments:
         samples = evidence.samples(name)
         for pair in twins(samples.names):
+            if budget not in ("", pair.left.budget):
+                continue
             with suppress(NotMeasured):
                 both = (samples.arms[arm] for arm in (pair.left, pair.right))
                 left, right = (series(name, arm, take) for arm in both)
@@ -253,11 +254,5 @@ def floor(evidence: Evidence, take: Take, experiments: Iterable[str], scale: Sca
     return max(sizes)
 
 
-def ratio_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """Return the margin of a ratio: what twins are unlike by, but at least 2 %."""
-    return max(LEAST_MARGIN, floor(evidence, take, experiments, Scale.RATIO))
-
-
-def share_margin(evidence: Evidence, take: Take, *experiments: str) -> float:
-    """Return the margin of a difference of shares: what twins are unlike by."""
-    return floor(evidence, take, experiments, Scale.DIFFERENCE)
+ratio_margin: Final = partial(noise, ratio, LEAST_MARGIN)
+share_margin: Final = partial(noise, difference, 0.0)

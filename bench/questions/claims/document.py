@@ -4,48 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
-from bench.questions.claims.catalogue import Judged, Judgement
-from bench.questions.claims.claim import Claim, Finding, Side, Verdict
+from bench.questions.claims.catalogue import REFUSED, Judged, Judgement
+from bench.questions.claims.claim import Side, Verdict
 from bench.questions.claims.data import judged_data
 from bench.questions.claims.expectations import Expectations
-from bench.questions.claims.refused import REFUSED
 from bench.questions.claims.sources import links
-from bench.questions.claims.words import (
-    MARKS,
-    SIGNS,
-    SPOKEN,
-    badge,
-    checks,
-    figure,
-    notes,
-    reason,
-    tally,
-)
+from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, checks, figure, notes, tally
+from bench.questions.claims.words import reason as why
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
-from bench.report.document import (
-    Cell,
-    Column,
-    Definitions,
-    Document,
-    Evidence,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Sentence,
-    Strip,
-    Table,
-    TrialSet,
-    pick,
-)
+from bench.report import document as parts
+from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
 from bench.report.units import clean, number
 
 _COLUMNS: Final = (
@@ -54,6 +28,7 @@ _COLUMNS: Final = (
     Column(heading="measured (95 % interval)", numeric=False),
     Column(heading="blocks"),
 )
+_reason: Final = partial(Sentence, level=Level.EVIDENCE)
 
 
 def document(
@@ -78,15 +53,21 @@ def document(
     )
 
 
-def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[Part]:
-    yield from (Note(text=line, mark=Mark.OPEN) for line in notes(judged))
+def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part]:
+    yield from (Note(text=line, mark=parts.Mark.OPEN) for line in notes(judged))
     by_verdict = {
         verdict: found
         for verdict in Verdict
         if (found := [each for each in judged.judgements if each.finding.verdict is verdict])
     }
     for verdict in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
-        yield from map(_decision, by_verdict.get(verdict, ()))
+        for each in by_verdict.get(verdict, ()):
+            figures = filter(None, (_figure(each), why(each.finding)))
+            yield Sentence(
+                lead=f"{badge(each.finding)}, {each.claim.id}",
+                text="; ".join((each.claim.statement, *figures)),
+                evidence=_evidence(each),
+            )
     by_side = {
         side: found
         for side in Side
@@ -101,7 +82,7 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[Part]:
     if text:
         yield Note(text=f"{text[0].upper()}{text[1:]}")
     for side, found in by_side.items():
-        yield Table(
+        yield parts.Table(
             key=f"claims-{side.name.lower()}",
             title=side.heading,
             corner="claim",
@@ -109,101 +90,89 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[Part]:
             rows=tuple(map(_row, found)),
             level=Level.EVIDENCE,
         )
-    yield Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
+    yield parts.Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
     for found in by_side.values():
         yield from (_fold(each, lines, badge(each.finding)) for each in found)
     if text:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
         summary = f"Claims that could not be judged: {len(folds)}"
-        yield Fold(key="not-judged", summary=summary, parts=folds)
+        yield parts.Fold(key="not-judged", summary=summary, parts=folds)
     refused = "; ".join(f"{each.id} ({each.reason})" for each in REFUSED)
     yield Note(text=f"Published, and not judged: {refused}", level=Level.EVIDENCE)
-
-
-def _decision(judgement: Judgement) -> Sentence:
-    claim, finding = judgement.claim, judgement.finding
-    measured = finding.measured
-    found = f"; {measured.what}: {figure(measured)}" if measured is not None else ""
-    return Sentence(
-        lead=f"{badge(finding)}, {claim.id}",
-        text=f"{claim.statement}{found}; {reason(finding)}",
-        evidence=_evidence(finding),
-    )
 
 
 def _grouped(judgements: Iterable[Judgement]) -> str:
     """Return names by reason; of missing experiments each claim's fold says which."""
     by_reason: dict[str, list[str]] = {}
     for each in judgements:
-        why = each.finding.reason
+        reason = each.finding.reason
         if each.finding.verdict is Verdict.NOT_MEASURED:
-            why = why.partition(" of ")[0]
-        by_reason.setdefault(why, []).append(each.claim.id)
-    return "; ".join(f"{', '.join(names)} ({clean(why)})" for why, names in by_reason.items())
+            reason = reason.partition(" of ")[0]
+        by_reason.setdefault(reason, []).append(each.claim.id)
+    return "; ".join(f"{', '.join(names)} ({clean(each)})" for each, names in by_reason.items())
 
 
-def _evidence(finding: Finding) -> Evidence:
-    return Evidence(
-        trials=finding.rests_on,
-        low=finding.measured.low if finding.measured is not None else None,
-        high=finding.measured.high if finding.measured is not None else None,
-    )
+def _figure(judgement: Judgement) -> str:
+    """Return the number that decided, with its name; "" without one."""
+    measured = judgement.finding.measured
+    return f"{measured.what}: {figure(measured)}" if measured is not None else ""
 
 
-def _row(judgement: Judgement) -> Row:
+def _evidence(judgement: Judgement) -> parts.Evidence:
+    finding, measured = judgement.finding, judgement.finding.measured
+    if measured is None:
+        return parts.Evidence(trials=finding.rests_on)
+    return parts.Evidence(trials=finding.rests_on, low=measured.low, high=measured.high)
+
+
+def _row(judgement: Judgement) -> parts.Row:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
-    number_cell = Cell(text="in words, see why")
-    if measured is not None:
-        number_cell = Cell(text=f"{measured.what}: {figure(measured)}", value=measured.point)
-    return Row(
+    point = None if measured is None else measured.point
+    return parts.Row(
         heading=Cell(text=claim.id, hint=claim.statement),
         cells=(
             Cell(text=badge(finding), mark=MARKS[finding.verdict]),
             Cell(text=claim.published),
-            number_cell,
+            Cell(text=_figure(judgement) or "in words, see why", value=point),
             Cell(text=str(finding.blocks), value=finding.blocks),
         ),
-        evidence=_evidence(finding),
+        evidence=_evidence(judgement),
     )
 
 
-def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> Fold:
+def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> parts.Fold:
     claim, finding = judgement.claim, judgement.finding
-    return Fold(
+    return parts.Fold(
         key=claim.id,
         summary=f"{claim.id}: {claim.statement}",
         badge=shown,
         mark=MARKS[finding.verdict],
         gist=figure(finding.measured),
-        parts=tuple(_reasons(claim, finding, lines)),
+        parts=tuple(_reasons(judgement, lines)),
         links=tuple(links(claim.sources)),
     )
 
 
-def _reasons(claim: Claim, finding: Finding, lines: Mapping[TrialSet, str]) -> Iterator[Part]:
-    yield Sentence(
-        lead=finding.verdict.value.capitalize(),
-        text=f"{reason(finding)}.",
-        evidence=_evidence(finding),
-        level=Level.EVIDENCE,
-    )
-    measured = finding.measured
+def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part]:
+    claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
+    verdict = finding.verdict.value.capitalize()
+    yield _reason(lead=verdict, text=f"{why(finding)}.", evidence=_evidence(judgement))
     if measured is not None:
-        yield Sentence(lead="Measured", text=measured.what, level=Level.EVIDENCE)
+        yield _reason(lead="Measured", text=measured.what)
     if measured is not None and measured.blocks:
         shown = [measured.low, measured.high, measured.bound, *measured.blocks]
         least, most, bound = (
             number(value, measured.unit) for value in (min(shown), max(shown), measured.bound)
         )
         yield pick(
-            Strip,
+            parts.Strip,
             measured,
             ratio=measured.unit is Unit.TIMES,
             words=f"{counted(len(measured.blocks), 'block')} from {least} to {most}; bound "
             f"{bound} (the line across); the bar is the 95 % interval",
             level=Level.BACKGROUND,
         )
-    yield from (Sentence(text=detail, level=Level.EVIDENCE) for detail in finding.details)
+    yield from (_reason(text=detail) for detail in finding.details)
     entries = {
         "Published": (claim.published,),
         "Sources": (claim.sources,),
@@ -216,4 +185,4 @@ def _reasons(claim: Claim, finding: Finding, lines: Mapping[TrialSet, str]) -> I
             for basis in finding.rests_on
         ),
     }
-    yield Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))
+    yield parts.Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))

@@ -22,7 +22,6 @@ from bench.trial.result import State, TrialResult
 Take = Callable[[TrialResult], float | None]
 """Take a number of a trial; None where it has no meaning."""
 
-
 _OTHERWISE: Final = {
     "lost-counts": "told",  # its name up to schema 3
     "capacity-spread": "memory-spread",  # drained every 10 ms, or of a kernel matrix

@@ -106,13 +106,10 @@ def waited_share(trial: TrialResult) -> float | None:
     return latency.p99_ns / (trial.config.producer.watermark * between_ns)
 
 
-def rss_over_physical(trial: TrialResult) -> float | None:
-    """Return VmRSS that opening the buffers added, over the bytes that they really take."""
-    memory = trial.memory
-    if memory is None or not memory.observed.rss_bytes:
-        return None
-    return memory.observed.rss_bytes / memory.footprint.physical_bytes
-
+rss_over_physical: Final = _positive(
+    ratio("memory.observed.rss_bytes", "memory.footprint.physical_bytes")
+)
+"""VmRSS that opening the buffers added, over the bytes that they really take."""
 
 quiet_dropped_share: Final = _quiet(
     lambda cpu: cpu.dropped / cpu.attempted if cpu.attempted else None

@@ -8,17 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
+from bench.judge import statistics
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import (
-    FEWEST_BLOCKS,
-    loss_bound,
-    one_sided,
-    paired_difference,
-    paired_ratio,
-)
+from bench.judge.statistics import FEWEST_BLOCKS, loss_bound, one_sided
+from bench.questions.claims import compare
 from bench.questions.claims.claim import Finding, Measured, Verdict
-from bench.questions.claims.compare import Comparison, Comparisons, Detail, made
+from bench.questions.claims.compare import Comparison, Comparisons, Detail, Form, Of
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series
 from bench.report.document import TrialSet
@@ -107,7 +103,9 @@ def lines(details: Sequence[Detail], evidence: Evidence) -> list[str]:
 
 def above(*comparisons: Comparison, details: Sequence[Detail] = (), side: int = 1) -> Rule:
     """Return the rule that every comparison lies above its margin (``side`` -1: that one does)."""
-    return lambda evidence: all_of(made(comparisons, evidence), lines(details, evidence), side=side)
+    return lambda evidence: all_of(
+        compare.made(comparisons, evidence), lines(details, evidence), side=side
+    )
 
 
 def mean_above(
@@ -119,16 +117,23 @@ def mean_above(
     """
 
     def judge(evidence: Evidence) -> Finding:
-        found = made(each, evidence)
+        found = compare.made(each, evidence)
         if without and not found:
-            few = FEWEST_BLOCKS
-            return Finding(INCONCLUSIVE, without, further_blocks=few, p=1.0)
+            return Finding(INCONCLUSIVE, without, further_blocks=FEWEST_BLOCKS, p=1.0)
         return all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
 
     return judge
 
 
-def held(rule: Rule, comparison: Comparison, *, high: float, words: str, low: float = -inf) -> Rule:
+def exceeds(what: str, form: Form, parts: Mapping[str, Of]) -> Rule:
+    """Return the rule that the first of two numbers is larger; both stand beside it, as paired."""
+    left, right = parts.values()
+    return above(compare.over(what, left, right), details=[compare.levels(form, parts, right)])
+
+
+def held(
+    rule: Rule, comparison: Comparison, *, words: str, low: float = -inf, high: float = NEARLY_NONE
+) -> Rule:
     """Hold ``rule`` to a part of its claim that says "no" or "no more".
 
     It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``; its p
@@ -247,9 +252,9 @@ def inside(
         found = parts(evidence)
         values = [value for part in found for value in part.values.values()]
         if unit is Unit.TIMES:
-            centre = paired_ratio(values, [1.0] * len(values))
+            centre = statistics.paired_ratio(values, [1.0] * len(values))
         else:
-            centre = paired_difference(values, [0.0] * len(values), mean=True)
+            centre = statistics.paired_difference(values, [0.0] * len(values), mean=True)
         blocks = min(len(part.values) for part in found)
         said = first(
             (blocks < FEWEST_BLOCKS, *TOO_FEW),

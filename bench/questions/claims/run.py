@@ -63,14 +63,10 @@ def left_out(
     everywhere, here = _planned(range(_ENOUGH_CPUS)), _here(cpus, kernel)
     if claims is not None:
         everywhere, here = needed(claims, everywhere), needed(claims, here)
-    return (
-        *(
-            f"{name}: left out, it needs more CPUs than the {len(cpus)} that may be used"
-            for name in (each.name for each in everywhere)
-            if name not in {each.name for each in here}
-        ),
-        *omitted(here),
-    )
+    known = {each.name for each in here}
+    why = f"left out, it needs more CPUs than the {len(cpus)} that may be used"
+    lacking = (f"{each.name}: {why}" for each in everywhere if each.name not in known)
+    return (*lacking, *omitted(here))
 
 
 def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
@@ -84,8 +80,8 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
         )
         for each in quickly(_OF_PROFILES, on.cpus)
     )
-    ordered = [name for name in dict.fromkeys((*_FIRST, *known)) if name in known]
-    found = (*of_profiles, *(each for name in ordered for each in known[name].experiments(on)))
+    ordered = [known[name] for name in dict.fromkeys((*_FIRST, *known))]
+    found = (*of_profiles, *(each for family in ordered for each in family.experiments(on)))
     return tuple(each for each in found if on.count > 1 or not each.duet)
 
 

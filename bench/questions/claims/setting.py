@@ -21,7 +21,7 @@ MORE_BLOCKS: Final = 12
 """For times that differ by less than some noise, and for ratios of ratios: four more blocks give
 far smaller p."""
 MOST_BLOCKS: Final = 16
-"""For a ladder, where each block shows but a step of a factor of two; for producers, who meet at
+"""For a ladder, where each block shows but a step of a factor of two; for producers, which meet at
 the lock in some trials far more often than in others; and for rates, which have two regimes."""
 
 DUET_STORMS: Final = 16  # of 0.2 s each, which see differences of 1 to 3 %

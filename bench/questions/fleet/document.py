@@ -4,29 +4,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.comparison import Outcome
 from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
-from bench.questions.fleet.judge import ClaimOver, Fleet, Member, Number
+from bench.questions.claims.words import MARKS, SIGNS, SPOKEN
+from bench.questions.fleet.judge import ClaimOver, Fleet, Member, Number, OnMachine
 from bench.questions.transports.standing import Question
 from bench.report import document as parts
-from bench.report.document import (
-    NONE,
-    Cell,
-    Column,
-    Document,
-    Effect,
-    Effects,
-    Forest,
-    Level,
-    Mark,
-    Note,
-    Sentence,
-)
+from bench.report.document import NONE, Cell, Column, Document, Level, Note, Sentence
 from bench.report.units import budget, share
 
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
@@ -37,11 +26,6 @@ _ASKED: Final = {
     Question.LATENCY: "Median latency",
     Question.CPU: "Consumer CPU",
     Question.WRITE: "Time of a write",
-}
-_SIGNS: Final = {
-    Verdict.REPRODUCED: ("✓", Mark.GOOD),
-    Verdict.REFUTED: ("✗", Mark.BAD),
-    Verdict.INCONCLUSIVE: ("?", Mark.OPEN),
 }
 _LARGE: Final = 10.0  # times: fewer digits
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
@@ -96,8 +80,8 @@ def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
     """
     for question in Question:
         of = [each for each in numbers if each.question is question]
-        most = max((len(each.told) for each in of), default=0)
-        often = [each for each in of if 2 * len(each.told) >= most]
+        most = max((len(each.machines) for each in of), default=0)
+        often = [each for each in of if 2 * len(each.machines) >= most]
         if often:
             yield question, max(often, key=_preference)
 
@@ -108,25 +92,24 @@ def _preference(number: Number) -> tuple[bool, bool, int, bool]:
     return (
         number.experiment.endswith("duet") is within_storms,
         of_order,
-        len(number.told),
+        len(number.machines),
         number.budget == "64KiB",
     )
 
 
 def _sentence(number: Number) -> str:
-    counts = Counter(_SIDES.get(each.outcome, "undecided or equal") for each in number.told)
+    counts = Counter(_SIDES.get(each.outcome, "undecided or equal") for each in number.machines)
     votes = ", ".join(f"{words} on {counts[words]}" for words in sorted(counts))
     next_one = _between(number, number.next_low, number.next_high, " to ")
     said = f"; the next machine's lies from {next_one}" if next_one else ""
     return (
-        f"{number.left} against {number.right} in {number.experiment}: "
-        f"{_effect(number, number.point, number.low, number.high)} over "
-        f"{counted(len(number.told), 'machine')}{said}; {votes}."
+        f"{_arms(number)} in {number.experiment}: {_effect(number, number)} over "
+        f"{counted(len(number.machines), 'machine')}{said}; {votes}."
     )
 
 
-def _effect(number: Number, point: float, low: float, high: float) -> str:
-    return f"{_value(number, point)} ({_between(number, low, high, ' to ')})"
+def _effect(number: Number, of: Number | OnMachine) -> str:
+    return f"{_value(number, of.point)} ({_between(number, of.low, of.high, ' to ')})"
 
 
 def _between(number: Number, low: float | None, high: float | None, word: str) -> str:
@@ -150,7 +133,7 @@ def _of_claims(claims: Sequence[ClaimOver]) -> str:
 
 
 def _decided(claim: ClaimOver) -> int:
-    return sum(claim.counted(each) for each in _SIGNS)
+    return sum(claim.counted(each) for each in SPOKEN)
 
 
 def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
@@ -173,128 +156,112 @@ def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
         yield Sentence(lead="Unlike the others", text=f"{name}, in {counted(count, 'number')}.")
 
 
-def _numbers(numbers: Sequence[Number]) -> parts.Table:
-    headings = ("machines", "mean", "95 % interval", "next machine", "I²", "less", "more")
+def _table(
+    key: str,
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Iterable[Cell]],
+    *,
+    words: Sequence[str] = (),
+    level: Level = Level.EVIDENCE,
+) -> parts.Table:
+    """Return a table; the first cell of a row is its heading, columns of ``words`` no numbers."""
     return parts.Table(
-        key="numbers",
-        title="Every number over machines",
-        corner="number",
-        columns=tuple(Column(heading=each) for each in headings),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(
-                    text=f"{_ASKED[each.question]}, {each.experiment} at {budget(each.budget)}: "
-                    f"{each.left} against {each.right}"
-                ),
-                cells=tuple(_cells(each)),
-            )
-            for each in numbers
-        ),
-        level=Level.EVIDENCE,
+        key=key,
+        title=title,
+        corner="number" if key == "numbers" else "claim",
+        columns=tuple(Column(heading=each, numeric=each not in words) for each in headings),
+        rows=tuple(parts.Row(heading=first, cells=tuple(cells)) for first, *cells in rows),
+        level=level,
     )
 
 
+def _numbers(numbers: Sequence[Number]) -> parts.Table:
+    headings = ("machines", "mean", "95 % interval", "next machine", "I²", "less", "more")
+    return _table("numbers", "Every number over machines", headings, map(_cells, numbers))
+
+
+def _arms(number: Number) -> str:
+    return f"{number.left} against {number.right}"
+
+
 def _cells(number: Number) -> Iterator[Cell]:
-    yield Cell(text=f"{len(number.told)}", value=len(number.told))
+    where = f"{number.experiment} at {budget(number.budget)}"
+    yield Cell(text=f"{_ASKED[number.question]}, {where}: {_arms(number)}")
+    yield Cell(text=f"{len(number.machines)}", value=len(number.machines))
     yield Cell(text=_value(number, number.point), value=number.point)
     for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
         yield Cell(text=_between(number, low, high, " .. ") or NONE)
     yield Cell(text=share(number.inconsistency), value=number.inconsistency)
     for outcome in _SIDES:
-        count = sum(each.outcome is outcome for each in number.told)
+        count = sum(each.outcome is outcome for each in number.machines)
         yield Cell(text=f"{count}", value=count)
 
 
-def _forest(numbers: Sequence[Number]) -> Forest:
+def _forest(numbers: Sequence[Number]) -> parts.Forest:
     """Return a row for each machine, and one for all, of each question's main number."""
-    return Forest(
+    return parts.Forest(
         key="machines",
         title="Machine by machine",
         groups=tuple(
-            Effects(
-                title=f"{_ASKED[question]}: {number.left} against {number.right}",
+            parts.Effects(
+                title=f"{_ASKED[question]}: {_arms(number)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
-                more=f"{len(number.told) - _MOST_IN_FOREST} more machines"
-                if len(number.told) > _MOST_IN_FOREST
+                more=f"{len(number.machines) - _MOST_IN_FOREST} more machines"
+                if len(number.machines) > _MOST_IN_FOREST
                 else "",
             )
             for question, number in _headlines(numbers)
-            if len({(each.low, each.high) for each in number.told}) > 1
+            if len({(each.low, each.high) for each in number.machines}) > 1
         ),
         hint="Left of the line the first arm has less. Diamond: all machines together.",
     )
 
 
-def _effects(number: Number) -> Iterator[Effect]:
-    told = sorted(number.told, key=lambda each: each.member not in number.apart)
-    rows = [(each.member, each.point, each.low, each.high) for each in told[:_MOST_IN_FOREST]]
-    for label, point, low, high in (*rows, ("all", number.point, number.low, number.high)):
-        yield Effect(
-            label=label,
+def _effects(number: Number) -> Iterator[parts.Effect]:
+    first = sorted(number.machines, key=lambda each: each.member not in number.apart)
+    rows: list[OnMachine | Number] = [*first[:_MOST_IN_FOREST], number]
+    for each in rows:
+        yield parts.Effect(
+            label=each.member if isinstance(each, OnMachine) else "all",
             key="table-numbers",
-            point=point,
-            low=low,
-            high=high,
+            point=each.point,
+            low=each.low,
+            high=each.high,
             margin=0.0,
-            words=_effect(number, point, low, high),
-            duet=label == "all",
+            words=_effect(number, each),
+            duet=each is number,
         )
 
 
 def _claims(claims: Sequence[ClaimOver]) -> parts.Table:
-    headings = ("reproduced", "refuted", "inconclusive", "refuted on", "which have")
-    return parts.Table(
-        key="claims",
-        title="Claims over machines",
-        corner="claim",
-        columns=tuple(
-            Column(heading=each, numeric=place < 3) for place, each in enumerate(headings)
-        ),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(text=each.id, hint=each.statement),
-                cells=(
-                    *(
-                        Cell(text=f"{each.counted(verdict)}", value=each.counted(verdict))
-                        for verdict in _SIGNS
-                    ),
-                    Cell(text=_refuting(each)),
-                    Cell(text=", ".join(each.refuted_have) or NONE),
-                ),
-            )
-            for each in claims
-        ),
-        level=Level.EVIDENCE,
-    )
+    words = ("refuted on", "which have")
+    headings = (*map(str, SPOKEN), *words)
+    return _table("claims", "Claims over machines", headings, map(_counts, claims), words=words)
 
 
-def _refuting(claim: ClaimOver) -> str:
+def _counts(claim: ClaimOver) -> Iterator[Cell]:
+    yield Cell(text=claim.id, hint=claim.statement)
+    for verdict in SPOKEN:
+        yield Cell(text=f"{claim.counted(verdict)}", value=claim.counted(verdict))
     names = [name for name, each in claim.verdicts.items() if each is Verdict.REFUTED]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more if names else NONE
+    yield Cell(text=", ".join(names[:3]) + more or NONE)
+    yield Cell(text=", ".join(claim.refuted_have) or NONE)
 
 
 def _matrix(fleet: Fleet) -> parts.Table:
     names = [each.name for each in fleet.members]
-    return parts.Table(
-        key="matrix",
-        title="Machine by claim",
-        corner="claim",
-        columns=tuple(Column(heading=each, numeric=False) for each in names),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(text=claim.id),
-                cells=tuple(_verdict(claim.verdicts.get(name)) for name in names),
-            )
-            for claim in fleet.claims
-        ),
-        level=Level.BACKGROUND,
+    rows = (
+        [Cell(text=each.id), *(_verdict(each.verdicts.get(name)) for name in names)]
+        for each in fleet.claims
     )
+    level = Level.BACKGROUND
+    return _table("matrix", "Machine by claim", names, rows, words=names, level=level)
 
 
 def _verdict(verdict: Verdict | None) -> Cell:
-    if verdict not in _SIGNS:
+    if verdict not in SPOKEN:
         return Cell(text=NONE)
-    sign, mark = _SIGNS[verdict]
-    return Cell(text=f"{sign} {verdict.value}", mark=mark)
+    return Cell(text=f"{SIGNS[verdict]} {verdict}", mark=MARKS[verdict])

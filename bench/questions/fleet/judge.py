@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from math import exp, inf, log
+from operator import attrgetter
 from typing import Final
 
 from bench.journal.schema import JournalContent
@@ -28,7 +30,7 @@ _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
 """Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
 
 _FEWEST_IN_GROUP: Final = 3
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +66,20 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """One number between two arms, over all machines that have it."""
+class Between:
+    """Name the two arms that a number is about, and the question that it answers."""
 
     question: Question
     experiment: str
     budget: str
     left: str  # arm
     right: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Between):
+    """One number between two arms, over all machines that have it."""
+
     scale: Scale
     point: float
     low: float
@@ -80,7 +88,7 @@ class Number:
     next_high: float | None
     between: float  # by how much true effects scatter: of a ratio a factor, as 1.05
     inconsistency: float
-    told: tuple[OnMachine, ...]
+    machines: tuple[OnMachine, ...]
     apart: tuple[str, ...]  # machines unlike the others
     splits: tuple[Split, ...] = ()
 
@@ -113,21 +121,16 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The difference of two arms on one machine, in a number that answers a question."""
+class Answer(Between):
+    """Hold by how much two arms differ on one machine, in a number that answers a question."""
 
-    question: Question
-    experiment: str
-    budget: str
-    left: str  # arm
-    right: str
     estimate: Estimate
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A claim on one machine."""
+    """Hold the verdict on a claim on one machine."""
 
     id: str
     statement: str
@@ -136,7 +139,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The results of one machine that a fleet needs."""
+    """Hold the results of one machine that a fleet needs."""
 
     machine: Machine | None
     answers: tuple[Answer, ...]
@@ -169,14 +172,13 @@ def judge(machines: Sequence[Measured]) -> Fleet:
     facts = {
         name: {} if each.machine is None else _facts(each.machine) for name, each in found.items()
     }
-    by_place: dict[object, list[tuple[str, Answer]]] = {}
+    by_arms: dict[Between, list[tuple[str, Answer]]] = {}
     for name, machine in found.items():
         for each in machine.answers:
-            place = each.question, each.experiment, each.budget, each.left, each.right
-            by_place.setdefault(place, []).append((name, each))
+            by_arms.setdefault(pick(Between, each), []).append((name, each))
     return Fleet(
         members=tuple(Member(name=name, facts=of) for name, of in facts.items()),
-        numbers=tuple(_with_splits([_number(each) for each in by_place.values()], facts)),
+        numbers=tuple(_with_splits([_number(each) for each in by_arms.values()], facts)),
         claims=tuple(_claims(found, facts)),
     )
 
@@ -227,7 +229,7 @@ def _answers(comparison: Comparison) -> Iterator[Answer]:
 def _number(rows: Sequence[tuple[str, Answer]]) -> Number:
     estimates = [row.estimate for _, row in rows]
     scale = estimates[0].scale
-    effects = [_effect(each.point, each.low, each.high, scale) for each in estimates]
+    effects = [_effect(each, scale) for each in estimates]
     pooled = meta.pool(effects)
     out = exp if scale is Scale.RATIO else float
     least = -inf if scale is Scale.RATIO else -1.0  # shares differ by 1 at most
@@ -243,7 +245,7 @@ def _number(rows: Sequence[tuple[str, Answer]]) -> Number:
         next_high=out(min(pooled.next_high, -least)) if bounded else None,
         between=out(pooled.between),
         inconsistency=pooled.inconsistency,
-        told=tuple(
+        machines=tuple(
             pick(OnMachine, row.estimate, member=name, outcome=row.outcome) for name, row in rows
         ),
         apart=tuple(rows[at][0] for at in meta.apart(effects)),
@@ -251,8 +253,8 @@ def _number(rows: Sequence[tuple[str, Answer]]) -> Number:
     )
 
 
-def _effect(point: float, low: float, high: float, scale: Scale) -> Effect:
-    values = (log(point), log(low), log(high)) if scale is Scale.RATIO else (point, low, high)
+def _effect(of: Estimate | OnMachine, scale: Scale) -> Effect:
+    values = map(log if scale is Scale.RATIO else float, (of.point, of.low, of.high))
     return meta.effect(*values, least_error=_LEAST_ERROR[scale])
 
 
@@ -260,30 +262,24 @@ def _with_splits(
     numbers: Sequence[Number], facts: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Number]:
     """Add to each number the facts that go with a difference, corrected over all of them."""
-    tried = [(at, each) for at, number in enumerate(numbers) for each in _splits(number, facts)]
-    adjusted = holm([split.p for _, split in tried])
-    for at, number in enumerate(numbers):
-        found = [
-            replace(split, p=p)
-            for (of, split), p in zip(tried, adjusted, strict=True)
-            if of == at and p < meta.LEVEL
-        ]
-        yield replace(number, splits=tuple(sorted(found, key=lambda split: split.p)))
+    tried = [[*_splits(number, facts)] for number in numbers]
+    adjusted = iter(holm([split.p for splits in tried for split in splits]))
+    for number, splits in zip(numbers, tried, strict=True):
+        found = [replace(split, p=next(adjusted)) for split in splits]
+        kept = sorted((each for each in found if each.p < meta.LEVEL), key=attrgetter("p"))
+        yield replace(number, splits=tuple(kept))
 
 
 def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[Split]:
     out = exp if number.scale is Scale.RATIO else float
-    for fact in sorted({fact for each in number.told for fact in facts[each.member]}):
-        values = Counter(facts[each.member].get(fact, "") for each in number.told)
-        for value, count in sorted(values.items()):
-            if not _FEWEST_IN_GROUP <= count <= values.total() - _FEWEST_IN_GROUP:
+    effects = [_effect(each, number.scale) for each in number.machines]
+    for fact in sorted({fact for each in number.machines for fact in facts[each.member]}):
+        having = [facts[each.member].get(fact, "") for each in number.machines]
+        for value, count in sorted(Counter(having).items()):
+            if not _FEWEST_IN_GROUP <= count <= len(having) - _FEWEST_IN_GROUP:
                 continue
-            groups: dict[bool, list[Effect]] = {True: [], False: []}
-            for each in number.told:
-                groups[facts[each.member].get(fact, "") == value].append(
-                    _effect(each.point, each.low, each.high, number.scale)
-                )
-            those, others, p = meta.difference(groups[True], groups[False])
+            groups = ([of == value for of in having], [of != value for of in having])
+            those, others, p = meta.difference(*([*compress(effects, each)] for each in groups))
             yield Split(
                 fact=fact,
                 value=value,

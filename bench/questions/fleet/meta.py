@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect on one machine; of a ratio the logarithm."""
+    """Hold the effect on one machine; of a ratio the logarithm."""
 
     centre: float
     error: float  # standard, above 0
@@ -41,7 +41,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """The effect over all machines; of a ratio logarithms."""
+    """Hold the effect over all machines; of a ratio logarithms."""
 
     machines: int
     centre: float

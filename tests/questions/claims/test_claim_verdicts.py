@@ -14,11 +14,14 @@ import pytest
 from made_up_claims import (
     Set,
     arm,
+    arms,
     bursts,
     cpu,
     dropped,
     evidence,
     few_pairs,
+    finding,
+    ladder,
     noisy,
     ns,
     p50,
@@ -27,10 +30,10 @@ from made_up_claims import (
     raised,
     rate,
     refused_ns,
+    reporting,
     rss,
     spinning,
     syscalls,
-    told,
     torn,
     violations,
     waited,
@@ -50,22 +53,7 @@ ABSENT = Verdict.NOT_APPLICABLE
 
 
 def verdict(claim: str, found: Evidence) -> Verdict:
-    (judged,) = [each for each in judge(found).judgements if each.claim.id == claim]
-    return judged.finding.verdict
-
-
-def arms(experiment: str, take: Set, values: dict[str, Values]) -> Trials:
-    return [each for name, of_arm in values.items() for each in arm(experiment, name, take, of_arm)]
-
-
-def ladder(experiment: str, ring_kib: int, perf_kib: int, blocks: int = 20) -> Trials:
-    """Rungs of 8 to 64 KiB; each transport loses 5 % below its minimum and nothing from there."""
-    found: Trials = []
-    for transport, least in (("ringbuf", ring_kib), ("perfbuf", perf_kib)):
-        for rung in (8, 16, 32, 64):
-            lost = 0.05 if rung < least else 0.0
-            found += arm(experiment, f"{transport}@{rung}KiB", dropped, (lost,) * blocks)
-    return found
+    return finding(claim, found).verdict
 
 
 CASES: list[tuple[str, Verdict, Callable[[], Trials]]] = []
@@ -206,10 +194,9 @@ case("force-wakeup", REPRODUCED, forced_both_ways)
 
 def test_forced_wakeups_may_lose_more_here_and_less_there() -> None:
     """A mean over budgets would be close to nothing, and one noise floor for both too high."""
-    found = judge(evidence(forced_both_ways())).judgements
-    (finding,) = [each.finding for each in found if each.claim.id == "force-wakeup"]
-    assert "more at 8KiB" in finding.reason
-    assert "less at 64KiB" in finding.reason
+    reason = finding("force-wakeup", evidence(forced_both_ways())).reason
+    assert "more at 8KiB" in reason
+    assert "less at 64KiB" in reason
 
 
 # Rates.
@@ -595,11 +582,7 @@ for claim, experiment, names in (
     ("rb-variable-length", "mixed-lengths", ("ringbuf@8MiB", "perfbuf@8MiB")),
     ("rb-easy-migration", "migration", ("ringbuf@1MiB/reserve", "ringbuf@1MiB/output")),
 ):
-    for expected, values in (
-        (REPRODUCED, (1,) * 8),
-        (REFUTED, (1,) * 8 + (0,)),
-        (OPEN, (1,) * 5),
-    ):
+    for expected, values in ((REPRODUCED, (1,) * 8), (REFUTED, (1,) * 8 + (0,)), (OPEN, (1,) * 5)):
         by_values(claim, experiment, whole, {expected: dict.fromkeys(names, values)})
 by_values(
     "rb-no-syscalls",
@@ -612,14 +595,14 @@ by_values(
     },
 )
 LOST = (40, 35, 50, 42, 38, 44, 41, 39)
-for claim, experiment, name, kind, none_told in (
+for claim, experiment, name, kind, little in (
     ("rb-silent-loss", "lost-counts", "ringbuf@8KiB/libbcc", "library", 0.0),
     ("pb-undercounts", "full", "perfbuf@64KiB/1cpu", "PERF_RECORD_LOST", 0.9),
     ("pb-undercounts", "refused", "perfbuf@8KiB", "PERF_RECORD_LOST", 0.9),
 ):
-    by_values(claim, experiment, told(kind, none_told), {REPRODUCED: {name: LOST}})
-    by_values(claim, experiment, told(kind, 1.0), {REFUTED: {name: LOST}})
-    by_values(claim, experiment, told(kind, 0.0), {OPEN: {name: (0,) * 6 + (5, 5)}})
+    by_values(claim, experiment, reporting(kind, little), {REPRODUCED: {name: LOST}})
+    by_values(claim, experiment, reporting(kind, 1.0), {REFUTED: {name: LOST}})
+    by_values(claim, experiment, reporting(kind, 0.0), {OPEN: {name: (0,) * 6 + (5, 5)}})
 
 
 # One ring and its limits.
@@ -710,10 +693,7 @@ by_values(
             "ringbuf@1MiB/every32": noisy(0.12),
             "perfbuf@1MiB/every32": noisy(0.06)[::-1],
         },
-        REFUTED: {
-            "ringbuf@1MiB/every32": noisy(0.05),
-            "perfbuf@1MiB/every32": noisy(0.06)[::-1],
-        },
+        REFUTED: {"ringbuf@1MiB/every32": noisy(0.05), "perfbuf@1MiB/every32": noisy(0.06)[::-1]},
         OPEN: {"ringbuf@1MiB/every32": torn(0.08), "perfbuf@1MiB/every32": noisy(0.06)},
     },
 )
@@ -858,18 +838,17 @@ def test_whether_memory_scales_is_judged_on_four_cpus(
 
 
 def test_losses_in_nmi_are_not_applicable_and_former_journals_say_why() -> None:
-    found = {
+    reasons = {
         "": (ABSENT, "there is no experiment in NMI context"),
         "none: a counter: No such file": (ABSENT, "no source of NMI: a counter: No such file"),
         "a counter": (Verdict.NOT_MEASURED, "there are no trials of nmi"),
     }
-    (claim,) = (each for each in claims() if each.id == "rb-nmi-drops")
-    for source, expected in found.items():
-        finding = claim.finding(evidence(facts={"nmi_source": source} if source else None))
-        assert (finding.verdict, finding.reason) == expected
+    for source, expected in reasons.items():
+        found = finding("rb-nmi-drops", evidence(facts={"nmi_source": source} if source else None))
+        assert (found.verdict, found.reason) == expected
 
 
-def test_wake_ups_that_no_one_counts_are_not_applicable() -> None:
+def test_uncounted_wake_ups_are_not_applicable() -> None:
     made = [
         replace(each, cost=replace(each.cost, wakeups_raised=None))
         for way in ("ringbuf", "perfbuf")
@@ -937,10 +916,7 @@ def test_every_claim_is_tried_with_every_verdict_it_can_have() -> None:
 
 
 def test_two_cpus_are_needed_for_what_cpus_do_to_each_other() -> None:
-    alone = {
-        each.claim.id
-        for each in judge(evidence(cpus=1)).judgements
-        if each.finding.verdict is ABSENT
-    }
+    found = judge(evidence(cpus=1)).judgements
+    alone = {each.claim.id for each in found if each.finding.verdict is ABSENT}
     assert {"rb-contention", "rb-noisy-cpu", "rb-slow-producer", "busy-poll-taxes-rb"} <= alone
     assert "rb-busy-head-spins" in alone

@@ -10,52 +10,28 @@ import pytest
 from made_up_claims import (
     Set,
     arm,
-    bursts,
     cpu,
     dropped,
     evidence,
+    finding,
     noisy,
     rate,
     steady_rate,
+    stranded,
     torn,
     write_time,
 )
 from made_up_trials import header, machine
 
 from bench.journal.schema import JournalContent, Run
-from bench.measure.late import Late
 from bench.measure.occupancy import Occupancy
-from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Finding, Verdict
-from bench.questions.claims.evidence import Evidence, of_journals
+from bench.questions.claims.evidence import of_journals
 from bench.trial.result import State, TrialResult
 
 Values = tuple[float, ...]
 REPRODUCED, REFUTED, OPEN = Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 ABSENT, UNKNOWN = Verdict.NOT_APPLICABLE, Verdict.NOT_MEASURED
-
-
-def finding(claim: str, found: Evidence) -> Finding:
-    return next(each.finding for each in judge(found).judgements if each.claim.id == claim)
-
-
-def stranded(count: int, unknown: int = 0) -> Set:
-    """Bursts of which as many waited, and so many of these without a wake-up."""
-
-    def take(made: TrialResult, late: float) -> TrialResult:
-        found = Late(
-            threshold_ns=1_000_000,
-            count=round(late),
-            stranded=count,
-            unscheduled=round(late) - count - unknown,
-            slow_interrupt=0,
-            not_waiting=0,
-            unknown=unknown,
-            involuntary_switches=0,
-        )
-        return replace(bursts(made, late), late=found)
-
-    return take
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from rendered import text as text_of
 
 from bench.errors import UsageError
 from bench.questions.claims import run as claims_plan
-from bench.questions.claims.catalogue import chosen, claims, judge, listing
+from bench.questions.claims.catalogue import REFUSED, chosen, claims, judge, listing
 from bench.questions.claims.claim import Side
 from bench.questions.claims.document import document
 from bench.questions.claims.evidence import of_journals
-from bench.questions.claims.refused import REFUSED
 from bench.questions.claims.sources import links
 from bench.questions.claims.words import SIGNS
 from bench.report.document import Document, Fold, Level

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -195,6 +196,9 @@ def take_dropped(trial: TrialResult) -> float | None:
     return trial.ledger.own_dropped / trial.ledger.own_attempted if trial.ledger else None
 
 
+floor = partial(contrast.noise, contrast.ratio, 0.0)
+
+
 def test_a_margin_is_what_twins_are_surely_unlike_by() -> None:
     micros = (11.0, 12.0, 11.5, 10.9, 11.2, 11.4, 12.0, 11.1)
     storm = arm("storm", "ringbuf@64KiB", p50, micros)
@@ -204,9 +208,9 @@ def test_a_margin_is_what_twins_are_surely_unlike_by() -> None:
     found = evidence(storm, twin, burst, quiet)
     expected = paired_ratio(micros, [10.0] * 8).low - 1
     assert expected > 0.05
-    assert contrast.floor(found, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
-    assert contrast.floor(found, take_p50, ["burst"], Scale.RATIO) == pytest.approx(0.01)
-    both = contrast.floor(found, take_p50, ["nowhere", "burst", "storm"], Scale.RATIO)
+    assert floor(found, take_p50, "storm") == pytest.approx(expected)
+    assert floor(found, take_p50, "burst") == pytest.approx(0.01)
+    both = floor(found, take_p50, "nowhere", "burst", "storm")
     assert both == pytest.approx(expected)
     assert contrast.ratio_margin(found, take_p50, "storm", "burst") == pytest.approx(expected)
     assert contrast.ratio_margin(found, take_p50, "burst") == 0.02  # never less than 2 %
@@ -216,7 +220,7 @@ def test_a_margin_is_what_twins_are_surely_unlike_by() -> None:
         arm("storm", "ringbuf@64KiB", p50, (10.0,) * 8),
         arm("storm", "ringbuf@64KiB#2", p50, micros),
     )
-    assert contrast.floor(turned, take_p50, ["storm"], Scale.RATIO) == pytest.approx(expected)
+    assert floor(turned, take_p50, "storm") == pytest.approx(expected)
 
 
 def test_twins_that_may_be_alike_give_no_margin() -> None:
@@ -225,7 +229,7 @@ def test_twins_that_may_be_alike_give_no_margin() -> None:
         arm("storm", "ringbuf@64KiB", p50, unlike),
         arm("storm", "ringbuf@64KiB#2", p50, (10.0,) * 8),
     )
-    assert contrast.floor(found, take_p50, ["storm"], Scale.RATIO) == 0
+    assert floor(found, take_p50, "storm") == 0
 
 
 def test_the_margin_of_a_share_is_a_difference() -> None:
@@ -248,10 +252,10 @@ def test_twins_that_were_not_both_measured_hide_no_others() -> None:
         arm("storm", "ringbuf@64KiB#2", p50, (11.0,) * 8),
     )
 
-    def untold(trial: TrialResult) -> float | None:
+    def untaken(trial: TrialResult) -> float | None:
         return None if trial.arm.endswith("8KiB#2") else take_p50(trial)
 
-    assert contrast.floor(found, untold, ["storm"], Scale.RATIO) == pytest.approx(0.1)
+    assert floor(found, untaken, "storm") == pytest.approx(0.1)
 
 
 def test_between_is_two_one_sided_tests_and_the_whole_interval() -> None:

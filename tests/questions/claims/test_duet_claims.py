@@ -6,19 +6,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from made_up_claims import arm, dropped, evidence, noisy, p50, torn, write_time
+from made_up_claims import arm, dropped, evidence, finding, noisy, p50, torn, write_time
 
-from bench.questions.claims.catalogue import judge
-from bench.questions.claims.claim import Finding, Verdict
+from bench.questions.claims.claim import Verdict
 from bench.trial.result import TrialResult
 
 Values = tuple[float, ...]
 REPRODUCED, REFUTED, OPEN = Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE
-
-
-def finding(claim: str, trials: list[TrialResult]) -> Finding:
-    (judged,) = [each for each in judge(evidence(trials)).judgements if each.claim.id == claim]
-    return judged.finding
 
 
 def duet(experiment: str, **write_ns: Values) -> list[TrialResult]:
@@ -40,7 +34,7 @@ def test_reserve_is_held_against_output_at_each_size(output: Values, expected: V
         made += duet(
             f"reserve-output-{size}", ringbuf_output=output, ringbuf_reserve=noisy(100)[::-1]
         )
-    found = finding("reserve-beats-output", made)
+    found = finding("reserve-beats-output", evidence(made))
     assert found.verdict is expected
     assert [line.split(":")[0] for line in found.details] == [
         "with 0 bytes of payload",
@@ -60,7 +54,7 @@ def test_policies_are_compared_two_by_two(
     ) + duet("wake-forced", ringbuf_forced=noisy(forced), ringbuf_adaptive=noisy(adaptive)[::-1])
     made += duet("wake-timed-adaptive", ringbuf_adaptive=noisy(80), ringbuf_none=noisy(80))
     made += duet("wake-timed-forced", ringbuf_forced=noisy(200), ringbuf_adaptive=noisy(80))
-    found = finding("manual-wakeup-boost", made)
+    found = finding("manual-wakeup-boost", evidence(made))
     assert found.verdict is expected
     said = r"timed consumer: 20\d and 8[\d.]+ ns a record"  # in the middle of their buckets
     assert any(re.search(said, line) for line in found.details)
@@ -69,7 +63,7 @@ def test_policies_are_compared_two_by_two(
 @pytest.mark.parametrize(("ring", "expected"), [(300, REPRODUCED), (100, REFUTED)])
 def test_output_calls_are_compared_within_the_same_storms(ring: float, expected: Verdict) -> None:
     made = duet("wake-output", ringbuf_output=noisy(ring), perfbuf_perf=noisy(200)[::-1])
-    assert finding("rb-output-slower", made).verdict is expected
+    assert finding("rb-output-slower", evidence(made)).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -79,7 +73,7 @@ def test_the_tax_is_a_ratio_of_two_duets(busy_ring: float, expected: Verdict) ->
     """Beside one that sleeps the ring takes 100 ns and perf 200; polled busily perf takes 240."""
     made = duet("beside-busy", ringbuf_ringbuf=noisy(busy_ring), perfbuf_perfbuf=noisy(240)[::-1])
     made += duet("beside-asleep", ringbuf_ringbuf=noisy(100), perfbuf_perfbuf=noisy(200)[::-1])
-    found = finding("busy-poll-taxes-rb", made)
+    found = finding("busy-poll-taxes-rb", evidence(made))
     assert found.verdict is expected
     assert found.measured is not None
     assert found.measured.point == pytest.approx(busy_ring / 240 / (100 / 200), rel=0.03)
@@ -106,6 +100,6 @@ def defaults(latency: Values) -> list[TrialResult]:
     ("latency", "expected"), [(noisy(1.0), REPRODUCED), (noisy(2.0), REFUTED), (torn(1.0), OPEN)]
 )
 def test_the_default_s_latency_is_that_of_the_duets(latency: Values, expected: Verdict) -> None:
-    found = finding("rb-default-choice", defaults(latency))
+    found = finding("rb-default-choice", evidence(defaults(latency)))
     assert found.verdict is expected, found.reason
     assert all("p50" not in line or "duet" in line for line in found.details)

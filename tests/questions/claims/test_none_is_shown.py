@@ -7,39 +7,31 @@ from dataclasses import replace
 
 import pytest
 from made_up_claims import (
-    Set,
     arm,
+    arms,
     bursts,
     dropped,
     evidence,
+    finding,
+    ladder,
     noisy,
     p50,
     quiet_dropped,
     raised,
     rate,
+    stranded,
     syscalls,
     torn,
     violations,
 )
 
 from bench.judge.statistics import Scale
-from bench.measure.late import Late
-from bench.questions.claims.catalogue import judge
-from bench.questions.claims.claim import Finding, Verdict
+from bench.questions.claims.claim import Verdict
 from bench.questions.claims.contrast import Contrast
 from bench.trial.result import TrialResult
 
 Values = tuple[float, ...]
 REPRODUCED, REFUTED, OPEN = Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE
-
-
-def finding(claim: str, made: list[TrialResult], *, cpus: int = 2) -> Finding:
-    found = judge(evidence(made, cpus=cpus)).judgements
-    return next(each.finding for each in found if each.claim.id == claim)
-
-
-def both(experiment: str, take: Set, values: dict[str, Values]) -> list[TrialResult]:
-    return [each for name, of in values.items() for each in arm(experiment, name, take, of)]
 
 
 def test_as_few_late_records_as_elsewhere_show_no_missing_wake_up() -> None:
@@ -49,39 +41,13 @@ def test_as_few_late_records_as_elsewhere_show_no_missing_wake_up() -> None:
         ((1, 0, 0, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0, 0, 0)),
         ((25, 22, 27, 24, 26, 25, 23, 28), (1, 0, 2, 0, 1, 0, 1, 0)),
     ):
-        found = finding(
-            "rb-no-missed-wakeup",
-            both(
-                "last-record",
-                bursts,
-                {"ringbuf@64KiB/adaptive": late, "ringbuf@64KiB/forced": forced},
-            ),
-        )
+        policies = {"ringbuf@64KiB/adaptive": late, "ringbuf@64KiB/forced": forced}
+        found = finding("rb-no-missed-wakeup", evidence(arms("last-record", bursts, policies)))
         assert found.verdict is OPEN, found.reason
 
 
-def diagnosed(stranded: int, unknown: int) -> Set:
-    """Late records of which so many had no wake-up, or nobody knows; the others had one."""
-
-    def take(made: TrialResult, late: float) -> TrialResult:
-        count = round(late)
-        found = Late(
-            threshold_ns=1_000_000,
-            count=count,
-            stranded=min(stranded, count),
-            unscheduled=max(0, count - stranded - unknown),
-            slow_interrupt=0,
-            not_waiting=0,
-            unknown=min(unknown, count),
-            involuntary_switches=0,
-        )
-        return replace(bursts(made, late), late=found)
-
-    return take
-
-
 @pytest.mark.parametrize(
-    ("stranded", "unknown", "expected"),
+    ("left", "unknown", "expected"),
     [
         (0, 0, REPRODUCED),  # all that waited had been woken in time
         (1, 0, REFUTED),
@@ -90,18 +56,17 @@ def diagnosed(stranded: int, unknown: int) -> Set:
     ],
 )
 def test_a_late_record_is_stranded_only_without_a_wake_up(
-    stranded: int, unknown: int, expected: Verdict
+    left: int, unknown: int, expected: Verdict
 ) -> None:
-    take = diagnosed(stranded, unknown)
-    made = both(
+    made = arms(
         "last-record",
-        take,
+        stranded(left, unknown),
         {
             "ringbuf@64KiB/adaptive": (0, 39, 0, 0, 0, 0, 0, 0),
             "ringbuf@64KiB/forced": (13, 0, 0, 0, 0, 0, 0, 0),
         },
     )
-    found = finding("rb-no-missed-wakeup", made)
+    found = finding("rb-no-missed-wakeup", evidence(made))
     assert found.verdict is expected, found.reason
     if expected is REPRODUCED:
         assert "0 of 10,000 bursts (at most 0.03 %)" in found.reason
@@ -110,24 +75,25 @@ def test_a_late_record_is_stranded_only_without_a_wake_up(
 
 def test_a_block_that_was_not_diagnosed_leaves_it_open_if_any_record_waited() -> None:
     for late, expected in ((1, OPEN), (0, REPRODUCED)):
-        made = arm("last-record", "ringbuf@64KiB/adaptive", diagnosed(0, 0), (5,) * 8)
+        made = arm("last-record", "ringbuf@64KiB/adaptive", stranded(0, 0), (5,) * 8)
         made[3] = bursts(made[3], late)
         made[3] = replace(made[3], late=None)
         made += arm("last-record", "ringbuf@64KiB/forced", bursts, (0,) * 8)
-        assert finding("rb-no-missed-wakeup", made).verdict is expected
+        assert finding("rb-no-missed-wakeup", evidence(made)).verdict is expected
 
 
-def test_none_is_told_with_its_bound() -> None:
-    made = both(
+def test_none_is_shown_with_its_bound() -> None:
+    made = arms(
         "last-record",
         bursts,
         {"ringbuf@64KiB/adaptive": (0,) * 8, "ringbuf@64KiB/forced": (0,) * 8},
     )
     # Of 10,000 none: 1 - 0.05^(1/10000) is 0.03 %.
-    assert "0 of 10,000 bursts (at most 0.03 %)" in finding("rb-no-missed-wakeup", made).reason
-    made = both("chain", violations, {"ringbuf@64KiB": (0,) * 8})
-    made += both("drain-interval", violations, {"ringbuf@1MiB/5ms": (0,) * 8})
-    assert "0 of 19,200 pairs (at most 0.016 %)" in finding("rb-order", made).reason
+    found = finding("rb-no-missed-wakeup", evidence(made))
+    assert "0 of 10,000 bursts (at most 0.03 %)" in found.reason
+    made = arms("chain", violations, {"ringbuf@64KiB": (0,) * 8})
+    made += arms("drain-interval", violations, {"ringbuf@1MiB/5ms": (0,) * 8})
+    assert "0 of 19,200 pairs (at most 0.016 %)" in finding("rb-order", evidence(made)).reason
 
 
 @pytest.mark.parametrize(
@@ -140,19 +106,19 @@ def test_none_is_told_with_its_bound() -> None:
     ],
 )
 def test_what_does_not_happen_on_the_perf_buffer(perf: Values, expected: Verdict) -> None:
-    made = both("noisy-cpu", quiet_dropped, {"ringbuf@64KiB": noisy(0.6), "perfbuf@64KiB": perf})
-    assert finding("rb-noisy-cpu", made).verdict is expected
+    made = arms("noisy-cpu", quiet_dropped, {"ringbuf@64KiB": noisy(0.6), "perfbuf@64KiB": perf})
+    assert finding("rb-noisy-cpu", evidence(made)).verdict is expected
 
 
 def test_half_of_a_claim_that_does_not_hold_refutes_it_though_the_other_is_open() -> None:
     made = arm("rate-default", "ringbuf@8MiB", rate, (1.9, 2.1) * 4)  # within 1 to 2, or not
     made += arm("rate-default", "ringbuf@8MiB/1cpu", rate, noisy(0.5))
-    found = finding("rb-saturates", made)
+    found = finding("rb-saturates", evidence(made))
     assert (found.verdict, found.p is not None and found.p < 0.01) == (REFUTED, True)
     assert found.reason == "not all CPUs deliver within 1.25 times what one does"
     made = arm("rate-default", "ringbuf@8MiB", rate, (1.9, 2.1) * 4)
     made += arm("rate-default", "ringbuf@8MiB/1cpu", rate, noisy(2.0))
-    assert finding("rb-saturates", made).verdict is OPEN
+    assert finding("rb-saturates", evidence(made)).verdict is OPEN
 
 
 @pytest.mark.parametrize(
@@ -163,8 +129,8 @@ def test_the_other_half_of_sharing_one_cpu(perf: Values, expected: Verdict) -> N
     def take(made: TrialResult, share: float) -> TrialResult:
         return rate(dropped(made, share), 3.0 if share > 0.4 else 1.0)
 
-    made = both("same-cpu", take, {"ringbuf@512KiB": noisy(0.6), "perfbuf@512KiB": perf})
-    assert finding("rb-same-cpu", made).verdict is expected
+    made = arms("same-cpu", take, {"ringbuf@512KiB": noisy(0.6), "perfbuf@512KiB": perf})
+    assert finding("rb-same-cpu", evidence(made)).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -181,7 +147,7 @@ def test_not_more_dropped_has_to_be_shown(lost: Values, expected: Verdict) -> No
 
     made = arm("rate-default", "sharded@8MiB", take, lost)
     made += arm("rate-default", "perfbuf@8MiB", rate, noisy(0.2))
-    assert finding("sharded-rb-beats-pb", made).verdict is expected
+    assert finding("sharded-rb-beats-pb", evidence(made)).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -195,16 +161,8 @@ def test_about_the_same_has_to_be_shown(perf_many: Values, expected: Verdict) ->
         "perfbuf@1MiB/1x": noisy(1.0),
         "perfbuf@1MiB/100x": perf_many,
     }
-    assert finding("rb-adaptive-wakeup", both("backlog", raised, values)).verdict is expected
-
-
-def ladder(experiment: str, ring_kib: int, perf_kib: int) -> list[TrialResult]:
-    found: list[TrialResult] = []
-    for transport, least in (("ringbuf", ring_kib), ("perfbuf", perf_kib)):
-        for rung in (8, 16, 32, 64, 128):
-            lost = 0.05 if rung < least else 0.0
-            found += arm(experiment, f"{transport}@{rung}KiB", dropped, (lost,) * 20)
-    return found
+    made = arms("backlog", raised, values)
+    assert finding("rb-adaptive-wakeup", evidence(made)).verdict is expected
 
 
 @pytest.mark.parametrize(
@@ -215,7 +173,7 @@ def test_a_ring_that_doubles_need_not_only_grow_less(
 ) -> None:
     """With half of the CPUs both need 16 KiB."""
     made = ladder("memory-half", 16, 16) + ladder("memory-spread", ring, perf)
-    assert finding("rb-memory-scales", made, cpus=4).verdict is expected
+    assert finding("rb-memory-scales", evidence(made, cpus=4)).verdict is expected
 
 
 def everything(latency: Values) -> list[TrialResult]:
@@ -243,7 +201,7 @@ def everything(latency: Values) -> list[TrialResult]:
     ],
 )
 def test_not_worse_is_non_inferior(latency: Values, expected: Verdict) -> None:
-    found = finding("rb-default-choice", everything(latency))
+    found = finding("rb-default-choice", evidence(everything(latency)))
     assert found.verdict is expected, found.reason
     assert "1.25 times" in found.reason
     assert ("neither worse nor shown not to be in chain" in found.reason) is (expected is OPEN)
@@ -278,4 +236,4 @@ def test_an_interval_within_the_margin_is_not_enough() -> None:
 
 def test_few_system_calls_are_fewer_than_a_number() -> None:
     made = arm("system-calls", "ringbuf@1MiB/busy", syscalls, (0.0,) * 8)
-    assert finding("rb-no-syscalls", made).reason == "below 0.01 an event"
+    assert finding("rb-no-syscalls", evidence(made)).reason == "below 0.01 an event"

@@ -50,7 +50,7 @@ def test_what_all_machines_say_together() -> None:
     assert found["low"] < RATIO < found["high"]
     assert found["high"] / found["low"] < 1.1
     assert found["next_low"] < found["low"] < found["high"] < found["next_high"]
-    assert len(found["told"]) == 12
+    assert len(found["machines"]) == 12
     assert found["apart"] == ()
     assert found["splits"] == ()
 
@@ -81,6 +81,7 @@ def test_one_name_for_two_machines_gets_a_number() -> None:
 
 def test_the_document_says_it_in_sentences() -> None:
     said = document(fleet([*[(RATIO, "none")] * 12, *[(1.4, "full")] * 6]))
+    assert said.data.format == 2
     leads = {part.lead for part in said.parts if isinstance(part, Sentence)}
     assert {"Median latency", "Median latency goes with preemption"} <= leads
     assert "18 machines" in said.title

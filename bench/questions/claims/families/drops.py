@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about drops: how many, whose, and why."""
+"""Judge claims about drops: how many, on which CPU, and why."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, alone, both, less
-from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin, sides
+from bench.questions.claims.claim import Finding, Side
+from bench.questions.claims.compare import Of, alone, both, less, levels
+from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
 from bench.questions.claims.families.memory import LADDERS
 from bench.questions.claims.rules import above, held, inside, mean_above
@@ -85,14 +85,9 @@ _LARGEST, _TRUE = (
     for call in (Call.LARGEST, Call.RESERVE)
 )
 _QUIET: Final = both(quantities.quiet_dropped_share, "noisy-cpu")
-
-
-def _quiet_losses(evidence: Evidence) -> Iterator[str]:
-    ring, perf = (part(evidence) for part in _QUIET)
-    for words, lost in zip(("rb", "pb"), sides(ring, perf, Scale.DIFFERENCE), strict=True):
-        yield f"the quiet CPU lost {lost:.2%} on {words}"
-
-
+_QUIET_LOSSES: Final = levels(
+    "the quiet CPU lost {1:.2%} on {0}".format, _QUIET, _QUIET["pb"], Scale.DIFFERENCE
+)
 _SHARED_ALIKE: Final = 0.05
 _APART: Final = Of(quantities.lost_apart, "noisy-cpu", RINGBUF)
 
@@ -121,7 +116,7 @@ def _in_nmi(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.claim(
         id="rb-fewer-drops",
         statement="at equal budget rb loses less",
         sources="bpf list 2023; DataDog/datadog-agent#22350",
@@ -135,7 +130,7 @@ CLAIMS: Final = (
             without="neither lost anything at any budget: there is nothing to compare",
         ),
     ),
-    for_perf(
+    Side.PERF.claim(
         id="union-wastes",
         statement="reserving the largest member of a union loses what true lengths do not",
         sources="sched-ext/scx#3442",
@@ -147,11 +142,10 @@ CLAIMS: Final = (
         rule=held(
             above(less("share dropped, longest less true lengths", _LARGEST, _TRUE)),
             alone("share dropped by true lengths", _TRUE),
-            high=NEARLY_NONE,
             words=f"by true lengths at most {NEARLY_NONE:.0%} is lost",
         ),
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rb-nmi-drops",
         statement="in NMI context reserve may fail although there is room",
         sources="DOC",
@@ -160,9 +154,8 @@ CLAIMS: Final = (
         "source of NMI; the mechanism changed with rqspinlock: say which lock the kernel has)",
         experiments=("nmi",),
         rule=_in_nmi,
-        comparative=False,
     ),
-    for_perf(
+    Side.PERF.claim(
         id="rb-noisy-cpu",
         statement="one busy CPU starves the others of ring space",
         sources="optiqor/kerno#35",
@@ -171,16 +164,15 @@ CLAIMS: Final = (
         experiments=("noisy-cpu",),
         rule=held(
             above(
-                less("share that the quiet CPU lost, rb less pb", *_QUIET),
-                details=(_quiet_losses,),
+                less("share that the quiet CPU lost, rb less pb", *_QUIET.values()),
+                details=[_QUIET_LOSSES],
             ),
-            alone("share that the quiet CPU lost on pb", _QUIET[1]),
-            high=NEARLY_NONE,
+            alone("share that the quiet CPU lost on pb", _QUIET["pb"]),
             words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
         ),
         cpus=2,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-backpressure",
         statement="a ring that refuses when it is full makes sampling unnecessary",
         sources="microsoft/retina#2208, microsoft/retina#1967",
@@ -196,7 +188,6 @@ CLAIMS: Final = (
             bound=0.0,
             unit=Unit.SHARE,
         ),
-        comparative=False,
         cpus=2,
     ),
 )

@@ -11,34 +11,19 @@ from math import inf
 from typing import Final
 
 from bench.amounts import counted
-from bench.judge.floor import LEAST_MARGIN
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Call, Wake
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import Finding, Measured, for_perf, for_ring
-from bench.questions.claims.compare import (
-    Comparison,
-    Detail,
-    Of,
-    grown,
-    levels,
-    over,
-    within,
-)
+from bench.questions.claims import quantities
+from bench.questions.claims.claim import Finding, Measured, Side
+from bench.questions.claims.compare import WAYS, Comparison, Detail, Of, grown, levels, over
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.quantities import (
-    ns_per_refusal,
-    ns_per_success,
-    steady_ns,
-    steady_write_ns,
-)
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
 from bench.questions.claims.setting import MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
-from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF
-from bench.questions.transports.profiles import TRANSPORTS as WAYS
+from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF, TRANSPORTS
 
 _FIRST: Final = (5, 8)
 _NEAR: Final = (5, 19)  # a matrix without one as old says nothing about when rings came
@@ -49,7 +34,6 @@ _ask = asked(
         "full": "What does a refused write cost, and does it grow as more CPUs write?",
     }
 )
-
 
 _CALLS: Final = "reserve-output-"
 """The names of duets begin so; the bytes of payload follow."""
@@ -83,14 +67,15 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         )
         for size, config in sizes.items()
     )
-    readers = (
+    readers = {name: replace(each, cpu=on.cpus[-1]) for name, each in _READERS.items()}
+    beside = (
         on.duet(
             f"beside-{name}",
             "What does a record cost the producer beside a consumer that sleeps, or polls busily?",
-            {way: (way, replace(alone, consumer=replace(reader, cpu=on.cpus[-1]))) for way in WAYS},
+            {way: (way, replace(alone, consumer=reader)) for way in TRANSPORTS},
             on.holding(alone, times=inf),
         )
-        for name, reader in _READERS.items()
+        for name, reader in readers.items()
     )
     writes = (
         on.arm(transport, room_bytes, f"{count}cpu", on.on_cpus(config, count))
@@ -108,38 +93,39 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         *calls,
         _ask("producers", writes, blocks=MOST_BLOCKS),
         _ask("full", refusals, blocks=MORE_BLOCKS),
-        *readers,
+        *beside,
     )
+
+
+def _duet(name: str, way: str, variant: str, blocks: str, variant_of_blocks: str) -> Of:
+    """Take the time of a write in a duet; of journals without it, that in blocks."""
+    before = Of(quantities.steady_ns, blocks, way, variant_of_blocks)
+    return Of(quantities.steady_write_ns, name, way, variant, before=before)
 
 
 def _by_size(evidence: Evidence) -> list[Contrast]:
     """Compare by size in duets or, of journals without them, in blocks."""
+    variants = [str(arm.name.variant) for arm in evidence.arms("reserve-output", RINGBUF)]
     duets = [name for name in evidence.experiments if name.startswith(_CALLS)]
-    arms = evidence.arms("reserve-output", RINGBUF)
-    blocks = [each.name.variant for each in arms if each.name.variant.startswith("output-")]
-    if not duets and not blocks:
+    names = duets or [each for each in variants if each.startswith("output-")]
+    if not names:
         raise NotMeasured("reserve-output")
-
-    def of(call: Call, size: int) -> Of:
-        if duets:
-            return Of(steady_write_ns, f"{_CALLS}{size}", RINGBUF, call)
-        return Of(steady_ns, "reserve-output", RINGBUF, f"{call}-{size}")
-
-    margin = LEAST_MARGIN if duets else None
     return [
         over(
             f"with {size:,} bytes of payload",
-            *(of(call, size) for call in (Call.OUTPUT, Call.RESERVE)),
-            margin=margin,
+            *(
+                _duet(f"{_CALLS}{size}", RINGBUF, call, "reserve-output", f"{call}-{size}")
+                for call in (Call.OUTPUT, Call.RESERVE)
+            ),
         )(evidence)
-        for size in sorted(int(name.rpartition("-")[2]) for name in duets or blocks)
+        for size in sorted(int(name.rpartition("-")[2]) for name in names)
     ]
 
 
 _REFUSALS: Final = {
-    "reserve": Of(ns_per_refusal, "full", "ringbuf", "1cpu"),
-    "rb output": Of(ns_per_refusal, "full", "ringbuf", "output-1cpu"),
-    "pb output": Of(ns_per_refusal, "full", "perfbuf", "1cpu"),
+    "reserve": Of(quantities.ns_per_refusal, "full", "ringbuf", "1cpu"),
+    "rb output": Of(quantities.ns_per_refusal, "full", "ringbuf", "output-1cpu"),
+    "pb output": Of(quantities.ns_per_refusal, "full", "perfbuf", "1cpu"),
 }
 _RESERVE, _OUTPUT, _PERF = _REFUSALS.values()
 
@@ -170,7 +156,10 @@ _WRITES, _REFUSED = (
         for transport in ("ringbuf", "perfbuf")
         for end in ("all", "one")
     )
-    for take, name in ((ns_per_success, "producers"), (ns_per_refusal, "full"))
+    for take, name in (
+        (quantities.ns_per_success, "producers"),
+        (quantities.ns_per_refusal, "full"),
+    )
 )
 _GROWTH: Final = over("growth from one CPU to all, rb over pb", *_WRITES)
 _REFUSED_GROWTH: Final = over("the same growth, rb over pb", *_REFUSED)
@@ -208,7 +197,7 @@ def _delivered(evidence: Evidence) -> Iterator[str]:
     yield f"delivered on rb to a reader on epoll: {one:.2f} M/s from one CPU, {every:.2f} from all"
 
 
-_wake = partial(Of, steady_ns, "wake")
+_wake = partial(Of, quantities.steady_ns, "wake")
 _WOKEN: Final = {
     "rb output, adaptive": _wake("ringbuf", "output-adaptive-epoll"),
     "rb output, forced": _wake("ringbuf", "output-forced-epoll"),
@@ -216,26 +205,13 @@ _WOKEN: Final = {
 }
 _THEN: Final = "the published run installed no perf readers, so its pb calls failed at once"
 _NS: Final = "{}: {:,.0f} ns a record".format
-_UNWOKEN: Final = "kernel ns a record without wake-ups, rb output over pb output"
 
-
-def _polled_busily(evidence: Evidence) -> Finding:
-    """Judge by the duets beside each reader; of journals without them, by blocks."""
-    duets = bool(evidence.samples("beside-busy").arms)
-
-    def of(way: str, reader: str) -> Of:
-        if duets:
-            return Of(steady_write_ns, f"beside-{reader}", way, way)
-        return Of(steady_ns, "busy-poll", way, reader)
-
-    parts = {
-        f"{words}, {reader}": of(way, reader)
-        for words, way in zip(("rb", "pb"), WAYS, strict=True)
-        for reader in _READERS
-    }
-    margin = LEAST_MARGIN if duets else None
-    tax = over("cost of busy polling to the producer, rb over pb", *parts.values(), margin=margin)
-    return above(tax, details=(grown(_NS, parts, tax, paired=2),))(evidence)
+_BESIDE: Final = {
+    f"{words}, {reader}": _duet(f"beside-{reader}", way, way, "busy-poll", reader)
+    for words, way in WAYS.items()
+    for reader in _READERS
+}
+_TAX: Final = over("cost of busy polling to the producer, rb over pb", *_BESIDE.values())
 
 
 def _since(evidence: Evidence) -> Finding:
@@ -263,9 +239,8 @@ def _since(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.timed(
         id="reserve-beats-output",
-        of_times=True,
         statement="reserve/submit is cheaper than output with its copy",
         sources="TUT, BENCH",
         published="22.82 against 18.91 M/s",
@@ -275,9 +250,8 @@ CLAIMS: Final = (
         rule=mean_above("kernel ns a record, output over reserve, mean over sizes", _by_size),
         cpus=2,
     ),
-    for_ring(
+    Side.RING.timed(
         id="rb-no-wasted-work",
-        of_times=True,
         statement="a full ring refuses before the record is built",
         sources="TUT, BLOG",
         test="stalled consumer",
@@ -289,9 +263,8 @@ CLAIMS: Final = (
             details=(levels("{}: {:,.0f} ns a refused write".format, _REFUSALS, _RESERVE),),
         ),
     ),
-    for_perf(
+    Side.PERF.timed(
         id="rb-contention",
-        of_times=True,
         statement="one ring's lock limits many producers",
         sources="BENCH",
         published="10.9 at 1 producer, 4.9 at 2, 2.07 at 52",
@@ -305,9 +278,8 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.timed(
         id="pb-scales",
-        of_times=True,
         statement="per-CPU buffers scale with CPUs where one ring does not",
         sources="BLOG",
         published="none found",
@@ -322,9 +294,8 @@ CLAIMS: Final = (
         ),
         cpus=4,
     ),
-    for_perf(
+    Side.PERF.timed(
         id="rb-full-still-locks",
-        of_times=True,
         statement="a full ring still contends for its lock",
         sources="josefbacik/systing#210",
         published="85 % of events lost on 192 CPUs",
@@ -338,9 +309,8 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.timed(
         id="rb-output-slower",
-        of_times=True,
         statement="a ring output call costs more than a perf one",
         sources="cilium/pwru#195, jschwinger233/bpf_k2u_benchmark",
         published="81 ms pb, 198 ms rb unwoken, 1,821 ms rb forced, for 10 M calls",
@@ -349,32 +319,26 @@ CLAIMS: Final = (
         "readers, so its pb calls failed at once: say so",
         experiments=("wake-output",),
         rule=above(
-            within(
-                _UNWOKEN,
-                Of(steady_write_ns, "wake-output", RINGBUF, "output"),
-                Of(steady_write_ns, "wake-output", PERFBUF, "perf"),
-                over(
-                    _UNWOKEN,
-                    _wake("ringbuf", "output-none-epoll"),
-                    _wake("perfbuf", "none-epoll"),
-                ),
+            over(
+                "kernel ns a record without wake-ups, rb output over pb output",
+                _duet("wake-output", RINGBUF, "output", "wake", "output-none-epoll"),
+                _duet("wake-output", PERFBUF, "perf", "wake", "none-epoll"),
             ),
             details=(levels(_NS, _WOKEN), lambda _: [_THEN]),
         ),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.timed(
         id="busy-poll-taxes-rb",
-        of_times=True,
         statement="a busy-polling consumer slows the ring's producers more than the perf buffer's",
         sources="seen here, not published",
         test="duets by process; kernel ns per record, consumer busy polling against asleep",
         reproduced_when="ratio on rb above the ratio on pb",
         experiments=tuple(f"beside-{reader}" for reader in _READERS),
-        rule=_polled_busily,
+        rule=above(_TAX, details=[grown(_NS, _BESIDE, _TAX, paired=2)]),
         cpus=2,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-since-5.8",
         statement="available from Linux 5.8",
         sources="TUT",
@@ -383,7 +347,6 @@ CLAIMS: Final = (
         "kernel matrix",
         experiments=(),
         rule=_since,
-        comparative=False,
         over_kernels=True,
     ),
 )

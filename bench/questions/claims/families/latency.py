@@ -11,14 +11,12 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import Of, grown, levels, over
+from bench.questions.claims.claim import Side
+from bench.questions.claims.compare import WAYS, Of, both, grown, levels, over
 from bench.questions.claims.rules import above, inside
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
 from workloads.storm import Shape, Storm
-
-_WAYS: Final = {"rb": "ringbuf", "pb": "perfbuf"}
 
 _ask = asked(
     {
@@ -63,17 +61,13 @@ def _us(words: str, ns: float) -> str:
 
 _WAITS: Final = {
     words: [Of(quantities.latency_p50_ns, "waiting", transport, way) for way in ("epoll", "busy")]
-    for words, transport in _WAYS.items()
+    for words, transport in WAYS.items()
 }
 _SAMPLED: Final = {
     every: Of(quantities.waited_share, "sampling", "perfbuf", every)
     for every in ("every100", "every400")
 }
-_SLOW: Final = {
-    f"{words}, {variant}": Of(quantities.quiet_latency_p50_ns, "slow-producer", transport, variant)
-    for words, transport in _WAYS.items()
-    for variant in ("delayed", "prompt")
-}
+_SLOW: Final = both(quantities.quiet_latency_p50_ns, "slow-producer", "delayed", "prompt")
 _RISES_MORE: Final = over("the same, rb over pb", *_SLOW.values())
 _P50: Final = {f"{words}, p50": part for words, part in _SLOW.items()}
 _P99: Final = {
@@ -82,9 +76,8 @@ _P99: Final = {
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.timed(
         id="rb-epoll-and-busy",
-        of_times=True,
         statement="epoll and busy polling both work, the latter with the least latency",
         sources="TUT",
         test="trickle under both",
@@ -106,9 +99,8 @@ CLAIMS: Final = (
         ),
         comparative=False,
     ),
-    for_ring(
+    Side.RING.timed(
         id="pb-sampling-cost",
-        of_times=True,
         statement="sampled pb wake-ups delay up to N-1 events",
         sources="BENCH, BLOG",
         test="trickle, wakeup_events N",
@@ -124,9 +116,8 @@ CLAIMS: Final = (
         ),
         comparative=False,
     ),
-    for_perf(
+    Side.PERF.timed(
         id="rb-slow-producer",
-        of_times=True,
         statement="a record not yet committed holds back later ones",
         sources="DOC",
         test="a delay between reserve and submit on one CPU",

@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from bench.judge.floor import LEAST_MARGIN
 from bench.plan.config import MIXED, Call, Wake
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import for_ring
-from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.claim import Side
+from bench.questions.claims.compare import Of
 from bench.questions.claims.quantities import write_ns
-from bench.questions.claims.rules import above
+from bench.questions.claims.rules import exceeds
 from bench.questions.claims.setting import Setting, sending
 from bench.questions.transports.profiles import AWAY, RINGBUF
 
 _NAME: Final = "dynptr-output"
+_CALLS: Final = (Call.OUTPUT, Call.DYNPTR)
 _MEAN_BYTES: Final = 2_048  # of payload, and some room to spare
 
 
@@ -28,20 +27,14 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     quiet = on.amplified(2_000, 1, wake=Wake.NONE, consumer=AWAY)
     room_bytes = on.holding(sending(quiet, payload_bytes=_MEAN_BYTES))
     mixed = sending(quiet, payload_bytes=MIXED)
-    calls = {
-        call.value: (RINGBUF, sending(mixed, call=call)) for call in (Call.DYNPTR, Call.OUTPUT)
-    }
+    calls = {call.value: (RINGBUF, sending(mixed, call=call)) for call in reversed(_CALLS)}
     title = "What does a record of a length known at run time cost, reserved or copied?"
     return (on.duet(_NAME, title, calls, room_bytes),)
 
 
-_write = partial(Of, write_ns, _NAME, RINGBUF)
-_OUTPUT, _DYNPTR = _write(Call.OUTPUT.value), _write(Call.DYNPTR.value)
-
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.timed(
         id="dynptr-no-scratch",
-        of_times=True,
         statement="a reservation through a dynptr, of a length known at run time, saves building "
         "the record in a scratch and copying it",
         sources="elastic/quark#335",
@@ -49,15 +42,10 @@ CLAIMS: Final = (
         "dynptr",
         reproduced_when="ns per record lower for dynptr",
         experiments=(_NAME,),
-        rule=above(
-            over("kernel ns a record, output over dynptr", _OUTPUT, _DYNPTR, margin=LEAST_MARGIN),
-            details=(
-                levels(
-                    "{}: {:,.0f} ns a record".format,
-                    {"output": _OUTPUT, "dynptr": _DYNPTR},
-                    _DYNPTR,
-                ),
-            ),
+        rule=exceeds(
+            "kernel ns a record, output over dynptr",
+            "{}: {:,.0f} ns a record".format,
+            {str(call): Of(write_ns, _NAME, RINGBUF, call) for call in _CALLS},
         ),
         cpus=2,
     ),

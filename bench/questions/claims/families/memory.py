@@ -15,7 +15,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import Experiment
-from bench.questions.claims.claim import for_perf, for_ring
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Comparison, Of, over, said
 from bench.questions.claims.contrast import shared, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
@@ -148,7 +148,7 @@ def _rss_of_perf(evidence: Evidence) -> Iterator[str]:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.claim(
         id="rb-less-memory",
         statement="sharing one buffer wastes less than one per CPU",
         sources="TUT, BLOG",
@@ -162,7 +162,7 @@ CLAIMS: Final = (
         ),
         cpus=2,
     ),
-    for_ring(
+    Side.RING.claim(
         id="rb-memory-scales",
         statement="doubling CPUs need not double the ring",
         sources="BLOG",
@@ -184,7 +184,7 @@ CLAIMS: Final = (
         ),
         cpus=4,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rb-rss-double",
         statement="the consumer's RSS counts the ring twice",
         sources="bpf list 2023",
@@ -200,6 +200,5 @@ CLAIMS: Final = (
             bound=2.0,
             details=(_rss_of_perf,),
         ),
-        comparative=False,
     ),
 )

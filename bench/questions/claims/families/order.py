@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -17,7 +18,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
+from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
@@ -35,26 +36,20 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     if on.count < 2:
         return ()
     storm = replace(storms(on.count)[Shape.PINGPONG], count=_PAIRED)
-    arms = (
+    arms = [
         on.arm(transport, MIB, f"{ms}ms", trial(storm, Consumer(poll=Poll.TIMED, interval_ms=ms)))
-        for transport, ms in _DRAINED_MS
-    )
+        for transport, ms in (*_DRAINED_MS, ("sharded", 5))
+    ]
     title = "How late does the longer of two drain intervals make related events?"
-    rings = on.arm("sharded", MIB, "5ms", trial(storm, Consumer(poll=Poll.TIMED, interval_ms=5)))
+    of_rings = "Do rings of each CPU keep related events in order?"
     return (
-        experiment("drain-interval", title, arms, twins=()),
-        experiment(
-            _SHARDED, "Do rings of each CPU keep related events in order?", (rings,), twins=()
-        ),
+        experiment("drain-interval", title, arms[:-1], twins=()),
+        experiment(_SHARDED, of_rings, arms[-1:], twins=()),
     )
 
 
 def _counted(
-    evidence: Evidence,
-    *,
-    transport: str,
-    wanted: bool,
-    experiments: Sequence[str] = _EXPERIMENTS,
+    evidence: Evidence, *, transport: str, wanted: bool, experiments: Sequence[str] = _EXPERIMENTS
 ) -> Finding:
     """Count causal violations; ``wanted``: the claim is that there are some."""
     arms = [(name, arm) for name in experiments for arm in evidence.arms(name, transport)]
@@ -90,11 +85,10 @@ def _lateness(arms: Sequence[tuple[str, ArmSamples]]) -> Iterator[tuple[float, s
             yield interval_ms, f"{where}: {late}"
 
 
-_ring_keeps_order: Final = partial(_counted, transport="ringbuf", wanted=False)
-_perf_reorders: Final = partial(_counted, transport="perfbuf", wanted=True)
-_shards_reorder: Final = partial(
-    _counted, transport="sharded", wanted=True, experiments=(_SHARDED,)
-)
+_RULES: Final = {
+    "rb-order": partial(_counted, transport=RINGBUF, wanted=False),
+    "pb-reorders": partial(_counted, transport=PERFBUF, wanted=True),
+}
 
 
 def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
@@ -102,26 +96,23 @@ def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
 
     None for other claims, and without chains.
     """
-    rule = {"rb-order": _ring_keeps_order, "pb-reorders": _perf_reorders}.get(claim_id)
-    try:
-        return rule(evidence, experiments=_EXPERIMENTS[:1]) if rule is not None else None
-    except NotMeasured:
-        return None
+    with suppress(KeyError, NotMeasured):
+        return _RULES[claim_id](evidence, experiments=_EXPERIMENTS[:1])
+    return None
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.counted(
         id="rb-order",
         statement="what was submitted earlier is consumed earlier, across CPUs",
         sources="TUT, BLOG, DOC",
         test="chains, pairs on alternating CPUs, each trial with at least 1,000 causal pairs",
         reproduced_when="0 causal violations on rb in every trial",
         experiments=_EXPERIMENTS,
-        rule=_ring_keeps_order,
-        comparative=False,
+        rule=_RULES["rb-order"],
         cpus=2,
     ),
-    for_ring(
+    Side.RING.counted(
         id="pb-reorders",
         statement="related events on different CPUs arrive out of order on pb",
         sources="TUT, BLOG; h2o/h2o#2800, iovisor/bcc#5047, aquasecurity/tracee#1113",
@@ -130,19 +121,17 @@ CLAIMS: Final = (
         reproduced_when="causal violations on pb > 0; report lateness, which should follow the "
         "drain interval",
         experiments=_EXPERIMENTS,
-        rule=_perf_reorders,
-        comparative=False,
+        rule=_RULES["pb-reorders"],
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="sharded-reorders",
         statement="rings of each CPU lose order as perf buffers do",
         sources="falcosecurity/libs#2854, falcosecurity/libs#2009",
         test="pairs on alternating CPUs, a ring for each CPU, drained every 5 ms",
         reproduced_when="causal violations > 0",
         experiments=(_SHARDED,),
-        rule=_shards_reorder,
-        comparative=False,
+        rule=partial(_counted, transport="sharded", wanted=True, experiments=(_SHARDED,)),
         cpus=2,
     ),
 )

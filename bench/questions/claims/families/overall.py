@@ -13,18 +13,9 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, partial_conjunction_p
-from bench.questions.claims.claim import Finding, Verdict, for_ring
-from bench.questions.claims.contrast import (
-    ABOUT_EQUAL,
-    NEARLY_NONE,
-    SURE,
-    Contrast,
-    bases,
-    difference,
-    ratio,
-    ratio_margin,
-    share_margin,
-)
+from bench.questions.claims import contrast as contrasts
+from bench.questions.claims.claim import Finding, Side, Verdict
+from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE, SURE, Contrast, bases
 from bench.questions.claims.evidence import Evidence, NotMeasured, series
 from bench.questions.claims.families.memory import LADDERS, less_memory
 from bench.questions.claims.quantities import dropped_share, lossless_p50_ns, violation_share
@@ -46,10 +37,10 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
     duets = [name for name in _DUETS if evidence.samples(name).arms]
     names = _DEFAULTS if duets else (*_DEFAULTS, "trickle")
     shares = [
-        (what, take, share_margin(evidence, take, *names))
+        (what, take, contrasts.share_margin(evidence, take, *names))
         for what, take in (("drops", dropped_share), ("disorder", violation_share))
     ]
-    noise = LEAST_MARGIN if duets else ratio_margin(evidence, lossless_p50_ns, *names)
+    noise = LEAST_MARGIN if duets else contrasts.ratio_margin(evidence, lossless_p50_ns, *names)
     latency = [("p50", lossless_p50_ns, noise)]
     asked = dict.fromkeys(names, shares if duets else [*shares, *latency])
     for name, numbers in (asked | dict.fromkeys(duets, latency)).items():
@@ -62,10 +53,10 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
                 with suppress(NotMeasured):  # no causal pairs, or not a trial without a loss
                     ring, perf = (series(name, arm, take) for arm in arms)
                     if take is lossless_p50_ns:
-                        yield where, ratio(words, perf, ring, margin=margin), None
+                        yield where, contrasts.ratio(words, perf, ring, margin=margin), None
                     else:
-                        own = difference(f"{where}, {what}, rb", ring)
-                        yield where, difference(words, perf, ring, margin=margin), own
+                        own = contrasts.difference(f"{where}, {what}, rb", ring)
+                        yield where, contrasts.difference(words, perf, ring, margin=margin), own
     for name in LADDERS:
         words = f"{name}, least lossless budget, pb against rb"
         yield name, less_memory(words, name)(evidence), None
@@ -149,9 +140,8 @@ def _default_choice(evidence: Evidence) -> Finding:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.timed(
         id="rb-default-choice",
-        of_times=True,
         statement="nearly always the better default",
         sources="TUT, BLOG",
         test="all of the above",

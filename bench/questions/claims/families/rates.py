@@ -12,17 +12,8 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import for_perf, for_ring
-from bench.questions.claims.compare import (
-    Detail,
-    Of,
-    alone,
-    both,
-    less,
-    levels,
-    over,
-    said,
-)
+from bench.questions.claims.claim import Side
+from bench.questions.claims.compare import Detail, Of, alone, both, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
@@ -77,19 +68,20 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 _delivered = partial(both, quantities.drained_per_s)
-_RING, _PB = _delivered("rate-default")
+_RING, _PB = _delivered("rate-default").values()
 _SHARDED: Final = replace(_RING, transport="sharded")
 _USUAL: Final = Of(quantities.steady_per_s, "rate-sampled", "ringbuf")
-_RING_500, _PERF_500 = both(quantities.steady_per_s, "rate-sampled", "every500")
-_ONE_RING, _ONE_PERF = _delivered("same-cpu")
+_RING_500, _PERF_500 = both(quantities.steady_per_s, "rate-sampled", "every500").values()
+_ONE_RING, _ONE_PERF = _delivered("same-cpu").values()
 _COSTS: Final = {
     cost: Of(quantities.drained_per_s, "consumer-cost", "ringbuf", cost)
     for cost in ("0ns", "100ns", "300ns", "1000ns")
 }
 # Where each record wakes the consumer, waking it is most of its cost.
+_cpu = partial(Of, quantities.cpu_s_per_million)
 _LOADS: Final = {
-    "under a storm": (("storm", "perfbuf", "", "1MiB"), ("storm", "ringbuf", "", "1MiB")),
-    "under an amplified storm": (("rate-default", "perfbuf"), ("rate-default", "ringbuf")),
+    "under a storm": [_cpu("storm", way, budget="1MiB") for way in (PERFBUF, RINGBUF)],
+    "under an amplified storm": [_cpu("rate-default", way) for way in (PERFBUF, RINGBUF)],
 }
 
 
@@ -107,13 +99,9 @@ def _rates(reference: Of, **parts: Of) -> Detail:
 
 
 _rate = partial(over, "delivered a second, rb over pb")
-_SHARDED_DROPS, _ONE_DROPS = (
-    less(words, *(part.taking(quantities.dropped_share) for part in parts))
-    for words, *parts in (
-        ("dropped, sharded rb less pb", _SHARDED, _PB),
-        ("dropped, rb less pb", _ONE_RING, _ONE_PERF),
-    )
-)
+_lost = partial(Of.taking, take=quantities.dropped_share)
+_SHARDED_DROPS: Final = less("dropped, sharded rb less pb", _lost(_SHARDED), _lost(_PB))
+_ONE_DROPS: Final = less("dropped, rb less pb", _lost(_ONE_RING), _lost(_ONE_PERF))
 _ONE_FASTER: Final = _rate(_ONE_RING, _ONE_PERF)
 
 
@@ -129,7 +117,7 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
     A difference of exactly nothing has no interval that could lie below anything.
     """
     faster = _ONE_FASTER(evidence)
-    lost = any(_ONE_RING.taking(quantities.dropped_share)(evidence).values.values())
+    lost = any(_lost(_ONE_RING)(evidence).values.values())
     if lost or rules.all_of([faster]).verdict is not rules.REPRODUCED:
         return None
     ledgers = (trial.ledger for trial in _ONE_RING.arm(evidence).trials)
@@ -139,9 +127,8 @@ def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.timed(
         id="rb-faster-default",
-        of_times=True,
         statement="more events a second at default wake-ups",
         sources="BENCH",
         published="12.05 against 0.93 M/s",
@@ -152,13 +139,12 @@ CLAIMS: Final = (
             _rate(_RING, _PB),
             details=(
                 _rates(_PB, rb=_RING, pb=_PB),
-                said(over("with libbcc's readers", *_delivered("rate-default", "libbcc"))),
+                said(over("with libbcc's readers", *_delivered("rate-default", "libbcc").values())),
             ),
         ),
     ),
-    for_ring(
+    Side.RING.timed(
         id="rb-faster-sampled",
-        of_times=True,
         statement="also when pb wakes every 500th",
         sources="BENCH",
         published="11.56 against 9.89 M/s",
@@ -170,15 +156,14 @@ CLAIMS: Final = (
             _rate(_RING_500, _PERF_500),
             details=(
                 _rates(_PERF_500, **{"rb, every 500th": _RING_500, "pb, every 500th": _PERF_500}),
-                # Not judged: its wake-ups depend on who is the quicker.
+                # Not judged: its wake-ups depend on which is quicker.
                 _rates(_PERF_500, **{"rb, default": _USUAL}),
                 said(over("rb at its default over pb at every 500th", _USUAL, _PERF_500)),
             ),
         ),
     ),
-    for_ring(
+    Side.RING.timed(
         id="rb-less-consumer-cpu",
-        of_times=True,
         statement="consuming costs less CPU",
         sources="Retina docs",
         published="1.5 to 6 times",
@@ -187,15 +172,11 @@ CLAIMS: Final = (
         experiments=("storm", "rate-default"),
         rule=rules.mean_above(
             "consumer's CPU time a record, pb over rb, mean of both loads",
-            [
-                over(words, *(Of(quantities.cpu_s_per_million, *place) for place in places))
-                for words, places in _LOADS.items()
-            ],
+            [over(words, *parts) for words, parts in _LOADS.items()],
         ),
     ),
-    for_ring(
+    Side.RING.timed(
         id="sharded-rb-beats-pb",
-        of_times=True,
         statement="one ring per CPU still beats pb",
         sources="BLOG",
         test="sharded ring buffers against pb, amplified",
@@ -208,15 +189,13 @@ CLAIMS: Final = (
                     details=[_rates(_PB, sharded=_SHARDED, pb=_PB)],
                 ),
                 _SHARDED_DROPS,
-                high=NEARLY_NONE,
                 words=f"it drops no more, to {NEARLY_NONE:.0%} of records",
             ),
             _drops_more,
         ),
     ),
-    for_perf(
+    Side.PERF.timed(
         id="rb-same-cpu",
-        of_times=True,
         statement="sharing one CPU with its consumer, rb delivers more but drops, pb does not",
         sources="BENCH",
         published="3.05 and 3.54 dropped, against 1.39 and 0",
@@ -226,20 +205,16 @@ CLAIMS: Final = (
         rule=rules.refuted_by(
             rules.held(
                 rules.above(
-                    _ONE_FASTER,
-                    _ONE_DROPS,
-                    details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)],
+                    _ONE_FASTER, _ONE_DROPS, details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)]
                 ),
-                alone("dropped on pb", _ONE_PERF.taking(quantities.dropped_share)),
-                high=NEARLY_NONE,
+                alone("dropped on pb", _lost(_ONE_PERF)),
                 words=f"pb drops at most {NEARLY_NONE:.0%}",
             ),
             _lost_nothing,
         ),
     ),
-    for_perf(
+    Side.PERF.timed(
         id="fast-consumer-hurts-rb",
-        of_times=True,
         statement="a lighter consumer is woken more and delivers less",
         sources="BENCH",
         published="8.16 against 12.05 M/s",

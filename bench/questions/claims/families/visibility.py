@@ -17,8 +17,8 @@ from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import Of, less, levels, made
+from bench.questions.claims.claim import Finding, Side
+from bench.questions.claims.compare import Of, both, less, levels, made
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, asked, power_of_two, trial
@@ -73,19 +73,14 @@ def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> rules.Rule:
         trials = [trial for _, arm in arms for trial in arm.trials]
         records = sum(trial.ledger.delivered for trial in trials if trial.ledger is not None)
         total = len(trials) + len(broken)
+        wrong = "".join(f"{each.arm}: {'; '.join(each.reasons)}" for each in broken[:1])
+        none = rules.none_seen(total, "trials")
         return rules.counted(
             rules.share(f"{len(broken)} of {counted(total, 'trial')}: {what}", len(broken), total),
             arms,
-            *(
-                (True, rules.REFUTED, f"{each.arm}: {'; '.join(each.reasons)}")
-                for each in broken[:1]
-            ),
+            (broken, rules.REFUTED, wrong),
             (rules.fewest(arms) < FEWEST_BLOCKS or not records, *rules.TOO_FEW),
-            (
-                True,
-                rules.REPRODUCED,
-                f"{what} in {rules.none_seen(total, 'trials')}, of {records:,} records",
-            ),
+            (True, rules.REPRODUCED, f"{what} in {none}, of {records:,} records"),
         )
 
     return judge
@@ -114,17 +109,12 @@ def _unreported(
         lossy, where = len(counts), "trials that lost something"
         short = sum(found < lost if kind is not None else found == 0 for lost, found in counts)
         lost, reported = (sum(each[part] for each in counts) for part in (0, 1))
-        words = (
-            f"{lost:,} lost, {reported:,} reported, in {lossy} of {counted(len(trials), 'trial')}"
-        )
+        of = f"of {counted(len(trials), 'trial')}"
+        few = f"only {counted(lossy, 'trial')} lost anything"
         return rules.counted(
-            rules.share(words, short, lossy),
+            rules.share(f"{lost:,} lost, {reported:,} reported, in {lossy} {of}", short, lossy),
             arms,
-            (
-                lossy < FEWEST_BLOCKS,
-                rules.INCONCLUSIVE,
-                f"only {counted(lossy, 'trial')} lost anything",
-            ),
+            (lossy < FEWEST_BLOCKS, rules.INCONCLUSIVE, few),
             (short == lossy, rules.REPRODUCED, f"{what} in every trial that lost something"),
             (short, rules.REPRODUCED, f"{what} in {short} of {lossy} {where}"),
             (True, rules.REFUTED, f"{what} in {rules.none_seen(lossy, where)}"),
@@ -135,14 +125,8 @@ def _unreported(
 
 
 _LEAST_SPUN: Final = 0.1  # share of returns with nothing to read that may be called spinning
-_ARMS: Final = {
-    "rb, delayed": ("ringbuf", "delayed"),
-    "rb, prompt": ("ringbuf", "prompt"),
-    "pb, delayed": ("perfbuf", "delayed"),
-}
-_RING, _PROMPT, _PERF = (
-    Of(quantities.empty_poll_share, "slow-producer", *arm) for arm in _ARMS.values()
-)
+_EMPTY: Final = both(quantities.empty_poll_share, "slow-producer", "delayed", "prompt")
+_RING, _PROMPT, _PERF, _ = _EMPTY.values()
 _SPINS: Final = [
     less(f"polls with nothing to read, rb delayed less {words}", _RING, other, least=_LEAST_SPUN)
     for words, other in (("pb", _PERF), ("rb prompt", _PROMPT))
@@ -150,8 +134,9 @@ _SPINS: Final = [
 _PER_RECORD: Final = levels(
     "{}: {:,.2f} empty polls a record".format,
     {
-        words: Of(quantities.empty_polls_per_event, "slow-producer", *arm)
-        for words, arm in _ARMS.items()
+        words: part.taking(quantities.empty_polls_per_event)
+        for words, part in _EMPTY.items()
+        if words != "pb, prompt"
     },
 )
 
@@ -170,7 +155,7 @@ def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.counted(
         id="rb-variable-length",
         statement="records of differing length in one buffer",
         sources="TUT",
@@ -180,9 +165,8 @@ CLAIMS: Final = (
         rule=_whole(
             "mixed-lengths", "a record that was not whole", (RINGBUF, None), (PERFBUF, None)
         ),
-        comparative=False,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-no-syscalls",
         statement="user space reads through mapped memory without system calls or copies",
         sources="TUT",
@@ -200,9 +184,8 @@ CLAIMS: Final = (
             each="an event",
             details=[_calls_of_perf],
         ),
-        comparative=False,
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-easy-migration",
         statement="a perf-style output call exists",
         sources="TUT, BLOG",
@@ -212,9 +195,8 @@ CLAIMS: Final = (
         rule=_whole(
             "migration", "a ledger that did not balance", (RINGBUF, "reserve"), (RINGBUF, "output")
         ),
-        comparative=False,
     ),
-    for_perf(
+    Side.PERF.claim(
         id="rb-busy-head-spins",
         statement="behind a reserved, uncommitted record a level-triggered poll returns at once, "
         "again and again",
@@ -228,7 +210,7 @@ CLAIMS: Final = (
         rule=rules.refuted_by(rules.above(*_SPINS, details=[_PER_RECORD]), _seldom_empty),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="rb-silent-loss",
         statement="losses are not reported to user space",
         sources="BLOG; iovisor/bcc#3476",
@@ -236,9 +218,8 @@ CLAIMS: Final = (
         reproduced_when="the library reports none while BPF counts some",
         experiments=("lost-counts",),
         rule=_unreported("nothing was reported", RINGBUF, ("lost-counts",)),
-        comparative=False,
     ),
-    for_perf(
+    Side.PERF.counted(
         id="pb-undercounts",
         statement="the perf lost record misses losses at the tail",
         sources="iovisor/bcc#2396, cilium/tetragon#2839",
@@ -246,6 +227,5 @@ CLAIMS: Final = (
         reproduced_when="failed writes > reported lost",
         experiments=("full",),
         rule=_unreported("less was reported than lost", PERFBUF, _FULL, "PERF_RECORD_LOST"),
-        comparative=False,
     ),
 )

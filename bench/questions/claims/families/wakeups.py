@@ -16,29 +16,23 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Call, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, for_perf, for_ring
-from bench.questions.claims.compare import (
-    Comparison,
-    Of,
-    less,
-    levels,
-    over,
-    within,
-)
-from bench.questions.claims.contrast import ABOUT_EQUAL, difference, share_margin, sides
-from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
+from bench.questions.claims.claim import Finding, Side
+from bench.questions.claims.compare import Of, both, less, levels, over
+from bench.questions.claims.contrast import ABOUT_EQUAL, sides
+from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from workloads.storm import Shape, Spawn, Storm
 
 BURSTS: Final = 10_000  # small ones, over all blocks; none may leave its last record unannounced
 _BURST_RECORDS: Final = 50  # of each exit: so a burst surely overruns the smaller buffers
+_BURSTS: Final = "burst-forced"
 _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
 
 _ask = asked(
     {
         "backlog": "How many wake-ups does a record raise as records come closer together?",
-        "burst-forced": "Do forced wake-ups lose less in a burst, or more?",
+        _BURSTS: "Do forced wake-ups lose less in a burst, or more?",
         "last-record": "Is the last record of a small burst ever left without a wake-up?",
     }
 )
@@ -87,7 +81,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
             (arm for records in loads for arm in on.each(MIB, {f"{records}x": loads[records]})),
         ),
         _ask(
-            "burst-forced",
+            _BURSTS,
             (arm for arms in bursts for arm in arms),
             twins=(0, len(bursting)),  # losses at the one differ far more than at the other
             blocks=2 * MORE_BLOCKS,  # a burst loses nothing, or much
@@ -97,9 +91,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
 
 _raised = partial(Of, quantities.raised_per_event, "backlog")
-_BACKLOG: Final = [
-    _raised(transport, load) for transport in ("ringbuf", "perfbuf") for load in ("1x", "100x")
-]
+_BACKLOG: Final = [*both(quantities.raised_per_event, "backlog", "1x", "100x").values()]
 _RAISED: Final = [
     levels(
         "{}: {:.3f} raised per event".format,
@@ -109,24 +101,13 @@ _RAISED: Final = [
     for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3]))
     for load in ("1x", "10x", "100x")
 ]
-_FALLS: Final = rules.held(
-    rules.above(
-        over("raised per event on rb, 1 over 100 records at once", *_BACKLOG[:2]),
-        over("the same, rb over pb", *_BACKLOG),
-        details=_RAISED,
-    ),
-    over("raised per event on pb, 1 over 100 records at once", *_BACKLOG[2:], margin=0),
-    low=1 / ABOUT_EQUAL,
-    high=ABOUT_EQUAL,
-    words=f"pb's stay within {ABOUT_EQUAL:g} times",
-)
 
 
-def _adaptive(evidence: Evidence) -> Finding:
+def _uncounted(evidence: Evidence) -> str:
     trials = [trial for part in _BACKLOG for trial in part.arm(evidence).trials]
-    if all(trial.cost is None or trial.cost.wakeups_raised is None for trial in trials):
-        raise NotApplicable("/proc/interrupts has no line IWI, so wake-ups raised are not recorded")
-    return _FALLS(evidence)
+    if any(trial.cost and trial.cost.wakeups_raised is not None for trial in trials):
+        return ""
+    return "/proc/interrupts has no line IWI, so wake-ups raised are not recorded"
 
 
 def _none_missed(evidence: Evidence) -> Finding:
@@ -144,25 +125,13 @@ def _none_missed(evidence: Evidence) -> Finding:
     arms = [part.arm(evidence) for part in parts]
     found, forced = (quantities.late_records(arm.trials) for arm in arms)
     bursts, left = f"{found.bursts:,} bursts", found.stranded
+    stranded = f"{counted(left or 0, 'record was', 'records were')} left without a wake-up"
+    unknown = f"of {found.unknown:,} records that waited it is not known whether one was raised"
+    few = found.bursts < BURSTS or more.blocks < FEWEST_BLOCKS
     said = rules.first(
-        (
-            left,
-            rules.REFUTED,
-            (
-                f"{counted(left or 0, 'record was', 'records were')} left without a wake-up in "
-                f"{bursts}"
-            ),
-        ),
-        (
-            found.unknown,
-            rules.INCONCLUSIVE,
-            f"of {found.unknown:,} records that waited it is not known whether one was raised",
-        ),
-        (
-            found.bursts < BURSTS or more.blocks < FEWEST_BLOCKS,
-            rules.INCONCLUSIVE,
-            f"{bursts} of {BURSTS:,}",
-        ),
+        (left, rules.REFUTED, f"{stranded} in {bursts}"),
+        (found.unknown, rules.INCONCLUSIVE, unknown),
+        (few, rules.INCONCLUSIVE, f"{bursts} of {BURSTS:,}"),
         (True, rules.REPRODUCED, f"none left in {rules.none_seen(found.bursts, 'bursts')}"),
     )
     per_block = max(1, found.bursts // max(1, len(arms[0].readings)))
@@ -180,43 +149,34 @@ def _none_missed(evidence: Evidence) -> Finding:
     )
 
 
-_wake = partial(Of, quantities.steady_ns, "wake", "ringbuf")
 _BY_POLICY: Final = tuple(
     f"{way}-{wake}" for way in ("wake", "wake-timed") for wake in _POLICIES[1:]
 )
 
 
-def _pair(experiment: str, less: Wake, more: Wake) -> tuple[Of, Of]:
-    """Return the write time of the arms of a duet, the one that costs more first."""
-    one, other = (Of(quantities.write_ns, experiment, RINGBUF, wake) for wake in (more, less))
-    return one, other
-
-
-def _costs_more(less: Wake, more: Wake) -> Comparison:
-    """Compare two policies, of journals without duets by kernel ns from record to record."""
-    words = f"kernel ns a record, {more} over {less}, epoll consumer"
-    blocks = over(words, *(_wake(f"{wake}-epoll") for wake in (more, less)))
-    return within(words, *_pair(f"wake-{more}", less, more), otherwise=blocks)
+def _costs(more: Wake, less: Wake, waiting: str = "epoll") -> Iterator[Of]:
+    """Yield what a record costs by two policies; of journals without duets, in the kernel alone."""
+    duet = f"wake-{more}" if waiting == "epoll" else f"wake-{waiting}-{more}"
+    for wake in (more, less):
+        blocks = Of(quantities.steady_ns, "wake", RINGBUF, f"{wake}-{waiting}")
+        yield Of(quantities.write_ns, duet, RINGBUF, wake, before=blocks)
 
 
 def _policies(evidence: Evidence) -> Iterator[str]:
     """Yield what a record costs under each policy, as paired."""
-    if not evidence.samples("wake-adaptive").arms:
-        yield from _policies_in_blocks(evidence)
-        return
-    for way, waiting in (("wake", "epoll"), ("wake-timed", "timed")):
+    duets = bool(evidence.samples("wake-adaptive").arms)
+    for waiting in ("epoll", "timed", *(() if duets else ("stopped",))):
+        pairs = {}
         for fewer, more in pairwise(_POLICIES):
-            more_ns, less_ns = (one(evidence) for one in _pair(f"{way}-{more}", fewer, more))
-            values = "{:,.0f} and {:,.0f} ns a record".format(*sides(more_ns, less_ns))
-            yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
-
-
-def _policies_in_blocks(evidence: Evidence) -> Iterator[str]:
-    for waiting in ("epoll", "timed", "stopped"):
-        none, adaptive, forced = (_wake(f"{policy}-{waiting}")(evidence) for policy in _POLICIES)
-        of_adaptive, of_none = sides(adaptive, none)
-        more, fewer = sides(forced, adaptive)
-        of_policies = (of_none, of_adaptive, of_adaptive * more / fewer)
+            dearer, cheaper = _costs(more, fewer, waiting)
+            pairs[more, fewer] = sides(dearer(evidence), cheaper(evidence))
+        if duets:
+            for (more, fewer), (of_more, of_fewer) in pairs.items():
+                values = f"{of_more:,.0f} and {of_fewer:,.0f} ns a record"
+                yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
+            continue
+        (of_adaptive, of_none), (of_forced, less) = pairs.values()
+        of_policies = (of_none, of_adaptive, of_adaptive * of_forced / less)
         for policy, level in zip(_POLICIES, of_policies, strict=True):
             yield f"{policy} wake-ups, {waiting} consumer: {level:,.0f} ns a record"
 
@@ -226,36 +186,45 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
 
     They may lose more at one budget and less at another, so a mean over budgets would say nothing.
     """
-    experiment, take = "burst-forced", quantities.dropped_share
-    samples, each = evidence.samples(experiment), {}
-    for adaptive in evidence.arms(experiment, "ringbuf", variant="adaptive"):
-        budget = adaptive.name.budget
-        forced = evidence.arms(experiment, "ringbuf", variant="forced", budget=budget)
-        if forced:
-            # An A/A pair measures the noise of its own budget.
-            names = [each for each in samples.names if each.budget == budget]
-            arms = {str(name): samples.arms[name] for name in names}
-            there = replace(evidence, experiments={experiment: replace(samples, arms=arms)})
-            more, fewer = (series(experiment, arm, take) for arm in (forced[0], adaptive))
-            margin = share_margin(there, take, experiment)
-            words = f"dropped at {budget}, forced less adaptive"
-            each[budget] = difference(words, more, fewer, margin=margin)
+    adaptive, forced = (
+        [arm.name.budget for arm in evidence.arms(_BURSTS, RINGBUF, variant=wake)]
+        for wake in _POLICIES[1:]
+    )
+    lost = partial(Of, quantities.dropped_share, _BURSTS, RINGBUF)
+    each = {
+        size: less(
+            f"dropped at {size}, forced less adaptive", lost("forced", size), lost("adaptive", size)
+        )(evidence)
+        for size in adaptive
+        if size in forced
+    }
     if not each:
-        raise NotMeasured(experiment)
+        raise NotMeasured(_BURSTS)
     return rules.either_way("forced wake-ups lose", each)
 
 
 CLAIMS: Final = (
-    for_ring(
+    Side.RING.claim(
         id="rb-adaptive-wakeup",
         statement="wakes the consumer only when it has caught up",
         sources="DOC",
         test="wake-ups *raised* (irq_work) per event against load",
         reproduced_when="falls with backlog on rb, and within 1.25 times the same on pb",
         experiments=("backlog",),
-        rule=_adaptive,
+        lacks=_uncounted,
+        rule=rules.held(
+            rules.above(
+                over("raised per event on rb, 1 over 100 records at once", *_BACKLOG[:2]),
+                over("the same, rb over pb", *_BACKLOG),
+                details=_RAISED,
+            ),
+            over("raised per event on pb, 1 over 100 records at once", *_BACKLOG[2:], margin=0),
+            low=1 / ABOUT_EQUAL,
+            high=ABOUT_EQUAL,
+            words=f"pb's stay within {ABOUT_EQUAL:g} times",
+        ),
     ),
-    for_ring(
+    Side.RING.counted(
         id="rb-no-missed-wakeup",
         statement="no record is left stranded without a wake-up",
         sources="BLOG",
@@ -264,11 +233,9 @@ CLAIMS: Final = (
         "journals that do not record it, no record that waited for the next burst",
         experiments=("last-record",),
         rule=_none_missed,
-        comparative=False,
     ),
-    for_ring(
+    Side.RING.timed(
         id="manual-wakeup-boost",
-        of_times=True,
         statement="batching wake-ups by hand raises throughput",
         sources="BENCH; taodd/cephtrace#188",
         published="1.1 to 20.9 M/s; 25 ns without, 1,410 ns with a waiting consumer",
@@ -277,11 +244,15 @@ CLAIMS: Final = (
         reproduced_when="none < adaptive < forced",
         experiments=_BY_POLICY,
         rule=rules.above(
-            *(_costs_more(*each) for each in pairwise(_POLICIES)), details=(_policies,)
+            *(
+                over(f"kernel ns a record, {more} over {less}, epoll consumer", *_costs(more, less))
+                for less, more in pairwise(_POLICIES)
+            ),
+            details=[_policies],
         ),
         cpus=2,
     ),
-    for_perf(
+    Side.PERF.claim(
         id="force-wakeup",
         statement="forced wake-ups cut losses (a tracexec report) or make it worse",
         sources="a tracexec report; cilium/pwru#195",
@@ -289,7 +260,7 @@ CLAIMS: Final = (
         test="burst, adaptive against forced, the reader on another CPU",
         reproduced_when="say which at which budget, with the interval; refuted if they are shown "
         "to differ by less than 1 % of records at every budget",
-        experiments=("burst-forced",),
+        experiments=(_BURSTS,),
         rule=_forced_in_bursts,
     ),
 )

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Judge claims about what kernels provide and ask for: rings that overwrite, and privileges."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from bench.judge.numbers import number
+from bench.plan.budgets import MIB
+from bench.plan.config import Wake
+from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities, rules
+from bench.questions.claims.claim import Finding, Measured, Side, Verdict
+from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.families.kernel import ByProducers
+from bench.questions.claims.setting import Setting, experiment
+from bench.questions.transports.profiles import AWAY, PERFBUF, RINGBUF
+
+_NAME: Final = "overwriting"
+_OVERWRITING: Final = "overwrite"
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return a ring that overwrites and holds but some of a storm, by producers; one that refuses.
+
+    Nobody reads before the end.
+    """
+    at_once = max(50, min(1_000, 8_000 // on.count))
+    config = on.amplified(240, at_once, wake=Wake.NONE, consumer=AWAY, kernel_stats=True)
+    written = (
+        on.arm(_OVERWRITING, MIB, f"{count}cpu", on.on_cpus(config, count))
+        for count in on.producers()
+    )
+    refusing = on.arm(RINGBUF, MIB, "1cpu", on.on_cpus(config, 1))
+    title = "What does a ring keep that overwrites, and at what cost as more CPUs write?"
+    return (experiment(_NAME, title, (*written, refusing)),)
+
+
+def _overwriting(evidence: Evidence) -> str:
+    facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
+    lacking = facts.get("ring_overwrite_pos") == "no"
+    return "rings overwrite from Linux 6.19 on; this kernel's cannot" if lacking else ""
+
+
+_age = partial(Of, quantities.latency_p50_ns, _NAME)
+_ONE, _ALL = (
+    ByProducers(number("kernel_ns_per_record"), _NAME, _OVERWRITING, end) for end in ("one", "all")
+)
+_WRITES: Final = {"from one CPU": _ONE, "from all": _ALL}
+
+
+def _takes_more(evidence: Evidence) -> Finding:
+    """Compare the smallest sets of capabilities that were found by trying."""
+    found = evidence.capabilities
+    if not found:
+        return Finding(Verdict.NOT_MEASURED, "capabilities were not tried")
+    ring, perf = found.get(RINGBUF), found.get(PERFBUF)
+    sets = {"rb": ring, "pb": perf}
+    if ring is None or perf is None:
+        without = " and ".join(words for words, each in sets.items() if each is None)
+        return Finding(rules.INCONCLUSIVE, f"no set that can be tried here is enough for {without}")
+    more, less = sorted({*perf} - {*ring}), sorted({*ring} - {*perf})
+    said = rules.first(
+        (more and not less, rules.REPRODUCED, f"pb takes {', '.join(more)} besides"),
+        (more, rules.INCONCLUSIVE, f"pb takes {', '.join(more)}, rb {', '.join(less)}"),
+        (True, rules.REFUTED, "pb takes nothing besides"),
+    )
+    what = "capabilities that pb takes and rb does not"
+    measured = Measured.exactly(what, len(more), bound=0)
+    details = tuple(
+        f"{words}: {', '.join(each or ()) or 'nothing'}" for words, each in sets.items()
+    )
+    return Finding(*said, measured=measured, details=details)
+
+
+CLAIMS: Final = (
+    Side.RING.timed(
+        id="rb-overwrite-newest",
+        statement="a ring that overwrites keeps the newest events",
+        sources="kernel commit feeaf1346f80",
+        test="stopped reader, a ring that holds a part of the storm; age of the records when they "
+        "are read, refusing over overwriting",
+        reproduced_when="what it kept is younger than what a refusing ring kept; not applicable "
+        "before 6.19",
+        experiments=(_NAME,),
+        lacks=_overwriting,
+        rule=rules.exceeds(
+            "median age when read, refusing over overwriting",
+            lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
+            {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
+        ),
+    ),
+    Side.PERF.timed(
+        id="rb-overwrite-scales",
+        statement="the more CPUs write into a ring that overwrites, the less it takes",
+        sources="bpf list 2025",
+        published="32.2 M/s at 1 producer, 9.6 at 2, 2.2 at 52",
+        test="stopped reader, in-kernel ns per write, producers 1..CPUs",
+        reproduced_when="ns per write grows; not applicable before 6.19",
+        experiments=(_NAME,),
+        lacks=_overwriting,
+        rule=rules.above(
+            over("kernel ns a write that overwrites, all CPUs over one", _ALL, _ONE),
+            details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
+        ),
+        cpus=2,
+    ),
+    Side.RING.counted(
+        id="pb-needs-more-privilege",
+        statement="reading perf buffers takes more privileges than reading a ring",
+        sources="netobserv/netobserv-ebpf-agent#594",
+        published="has to run privileged",
+        test="the fewest capabilities with which a tracer loads, attaches and opens its buffers "
+        "(512 KiB for each CPU), found by trying as `doctor --least-privilege` does",
+        reproduced_when="pb takes a capability that rb does not",
+        experiments=("system-calls",),
+        rule=_takes_more,
+        on_capabilities=True,
+    ),
+)
