@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from bench.cli.options import AsFormat, AsJsonForm, Wait, form_of, of_output, of_run, of_storm
+from bench.cli.options import AsFormat, Time, Wait, of_output, of_run, of_storm
 from bench.cli.output import answer, read_or_not, say, speaker
-from bench.cli.values import Time
-from bench.errors import MachineUnfit, UsageError, check_range
+from bench.errors import MachineUnfit, UsageError
 
 _STRUCTURES: Final = ("task_struct", "pt_regs", "nsproxy", "pid_namespace", "cred")
 _COMMAND = typer.Argument(help="The tool and its arguments, after --.", metavar="-- COMMAND...")
@@ -32,9 +31,10 @@ _LOST = of_run(
 _RATES = of_storm(
     help="Processes a second, ascending, with commas; 0: as fast as possible.", metavar="LIST"
 )
-_SECONDS = of_storm(click_type=Time("s"), help="Length of each storm.")
-_ATTACH = of_run(click_type=Time("s"), help="How long to wait for it to show a first process.")
-_SETTLE = of_run(click_type=Time("s"), help="How long to wait for the last process of a storm.")
+_SECONDS = of_storm(click_type=Time("s"), within=(0.1, 600), help="Length of each storm.")
+_waiting = partial(of_run, click_type=Time("s"), within=(1, 3_600))
+_ATTACH = _waiting(help="How long to wait for it to show a first process.")
+_SETTLE = _waiting(help="How long to wait for the last process of a storm.")
 _GATES = of_output(
     "--fail-on",
     help="Exit 1 on these: silent (missing and not reported), missing, twice, wrong (parent, code "
@@ -59,7 +59,6 @@ def command(
     wait: Wait = False,
     fail_on: Annotated[list[str] | None, _GATES] = None,
     form: AsFormat = "text",
-    as_json: AsJsonForm = False,
 ) -> None:
     """Check whether a tool sees every process that exits, and reports those that it missed.
 
@@ -90,30 +89,20 @@ def command(
         pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base
     )
     gates = judge.parse_gates(fail_on or [])
-    form = form_of(form, as_json)
-    check_range("--seconds", seconds, 0.1, 600)
-    check_range("--attach-timeout", attach_timeout, 1, 3_600)
-    check_range("--settle-timeout", settle_timeout, 1, 3_600)
+    per_s, progress = _rates(rates), speaker()
     plan = Plan(
-        rates_per_s=_rates(rates),
-        seconds=seconds,
-        attach_s=attach_timeout,
-        settle_s=settle_timeout,
+        rates_per_s=per_s, seconds=seconds, attach_s=attach_timeout, settle_s=settle_timeout
     )
-    progress = speaker(time.monotonic())
     with (
         lock.held(wait=wait),
         _headers() as environment,
         running(tool, environment=environment, pipe=pipe) as started,
     ):
+        seen = started.output
         checked = check(
-            started,
-            reading,
-            plan,
-            lambda each: judge.rung(each, started.output, reading).whole,
-            progress,
+            started, reading, plan, lambda each: judge.rung(each, seen, reading).whole, progress
         )
-        verdict = judge.judge(checked, started.output, reading)
+        verdict = judge.judge(checked, seen, reading)
     with read_or_not():
         answer(form, [document(tool, reading, verdict)])
     if verdict.ended:

@@ -13,20 +13,18 @@ import typer
 
 from bench.cli.options import (
     AsFormat,
-    AsJsonForm,
     DryRun,
     Full,
     Journal,
     Seed,
+    Time,
     Wait,
-    form_of,
     of_output,
     of_run,
     refuse,
 )
 from bench.cli.output import answer, read, read_or_not
-from bench.cli.values import Time
-from bench.errors import BufbenchError, UsageError, check_range
+from bench.errors import BufbenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +34,13 @@ if TYPE_CHECKING:
     from bench.trial.result import TrialResult
 
 _ONLY = of_run(help="Only this claim; repeatable.", metavar="ID")
-_BLOCKS = of_run(help="Blocks of each experiment; 0: as planned, at least 8.")
+_RUNNING = ("until_settled", "output", "blocks", "seed", "wait", "dry_run")
+_BLOCKS = of_run(within=(0, 10_000), help="Blocks of each experiment; 0: as planned, at least 8.")
 _SETTLED = of_run(
-    click_type=Time("m"), help="Add blocks to undecided claims for so many minutes.", metavar="TIME"
+    click_type=Time("m"),
+    within=(0, 24 * 60),
+    help="Add blocks to undecided claims for so many minutes.",
+    metavar="TIME",
 )
 _EXPECT = of_output(help="Exit 1 unless this is the verdict; repeatable.", metavar="ID=VERDICT")
 _EXPECT_FILE = of_output(help='TOML file of expected verdicts, like rb-order = "reproduced".')
@@ -58,7 +60,6 @@ def command(
     journals: Annotated[list[Path] | None, _FROM] = None,
     form: AsFormat = "text",
     full: Full = False,
-    as_json: AsJsonForm = False,
     seed: Seed = 1,
     wait: Wait = False,
     output: Journal = None,
@@ -88,24 +89,16 @@ def command(
     from bench.questions.claims.document import document
     from bench.questions.claims.evidence import of_journals
 
-    form = form_of(form, as_json)
     expected = {
         **(expectations.read(expect_file) if expect_file is not None else {}),
         **expectations.parse(expect or []),
     }
     claims = chosen([*only, *expected] if only else [])
-    check_range("--blocks", blocks, 0, 10_000)
-    check_range("--until-settled", until_settled, 0, 24 * 60)
-    if not expected:
-        refuse(context, "where no verdict is expected", "strict")
-    if form != "text":
-        refuse(context, f"on {form}, which has all", "full")
+    refuse(context, not expected, "where no verdict is expected", "strict")
     trials: tuple[TrialResult, ...] = ()
     journal = output or paths.new_journal("claims")
-    if journals:
-        what_runs = ("until_settled", "output", "blocks", "seed", "wait", "dry_run")
-        refuse(context, "with --from, which runs nothing", *what_runs)
-    else:
+    refuse(context, bool(journals), "with --from, which runs nothing", *_RUNNING)
+    if not journals:
         settle_s = 60 * until_settled
         experiments, left_out = _plan(claims, blocks)
         request = campaign.Request(

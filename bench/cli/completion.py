@@ -22,10 +22,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-_SHELL = Argument(help="bash, zsh or fish.", metavar="SHELL")
-
-
-def command(shell: Annotated[Shell, _SHELL]) -> None:
+def command(shell: Annotated[Shell, Argument(help="bash, zsh or fish.", metavar="SHELL")]) -> None:
     """Print the script that completes bufbench's commands, options and names in a shell.
 
     The script contains all names, so that pressing Tab starts no process; write it again after an

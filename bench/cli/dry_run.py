@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -70,12 +69,6 @@ def show(
         notes=tuple(notes),
     )
     answer("json" if as_json else "text", [_document(data)])
-
-
-def announce(experiment: Experiment, trials: str) -> None:
-    """Print one line on stderr: the round that begins, of so many ``trials``, and its length."""
-    seconds = estimate_seconds(experiment)
-    print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def _planned(experiment: Experiment) -> PlannedData:

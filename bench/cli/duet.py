@@ -14,6 +14,8 @@ from bench.cli.options import (
     DryRun,
     Journal,
     Seed,
+    Size,
+    Time,
     Wait,
     of_output,
     of_run,
@@ -21,7 +23,6 @@ from bench.cli.options import (
     of_tracer,
 )
 from bench.cli.output import answer
-from bench.cli.values import Size, Time
 from bench.errors import UsageError, check_range
 from workloads.storm import Shape, Spawn, Storm
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from bench.questions.duet.judge import Duel
 
 _BUDGET = of_tracer(click_type=Size(), help="Data bytes of each arm.", metavar="SIZE")
-_SECONDS = of_run(click_type=Time("s"), help="Start no further storm after this time.")
+_SECONDS = of_run(
+    click_type=Time("s"), within=(1, 86_400), help="Start no further storm after this time."
+)
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
 
@@ -108,7 +111,6 @@ def command(
             remedy=f"choose from {', '.join(sorted(_SHAPES))}",
         )
     check_range("--storms", storms, FEWEST_STORMS, 10_000)
-    check_range("--seconds", seconds, 1, 86_400)
     until = Until(
         storms=storms,
         precision=None if precision is None else _share("--precision", precision),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from bench.cli.environment import IGNORED, VARIABLES
+from bench.cli import IGNORED, VARIABLES
 
 if TYPE_CHECKING:
     from bench.cli.tree import Node, Option

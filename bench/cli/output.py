@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from bench.errors import UsageError
+from bench.errors import UsageError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr."""
-    print(f"bufbench: {line}", file=sys.stderr, flush=True)
+    """Print a line on stderr; it may hold foreign text."""
+    print(f"bufbench: {clean(line)}", file=sys.stderr, flush=True)
 
 
-def speaker(began: float) -> Callable[[str], None]:
-    """Return a function that prints lines on stderr, each with the time since ``began``."""
+def speaker() -> Callable[[str], None]:
+    """Return a function that prints lines on stderr, each with the time since now."""
+    began = time.monotonic()
 
     def say_when(what: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began), 60)
@@ -36,11 +37,10 @@ def speaker(began: float) -> Callable[[str], None]:
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:
     """List on stderr the lines that could not be used, and how many trials came twice."""
-    from bench.errors import clean
     from bench.questions.transports.words import repeats
 
     for line in (*faults, *repeats(repeated)):
-        say(clean(str(line)))
+        say(str(line))
 
 
 def read(journals: Sequence[Path]) -> JournalContent:
@@ -56,22 +56,30 @@ def answer(
     form: str,
     documents: Sequence[Document],
     data: Any = None,
-    output: Path | None = None,
+    target: Path | None = None,
     *,
+    page: Path | None = None,
     full: bool = True,
 ) -> None:
-    """Print the documents in ``form``, or write them to ``output`` and print its path.
+    """Print the documents in ``form``, or write them to ``target`` and print its path.
 
     ``data`` is what JSON contains of all of them; by default that of the first. Text shows only the
-    decision unless ``full``.
+    decision unless ``full``. HTML is written to ``page`` unless there is a target.
     """
     from bench.report import renderers
     from bench.report.document import Level
 
     if form == "text" and not full:
         documents = [each.up_to(Level.DECISION) for each in documents]
+    if form == "html":
+        target = target or page
     text = renderers.find(form)(*documents, data=data)
-    print(text, end="") if output is None else print(write(output, text))
+    print(text, end="") if target is None else print(write(target, text))
+
+
+def page_in(place: Path, name: str = "report.html") -> Path:
+    """Return the default place of a page: in a folder, or beside a journal."""
+    return (place if place.is_dir() else place.parent) / name
 
 
 def answer_json(data: Any) -> None:

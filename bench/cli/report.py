@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from typer import Argument
 
-from bench.cli.options import AsJsonForm, Full, form_of, format_option, of_output
+from bench.cli.options import Full, format_option, of_output
 from bench.cli.output import answer, name_faults, say, writable, write
-from bench.errors import BufbenchError, JournalError, UsageError, clean
+from bench.errors import BufbenchError, JournalError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
@@ -37,8 +37,7 @@ def command(
     ],
     *,
     form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
-    as_json: AsJsonForm = False,
-    output: Annotated[Path | None, of_output(help=_OUTPUT)] = None,
+    target: Annotated[Path | None, of_output("--output", help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
     """Summarise journals: which transport to take, and the numbers behind it.
@@ -54,83 +53,66 @@ def command(
 
     Example: bufbench report results/quick-20261122-101500.jsonl --format html
     """
-    form = form_of(form, as_json)
-    refuse_text_file(form, output)
-    if full and form != "text":
-        raise UsageError(f"--full has no effect on {form}, which has all", remedy="leave it out")
     if len(files) == 1 and files[0].is_dir() and form in (*_COMPARED_ONLY, "html"):
-        _folder(files[0], form, output, full=full)
+        _folder(files[0], form, target, full=full)
         return
-    if any(path.is_dir() for path in files):
-        files = _in_folders(files)
+    files = _in_folders(files)
     if form == "html":
-        path, content = write_page(files, output)
+        path, content = write_page(files, target)
         name_faults(content.faults, len(content.repeated))
         print(path)
     else:
-        _journals(files, form, output, full=full)
+        _journals(files, form, target, full=full)
 
 
-def _journals(files: Sequence[Path], form: str, output: Path | None, *, full: bool) -> None:
+def _journals(files: Sequence[Path], form: str, target: Path | None, *, full: bool) -> None:
+    from bench.questions.page import documents as with_claims
     from bench.questions.transports import table
+    from bench.questions.transports.document import document, report_of
     from bench.questions.transports.summary import compare_journals, gathered
+    from bench.report.renderers import markdown
 
     content, places = gathered(files)
     name_faults(content.faults, len(content.repeated))
     if form == "parquet":
-        print(write(output or _beside(files[0], ".parquet"), table.parquet(content)))
-    elif form == "csv" and output is not None:
-        print(write(output, table.csv(content)))
+        print(write(target or _beside(files[0], ".parquet"), table.parquet(content)))
     elif form == "csv":
         text = table.csv(content)
-        # A terminal is not to be steered; a program gets the text as it is.
-        print(clean(text).replace("\\n", "\n") if sys.stdout.isatty() else text, end="")
+        if target is None and sys.stdout.isatty():  # a terminal is not to be steered
+            text = clean(text).replace("\\n", "\n")
+        print(text, end="") if target is None else print(write(target, text))
     elif form in ("svg", "png"):
-        folder = output or _beside(files[0], "-charts")
-        for path in write_charts(compare_journals(content), folder, form):
-            print(path)
+        folder = target or _beside(files[0], "-charts")
+        print(*write_charts(compare_journals(content), folder, form), sep="\n")
     elif form not in _COMPARED_ONLY:
-        from bench.questions.page import documents as with_claims
-
-        answer(form, with_claims(content, places), output=output)
+        answer(form, with_claims(content, places), target=target)
     else:
-        from bench.questions.transports.document import document, report_of
-
         summaries = compare_journals(content)
-        documents = [document(summary) for summary in summaries]
-        if form == "markdown" and output is not None:
-            from bench.report.renderers import markdown
-
-            folder = output.with_name(f"{output.stem}-charts")
+        documents = [*map(document, summaries)]
+        if form == "markdown" and target is not None:
+            folder = target.with_name(f"{target.stem}-charts")
             charts = write_charts(summaries, folder, "svg")
-            print(write(output, with_charts(markdown.render(*documents), charts, output)))
+            print(write(target, with_charts(markdown.render(*documents), charts, target)))
         else:
-            answer(form, documents, report_of(*documents), output, full=full)
+            answer(form, documents, report_of(*documents), target, full=full)
 
 
-def _folder(folder: Path, form: str, output: Path | None, *, full: bool) -> None:
+def _folder(folder: Path, form: str, target: Path | None, *, full: bool) -> None:
     """Report on a folder from its data set, machine by machine."""
     from bench.questions.transports.table import require_polars
 
     require_polars()
     from bench.dataset.folder import by_machine
-
-    if form == "html":
-        from bench.questions.page import together
-
-        with _drawing() as drawn:
-            page = drawn(together(by_machine(folder, tell, _on_a_page, here=True)))
-        print(write(output or folder / "report.html", page))
-        return
+    from bench.questions.page import together
     from bench.questions.transports.document import report_of
 
-    documents = by_machine(folder, tell, _compared)
-    answer(form, documents, report_of(*documents), output, full=full)
-
-
-def tell(line: str) -> None:
-    """Print a line on stderr that may hold foreign text."""
-    say(clean(line))
+    if form == "html":
+        with _drawing() as drawn:
+            page = drawn(together(by_machine(folder, say, _on_a_page, here=True)))
+        print(write(target or folder / "report.html", page))
+    else:
+        documents = by_machine(folder, say, _compared)
+        answer(form, documents, report_of(*documents), target, full=full)
 
 
 def _compared(content: JournalContent) -> list[Document]:
@@ -139,7 +121,7 @@ def _compared(content: JournalContent) -> list[Document]:
     from bench.questions.transports.summary import compare_journals
 
     name_faults((), len(content.repeated))
-    return [document(summary) for summary in compare_journals(content)]
+    return [*map(document, compare_journals(content))]
 
 
 def _on_a_page(content: JournalContent) -> list[OfMachine]:
@@ -166,17 +148,11 @@ def _in_folders(places: Sequence[Path]) -> list[Path]:
     from bench.journal.files import below
 
     found = [
-        path for place in places for path in (below(place, tell) if place.is_dir() else [place])
+        path for place in places for path in (below(place, say) if place.is_dir() else [place])
     ]
     if not found:
         raise JournalError(f"no journal in {places[0]}", remedy="journals end in .jsonl, .jsonl.gz")
     return found
-
-
-def refuse_text_file(form: str, output: Path | None) -> None:
-    """Raise UsageError if text is to be written to a file."""
-    if form == "text" and output is not None:
-        raise UsageError("text is for the terminal", remedy="redirect it, or use markdown")
 
 
 def _beside(journal: Path, ending: str) -> Path:

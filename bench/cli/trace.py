@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
-from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
+from bench.cli.options import TRANSPORTS, Size, Time, of_output, of_run, of_tracer
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
-from bench.cli.values import Size, Time
 from bench.errors import UsageError
 from bench.linux import procfs
 from bench.linux.comm import clean_name
@@ -25,7 +24,6 @@ _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
-_TRANSPORT = of_tracer(help=f"One of {TRANSPORTS}.")
 _BUDGET = of_tracer(
     click_type=Size(),
     help="Data bytes over all buffers; 8 MiB or just below by default.",
@@ -36,7 +34,7 @@ _DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by
 
 def command(
     *,
-    transport: Annotated[str, _TRANSPORT] = "ringbuf",
+    transport: Annotated[str, of_tracer(help=f"One of {TRANSPORTS}.")] = "ringbuf",
     budget: Annotated[int | None, _BUDGET] = None,
     as_json: Annotated[bool, of_output("--json", help="Print one JSON document a line.")] = False,
     pid: Annotated[int | None, of_output(help="Show only this process.")] = None,

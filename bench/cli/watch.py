@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from bench.cli.options import AsFormat, AsJsonForm, form_of, of_output, of_run
+from bench.cli.options import AsFormat, Time, of_output, of_run
 from bench.cli.output import answer, read_or_not, say, write
-from bench.cli.values import Time
-from bench.errors import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +23,14 @@ if TYPE_CHECKING:
 
 _ONLY = Argument(help="Only these: id or name of a map, or a PID.", metavar="[BUFFER]...")
 _SECONDS = of_run(
-    click_type=Time("s"), help="Seconds to watch; 0: until Ctrl-C.", show_default=False
+    click_type=Time("s"),
+    within=(0, 86_400),
+    help="Seconds to watch; 0: until Ctrl-C.",
+    show_default=False,
 )
 _INTERVAL = of_run(
     click_type=Time("ms"),
+    within=(0.1, 1_000),
     help="Time between samples; by default 1 ms, or more where that takes over 0.9 % of a CPU.",
     show_default=False,
 )
@@ -45,7 +47,6 @@ def command(
     seconds: Annotated[float | None, _SECONDS] = None,
     interval: Annotated[float | None, _INTERVAL] = None,
     form: AsFormat = "text",
-    as_json: AsJsonForm = False,
     output: Annotated[Path | None, _OUTPUT] = None,
 ) -> None:
     """Watch the ring buffers and perf buffers of this machine: owner, size, use.
@@ -65,12 +66,8 @@ def command(
     from bench.questions.watch.profile import profile, watched
     from bench.tracer.sampler import Sampler
 
-    form = form_of(form, as_json)
     live = form == "text" and sys.stdout.isatty()
     length_s = seconds if seconds is not None else (0.0 if live else _USUAL_S)
-    check_range("--seconds", length_s, 0, 86_400)
-    if interval is not None:
-        check_range("--interval", interval, 0.1, 1_000)
     if output is not None:
         write(output, "")  # before anything is watched that could not be kept
     sampler = Sampler()
@@ -94,11 +91,7 @@ def command(
         from pydantic import TypeAdapter
 
         found = profile(
-            sampler,
-            inventory,
-            data,
-            release=os.uname().release,
-            cpus=len(procfs.online_cpus()),
+            sampler, inventory, data, release=os.uname().release, cpus=len(procfs.online_cpus())
         )
         write(output, TypeAdapter(type(found)).dump_json(found, indent=1))
         say(f"load over time: {output}")

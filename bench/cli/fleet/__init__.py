@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from bench.cli.fleet import certificates, report, run, scheduler, worker
-from bench.cli.options import Command, Group, plain_app
-
-app = plain_app(Group)
+from bench.cli.fleet import report, run, sides
+from bench.cli.options import group
 
 
-@app.callback()
 def _fleet() -> None:
     """Run one plan on each machine of a fleet, by Dask, and judge what they say together.
 
@@ -22,8 +19,13 @@ def _fleet() -> None:
     """
 
 
-app.command("certificates", cls=Command)(certificates.command)
-app.command("scheduler", cls=Command)(scheduler.command)
-app.command("worker", cls=Command)(worker.command)
-app.command("run", cls=Command)(run.command)
-app.command("report", cls=Command)(report.command)
+app = group(
+    _fleet,
+    {
+        "certificates": sides.certificates,
+        "scheduler": sides.scheduler,
+        "worker": sides.worker,
+        "run": run.command,
+        "report": report.command,
+    },
+)

@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from bench.cli.options import AsFormat, AsJsonForm, Full, form_of, of_output
-from bench.cli.output import answer, read
-from bench.cli.report import refuse_text_file, tell
+from bench.cli.options import AsFormat, Full, of_output
+from bench.cli.output import answer, read, say
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.questions.fleet.judge import Measured
 
 _FILES = Argument(help="Journals of several machines, or a folder of them.", metavar="FILE...")
-_OUTPUT = of_output(help="File to write.", metavar="FILE")
+_OUTPUT = of_output("--output", help="File to write.", metavar="FILE")
 
 
 def command(
     files: Annotated[list[Path], _FILES],
     *,
     form: AsFormat = "text",
-    as_json: AsJsonForm = False,
-    output: Annotated[Path | None, _OUTPUT] = None,
+    target: Annotated[Path | None, _OUTPUT] = None,
     full: Full = False,
 ) -> None:
     """Judge the journals of many machines together.
@@ -46,14 +44,12 @@ def command(
     from bench.questions.fleet.document import document
     from bench.questions.fleet.judge import judge
 
-    form = form_of(form, as_json)
-    refuse_text_file(form, output)
     machines = _machines(files)
     if len(machines) < 2:
         raise UsageError(
             "these journals are of one machine and kernel", remedy="use bufbench report for one"
         )
-    answer(form, [document(judge(machines))], output=output, full=full)
+    answer(form, [document(judge(machines))], target=target, full=full)
 
 
 def _machines(files: list[Path]) -> list[Measured]:
@@ -70,4 +66,4 @@ def _machines(files: list[Path]) -> list[Measured]:
     from bench.dataset.folder import by_machine
 
     keep = "fleet", tuple[Measured, ...]
-    return by_machine(files[0], tell, of_journals, keep)
+    return by_machine(files[0], say, of_journals, keep)

@@ -11,10 +11,10 @@ import click
 import typer
 
 from bench.amounts import counted
-from bench.cli.fleet.certificates import Certificates, security_of
+from bench.cli.fleet.sides import Certificates, security_of
 from bench.cli.options import of_output, of_run, refuse
 from bench.cli.output import read_or_not, say
-from bench.errors import ExitCode, MachineUnfit, NotBalanced, UsageError, check_range
+from bench.errors import ExitCode, MachineUnfit, NotBalanced, UsageError
 from bench.fleet.plan import CLAIMS, KERNELS, PROFILES, Plan, check_only, options_of
 
 if TYPE_CHECKING:
@@ -30,15 +30,14 @@ _SET = of_run(
 )
 _ONLY = of_run(help="Of --profile claims or kernels, this one; repeatable.", metavar="ID")
 _MACHINE = of_run(help="Just this machine, by name; repeatable.", metavar="NAME")
-_MACHINES = of_run(help="Wait a minute for so many machines.", metavar="N")
-_OUTPUT = of_output(help="Folder of the journals.", metavar="FOLDER")
+_MACHINES = of_run(within=(1, 10_000), help="Wait a minute for so many machines.", metavar="N")
 _RESUME = of_run("--resume", help="Go on with --output: leave out the machines that are done.")
 
 
 def command(
     context: typer.Context,
     *,
-    output: Annotated[Path, _OUTPUT],
+    output: Annotated[Path, of_output(help="Folder of the journals.", metavar="FOLDER")],
     scheduler: Annotated[str, _SCHEDULER] = "",
     local: Annotated[bool, _LOCAL] = False,
     certificates: Certificates = None,
@@ -67,13 +66,11 @@ def command(
 
     if bool(scheduler) == local:
         raise UsageError("take either --scheduler ADDRESS or --local")
-    if local:
-        refuse(context, "with --local", "certificates", "machine", "machines")
-    if profile not in (CLAIMS, KERNELS):
-        refuse(context, "without --profile claims or kernels", "only")
+    refuse(context, local, "with --local", "certificates", "machine", "machines")
+    several = profile in (CLAIMS, KERNELS)
+    refuse(context, not several, "without --profile claims or kernels", "only")
     if profile is None and not options:
         raise UsageError("there is nothing to run", remedy="add --profile quick")
-    check_range("--machines", machines, 1, 10_000)
     where = None if local else address.parse(scheduler)
     if where is not None:
         where.require_tls_off_loopback(tls=certificates is not None)

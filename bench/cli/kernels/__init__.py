@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from bench.cli.kernels import available, bisect, exact, report, run
-from bench.cli.options import Command, Group, plain_app
-
-app = plain_app(Group)
+from bench.cli.options import group
 
 
-@app.callback()
 def _kernels() -> None:
     """Compare kernels: fetch them from distributions, boot them in guests, report on all.
 
@@ -19,11 +16,16 @@ def _kernels() -> None:
     """
 
 
-app.command("list", cls=Command)(available.list_kernels)
-app.command("fetch", cls=Command)(available.fetch)
-app.command("prune", cls=Command)(available.prune)
-app.command("run", cls=Command)(run.command)
-app.command("report", cls=Command)(report.command)
-app.command("exact", cls=Command)(exact.command)
-app.command("bisect", cls=Command)(bisect.command)
-app.command("bisect-step", cls=Command)(bisect.step)
+app = group(
+    _kernels,
+    {
+        "list": available.list_kernels,
+        "fetch": available.fetch,
+        "prune": available.prune,
+        "run": run.command,
+        "report": report.command,
+        "exact": exact.command,
+        "bisect": bisect.command,
+        "bisect-step": bisect.step,
+    },
+)

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer import Argument
 
-from bench.cli.options import (
-    AsJson,
-    Sources,
-    of_output,
-    of_run,
-)
+from bench.cli.options import AsJson, Sources, of_output, of_run
 from bench.cli.output import answer_json, say
 
 if TYPE_CHECKING:

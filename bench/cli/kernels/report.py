@@ -3,43 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import typer
 from typer import Argument
 
-from bench.cli.options import (
-    AsFormat,
-    AsJsonForm,
-    Full,
-    Gates,
-    form_of,
-    of_output,
-    refuse,
-)
-from bench.cli.output import answer, name_faults, read_or_not
-from bench.cli.report import refuse_text_file
+from bench.cli.options import AsFormat, Full, Gates, of_output
+from bench.cli.output import answer, name_faults, page_in, read_or_not
 from bench.errors import GateFailed
 
-if TYPE_CHECKING:
-    from bench.campaign.gates import Gate
-    from bench.questions.kernels.matrix import Matrix
-
-_OUTPUT = of_output(help="File to write; html: report.html beside the journals.")
+_OUTPUT = of_output("--output", help="File to write; html: report.html beside the journals.")
 _MISSING = of_output("--fail-on-missing", help="Exit 1 if a kernel left no result.")
 _PLACES = Argument(help="Folders of journals, or journals.", metavar="DIR...")
 
 
 def command(
-    context: typer.Context,
     places: Annotated[list[Path], _PLACES],
     *,
     form: AsFormat = "text",
     full: Full = False,
-    as_json: AsJsonForm = False,
-    output: Annotated[Path | None, _OUTPUT] = None,
+    target: Annotated[Path | None, _OUTPUT] = None,
     fail_on: Gates = None,
     fail_on_missing: Annotated[bool, _MISSING] = False,
 ) -> None:
@@ -53,39 +36,20 @@ def command(
     """
     from bench.campaign import gates
     from bench.errors import clean
+    from bench.questions.kernels.document import document
     from bench.questions.kernels.folders import read_matrix
     from bench.questions.kernels.matrix import compare
     from bench.questions.kernels.outcome import Status
 
-    form = form_of(form, as_json)
     checks = gates.parse(*fail_on or [])
-    refuse_text_file(form, output)
-    if form != "text":
-        refuse(context, f"on {form}, which has all", "full")
     matrix = compare(read_matrix(places))
     name_faults(matrix.faults, matrix.repeated)
     with read_or_not():
-        show(matrix, form, output, places[0], full=full, gates=checks)
+        found = document(matrix, checks)
+        answer(form, [found], target=target, page=page_in(places[0]), full=full)
     missing = [
         clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
     ]
     if fail_on_missing and missing:
         raise GateFailed(f"no whole result of {', '.join(missing)}")
     gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
-
-
-def show(
-    matrix: Matrix,
-    form: str,
-    output: Path | None,
-    place: Path,
-    *,
-    full: bool = False,
-    gates: Sequence[Gate] = (),
-) -> None:
-    """Print the report, or write it: a page beside the journals."""
-    from bench.questions.kernels.document import document
-
-    if form == "html" and output is None:
-        output = (place if place.is_dir() else place.parent) / "report.html"
-    answer(form, [document(matrix, gates)], output=output, full=full)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench compare."""
+"""bufbench compare and history: what changed from one set of journals to another, or over time."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 from typer import Argument
 
 from bench.amounts import counted
-from bench.cli.options import AsFormat, AsJsonForm, form_of, of_output
-from bench.cli.output import answer, read, read_or_not, say
+from bench.cli.options import AsFormat, Full, of_output
+from bench.cli.output import answer, page_in, read, read_or_not, say
 from bench.errors import GateFailed, JournalError, UsageError, clean
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ _FAIL = of_output(
 )
 
 
-def command(
+def compare(
     before: Annotated[str, Argument(help=_SET, metavar="A")],
     after: Annotated[str, Argument(help="The same, to compare with A.", metavar="B")],
     *,
     form: AsFormat = "text",
-    as_json: AsJsonForm = False,
     fail_on_regression: Annotated[bool, _FAIL] = False,
 ) -> None:
     """Show what changed between two sets of journals beyond the noise.
@@ -45,7 +45,6 @@ def command(
     from bench.questions.change.document import document
     from bench.questions.change.journal_set import journal_sets
 
-    form = form_of(form, as_json)
     old, new = read(_files(before)), read(_files(after))
     fresh = without(new, old)
     if shared := len(new.trials) - len(fresh.trials):
@@ -102,3 +101,40 @@ def _files(name: str) -> list[Path]:
     if not files:
         raise JournalError(f"no journal in {name}", remedy="journals end in .jsonl or .jsonl.gz")
     return sorted(files)
+
+
+_PLACES = Argument(
+    help="Journals, or folders that are searched for journals at any depth.", metavar="DIR..."
+)
+_FORMS = click.Choice(("text", "markdown", "html", "json"))
+_FORM = of_output("--format", click_type=_FORMS, help="How to write it.")
+_OUTPUT = "File to write; for html, history.html in the first folder by default."
+
+
+def history(
+    places: Annotated[list[Path], _PLACES],
+    *,
+    form: Annotated[str, _FORM] = "text",
+    target: Annotated[Path | None, of_output("--output", help=_OUTPUT)] = None,
+    full: Full = False,
+) -> None:
+    """Show every number over time and kernels, and what changed beyond the noise.
+
+    Numbers are cached beside the journals (.bufbench-history.parquet), so that only new journals
+    take time. Runs are compared with runs of the same kind of machine and kernel; across kernels
+    only ratios, shares and sizes are compared. docs/history.md has more.
+
+    Example: bufbench history results --format html
+    """
+    from bench.questions.transports.table import require_polars
+    from bench.report.renderers.html import require_extra
+
+    require_polars()  # before anything is read
+    if form == "html":
+        require_extra()
+    from bench.questions.history.document import document
+    from bench.questions.history.judge import judge
+    from bench.questions.history.reading import read as numbers_of
+
+    found = document(judge(numbers_of(places, say)))
+    answer(form, [found], target=target, page=page_in(places[0], "history.html"), full=full)
