@@ -19,7 +19,10 @@ COMMANDS: Final = (
     *("report", "compare", "history", "kernels", "fleet", "completion", "man"),
 )
 """In the order in which the help shows them."""
-SHARED: Final = {"size": "sizing", "tune": "sizing", "compare": "changes", "history": "changes"}
+SHARED: Final = {
+    **dict.fromkeys(("size", "tune"), "sizing"),
+    **dict.fromkeys(("report", "compare", "history"), "report"),
+}
 """Modules of commands that share one; there each is a function of its own name."""
 VARIABLES: Final = {
     "BUFBENCH_CONFIG": "File with defaults of options; empty: none.",

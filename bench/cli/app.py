@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(message[:1].lower() + message[1:], remedy=remedy) from error
     except click.exceptions.Exit as leave:  # after --help, --version, or with a code
         return leave.exit_code if arguments else ExitCode.USAGE
-    except BrokenPipeError:  # nobody reads any more
+    except BrokenPipeError:  # its reader has gone
         output.give_up()
     except OSError as error:
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:

@@ -11,9 +11,10 @@ from typing import Annotated, Final
 
 import typer
 
-from bench.cli.options import AsFormat, Time, Wait, of_output, of_run, of_storm
+from bench.cli.options import AsFormat, Wait, of_output, of_run, of_storm
 from bench.cli.output import answer, read_or_not, say, speaker
-from bench.errors import MachineUnfit, UsageError
+from bench.errors import MachineUnfit, UsageError, reject
+from bench.host import lock
 
 _STRUCTURES: Final = ("task_struct", "pt_regs", "nsproxy", "pid_namespace", "cred")
 _COMMAND = typer.Argument(help="The tool and its arguments, after --.", metavar="-- COMMAND...")
@@ -31,8 +32,8 @@ _LOST = of_run(
 _RATES = of_storm(
     help="Processes a second, ascending, with commas; 0: as fast as possible.", metavar="LIST"
 )
-_SECONDS = of_storm(click_type=Time("s"), within=(0.1, 600), help="Length of each storm.")
-_waiting = partial(of_run, click_type=Time("s"), within=(1, 3_600))
+_SECONDS = of_storm(unit="s", within=(0.1, 600), help="Length of each storm.")
+_waiting = partial(of_run, unit="s", within=(1, 3_600))
 _ATTACH = _waiting(help="How long to wait for it to show a first process.")
 _SETTLE = _waiting(help="How long to wait for the last process of a storm.")
 _GATES = of_output(
@@ -78,7 +79,6 @@ def command(
 
     Example: bufbench check --pid-key .event.pid --lost-pattern 'dropped=(\\d+)' -- mytracer --json
     """
-    from bench.host import lock
     from bench.questions.check import judge, presets
     from bench.questions.check.document import document
     from bench.questions.check.run import Plan, check
@@ -131,12 +131,9 @@ def _rates(text: str) -> tuple[float, ...]:
     try:
         found = [float(each) for each in text.split(",")]
     except ValueError:
-        raise UsageError(
-            f"--rates {text[:40]} is not a list of numbers", remedy="write it like 100,1000,0"
-        ) from None
+        remedy = "write it like 100,1000,0"
+        raise UsageError(f"--rates {text[:40]} is not a list of numbers", remedy=remedy) from None
     rising = [each or float("inf") for each in found]
-    if rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000:
-        raise UsageError(
-            f"--rates {text[:40]} do not rise", remedy="write them like 100,1000,0, with 0 last"
-        )
+    wrong = rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000
+    reject(wrong, f"--rates {text[:40]} do not rise", "write them like 100,1000,0, with 0 last")
     return tuple(found)

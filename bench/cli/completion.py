@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from typer import Argument
 
 if TYPE_CHECKING:
-    from bench.cli.tree import Node, Option
+    from bench.cli.man import Node, Option
 
 
 class Shell(StrEnum):
@@ -31,7 +31,7 @@ def command(shell: Annotated[Shell, Argument(help="bash, zsh or fish.", metavar=
 
     Example: bufbench completion bash > bufbench.bash
     """
-    from bench.cli.tree import nodes
+    from bench.cli.man import nodes
 
     print("\n".join(_SCRIPTS[shell](list(nodes()))))
 

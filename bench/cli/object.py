@@ -19,8 +19,6 @@ from bench.amounts import counted
 from bench.cli.options import (
     AsFormat,
     Seed,
-    Size,
-    Time,
     Wait,
     each_once,
     group,
@@ -29,11 +27,12 @@ from bench.cli.options import (
     of_storm,
     of_tracer,
     refuse,
-    ring_size,
 )
 from bench.cli.output import answer, read_or_not, speaker, write
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
 from bench.errors import NotBalanced
+from bench.host import lock
+from bench.linux.cpus import usable
 
 if TYPE_CHECKING:
     from bench.tracer.object.types import Column, Value
@@ -82,15 +81,14 @@ _WIDTHS: Final = {1: 5, 2: 6, 4: 10}  # of numbers by their bytes, else 16
 _FILE = Argument(
     help="A package of bufbench object build or of eunomia's ecc, or a BPF object.", metavar="FILE"
 )
-_DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
+_DURATION = of_run(unit="s", help="Seconds to trace; until Ctrl-C by default.")
 _EVENT = of_tracer(
     help="Structure that it sends; by default that of the package, or event.", metavar="STRUCT"
 )
 _BUFFER = of_tracer(
-    click_type=Size(check=ring_size),
+    unit="ring",
     help="Data bytes of each ring buffer and of each CPU's perf buffer; by default the object's "
     "own, and 256 KiB.",
-    metavar="SIZE",
 )
 
 
@@ -180,15 +178,14 @@ _STAMP = of_tracer(
     help="Member of the event that holds bpf_ktime_get_ns(), for latencies.", metavar="FIELD"
 )
 _BUDGET = of_tracer(
-    click_type=Size(check=ring_size),
+    unit="ring",
     help="Data bytes of all buffers, on each side; by default those of the object's rings, or "
     "256 KiB a CPU.",
-    metavar="SIZE",
 )
 _RATE = of_storm(within=(0.0, 1e6), help="Exits a second; 0: as fast as possible.")
 _ROUNDS = of_run(within=(1, 1_000), help="Rounds on each side; fewer than 8 decide nothing.")
 _SECONDS = of_run(
-    click_type=Time("s"),
+    unit="s",
     within=(0.05, 600),
     help="Length of each storm, 250ms by default. A command is ended after this time; by default "
     "it must end by itself within 10m.",
@@ -226,8 +223,6 @@ def _compare(
 
     Example: bufbench object compare exitsnoop.json --stamp time_ns --budget 256K -- make -j4
     """
-    from bench.host import lock
-    from bench.linux import cpus
     from bench.questions.object import plan
     from bench.questions.object.document import document
     from bench.questions.object.run import run
@@ -236,7 +231,7 @@ def _compare(
 
     refuse(context, bool(under), "with a command", "rate")
     refuse(context, stamp is None, "without --stamp", "event")
-    workers = max(2, len(cpus.usable()))
+    workers = max(2, len(usable()))
     load = plan.load(under or (), rate_per_s=rate, seconds=seconds, workers=workers)
     found = package.read(file)
     stamp_at = plan.stamp_at(found.columns(event), stamp) if stamp else -1
@@ -252,13 +247,12 @@ def _compare(
         raise NotBalanced(f"{residue:,} events that the object sent were neither refused nor read")
 
 
-def _object() -> None:
+app = group(
     """Package your own tracer, run it without a toolchain, and measure its buffers.
 
     docs/object.md has more.
 
     Example: bufbench object build examples/exitsnoop/exitsnoop.bpf.c
-    """
-
-
-app = group(_object, {"build": _build, "run": _run, "compare": _compare})
+    """,
+    {"build": _build, "run": _run, "compare": _compare},
+)

@@ -17,7 +17,8 @@ from click.core import ParameterSource
 from typer import Option
 
 from bench.cli import settings
-from bench.errors import UsageError, check_range
+from bench.errors import UsageError, check_range, reject
+from bench.plan import budgets
 from bench.report import renderers
 from bench.tracer.transports import names
 
@@ -27,14 +28,97 @@ _TIME: Final = r"\s*([0-9.]{1,15})\s*(us|µs|ms|s|m|min|h)\s*"
 _SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
-def _of(panel: str, *names: str, within: tuple[float, float] | None = None, **more: Any) -> Any:
-    """Make an option of a panel. UsageError for a value that is not ``within`` both bounds."""
+class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
+    """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
+
+    A plain number counts ``unit`` bytes; ``words`` are accepted as well: "mixed". ``check``
+    returns a size that is possible, and raises UsageError for others.
+    """
+
+    name = "size"
+
+    def __init__(
+        self,
+        *,
+        unit: int = 1,
+        words: dict[str, int] | None = None,
+        check: Callable[[int], int] = int,
+    ) -> None:
+        self._unit = unit
+        self._check = check
+        self._words = words or {}
+
+    def typed(self, size_bytes: Any) -> str:
+        """Return a size as it would be typed: "1MiB", or its word."""
+        words = (word for word, meant in self._words.items() if meant == size_bytes)
+        return next(words, budgets.label(size_bytes))
+
+    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> int:
+        """Return the bytes; UsageError, naming the option, for anything else."""
+        if isinstance(value, int):
+            return value
+        if value in self._words:
+            return self._words[value]
+        try:
+            factor = self._unit if value.strip().isdecimal() else 1
+            return self._check(budgets.parse(value) * factor)
+        except UsageError as error:
+            raise UsageError(f"{_named(param)}{error.message}", remedy=error.remedy) from error
+
+
+class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
+    """A length of time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
+
+    name = "time"
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
+    def typed(self, length: Any) -> str:
+        """Return a length of time as it would be typed: "30s"."""
+        return f"{length:g}{self._unit}"
+
+    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> float:
+        """Return the time in ``unit``; UsageError, naming the option, for anything else."""
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            number, unit = re.fullmatch(_TIME, value).groups()  # type: ignore[union-attr]
+            return float(number) * _SECONDS[unit] / _SECONDS[self._unit]
+        except (AttributeError, ValueError):
+            raise UsageError(
+                f"{_named(param)}{value[:40]!r} is not a length of time",
+                remedy=f"write it like 30s, 500ms or 1m; a plain number is {_PLAIN[self._unit]}",
+            ) from None
+
+
+def _named(parameter: click.Parameter | None) -> str:
+    return f"{parameter.opts[0]}: " if parameter is not None else ""
+
+
+def ring_size(size_bytes: int) -> int:
+    """Return a size that some machine could give a ring buffer; UsageError for another."""
+    return budgets.check(size_bytes, memory_bytes=size_bytes)
+
+
+def _of(
+    panel: str, *names: str, unit: str = "", within: tuple[float, float] | None = None, **more: Any
+) -> Any:
+    """Make an option of a panel, of a value in ``unit`` (of :class:`Time`, "B" or "ring").
+
+    UsageError for a value that is not ``within`` both bounds.
+    """
 
     def check(parameter: typer.CallbackParam, value: Any) -> Any:
         if within is not None and value is not None:
             check_range(parameter.opts[0], value, *within)
         return value
 
+    if unit:
+        kinds = {"B": Size(), "ring": Size(check=ring_size)}
+        more["click_type"] = kinds.get(unit) or Time(unit)
     return Option(*names, rich_help_panel=panel, callback=check if within else None, **more)
 
 
@@ -93,12 +177,6 @@ def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:
             raise UsageError(f"{option.opts[0]} has no effect {why}", remedy="leave it out")
 
 
-def reject(wrong: object, message: str, remedy: str) -> None:
-    """Raise UsageError where something is ``wrong``."""
-    if wrong:
-        raise UsageError(message, remedy=remedy)
-
-
 def need_output(resume: bool, output: Path | None, what: str = "folder") -> None:
     """Raise UsageError for --resume without the place of what it continues."""
     remedy = f"add --output {'FOLDER' if what == 'folder' else 'FILE'}"
@@ -107,90 +185,9 @@ def need_output(resume: bool, output: Path | None, what: str = "folder") -> None
 
 def each_once(option: str, values: list[_T] | None) -> list[_T]:
     """Return the values of a repeatable option; UsageError where two are the same."""
-    if values and len(set(values)) < len(values):
-        raise UsageError(f"{option} names one twice", remedy="name each once")
-    return values or []
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
-    """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
-
-    A plain number counts ``unit`` bytes; ``words`` are accepted as well: "mixed". ``check``
-    returns a size that is possible, and raises UsageError for others.
-    """
-
-    name = "size"
-
-    def __init__(
-        self,
-        *,
-        unit: int = 1,
-        words: dict[str, int] | None = None,
-        check: Callable[[int], int] = int,
-    ) -> None:
-        self._unit = unit
-        self._check = check
-        self._words = words or {}
-
-    def typed(self, size_bytes: Any) -> str:
-        """Return a size as it would be typed: "1MiB", or its word."""
-        from bench.plan import budgets
-
-        words = (word for word, meant in self._words.items() if meant == size_bytes)
-        return next(words, budgets.label(size_bytes))
-
-    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> int:
-        """Return the bytes; UsageError, naming the option, for anything else."""
-        from bench.plan import budgets
-
-        if isinstance(value, int):
-            return value
-        if value in self._words:
-            return self._words[value]
-        try:
-            factor = self._unit if value.strip().isdecimal() else 1
-            return self._check(budgets.parse(value) * factor)
-        except UsageError as error:
-            raise UsageError(f"{_option(param)}{error.message}", remedy=error.remedy) from error
-
-
-class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
-    """A length of time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
-
-    name = "time"
-
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
-
-    def typed(self, length: Any) -> str:
-        """Return a length of time as it would be typed: "30s"."""
-        return f"{length:g}{self._unit}"
-
-    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> float:
-        """Return the time in ``unit``; UsageError, naming the option, for anything else."""
-        try:
-            return float(value)
-        except ValueError:
-            pass
-        try:
-            number, unit = re.fullmatch(_TIME, value).groups()  # type: ignore[union-attr]
-            return float(number) * _SECONDS[unit] / _SECONDS[self._unit]
-        except (AttributeError, ValueError):
-            raise UsageError(
-                f"{_option(param)}{value[:40]!r} is not a length of time",
-                remedy=f"write it like 30s, 500ms or 1m; a plain number is {_PLAIN[self._unit]}",
-            ) from None
-
-
-def ring_size(size_bytes: int) -> int:
-    """Return a size that some machine could give a ring buffer; UsageError for another."""
-    from bench.plan import budgets
-
-    return budgets.check(size_bytes, memory_bytes=size_bytes)
-
-
-def _option(parameter: click.Parameter | None) -> str:
-    return f"{parameter.opts[0]}: " if parameter is not None else ""
+    values = values or []
+    reject(len(set(values)) < len(values), f"{option} names one twice", "name each once")
+    return values
 
 
 class _InFull:
@@ -251,18 +248,17 @@ class Command(_InFull, typer.core.TyperCommand):
         _, _, order = self.make_parser(ctx).parse_args(args=[*args])
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)
-            if times > 1 and single:
-                raise UsageError(f"{option.opts[0]} is given {times} times", remedy="give it once")
+            reject(times > 1 and single, f"{option.opts[0]} is given {times} times", "give it once")
         rest = super().parse_args(ctx, args)
         if "form" in ctx.params:
             form = ctx.params["form"]
             if ctx.params.pop("as_json"):
-                if form not in ("text", "json"):
-                    raise UsageError(f"--json contradicts --format {form}", remedy="leave one out")
+                other = form not in ("text", "json")
+                reject(other, f"--json contradicts --format {form}", "leave one out")
                 ctx.params["form"] = form = "json"
             refuse(ctx, form != "text", f"on {form}, which has all", "full")
-            if form == "text" and ctx.params.get("target") is not None:
-                raise UsageError("text is for the terminal", remedy="redirect it, or use markdown")
+            lost = form == "text" and ctx.params.get("target") is not None
+            reject(lost, "text is for the terminal", "redirect it, or use markdown")
         return rest
 
 
@@ -293,10 +289,10 @@ def plain_app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
     )
 
 
-def group(about: Callable[[], None], commands: dict[str, Callable[..., None]]) -> typer.Typer:
-    """Return an application of these commands by name; its help is the docstring of ``about``."""
+def group(about: str, commands: dict[str, Callable[..., None]]) -> typer.Typer:
+    """Return an application of these commands by name; ``about`` is its help."""
     app = plain_app(Group)
-    app.callback()(about)
+    app.callback(help=about)(lambda: None)
     for name, command in commands.items():
         app.command(name, cls=Command)(command)
     return app

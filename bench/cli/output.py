@@ -24,7 +24,11 @@ def say(line: str) -> None:
     print(f"bufbench: {clean(line)}", file=sys.stderr, flush=True)
 
 
-def speaker() -> Callable[[str], None]:
+Say = Callable[[str], None]
+"""Take a line for people."""
+
+
+def speaker() -> Say:
     """Return a function that prints lines on stderr, each with the time since now."""
     began = time.monotonic()
 
@@ -82,11 +86,6 @@ def page_in(place: Path, name: str = "report.html") -> Path:
     return (place if place.is_dir() else place.parent) / name
 
 
-def answer_json(data: Any) -> None:
-    """Print dataclasses as one JSON document."""
-    answer("json", (), data)
-
-
 def write(path: Path, content: str | bytes) -> Path:
     """Write a file and return its path; UsageError where it cannot be written."""
     from bench.host import ownership
@@ -109,7 +108,7 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def read_or_not() -> Iterator[None]:
-    """Ignore that nobody reads what is printed inside: gates and files still follow."""
+    """Ignore that what is printed inside is not read: gates and files still follow."""
     try:
         yield
         sys.stdout.flush()

@@ -18,21 +18,9 @@ import typer
 from bench import paths
 from bench.amounts import counted
 from bench.cli import options
-from bench.cli.options import (
-    Size,
-    Time,
-    each_once,
-    given,
-    of_consumer,
-    of_output,
-    of_run,
-    of_storm,
-    of_tracer,
-    refuse,
-    reject,
-)
+from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_tracer, refuse
 from bench.cli.output import answer, read_or_not
-from bench.errors import UsageError
+from bench.errors import UsageError, reject
 from bench.linux.cpus import list_format, usable
 from bench.linux.procfs import parse_cpu_list
 from bench.plan import budgets
@@ -69,26 +57,21 @@ def _payload(size_bytes: int) -> int:
 _PROFILE = of_run(help="Run the experiments of quick, standard or thorough.")
 _WORKERS = of_storm(help="Processes that make children; by default 2, or 1 for trickle.")
 _SPAWN = of_storm(help="Call that makes a child; by default vfork, or fork for burst.")
-_BUDGET = of_tracer(
-    click_type=Size(check=options.ring_size),
-    help="Data bytes over all buffers; 64KiB by default. Repeatable.",
-    metavar="SIZE",
-)
+_BUDGET = of_tracer(unit="ring", help="Data bytes over all buffers; 64KiB by default. Repeatable.")
 _TRANSPORT = of_tracer(
     help=f"One of {options.TRANSPORTS}, with settings like ringbuf:raw:scratch; "
     f"{' and '.join(BASELINES)} measure the storm alone. sharded:rings=K is K rings for all CPUs; "
     "aggregate:keys=K counts in the kernel. Repeatable."
 )
-_SECONDS = of_storm(click_type=Time("s"), help="Longest duration of a storm.")
 _WAKEUP = of_tracer(
     help="adaptive, none, forced, N (every N records), or a size like 4KiB of unread bytes."
 )
 _CALL = of_tracer(help="How records are written to a ring buffer.")
 _PAYLOAD = of_tracer(
-    click_type=Size(words={"0": 0, "mixed": MIXED}, check=_payload),
+    click_type=options.Size(words={"0": 0, "mixed": MIXED}, check=_payload),
     help="Padding of each record: 0 to 4096 bytes, or mixed.",
 )
-_ms = partial(of_consumer, click_type=Time("ms"), within=(0, 3_600_000.0))
+_ms = partial(of_consumer, unit="ms", within=(0, 3_600_000.0))
 _POLL = of_consumer(
     help="How the consumer waits; edge is edge-triggered epoll, edge-bare that without its barrier."
 )
@@ -113,7 +96,7 @@ def command(
     burst: Annotated[int, of_storm(help="Children that exit at once, of a burst.")] = 1_000,
     depth: Annotated[int, of_storm(help="Processes in one chain, of a chain.")] = 8,
     execute: Annotated[bool, of_storm("--exec", help="Let each child exec a program.")] = False,
-    seconds: Annotated[float, _SECONDS] = 30.0,
+    seconds: Annotated[float, of_storm(unit="s", help="Longest duration of a storm.")] = 30.0,
     budget: Annotated[list[int] | None, _BUDGET] = None,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     wakeup: Annotated[str, _WAKEUP] = "adaptive",
@@ -160,6 +143,8 @@ def command(
     from bench.journal.reader import read_journal
     from bench.plan.outline import outline
     from bench.questions.transports import profiles
+    from bench.questions.transports.document import document, report_of
+    from bench.questions.transports.summary import compare_journals
     from workloads.user import chosen
 
     refuse(context, quiet, "with --quiet", "as_json")
@@ -172,7 +157,7 @@ def command(
         plan = profiles.profile(profile, usable())
         experiments, left_out = plan.experiments, plan.left_out
     else:
-        asked = each_once("--transport", transport)
+        asked = options.each_once("--transport", transport)
         plain = Consumer(
             reader=reader,
             poll=poll,
@@ -184,8 +169,8 @@ def command(
         consumer = _by_command(context, plain, reader_command)
         _refuse_idle(context, workload, rate, consumer, asked)
         for what, most in (("burst", burst), ("depth", depth)):
-            too_many = given(context, what) and most > count
-            reject(too_many, f"--{what} {most} is more than --count {count}", "")
+            too_many = options.given(context, what) and most > count
+            reject(too_many, f"--{what} {most} is more than --count {count}")
         storm = Storm(
             shape=workload,
             count=count,
@@ -230,7 +215,9 @@ def command(
         running.census(profiles.census_budgets_bytes(request.profile))
         trials = [trial for each in experiments for trial in running.run(each, begin(each))]
     if not quiet:
-        _report(journal, as_json=as_json)
+        with read_or_not():
+            documents = [*map(document, compare_journals(read_journal(journal)))]
+            answer("json" if as_json else "text", documents, report_of(*documents), full=False)
     print(f"journal: {journal}", file=sys.stderr)
     # Trials of the journal that it continued count as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)
@@ -238,18 +225,10 @@ def command(
 
 def _asked_profile(context: typer.Context, name: str | None) -> str | None:
     """Return the profile; None where it is a default and the command line asks for a storm."""
-    precedes = not given(context, "profile") and any(given(context, each) for each in _SINGLE)
+    precedes = not options.given(context, "profile") and any(
+        options.given(context, each) for each in _SINGLE
+    )
     return None if precedes else name
-
-
-def _report(journal: Path, *, as_json: bool) -> None:
-    from bench.journal.reader import read_journal
-    from bench.questions.transports.document import document, report_of
-    from bench.questions.transports.summary import compare_journals
-
-    with read_or_not():
-        documents = [*map(document, compare_journals(read_journal(journal)))]
-        answer("json" if as_json else "text", documents, report_of(*documents), full=False)
 
 
 def _replayed(
@@ -271,10 +250,10 @@ def _replayed(
 
 def _by_command(context: typer.Context, plain: Consumer, words: str | None) -> Consumer:
     """Return the user's own program as the consumer if one was given, else ``plain``."""
-    if words is None and plain.reader is not Reader.COMMAND:
-        return plain
     if words is None:
-        raise UsageError("--reader command needs a program", remedy="add --reader-command PROGRAM")
+        lacking = plain.reader is Reader.COMMAND
+        reject(lacking, "--reader command needs a program", "add --reader-command PROGRAM")
+        return plain
     refuse(context, True, "beside --reader-command", *_OF_READER)
     try:
         command = tuple(shlex.split(words))
@@ -323,14 +302,14 @@ def _experiment(
     check(config.storm, usable())
     asked = transports or TRANSPORTS
     sides = _sides(asked, config.producer)
-    each_once("--transport", [*map(str, sides)])
+    options.each_once("--transport", [*map(str, sides)])
     sizes = [budgets.check(each, memory_bytes=memory_bytes) for each in budgets_bytes]
     found = compose(
         name=shape,
         title=f"A {shape} of {counted(config.storm.count, 'process', 'processes')}",
         config=config,
         sides=sides,
-        budgets_bytes=each_once("--budget", sizes),
+        budgets_bytes=options.each_once("--budget", sizes),
         blocks=blocks,
         cpus=len(usable()),
         baselines=bool({*asked} & {*BASELINES}),

@@ -16,7 +16,7 @@ from bench.amounts import counted
 from bench.cli import options
 from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_tracer
 from bench.cli.output import answer
-from bench.errors import MachineUnfit, UsageError
+from bench.errors import MachineUnfit, reject
 from bench.linux.cpus import usable
 from bench.plan import budgets
 from bench.plan.config import TrialConfig
@@ -45,11 +45,8 @@ _Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as possible."
 _Burst = Annotated[int, of_storm(help="Processes that exit at once, instead of --rate.")]
 _Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
 
-_STALL = of_consumer(click_type=options.Time("ms"), help="Longest stall to survive.")
-_SECONDS = of_storm(click_type=options.Time("s"), help="Length of a storm, without the stall.")
-_MEMORY = of_tracer(
-    click_type=options.Size(), help="Most that all buffers may take.", metavar="SIZE"
-)
+_SECONDS = of_storm(unit="s", help="Length of a storm, without the stall.")
+_MEMORY = of_tracer(unit="B", help="Most that all buffers may take.")
 _ON_CPUS = of_output(
     within=(1, 4096), help="Also estimate, by a model, what so many CPUs need.", metavar="N"
 )
@@ -64,7 +61,7 @@ def size(
     burst: _Burst = 0,
     record_size: Annotated[str, _RECORD] = str(RECORD_BYTES),
     records: _Records = 1,
-    stall: Annotated[float, _STALL] = 50.0,
+    stall: Annotated[float, of_consumer(unit="ms", help="Longest stall to survive.")] = 50.0,
     tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
     seconds: Annotated[float, _SECONDS] = 0.2,
@@ -102,15 +99,14 @@ def size(
     from bench.questions.transports.profiles import TRANSPORTS
 
     load = plan.Load(rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=stall)
-    load = replace(load, seconds=seconds)
-    load = _described(context, load, record_size, profile, buffer, most_s=_MOST_S)
-    if not 0 <= tolerate < 1:
-        raise UsageError(f"--tolerate {tolerate:g} is not a share", remedy="take 0.01 for 1 %")
-    if on_cpus is not None and not (load.rate_per_s or load.burst or load.replay):
-        raise UsageError(
-            "--on-cpus needs a load that is the same on all machines",
-            remedy="add --rate, --burst or --from",
-        )
+    load = _described(context, load, record_size, profile, buffer, seconds=seconds, most_s=_MOST_S)
+    share = 0 <= tolerate < 1
+    reject(not share, f"--tolerate {tolerate:g} is not a share", "take 0.01 for 1 %")
+    reject(
+        on_cpus is not None and not (load.rate_per_s or load.burst or load.replay),
+        "--on-cpus needs a load that is the same on all machines",
+        "add --rate, --burst or --from",
+    )
     cpus = len(usable())
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
@@ -137,11 +133,9 @@ def size(
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = run.measure(search, running.run, _announce)
     sizings = search.judged(trials)
-    scaled = (
-        scaling.scaled(sizings, trials, chosen.producer, here=cpus, there=on_cpus)
-        if on_cpus is not None
-        else None
-    )
+    scaled = None
+    if on_cpus is not None:
+        scaled = scaling.scaled(sizings, trials, chosen.producer, here=cpus, there=on_cpus)
     sized = report.Sized(
         load=load,
         workers=chosen.storm.workers,
@@ -157,12 +151,8 @@ def size(
     answer("json" if as_json else "text", [report.document(sized)])
 
 
-_BUDGET = of_tracer(click_type=options.Size(), help="Data bytes over all buffers.", metavar="SIZE")
-_LENGTH = of_storm(click_type=options.Time("s"), help="Length of a storm.")
 _WITHIN = of_output(
-    click_type=options.Time("ms"),
-    within=(0.01, 60_000),
-    help="For balance: deliver 99 % of records within this time.",
+    unit="ms", within=(0.01, 60_000), help="For balance: deliver 99 % of records within this time."
 )
 _BLOCKS = of_run(within=(8, 1_000), help="Storms with each setting, 8 or more.")
 
@@ -175,8 +165,8 @@ def tune(
     record_size: Annotated[str, _RECORD] = str(RECORD_BYTES),
     records: _Records = 1,
     transport: Annotated[list[str] | None, _TRANSPORT] = None,
-    budget: Annotated[int, _BUDGET] = 1 << 20,
-    seconds: Annotated[float, _LENGTH] = 0.25,
+    budget: Annotated[int, of_tracer(unit="B", help="Data bytes over all buffers.")] = 1 << 20,
+    seconds: Annotated[float, of_storm(unit="s", help="Length of a storm.")] = 0.25,
     profile: Annotated[Path | None, _FROM] = None,
     buffer: Annotated[str, _BUFFER] = "",
     axis: Annotated[Axis, of_output("--for", help="What to optimise.")] = Axis.BALANCE,
@@ -207,8 +197,7 @@ def tune(
 
     options.refuse(context, axis is not Axis.BALANCE, f"with --for {axis}", "within")
     load = sizing.Load(rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=0.0)
-    load = replace(load, seconds=seconds)
-    load = _described(context, load, record_size, profile, buffer, most_s=seconds)
+    load = _described(context, load, record_size, profile, buffer, seconds=seconds, most_s=seconds)
     budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
     cpus = len(usable())
     chosen = plan.config(load, cpus)
@@ -257,9 +246,10 @@ def _described(
     profile: Path | None,
     buffer: str,
     *,
+    seconds: float,
     most_s: float,
 ) -> Load:
-    """Return ``load`` of such records, or the busiest ``most_s`` of a profile, with its stall.
+    """Return ``load`` of such records and length, or the busiest ``most_s`` of a profile.
 
     UsageError for options that only the other way of describing a load takes.
     """
@@ -270,6 +260,7 @@ def _described(
     options.refuse(context, profile is not None, "with --from, which has it", *_OF_PROFILE)
     if profile is None:
         options.refuse(context, True, "without --from", "buffer")
+        load = replace(load, seconds=seconds)
         return plan.check(plan.sending(load, mix.turns(mix.parse(record_size))))
     seen = replay.chosen(replay.read(profile), buffer)
     found = replay.replay(seen, workers=max(2, len(usable())), most_s=most_s)
@@ -286,7 +277,7 @@ def _memory_for(chosen: TrialConfig) -> int:
     """Return the bytes that a buffer may take: half of what the records leave."""
     from bench.questions.sizing.plan import capture_bytes
 
-    free_bytes = psutil.virtual_memory().available
+    free_bytes: int = psutil.virtual_memory().available
     wanted_bytes = capture_bytes(chosen)
     if 2 * wanted_bytes > free_bytes:
         raise MachineUnfit(

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
-from bench.cli.options import TRANSPORTS, Size, Time, of_output, of_run, of_tracer
+from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
-from bench.errors import UsageError
+from bench.errors import reject
 from bench.linux import procfs
 from bench.linux.comm import clean_name
 
@@ -24,12 +24,8 @@ _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 
-_BUDGET = of_tracer(
-    click_type=Size(),
-    help="Data bytes over all buffers; 8 MiB or just below by default.",
-    metavar="SIZE",
-)
-_DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
+_BUDGET = of_tracer(unit="B", help="Data bytes over all buffers; 8 MiB or just below by default.")
+_DURATION = of_run(unit="s", help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(
@@ -52,8 +48,7 @@ def command(
     from bench.tracer import live
 
     check_duration(duration)
-    if pid is not None and pid < 1:
-        raise UsageError(f"--pid {pid} is not a PID", remedy="PIDs are 1 or more")
+    reject(pid is not None and pid < 1, f"--pid {pid} is not a PID", "PIDs are 1 or more")
     name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel cuts it
 
     def wanted(record: CapturedRecord) -> bool:

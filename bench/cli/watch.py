@@ -7,29 +7,27 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from bench.cli.options import AsFormat, Time, of_output, of_run
+from bench.cli.options import AsFormat, of_output, of_run
 from bench.cli.output import answer, read_or_not, say, write
+from bench.linux.procfs import online_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bench.questions.watch.profile import WatchData
     from bench.tracer.sampler import Sampler
 
 _ONLY = Argument(help="Only these: id or name of a map, or a PID.", metavar="[BUFFER]...")
 _SECONDS = of_run(
-    click_type=Time("s"),
-    within=(0, 86_400),
-    help="Seconds to watch; 0: until Ctrl-C.",
-    show_default=False,
+    unit="s", within=(0, 86_400), help="Seconds to watch; 0: until Ctrl-C.", show_default=False
 )
 _INTERVAL = of_run(
-    click_type=Time("ms"),
+    unit="ms",
     within=(0.1, 1_000),
     help="Time between samples; by default 1 ms, or more where that takes over 0.9 % of a CPU.",
     show_default=False,
@@ -58,9 +56,6 @@ def command(
 
     Example: bufbench watch 17 --seconds 60 --output load.json
     """
-    import psutil
-
-    from bench.linux import procfs
     from bench.questions.watch.buffers import find
     from bench.questions.watch.document import document
     from bench.questions.watch.profile import profile, watched
@@ -72,18 +67,12 @@ def command(
         write(output, "")  # before anything is watched that could not be kept
     sampler = Sampler()
     inventory = find(sampler, only or ())
-    begun, used = time.monotonic(), psutil.Process().cpu_times()
+    begun, used = time.monotonic(), time.process_time()
 
     def so_far() -> WatchData:
-        now = psutil.Process().cpu_times()
-        cpu_s = now.user + now.system - used.user - used.system
-        return watched(
-            sampler,
-            inventory,
-            seconds=time.monotonic() - begun,
-            interval_ms=sampler.interval_ns / 1e6,
-            cpu_s=cpu_s,
-        )
+        seconds, cpu_s = time.monotonic() - begun, time.process_time() - used
+        interval_ms = sampler.interval_ns / 1e6
+        return watched(sampler, inventory, seconds=seconds, interval_ms=interval_ms, cpu_s=cpu_s)
 
     _sample(sampler, interval, length_s, so_far if live else None)
     data = so_far()
@@ -91,7 +80,7 @@ def command(
         from pydantic import TypeAdapter
 
         found = profile(
-            sampler, inventory, data, release=os.uname().release, cpus=len(procfs.online_cpus())
+            sampler, inventory, data, release=os.uname().release, cpus=len(online_cpus())
         )
         write(output, TypeAdapter(type(found)).dump_json(found, indent=1))
         say(f"load over time: {output}")
@@ -106,16 +95,13 @@ def _sample(
     show: Callable[[], WatchData] | None,
 ) -> None:
     """Sample in a thread until the time is over, or Ctrl-C; show a table meanwhile."""
-    until_ns = time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400))
-    thread = threading.Thread(
-        target=sampler.run,
-        kwargs={
-            "interval_ns": round(1e6 * (interval_ms or _USUAL_MS)),
-            "until_ns": until_ns,
-            "most_cpu": 1.0 if interval_ms else _MOST_CPU,
-        },
-        name="sampler",
+    run = partial(
+        sampler.run,
+        interval_ns=round(1e6 * (interval_ms or _USUAL_MS)),
+        until_ns=time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400)),
+        most_cpu=1.0 if interval_ms else _MOST_CPU,
     )
+    thread = threading.Thread(target=run, name="sampler")
     thread.start()
     try:
         if show is None:

@@ -21,7 +21,7 @@ from workloads.storm import Shape
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
     from bench.cli import COMMANDS, app, completion, man
-    from bench.cli.tree import nodes
+    from bench.cli.man import nodes
 
 NODES = list(nodes())
 MAN = Path(__file__).parents[2] / "docs/bufbench.1"
@@ -40,7 +40,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bash(scripts: Path) -> Complete:
     def completed(*words: str, path: str = "") -> set[str]:
-        """What bash offers for the last word, with nothing else on PATH."""
+        """Return what bash offers for the last word, with nothing else on PATH."""
         line = " ".join(map(shlex.quote, ("bufbench", *words)))
         script = (
             f"source {scripts}/bufbench.bash; PATH={path!r}; COMP_WORDS=({line}); "

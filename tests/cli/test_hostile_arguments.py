@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from bench.tracer import live
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
-    import click
     import typer
 
     from bench.cli import app
@@ -46,11 +44,9 @@ NAMES = ("run", "size", "tune", "report", "compare", "claims", "trace")
 
 
 def options(name: str) -> list[str]:
-    """Names of a command's options, each with whether a value follows, as click knows them."""
-    alone = typer.Typer(add_completion=False)
-    alone.command(name)(import_module(f"bench.cli.{name}").command)
-    command = typer.main.get_command(alone)
-    assert isinstance(command, click.Command | typer.core.TyperCommand)
+    """Return a command's options, each with = where a value follows."""
+    command: Any = typer.main.get_command(app.app)
+    command = command.get_command(None, name)
     found = [each for each in command.params if each.param_type_name == "option"]
     return [
         each.opts[0] + ("" if getattr(each, "is_flag", False) else "=")
@@ -61,7 +57,7 @@ def options(name: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a good journal, where whatever is written by accident may stand."""
+    """Make a folder with a good journal, for whatever is written by accident."""
     made = tmp_path_factory.mktemp("hostile")
     with JournalWriter(made / "good.jsonl") as writer:
         writer.write(header())
@@ -73,7 +69,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, from then on."""
+    """Make it the current folder."""
     monkeypatch.chdir(made)
     return made
 
@@ -90,7 +86,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ending(arguments: list[str]) -> int:
-    """Exit code of a command; fails on anything but a documented ending."""
+    """Return the exit code of a command; fail on anything but a documented one."""
     said, code = "fine", None
     try:
         code = app.run(arguments)

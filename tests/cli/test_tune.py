@@ -45,7 +45,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], compla
 @pytest.mark.slow
 @pytest.mark.live
 def test_a_paced_load_is_read_for_less(tmp_path: Path) -> None:
-    """2,000 exits a second: whoever reads every 20 ms wakes 40 times less than at each."""
+    """Tune for 2,000 exits a second: a reader every 20 ms wakes 40 times less than at each."""
     journal = tmp_path / "tune.jsonl"
     words = ["--rate", "2000", "--seconds", "0.1", "--for", "cpu", "--transport", "perfbuf"]
     done = process.run([*TUNE, *words, "--json", "--wait", "--output", str(journal)], timeout_s=240)

@@ -3,27 +3,22 @@
 
 from __future__ import annotations
 
-from bench.cli.kernels import available, bisect, exact, report, run
+from bench.cli.kernels import available, bisect, exact, run
 from bench.cli.options import group
 
-
-def _kernels() -> None:
+app = group(
     """Compare kernels: fetch them from distributions, boot them in guests, report on all.
 
     Nothing is installed, and nothing of this machine's is changed. docs/kernels.md has more.
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
-    """
-
-
-app = group(
-    _kernels,
+    """,
     {
         "list": available.list_kernels,
         "fetch": available.fetch,
         "prune": available.prune,
         "run": run.command,
-        "report": report.command,
+        "report": run.report,
         "exact": exact.command,
         "bisect": bisect.command,
         "bisect-step": bisect.step,

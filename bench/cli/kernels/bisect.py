@@ -15,10 +15,10 @@ from typer import Argument
 
 from bench import paths
 from bench.cli import options
-from bench.cli.kernels.images import check_booted
-from bench.cli.options import of_guest, of_output, of_run, refuse, reject
-from bench.cli.output import answer, read_or_not, speaker
-from bench.errors import ExitCode, GateFailed, MachineUnfit, UsageError, check_range, clean
+from bench.cli.kernels.available import check_booted
+from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.output import Say, answer, read_or_not, speaker
+from bench.errors import ExitCode, GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, scratch
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from bench.guests.sources import Candidate
     from bench.questions.bisect.condition import Condition
     from bench.questions.bisect.readers import Reader
-    from bench.questions.kernels.run import Say
 
 _TEST = of_run(
     "--test",
@@ -40,9 +39,7 @@ _IMAGES = of_run(
     help="Search the kernel images in this folder, ordered by release.", metavar="FOLDER"
 )
 _LIMIT = of_guest(
-    click_type=options.Time("s"),
-    help="Of each boot, in seconds; 120, or 600 where trials are run.",
-    show_default=False,
+    unit="s", help="Of each boot, in seconds; 120, or 600 where trials are run.", show_default=False
 )
 _FOLDER = of_output(help="Folder to write; results/bisect-TIME by default.")
 _DRY_RUN = of_run("--dry-run", help="List the kernels and the most boots; boot nothing.")
@@ -157,8 +154,8 @@ def step(
         counted = study.read(baseline).kernels
         base = next((each for each in counted if each.label == kernel), counted[0])
         good = tuple(readings.of_calls(base))
-        if not asked.of(good):
-            raise UsageError(f"{baseline} has no count of {asked.what} on {base.label}")
+        none = f"{baseline} has no count of {asked.what} on {base.label}"
+        reject(not asked.of(good), none)
     (image,) = provide([kernel], Options(say=tell, sources_file=sources))
     with lock.held() if not asked.exact else nullcontext(), scratch.folder() as folder:
         notes = state.opened(folder, reader.setup, resume=False)

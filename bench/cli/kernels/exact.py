@@ -12,16 +12,15 @@ import typer
 from typer import Argument
 
 from bench.cli import options
-from bench.cli.kernels.images import check_booted, check_sources, provided
-from bench.cli.options import of_guest, of_output, of_run, refuse, reject
-from bench.cli.output import answer, read_or_not, say, speaker, writable
-from bench.errors import MachineUnfit
+from bench.cli.kernels.available import check_booted, check_sources, provided
+from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.output import Say, answer, read_or_not, say, speaker, writable
+from bench.errors import MachineUnfit, reject
 from bench.host import ownership, scratch
 
 if TYPE_CHECKING:
     from bench.guests.sources import Image
     from bench.questions.exact.study import KernelCount, Study
-    from bench.questions.kernels.run import Say
 
 _KERNELS = Argument(
     help="6.12, 6.12-arm64, ./bzImage, ci-kernels:6.12, oci:./FOLDER:TAG, a JSON list ...",
@@ -31,9 +30,7 @@ _KERNELS = Argument(
 _JOBS = of_run(
     within=(1, 64), help="Guests at a time; as many as CPUs by default.", show_default=False
 )
-_LIMIT = of_guest(
-    click_type=options.Time("s"), within=(1, 86_400), help="Of each boot, in seconds."
-)
+_LIMIT = of_guest(unit="s", within=(1, 86_400), help="Of each boot, in seconds.")
 _GATES = of_output(
     "--fail-on",
     help="Exit 1 where a call takes more instructions than on the first kernel, or in --baseline: "

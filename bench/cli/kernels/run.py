@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define bufbench kernels run."""
+"""Define bufbench kernels run and report."""
 
 from __future__ import annotations
 
@@ -16,25 +16,23 @@ from typer import Argument
 
 from bench import paths
 from bench.cli import dry_run, options
-from bench.cli.kernels.images import check_booted, check_sources, provided
-from bench.cli.options import of_guest, of_output, of_run, refuse, reject
-from bench.cli.output import answer, read_or_not, speaker, write
-from bench.errors import MachineUnfit, check_range
+from bench.cli.kernels.available import check_booted, check_sources, provided
+from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.output import Say, answer, name_faults, page_in, read_or_not, speaker, write
+from bench.errors import GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, ownership
 
 if TYPE_CHECKING:
     from bench.guests.boot import Accelerator
     from bench.guests.sources import Image
-    from bench.questions.kernels.run import Request, Say
+    from bench.questions.kernels.run import Request
     from bench.questions.kernels.seeds import Request as Samples
 
 _MEMORY = of_guest(
     click_type=options.Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually."
 )
 _LIMIT = of_guest(
-    click_type=options.Time("s"),
-    within=(10, 86_400),
-    help="Of each guest, in seconds; it measures for half of it.",
+    unit="s", within=(10, 86_400), help="Of each guest, in seconds; it measures for half of it."
 )
 _SPEEDS: Final = (("emulated", 800.0), ("a slow kernel emulated, such as rt", 150.0))
 _COUNTED_CPUS: Final = 2  # with one, no order of two CPUs can be violated
@@ -91,7 +89,7 @@ def command(
     from bench.questions.kernels import seeds as sampled
 
     kernels = lists.expand(kernels)
-    _check(context, kernels, accelerator, emulate=emulate, reproducible=reproducible)
+    _check(context, kernels)
     options.need_output(resume, output)
     memory_mib = None if memory is None else memory >> 20
     if jobs is None:
@@ -134,14 +132,7 @@ def command(
     _conclude(folder, "json" if as_json else "text")
 
 
-def _check(
-    context: typer.Context,
-    kernels: Sequence[str],
-    accelerator: str | None,
-    *,
-    emulate: bool,
-    reproducible: bool,
-) -> None:
+def _check(context: typer.Context, kernels: Sequence[str]) -> None:
     """Raise UsageError for options that contradict each other, or have no effect.
 
     MachineUnfit without the QEMU that reproducible guests take.
@@ -150,16 +141,17 @@ def _check(
     from bench.guests.sources.host import HOST
 
     check_sources(context, kernels)
-    kvm = accelerator == "kvm"
-    reject(emulate and kvm, "--emulate contradicts --accelerator kvm", "leave one out")
+    given = context.params
+    kvm, reproducible = given["accelerator"] == "kvm", given["reproducible"]
+    reject(given["emulate"] and kvm, "--emulate contradicts --accelerator kvm", "leave one out")
     counts = "--reproducible counts instructions, which KVM cannot"
     reject(reproducible and kvm, counts, "leave out --accelerator kvm")
     refuse(context, not reproducible, "without --reproducible", "seeds")
     refuse(context, set(kernels) == {HOST}, "where no guest is run", *_GUESTS_ONLY)
     if reproducible:
         check_booted(kernels)
-        check_range("--seed", context.params["seed"], 0, 1 << 62)
-        if not context.params["dry_run"]:
+        check_range("--seed", given["seed"], 0, 1 << 62)
+        if not given["dry_run"]:
             machines.usual().qemu()  # before anything is fetched
 
 
@@ -290,3 +282,45 @@ def _conclude(folder: Path, form: str) -> None:
             f"no kernel gave a result; {first.label} {first.status}: {first.reason}",
             remedy=f"see the logs in {folder}",
         )
+
+
+_REPORT = of_output("--output", help="File to write; html: report.html beside the journals.")
+_MISSING = of_output("--fail-on-missing", help="Exit 1 if a kernel left no result.")
+_PLACES = Argument(help="Folders of journals, or journals.", metavar="DIR...")
+
+
+def report(
+    places: Annotated[list[Path], _PLACES],
+    *,
+    form: options.AsFormat = "text",
+    full: options.Full = False,
+    target: Annotated[Path | None, _REPORT] = None,
+    fail_on: options.Gates = None,
+    fail_on_missing: Annotated[bool, _MISSING] = False,
+) -> None:
+    """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
+
+    Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
+    kernel each from the jobs of a CI system. A kernel without a result keeps its row, with why.
+    Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
+
+    Example: bufbench kernels report results/kernels-20261122-101500 --format html
+    """
+    from bench.campaign import gates
+    from bench.questions.kernels.document import document
+    from bench.questions.kernels.folders import read_matrix
+    from bench.questions.kernels.matrix import compare
+    from bench.questions.kernels.outcome import Status
+
+    checks = gates.parse(*fail_on or [])
+    matrix = compare(read_matrix(places))
+    name_faults(matrix.faults, matrix.repeated)
+    with read_or_not():
+        found = document(matrix, checks)
+        answer(form, [found], target=target, page=page_in(places[0]), full=full)
+    missing = [
+        clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
+    ]
+    if fail_on_missing and missing:
+        raise GateFailed(f"no whole result of {', '.join(missing)}")
+    gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})
