@@ -49,7 +49,7 @@ BUILT_FROM = (
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests that this machine can run, but for those of minutes; the rest is skipped, named."""
+    """Run all tests that this machine can run, but those of minutes; the rest is skipped, named."""
     prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
     usual = ["-q", "-m", "not guests"]
@@ -67,7 +67,7 @@ def guests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Inject faults at random moments, some hundreds of each kind: ./run faults -- --faults 1000."""
+    """Inject faults at random moments, hundreds of each kind: ./run faults -- --faults 1000."""
     prepare(session, "test", "report", "kernels", package=True)
     RESULTS.mkdir(exist_ok=True)
     hand_over(
@@ -162,7 +162,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check by ruff, mypy, the contracts of imports, gcc's warnings, licence lines and BPF style."""
+    """Check by ruff, mypy, contracts of imports, gcc's warnings, licence lines and BPF style."""
     prepare(session, "report", "kernels", "fleet", "test", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")

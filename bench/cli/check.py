@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from bench.cli.options import AsFormat, Wait, of_output, of_run, of_storm
-from bench.cli.output import answer, read_or_not, say, speaker
+from bench.cli.output import answer, say, speaker
 from bench.errors import MachineUnfit, UsageError, reject
 from bench.host import lock
 
@@ -103,8 +103,7 @@ def command(
             started, reading, plan, lambda each: judge.rung(each, seen, reading).whole, progress
         )
         verdict = judge.judge(checked, seen, reading)
-    with read_or_not():
-        answer(form, [document(tool, reading, verdict)])
+    answer(form, [document(tool, reading, verdict)])
     if verdict.ended:
         raise MachineUnfit(verdict.ended)
     judge.check_gates(gates, verdict)

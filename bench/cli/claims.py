@@ -15,7 +15,7 @@ import typer
 from bench import paths
 from bench.cli import options
 from bench.cli.options import of_output, of_run, refuse
-from bench.cli.output import answer, read, read_or_not
+from bench.cli.output import answer, read
 from bench.errors import BufbenchError, reject
 from bench.linux.cpus import usable
 from bench.plan.experiments import Experiment
@@ -106,8 +106,7 @@ def command(
             trials = run.run(opened, claims, experiments, settle_s=settle_s)
     judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))
     documents = [document(each, expected=expected, strict=strict) for each in judged]
-    with read_or_not():
-        answer(form, documents, data_of(*documents), full=full)
+    answer(form, documents, data_of(*documents), full=full)
     if not journals:
         print(f"journal: {journal}", page_line(journal), sep="\n", file=sys.stderr)
         gates.check((), trials)

@@ -72,8 +72,7 @@ def _show_findings(as_json: bool) -> bool:
                     print(f"{'':27}-> {finding.remedy}")
     counts = Counter(str(finding.status) for finding in found)
     if as_json:
-        with read_or_not():
-            answer("json", (), doctor.Findings(fit=not counts["fail"], findings=tuple(found)))
+        answer("json", (), doctor.Findings(fit=not counts["fail"], findings=tuple(found)))
     else:
         able = "cannot" if counts["fail"] else "can"
         print(f"This machine {able} measure ({counts['fail']} fail, {counts['warn']} warn).")

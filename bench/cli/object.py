@@ -16,19 +16,9 @@ import typer
 from typer import Argument
 
 from bench.amounts import counted
-from bench.cli.options import (
-    AsFormat,
-    Seed,
-    Wait,
-    each_once,
-    group,
-    of_output,
-    of_run,
-    of_storm,
-    of_tracer,
-    refuse,
-)
-from bench.cli.output import answer, read_or_not, speaker, write
+from bench.cli import options
+from bench.cli.options import of_output, of_run, of_storm, of_tracer, refuse
+from bench.cli.output import answer, speaker, write
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
 from bench.errors import NotBalanced
 from bench.host import lock
@@ -65,7 +55,7 @@ def _build(
     from bench.tracer import libbpf
     from bench.tracer.object import compiled, loaded, package
 
-    built = compiled.build(source, header, each_once("--event", event))
+    built = compiled.build(source, header, options.each_once("--event", event))
     with libbpf.loaded() as library, loaded.opened(library, built.elf, built.name) as opened:
         text = package.written(
             built,
@@ -77,7 +67,6 @@ def _build(
 
 
 _WIDTHS: Final = {1: 5, 2: 6, 4: 10}  # of numbers by their bytes, else 16
-
 _FILE = Argument(
     help="A package of bufbench object build or of eunomia's ecc, or a BPF object.", metavar="FILE"
 )
@@ -203,9 +192,9 @@ def _compare(
     rate: Annotated[float, _RATE] = 0.0,
     seconds: Annotated[float | None, _SECONDS] = None,
     blocks: Annotated[int, _ROUNDS] = 8,
-    seed: Seed = 1,
-    wait: Wait = False,
-    form: AsFormat = "text",
+    seed: options.Seed = 1,
+    wait: options.Wait = False,
+    form: options.AsFormat = "text",
 ) -> None:
     """Measure a tracer's own buffers, and the same tracer on the other transport.
 
@@ -241,13 +230,12 @@ def _compare(
         sides = ("", looks.other) if looks.other else ("",)
         order = plan.order(sides, blocks, seed)
         rounds = run(library, found, looks, load, order, stamp_at=stamp_at, say=progress)
-    with read_or_not():
-        answer(form, [document(found.name, load, looks, rounds, stamp=stamp or "", seed=seed)])
+    answer(form, [document(found.name, load, looks, rounds, stamp=stamp or "", seed=seed)])
     if residue := sum(each.residue for each in rounds):
         raise NotBalanced(f"{residue:,} events that the object sent were neither refused nor read")
 
 
-app = group(
+app = options.group(
     """Package your own tracer, run it without a toolchain, and measure its buffers.
 
     docs/object.md has more.

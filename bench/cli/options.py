@@ -165,9 +165,9 @@ def format_option(*more: str) -> object:
 AsFormat = Annotated[str, format_option()]
 
 
-def given(context: click.Context, name: str) -> bool:
-    """Return whether the option was given on the command line."""
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+def given(context: click.Context, *names: str) -> bool:
+    """Return whether one of these options was given on the command line."""
+    return ParameterSource.COMMANDLINE in map(context.get_parameter_source, names)
 
 
 def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:

@@ -69,6 +69,7 @@ def answer(
 
     ``data`` is what JSON contains of all of them; by default that of the first. Text shows only the
     decision unless ``full``. HTML is written to ``page`` unless there is a target.
+    An output that is not read is no error: gates still follow.
     """
     from bench.report import renderers
     from bench.report.document import Level
@@ -78,7 +79,8 @@ def answer(
     if form == "html":
         target = target or page
     text = renderers.find(form)(*documents, data=data)
-    print(text, end="") if target is None else print(write(target, text))
+    with read_or_not():
+        print(text, end="") if target is None else print(write(target, text))
 
 
 def page_in(place: Path, name: str = "report.html") -> Path:

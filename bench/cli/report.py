@@ -18,7 +18,7 @@ from typer import Argument
 
 from bench.amounts import counted
 from bench.cli.options import AsFormat, Full, format_option, of_output
-from bench.cli.output import answer, name_faults, page_in, read, read_or_not, say, writable, write
+from bench.cli.output import answer, name_faults, page_in, read, say, writable, write
 from bench.errors import BufbenchError, GateFailed, JournalError, clean, reject
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bench.report.document import Document
 
 _OUTPUT = "File to write (svg, png: folder); html and parquet: beside the journal by default."
-
 _COMPARED_ONLY = ("text", "markdown", "json")
 """Formats of a report without claims, which `bufbench claims` gives in them."""
 
@@ -271,8 +270,7 @@ def compare(
     if len({*held}) > 1:
         say("idle CPUs were kept shallow in one of A and B only: latencies differ by that, too")
     found = difference(first[0], second[0])
-    with read_or_not():
-        answer(form, [document(first, second, found)])
+    answer(form, [document(first, second, found)])
     if fail_on_regression and found.regressions:
         raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
     if fail_on_regression and not found.compared_numbers + found.compared_counts:

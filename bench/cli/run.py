@@ -19,7 +19,7 @@ from bench import paths
 from bench.amounts import counted
 from bench.cli import options
 from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_tracer, refuse
-from bench.cli.output import answer, read_or_not
+from bench.cli.output import answer
 from bench.errors import UsageError, reject
 from bench.linux.cpus import list_format, usable
 from bench.linux.procfs import parse_cpu_list
@@ -215,9 +215,8 @@ def command(
         running.census(profiles.census_budgets_bytes(request.profile))
         trials = [trial for each in experiments for trial in running.run(each, begin(each))]
     if not quiet:
-        with read_or_not():
-            documents = [*map(document, compare_journals(read_journal(journal)))]
-            answer("json" if as_json else "text", documents, report_of(*documents), full=False)
+        documents = [*map(document, compare_journals(read_journal(journal)))]
+        answer("json" if as_json else "text", documents, report_of(*documents), full=False)
     print(f"journal: {journal}", file=sys.stderr)
     # Trials of the journal that it continued count as well.
     gates.check(checks, read_journal(journal).trials if resume else trials)
@@ -225,10 +224,8 @@ def command(
 
 def _asked_profile(context: typer.Context, name: str | None) -> str | None:
     """Return the profile; None where it is a default and the command line asks for a storm."""
-    precedes = not options.given(context, "profile") and any(
-        options.given(context, each) for each in _SINGLE
-    )
-    return None if precedes else name
+    given = partial(options.given, context)
+    return None if given(*_SINGLE) and not given("profile") else name
 
 
 def _replayed(

@@ -39,10 +39,7 @@ def load(context: click.Context) -> None:
         return
     for path in map(Path, _FILES if named is None else (named,)):
         content = _content(path, required=named is not None)
-        if content is None:
-            continue
-        tables = _tables(path, content)
-        if tables:
+        if content is not None and (tables := _tables(path, content)):
             context.default_map = tables
             context.meta[_META] = path
             check_commands(context, COMMANDS)

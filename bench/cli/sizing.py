@@ -44,7 +44,6 @@ _TRANSPORT = of_tracer(
 _Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as possible.")]
 _Burst = Annotated[int, of_storm(help="Processes that exit at once, instead of --rate.")]
 _Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
-
 _SECONDS = of_storm(unit="s", help="Length of a storm, without the stall.")
 _MEMORY = of_tracer(unit="B", help="Most that all buffers may take.")
 _ON_CPUS = of_output(

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
-
 _BUDGET = of_tracer(unit="B", help="Data bytes over all buffers; 8 MiB or just below by default.")
 _DURATION = of_run(unit="s", help="Seconds to trace; until Ctrl-C by default.")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument
 
 from bench.cli.options import AsFormat, of_output, of_run
-from bench.cli.output import answer, read_or_not, say, write
+from bench.cli.output import answer, say, write
 from bench.linux.procfs import online_cpus
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def command(
         )
         write(output, TypeAdapter(type(found)).dump_json(found, indent=1))
         say(f"load over time: {output}")
-    with read_or_not():
-        answer(form, [document(data)])
+    answer(form, [document(data)])
 
 
 def _sample(

@@ -31,10 +31,7 @@ _IDLE: Final = (
 """Of --benchmark-...: rounds are blocks, and their times the storms' own."""
 
 _GROUPINGS: Final = frozenset(
-    (
-        *("group", "name", "func", "fullname", "fullfunc", "param"),
-        *("param:experiment", "param:arm"),
-    )
+    ("group", "name", "func", "fullname", "fullfunc", "param", "param:experiment", "param:arm")
 )
 _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
     pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which stands for trials here

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bench.guests.sources import Image, Listed
 
 _ROOM_FOR_ALL: Final = 120
-
 _Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
 _NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")
 _SERIES = Argument(

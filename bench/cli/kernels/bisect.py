@@ -17,7 +17,7 @@ from bench import paths
 from bench.cli import options
 from bench.cli.kernels.available import check_booted
 from bench.cli.options import of_guest, of_output, of_run, refuse
-from bench.cli.output import Say, answer, read_or_not, speaker
+from bench.cli.output import Say, answer, speaker
 from bench.errors import ExitCode, GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, scratch
 
@@ -104,8 +104,7 @@ def command(
         notes = state.opened(folder, reader.setup, resume=resume)
         tell(f"{title(study)}; results: {folder}")
         study = run.bisect(candidates, asked, run.Booter(reader, notes, tell))
-    with read_or_not():
-        answer(form, [document(study)], page=folder / "report.html")
+    answer(form, [document(study)], page=folder / "report.html")
     if study.outcome is Outcome.END_UNKNOWN:
         raise MachineUnfit(title(study), remedy="choose another end")
     if study.outcome is not Outcome.FOUND:

@@ -14,7 +14,7 @@ from typer import Argument
 from bench.cli import options
 from bench.cli.kernels.available import check_booted, check_sources, provided
 from bench.cli.options import of_guest, of_output, of_run, refuse
-from bench.cli.output import Say, answer, read_or_not, say, speaker, writable
+from bench.cli.output import Say, answer, say, speaker, writable
 from bench.errors import MachineUnfit, reject
 from bench.host import ownership, scratch
 
@@ -106,8 +106,7 @@ def command(
                 append=appended,
                 say=tell,
             )
-    with read_or_not():
-        answer(form, [document(found)], target=target)
+    answer(form, [document(found)], target=target)
     if not any(each.calls for each in found.kernels):
         first = found.kernels[0]
         raise MachineUnfit(f"no kernel was counted; {first.label}: {first.reason}")

@@ -18,7 +18,7 @@ from bench import paths
 from bench.cli import dry_run, options
 from bench.cli.kernels.available import check_booted, check_sources, provided
 from bench.cli.options import of_guest, of_output, of_run, refuse
-from bench.cli.output import Say, answer, name_faults, page_in, read_or_not, speaker, write
+from bench.cli.output import Say, answer, name_faults, page_in, speaker, write
 from bench.errors import GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, ownership
 
@@ -268,8 +268,7 @@ def _conclude(folder: Path, form: str) -> None:
     entries = read_matrix([folder])
     matrix = compare(entries)
     found = document(matrix)
-    with read_or_not():
-        answer(form, [found])
+    answer(form, [found])
     try:
         page = f"{write(folder / 'report.html', renderers.find('html')(found))}"
     except MachineUnfit as lack:
@@ -315,9 +314,8 @@ def report(
     checks = gates.parse(*fail_on or [])
     matrix = compare(read_matrix(places))
     name_faults(matrix.faults, matrix.repeated)
-    with read_or_not():
-        found = document(matrix, checks)
-        answer(form, [found], target=target, page=page_in(places[0]), full=full)
+    found = document(matrix, checks)
+    answer(form, [found], target=target, page=page_in(places[0]), full=full)
     missing = [
         clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
     ]
