@@ -15,7 +15,7 @@ import typer
 from typer import Argument
 
 from bench import paths
-from bench.cli import dry_run, options
+from bench.cli import options
 from bench.cli.kernels.available import check_booted, check_sources, provided
 from bench.cli.options import of_guest, of_output, of_run, refuse
 from bench.cli.output import Say, answer, name_faults, page_in, speaker, write
@@ -190,6 +190,7 @@ def _run(
 
 def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:
     """Print what each guest runs; how fast it is, is measured in it."""
+    from bench.cli import dry_run
     from bench.plan.duration import nominal_rate_per_s
     from bench.questions.kernels import profile, schedule
     from bench.questions.kernels.run import MEASURING_SHARE
@@ -219,6 +220,7 @@ def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> N
 
 def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:
     """Print what each kernel's reproducible guests run."""
+    from bench.cli import dry_run
     from bench.questions.kernels.sample import experiments
     from bench.questions.transports.profiles import TRANSPORTS
 
