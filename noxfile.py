@@ -69,12 +69,9 @@ def guests(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Inject faults at random moments, hundreds of each kind: ./run faults -- --faults 1000."""
     prepare(session, "test", "report", "kernels", package=True)
-    RESULTS.mkdir(exist_ok=True)
-    hand_over(
-        session,
-        *("pytest", "tests/faults", "--junitxml=results/faults.xml", "--verbose"),
-        *("--faults=200", *session.posargs),
-    )
+    make_results()
+    words = ("tests/faults", "--junitxml=results/faults.xml", "--verbose", "--faults=200")
+    hand_over(session, "pytest", *words, *session.posargs)
 
 
 @nox.session
@@ -82,15 +79,8 @@ def bench(session: nox.Session) -> None:
     """Run the comparison as a pytest-benchmark suite: ./run bench -- --profile standard."""
     prepare(session, "report", package=True)
     make_results()
-    hand_over(
-        session,
-        "python",
-        "-m",
-        "bench.suite",
-        "--junitxml=results/bench.xml",
-        "--benchmark-json=results/benchmark.json",
-        *session.posargs,
-    )
+    files = ("--junitxml=results/bench.xml", "--benchmark-json=results/benchmark.json")
+    hand_over(session, "python", "-m", "bench.suite", *files, *session.posargs)
 
 
 @nox.session
@@ -112,18 +102,9 @@ def soak(session: nox.Session) -> None:
     prepare(session, "test", "report", "kernels", package=True)
     make_results()
     name = f"results/soak-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.jsonl"
-    hand_over(
-        session,
-        *(
-            "pytest",
-            "tests/soak/test_soak.py",
-            "--junitxml=results/soak.xml",
-            "-q",
-            "-s",
-            "--tb=short",
-        ),
-        *(f"--minutes={chosen.minutes}", f"--seed={chosen.seed}", f"--journal={name}"),
-    )
+    words = ("tests/soak/test_soak.py", "--junitxml=results/soak.xml", "-q", "-s", "--tb=short")
+    more = (f"--minutes={chosen.minutes}", f"--seed={chosen.seed}", f"--journal={name}")
+    hand_over(session, "pytest", *words, *more)
 
 
 @nox.session

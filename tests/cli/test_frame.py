@@ -9,16 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from tracing import unread
+from tracing import BUFBENCH, bufbench, unread
 
 from bench.cli import COMMANDS
 from bench.host import process
-
-BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
-
-
-def bufbench(*arguments: str) -> process.Completed:
-    return process.run([*BUFBENCH, *arguments], timeout_s=30, check=False)
 
 
 def test_version_names_the_program() -> None:

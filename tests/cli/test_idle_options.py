@@ -4,17 +4,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.campaign import campaign
-from bench.errors import BufbenchError, ExitCode, MachineUnfit
-from bench.guests import sources
-from bench.tracer import live
+from bench.errors import BufbenchError, ExitCode
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
@@ -22,7 +17,6 @@ with warnings.catch_warnings():
 
     from bench.cli import app
 
-REACHED = "all that was asked for makes sense"
 PROFILE = "run --profile quick"
 NONE = "run --transport none"
 
@@ -88,18 +82,7 @@ ACTING = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    @contextmanager
-    def reached(*_: Any, **__: Any) -> Iterator[None]:
-        raise MachineUnfit(REACHED)
-        yield
-
-    def looked_up(*_: Any, **__: Any) -> None:
-        raise MachineUnfit(REACHED)
-
-    monkeypatch.setattr(campaign, "opened", reached)
-    monkeypatch.setattr(live, "opened", reached)
-    monkeypatch.setattr(sources, "find", looked_up)
+def folder(nothing_runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     monkeypatch.chdir(tmp_path)
 
 
@@ -122,8 +105,8 @@ def test_what_does_nothing_is_refused(words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ACTING)
-def test_what_acts_is_taken(words: str) -> None:
-    assert str(refused(words)) == REACHED
+def test_what_acts_is_taken(words: str, nothing_runs: str) -> None:
+    assert str(refused(words)) == nothing_runs
 
 
 @pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-inf", "-1", "1e999", "x", ""])
