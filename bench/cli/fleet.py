@@ -48,7 +48,6 @@ def _certificates(
 
     Example: bufbench fleet certificates ~/fleet
     """
-
     engine.require()
     from bench.fleet.certificates import make
 
@@ -85,7 +84,6 @@ def _scheduler(
 
     Example: bufbench fleet scheduler --bind 10.0.0.1 --certificates ~/fleet
     """
-
     where, security = _joining(bind, certificates, "scheduler")
     from bench.fleet.scheduler import serve
 
@@ -116,7 +114,6 @@ def _worker(
 
     Example: bufbench fleet worker 10.0.0.1 --certificates ~/fleet
     """
-
     called = name or os.uname().nodename
     odd = f"a machine cannot be called {called!r}"
     reject(not fits_a_file(called), odd, "take letters, digits, . _ - in --name")

@@ -61,6 +61,8 @@ IDLE = [
     *("claims --strict", "claims --from J --blocks 8", "claims --from J --seed 3"),
     *("claims --from J --wait", "claims --from J --until-settled 1", "claims --from J --output x"),
     *("claims --from J --format json --full", "kernels report J --format html --full"),
+    *("history J --format html --full", "fleet report J --format html --full"),
+    *("history J --output x.txt", "fleet report J --output x.txt", "watch --format html --json"),
     *("claims --from J --strict", "report J --csv", "report J --parquet"),
     *("report J --output x.txt", "report J --output x --output y"),
     *("kernels report J --output x.txt", "kernels run host --cpus 2", "kernels run host --jobs 2"),
