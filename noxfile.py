@@ -49,7 +49,7 @@ BUILT_FROM = (
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests that this machine can run, but for those of minutes; the rest is skipped, named."""
+    """Run all tests that this machine can run, but those of minutes; the rest is skipped, named."""
     prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
     usual = ["-q", "-m", "not guests"]
@@ -58,7 +58,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def guests(session: nox.Session) -> None:
-    """Tests that take minutes in emulated guests: whole matrices, bisection, another machine."""
+    """Run the tests that take minutes in emulated guests: matrices, bisection, another machine."""
     prepare(session, "test", "report", "kernels", package=True)
     make_results()
     words = ("--junitxml=results/guests.xml", "-m", "guests", *(session.posargs or ["-v"]))
@@ -67,42 +67,32 @@ def guests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Faults at random moments, some hundreds of each kind: ./run faults -- --faults 1000."""
+    """Inject faults at random moments, hundreds of each kind: ./run faults -- --faults 1000."""
     prepare(session, "test", "report", "kernels", package=True)
-    RESULTS.mkdir(exist_ok=True)
-    hand_over(
-        session,
-        *("pytest", "tests/faults", "--junitxml=results/faults.xml", "--verbose"),
-        *("--faults=200", *session.posargs),
-    )
+    make_results()
+    words = ("tests/faults", "--junitxml=results/faults.xml", "--verbose", "--faults=200")
+    hand_over(session, "pytest", *words, *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The comparison, as a pytest-benchmark suite: ./run bench -- --profile standard."""
+    """Run the comparison as a pytest-benchmark suite: ./run bench -- --profile standard."""
     prepare(session, "report", package=True)
     make_results()
-    hand_over(
-        session,
-        "python",
-        "-m",
-        "bench.suite",
-        "--junitxml=results/bench.xml",
-        "--benchmark-json=results/benchmark.json",
-        *session.posargs,
-    )
+    files = ("--junitxml=results/bench.xml", "--benchmark-json=results/benchmark.json")
+    hand_over(session, "python", "-m", "bench.suite", *files, *session.posargs)
 
 
 @nox.session
 def claims(session: nox.Session) -> None:
-    """What is true here of the published claims: ./run claims -- --expect rb-order=reproduced."""
+    """Test the published claims on this machine: ./run claims -- --expect rb-order=reproduced."""
     prepare(session, "report", package=True)
     hand_over(session, "bufbench", "claims", *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Random trials: does every ledger balance, does nothing leak? ./run soak -- --minutes 5."""
+    """Run random trials; check the ledgers and look for leaks: ./run soak -- --minutes 5."""
     parser = argparse.ArgumentParser(prog="./run soak --")
     parser.add_argument("--minutes", type=float, default=5.0, help="how long (5)")
     parser.add_argument("--seed", type=int, default=1, help="of the configurations (1)")
@@ -112,23 +102,14 @@ def soak(session: nox.Session) -> None:
     prepare(session, "test", "report", "kernels", package=True)
     make_results()
     name = f"results/soak-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.jsonl"
-    hand_over(
-        session,
-        *(
-            "pytest",
-            "tests/soak/test_soak.py",
-            "--junitxml=results/soak.xml",
-            "-q",
-            "-s",
-            "--tb=short",
-        ),
-        *(f"--minutes={chosen.minutes}", f"--seed={chosen.seed}", f"--journal={name}"),
-    )
+    words = ("tests/soak/test_soak.py", "--junitxml=results/soak.xml", "-q", "-s", "--tb=short")
+    more = (f"--minutes={chosen.minutes}", f"--seed={chosen.seed}", f"--journal={name}")
+    hand_over(session, "pytest", *words, *more)
 
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """The summary of journals: ./run report -- results/quick.jsonl."""
+    """Summarise journals: ./run report -- results/quick.jsonl."""
     prepare(session, "report", package=True)
     hand_over(session, "bufbench", "report", *session.posargs)
 
@@ -136,7 +117,7 @@ def report(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("series", [nox.param("", id="as asked"), *KERNELS])
 def kernels(session: nox.Session, series: str) -> None:
-    """Other kernels, in guests: ./run kernels -- list, ./run kernels -- run 5.10 6.12 7.3.
+    """Measure other kernels in guests: ./run kernels -- list, ./run kernels -- run 5.10 6.12 7.3.
 
     For one kernel in each job of a CI system: ./run "kernels(series='6.12')".
     """
@@ -148,21 +129,21 @@ def kernels(session: nox.Session, series: str) -> None:
 
 @nox.session
 def fleet(session: nox.Session) -> None:
-    """A plan on each of many machines: ./run fleet -- worker 10.0.0.1 --certificates FOLDER."""
+    """Run a plan on each of many machines: ./run fleet -- worker 10.0.0.1 --certificates FOLDER."""
     prepare(session, "report", "fleet", package=True)
     hand_over(session, "bufbench", "fleet", *session.posargs)
 
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """A fuzzer on all that reads foreign data: ./run fuzz -- --minutes 10 [READER...]."""
+    """Fuzz all that reads foreign data: ./run fuzz -- --minutes 10 [READER...]."""
     prepare(session, "test", "report", "fuzz", package=True)
     hand_over(session, "python", "tests/fuzz/run.py", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff, mypy, the contracts of the imports, gcc's warnings, licence lines, BPF style."""
+    """Check by ruff, mypy, contracts of imports, gcc's warnings, licence lines and BPF style."""
     prepare(session, "report", "kernels", "fleet", "test", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -177,7 +158,7 @@ def lint(session: nox.Session) -> None:
 
 
 def make_results() -> None:
-    """The folder for results; under sudo it belongs to whoever called."""
+    """Make the folder for results; under sudo it belongs to the caller."""
     if RESULTS.exists():
         return
     RESULTS.mkdir()
@@ -234,7 +215,7 @@ def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Two sessions may be started at once; they must not install into each other."""
+    """Hold a lock: two sessions may be started at once, and must not install into each other."""
     with (ROOT / ".run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -256,12 +237,12 @@ def pip_install(session: nox.Session, *arguments: str) -> None:
 
 
 def digest(lines: list[str]) -> str:
-    """One short name for many lines."""
+    """Return one short name for many lines."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def fingerprints() -> list[str]:
-    """Path and content of everything that the package is built from; caches and products left out.
+    """Return path and content of all that the package is built from, without caches and products.
 
     What is built in a checkout by hand has the suffix .so or none.
     """
@@ -277,7 +258,7 @@ def fingerprints() -> list[str]:
 
 
 def without_licence() -> Iterator[str]:
-    """Source files whose first lines do not name the licence."""
+    """Yield source files whose first lines do not name the licence."""
     sources = [ROOT / "run", ROOT / "meson.build", *ROOT.glob("*.py"), *ROOT.glob(".ci/*")]
     sources += [ROOT / "action.yml", *ROOT.glob("templates/*")]
     for folder in OUR_FOLDERS:
@@ -289,7 +270,7 @@ def without_licence() -> Iterator[str]:
 
 
 def not_kernel_style() -> Iterator[str]:
-    """Lines of BPF code that are indented by spaces, too long or end in blanks."""
+    """Yield lines of BPF code that are indented by spaces, too long or end in blanks."""
     for path in sorted(p for p in (ROOT / "bpf").rglob("*") if p.suffix in {".c", ".h"}):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             place = f"{path.relative_to(ROOT)}:{number}"

@@ -46,6 +46,12 @@ class UsageError(BufbenchError):
     """The request makes no sense: an unknown workload, an impossible budget."""
 
 
+def reject(wrong: object, message: str, remedy: str = "") -> None:
+    """Raise UsageError where something is ``wrong``."""
+    if wrong:
+        raise UsageError(message, remedy=remedy)
+
+
 def check_range(name: str, value: float, least: float, most: float) -> None:
     """Raise UsageError, naming the value, where it is not from ``least`` to ``most``."""
     if not least <= value <= most:  # not a number either

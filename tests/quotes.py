@@ -22,7 +22,7 @@ from typing import Final
 import scale
 from rich.console import Console
 
-from bench.cli import environment
+from bench import cli
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.floor import LEAST_MARGIN
@@ -253,9 +253,9 @@ def _environment() -> Iterator[str]:
     """Yield the table of variables that bufbench reads."""
     yield "| variable | meaning |"
     yield "|---|---|"
-    yield from (f"| `{name}` | {meaning} |" for name, meaning in environment.VARIABLES.items())
+    yield from (f"| `{name}` | {meaning} |" for name, meaning in cli.VARIABLES.items())
     yield ""
-    yield f"Removed from the environment: {', '.join(f'`{name}`' for name in environment.IGNORED)}."
+    yield f"Removed from the environment: {', '.join(f'`{name}`' for name in cli.IGNORED)}."
 
 
 BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {

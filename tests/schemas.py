@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from bench.cli.dry_run import PlanData
 from bench.cli.kernels.available import Pruned
-from bench.cli.object.run import ObjectEvent
+from bench.cli.object import ObjectEvent
 from bench.cli.trace import Exit
 from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs

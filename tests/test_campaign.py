@@ -45,11 +45,11 @@ def places(trials: tuple[TrialResult, ...]) -> list[tuple[str, int]]:
 
 
 class Enough(Exception):
-    """Raised to end a campaign in the middle."""
+    """End a campaign in the middle."""
 
 
 def run_some(journal: Path, wanted: int) -> None:
-    """A campaign that ends after so many trials."""
+    """Run a campaign that ends after so many trials."""
     heard: list[TrialResult] = []
 
     def listener(trial: TrialResult) -> None:

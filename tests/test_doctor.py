@@ -120,7 +120,7 @@ def need(
 
 @pytest.mark.parametrize("possible", [True, False])
 def test_a_tracer_takes_what_all_of_its_parts_take(*, possible: bool) -> None:
-    """Parts that no command needs do not count, and rings do without those of perf buffers."""
+    """Leave out parts that no command needs, and for rings those of perf buffers."""
     needs = [
         need("load", ("CAP_BPF", "CAP_PERFMON"), "nothing works"),
         need("map buffers", ("CAP_IPC_LOCK",), "ring buffers alone", possible=possible),

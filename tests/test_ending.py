@@ -98,7 +98,7 @@ NO_THREAD = f"""
 
 
 def ended_by(number: signal.Signals, body: str, *, times: int = 1) -> tuple[int, str, str, float]:
-    """Exit code, output, errors and seconds after the first signal."""
+    """Return exit code, output, errors and seconds after the first signal."""
     with subprocess.Popen(
         [sys.executable, "-c", FRAME.format(body=body)],
         stdout=subprocess.PIPE,
@@ -173,7 +173,7 @@ def test_one_that_nobody_heard_is_told_at_the_end() -> None:
 
 
 def at_its_own(body: str) -> tuple[int, str]:
-    """Exit code and errors of a process that ends by itself."""
+    """Return exit code and errors of a process that ends by itself."""
     python = [sys.executable, "-c", FRAME.format(body=body)]
     done = subprocess.run(python, capture_output=True, text=True, timeout=30, check=False)
     return done.returncode, done.stderr

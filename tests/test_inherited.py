@@ -27,7 +27,7 @@ RUN = ("run", "--workload", "storm", "--count", "300", "--blocks", "1", "--quiet
 def after_settling(
     script: str, *, before: Callable[[], object] | None = None, words: tuple[str, ...] = ()
 ) -> str:
-    """What ``script`` prints in a process whose caller did ``before`` between fork and exec."""
+    """Return what ``script`` prints in a process; ``before`` ran between fork and exec."""
     done = subprocess.run(
         [*words, sys.executable, "-c", SETTLED + script],
         preexec_fn=before,
@@ -98,8 +98,8 @@ def test_closed_streams_are_not_given_to_other_files(closed: tuple[int, ...]) ->
         preexec_fn=lambda: [os.close(each) for each in closed],  # noqa: PLW1509
     ) as process:
         os.close(write_end)
-        with os.fdopen(read_end, "rb") as told:
-            assert int(told.read()) > 2
+        with os.fdopen(read_end, "rb") as counted:
+            assert int(counted.read()) > 2
     assert process.returncode == 0
 
 
@@ -114,7 +114,7 @@ def test_a_soft_limit_on_open_files_is_raised() -> None:
 
 @pytest.mark.parametrize("limit", [resource.RLIMIT_AS, resource.RLIMIT_DATA])
 def test_a_soft_limit_on_memory_is_raised(limit: int) -> None:
-    """Where it cannot allocate, OpenBLAS tries for ever."""
+    """Raise it: where it cannot allocate, OpenBLAS tries for ever."""
     hard = 4 << 30
     left = after_settling(
         f"import resource as r; print(*r.getrlimit({int(limit)}))",
@@ -124,7 +124,7 @@ def test_a_soft_limit_on_memory_is_raised(limit: int) -> None:
 
 
 def test_threads_have_a_stack_of_their_own_size() -> None:
-    """Not RLIMIT_STACK's: bcc's compiler, in a thread of 64 KiB, ended by SIGSEGV."""
+    """Ignore RLIMIT_STACK: bcc's compiler, in a thread of 64 KiB, ended by SIGSEGV."""
     left = after_settling(
         "import threading; threading.Thread(target=lambda: print(threading.stack_size())).start()"
     )
@@ -134,8 +134,8 @@ def test_threads_have_a_stack_of_their_own_size() -> None:
 @pytest.mark.skipif(shutil.which("setarch") is None, reason="no setarch")
 def test_uname_reports_the_kernel_that_runs() -> None:
     script = "import os; print(os.uname().release, os.uname().machine)"
-    ours = f"{os.uname().release} {os.uname().machine}"
-    assert after_settling(script, words=("setarch", "linux32", "--uname-2.6")) == ours
+    real = f"{os.uname().release} {os.uname().machine}"
+    assert after_settling(script, words=("setarch", "linux32", "--uname-2.6")) == real
 
 
 def test_what_changes_the_compiler_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,14 +147,14 @@ def test_what_changes_the_compiler_is_removed(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("before", "told"),
+    ("before", "named"),
     [
         (lambda: signal.setitimer(signal.ITIMER_REAL, 5), "an alarm"),
         (lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 9)), "ulimit -t"),
         (lambda: resource.setrlimit(resource.RLIMIT_CPU, (3, 3)), "ulimit -t"),
     ],
 )
-def test_a_time_limit_of_the_caller_ends_in_order(before: Callable[[], object], told: str) -> None:
+def test_a_time_limit_of_the_caller_ends_in_order(before: Callable[[], object], named: str) -> None:
     script = (
         "from bench.host.signals import Ending\nfrom bench.host.inherited import settle\n"
         "ending = Ending()\n"
@@ -173,7 +173,7 @@ def test_a_time_limit_of_the_caller_ends_in_order(before: Callable[[], object], 
     assert done.returncode == 143
     (line,) = done.stderr.splitlines()
     assert line.startswith("bufbench: terminated (")
-    assert told in line
+    assert named in line
 
 
 def test_sigint_that_was_ignored_stays_ignored_but_sigterm_ends() -> None:

@@ -41,7 +41,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def told(command: list[str], exported: str = "") -> tuple[int, str, str]:
+def ended(command: list[str], exported: str = "") -> tuple[int, str, str]:
     words = ["env", *([exported] if exported else []), *command]
     done = process.run(words, timeout_s=60, check=False)
     return done.returncode, done.stdout, done.stderr
@@ -49,7 +49,7 @@ def told(command: list[str], exported: str = "") -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def usual(journal: Path) -> tuple[int, str, str]:
-    code, out, err = told([*BUFBENCH, "report", str(journal)])
+    code, out, err = ended([*BUFBENCH, "report", str(journal)])
     assert (code, err) == (0, "")
     return code, out, err
 
@@ -57,13 +57,13 @@ def usual(journal: Path) -> tuple[int, str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("exported", EXPORTED)
 def test_a_report_is_the_same(exported: str, journal: Path, usual: tuple[int, str, str]) -> None:
-    assert told([*BUFBENCH, "report", str(journal)], exported) == usual
+    assert ended([*BUFBENCH, "report", str(journal)], exported) == usual
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exported", [*EXPORTED, ""])
 def test_the_suite_is_the_same(exported: str, tmp_path: Path) -> None:
-    code, out, err = told([*SUITE, "--collect-only", "-q", f"--journal={tmp_path}/x"], exported)
+    code, out, err = ended([*SUITE, "--collect-only", "-q", f"--journal={tmp_path}/x"], exported)
     assert (code, err) == (0, "")
     assert out.count("test_arm[") > 20
 
@@ -75,7 +75,7 @@ def test_foreign_modules_are_not_taken(
         (tmp_path / f"{name}.py").write_text("raise SystemError('another program's')\n")
     home = str(Path(bench.__file__).parents[1])
     words = [*BUFBENCH, "report", str(journal)]
-    assert told(words, f"PYTHONPATH={home}{os.pathsep}{tmp_path}") == usual
+    assert ended(words, f"PYTHONPATH={home}{os.pathsep}{tmp_path}") == usual
 
 
 def test_what_is_kept() -> None:

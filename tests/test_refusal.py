@@ -37,11 +37,11 @@ def error(code: int) -> OSError:
     ],
 )
 def test_errno_and_remedy_in_one_line(code: int, words: tuple[str, ...]) -> None:
-    told = refusal.refused("it", error(code))
-    assert str(told).startswith("it: ")
-    assert all(word in str(told) for word in words)
-    assert "\n" not in str(told)
-    assert told.exit_code == ExitCode.MACHINE_UNFIT
+    found = refusal.refused("it", error(code))
+    assert str(found).startswith("it: ")
+    assert all(word in str(found) for word in words)
+    assert "\n" not in str(found)
+    assert found.exit_code == ExitCode.MACHINE_UNFIT
 
 
 def test_a_remedy_that_is_given_goes_before() -> None:
@@ -50,7 +50,7 @@ def test_a_remedy_that_is_given_goes_before() -> None:
 
 @pytest.fixture
 def permitted(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A process that nothing is known to forbid anything to."""
+    """Make a process that nothing known forbids anything."""
     monkeypatch.setattr(procfs, "namespace", lambda _: refusal._INITIAL_USER_NAMESPACE)
     monkeypatch.setattr(capabilities, "held", lambda: ALL)
     monkeypatch.setattr(lockdown, "running", lambda: "none")

@@ -101,8 +101,7 @@ def check_each(gates: Iterable[Gate], machines: Mapping[str, Iterable[TrialResul
     """Check the trials of several kernels, by name: a gate has to hold on each."""
     seen = {name: tuple(trials) for name, trials in machines.items()}
     trials = [trial for each in seen.values() for trial in each]
-    invalid = [trial for trial in trials if trial.state is State.INVALID]
-    if invalid:
+    if invalid := [trial for trial in trials if trial.state is State.INVALID]:
         first = invalid[0]
         raise NotBalanced(
             f"{len(invalid)} of {counted(len(trials), 'trial')} did not balance; the first is "
@@ -110,11 +109,10 @@ def check_each(gates: Iterable[Gate], machines: Mapping[str, Iterable[TrialResul
             remedy="the journal has them all; please report this",
         )
     wanted = tuple(gates)
-    failed = [
+    if failed := [
         f"{failure} (kernel {name})" if name else failure
         for name, each in seen.items()
         for gate in wanted
         if (failure := gate.failure(each))
-    ]
-    if failed:
+    ]:
         raise GateFailed(f"gate failed: {'; '.join(failed)}")

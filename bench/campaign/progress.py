@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from bench.amounts import counted
 from bench.plan.duration import OVERHEAD_S, estimate_seconds, trial_seconds
@@ -27,39 +28,27 @@ def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
     if not console.is_terminal:
         yield _lines(len(plan))
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
+    name, share = TextColumn("{task.description}"), TextColumn("{task.percentage:>3.0f} %")
+    columns = name, BarColumn(), share, TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total_s)
 
         def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
             bar.update(task, description=experiment.name)
 
-            def ended(trial: TrialResult) -> None:
-                bar.advance(task, trial_seconds(trial.config) + OVERHEAD_S)
-
-            return ended
+            return lambda trial: bar.advance(task, trial_seconds(trial.config) + OVERHEAD_S)
 
         yield begin
 
 
 def _lines(experiments: int) -> Begin:
-    begun = 0
+    numbers = count(1)
 
     def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
-        nonlocal begun
-        begun += 1
-        trials = experiment.blocks * len(experiment.arms)
-        print(
-            f"[{begun}/{experiments}] {experiment.name}: {counted(trials, 'trial')}, "
-            f"about {estimate_seconds(experiment):.0f} s",
-            file=sys.stderr,
-            flush=True,
-        )
+        trials = counted(experiment.blocks * len(experiment.arms), "trial")
+        where = f"[{next(numbers)}/{experiments}] {experiment.name}"
+        seconds = estimate_seconds(experiment)
+        print(f"{where}: {trials}, about {seconds:.0f} s", file=sys.stderr, flush=True)
         return lambda _: None
 
     return begin

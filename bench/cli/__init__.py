@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The command line: each command is a module with a function ``command``, loaded when called.
+"""The command line: each command is a function ``command`` of a module, loaded when called.
 
 A new one is a file here and a name in ``COMMANDS``.
 """
@@ -19,6 +19,23 @@ COMMANDS: Final = (
     *("report", "compare", "history", "kernels", "fleet", "completion", "man"),
 )
 """In the order in which the help shows them."""
+SHARED: Final = {
+    **dict.fromkeys(("size", "tune"), "sizing"),
+    **dict.fromkeys(("report", "compare", "history"), "report"),
+}
+"""Modules of commands that share one; there each is a function of its own name."""
+VARIABLES: Final = {
+    "BUFBENCH_CONFIG": "File with defaults of options; empty: none.",
+    "BUFBENCH_LOADER": "How tracers are loaded: bcc or prebuilt; by default bcc where installed.",
+    "NO_COLOR, FORCE_COLOR": "Print no colours; print them even where there is no terminal.",
+    "XDG_CACHE_HOME": "Fetched kernels are kept in its bufbench/kernels; ~/.cache by default.",
+    "XDG_CONFIG_HOME": "bufbench/kernels.toml is looked for here; ~/.config by default.",
+    "SUDO_UID, SUDO_GID": "Owner of the files that root makes; set by sudo.",
+    "PATH": "Where to look for QEMU, GPG and other tools of `kernels`.",
+}
+"""Environment variables that bufbench reads, for its help and its man page."""
+IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")
+"""Variables for other programs, which bufbench removes from its own environment."""
 
 
 def main() -> None:

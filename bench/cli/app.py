@@ -15,14 +15,14 @@ import click
 import typer
 import typer.core
 
-from bench.cli import COMMANDS, output, settings
+from bench.cli import COMMANDS, SHARED, VARIABLES, output, settings
 from bench.cli.options import Command, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.host import limits
 
 
 class _LoadedWhenCalled(typer.core.TyperGroup):
-    """Command NAME is ``command`` of bench.cli.NAME; a module with an ``app`` is a group itself."""
+    """A command is loaded from its module; a module with an ``app`` is a group itself."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         return list(COMMANDS)
@@ -30,17 +30,16 @@ class _LoadedWhenCalled(typer.core.TyperGroup):
     def get_command(self, ctx: typer.Context, cmd_name: str) -> object:  # type: ignore[override]  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"bench.cli.{cmd_name}")
+        module = import_module(f"bench.cli.{SHARED.get(cmd_name, cmd_name)}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
         alone = plain_app()
-        alone.command(cmd_name, cls=Command)(module.command)
+        function = getattr(module, cmd_name if cmd_name in SHARED else "command")
+        alone.command(cmd_name, cls=Command)(function)
         return typer.main.get_command(alone)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Describe the environment variables that bufbench reads."""
-        from bench.cli.environment import VARIABLES
-
         with formatter.section("Environment"):
             formatter.write_dl([*VARIABLES.items()])
 
@@ -68,7 +67,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(message[:1].lower() + message[1:], remedy=remedy) from error
     except click.exceptions.Exit as leave:  # after --help, --version, or with a code
         return leave.exit_code if arguments else ExitCode.USAGE
-    except BrokenPipeError:  # nobody reads any more
+    except BrokenPipeError:  # its reader has gone
         output.give_up()
     except OSError as error:
         if error.errno in (ENOSPC, EFBIG, EIO, EDQUOT) and error.filename is None:

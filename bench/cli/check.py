@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from bench.cli.options import AsFormat, AsJsonForm, Wait, form_of, of_output, of_run, of_storm
-from bench.cli.output import answer, read_or_not, say, speaker
-from bench.cli.values import Time
-from bench.errors import MachineUnfit, UsageError, check_range
+from bench.cli.options import AsFormat, Wait, of_output, of_run, of_storm
+from bench.cli.output import answer, say, speaker
+from bench.errors import MachineUnfit, UsageError, reject
+from bench.host import lock
 
 _STRUCTURES: Final = ("task_struct", "pt_regs", "nsproxy", "pid_namespace", "cred")
 _COMMAND = typer.Argument(help="The tool and its arguments, after --.", metavar="-- COMMAND...")
@@ -32,9 +32,10 @@ _LOST = of_run(
 _RATES = of_storm(
     help="Processes a second, ascending, with commas; 0: as fast as possible.", metavar="LIST"
 )
-_SECONDS = of_storm(click_type=Time("s"), help="Length of each storm.")
-_ATTACH = of_run(click_type=Time("s"), help="How long to wait for it to show a first process.")
-_SETTLE = of_run(click_type=Time("s"), help="How long to wait for the last process of a storm.")
+_SECONDS = of_storm(unit="s", within=(0.1, 600), help="Length of each storm.")
+_waiting = partial(of_run, unit="s", within=(1, 3_600))
+_ATTACH = _waiting(help="How long to wait for it to show a first process.")
+_SETTLE = _waiting(help="How long to wait for the last process of a storm.")
 _GATES = of_output(
     "--fail-on",
     help="Exit 1 on these: silent (missing and not reported), missing, twice, wrong (parent, code "
@@ -59,7 +60,6 @@ def command(
     wait: Wait = False,
     fail_on: Annotated[list[str] | None, _GATES] = None,
     form: AsFormat = "text",
-    as_json: AsJsonForm = False,
 ) -> None:
     """Check whether a tool sees every process that exits, and reports those that it missed.
 
@@ -79,7 +79,6 @@ def command(
 
     Example: bufbench check --pid-key .event.pid --lost-pattern 'dropped=(\\d+)' -- mytracer --json
     """
-    from bench.host import lock
     from bench.questions.check import judge, presets
     from bench.questions.check.document import document
     from bench.questions.check.run import Plan, check
@@ -90,32 +89,21 @@ def command(
         pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base
     )
     gates = judge.parse_gates(fail_on or [])
-    form = form_of(form, as_json)
-    check_range("--seconds", seconds, 0.1, 600)
-    check_range("--attach-timeout", attach_timeout, 1, 3_600)
-    check_range("--settle-timeout", settle_timeout, 1, 3_600)
+    per_s, progress = _rates(rates), speaker()
     plan = Plan(
-        rates_per_s=_rates(rates),
-        seconds=seconds,
-        attach_s=attach_timeout,
-        settle_s=settle_timeout,
+        rates_per_s=per_s, seconds=seconds, attach_s=attach_timeout, settle_s=settle_timeout
     )
-    progress = speaker(time.monotonic())
     with (
         lock.held(wait=wait),
         _headers() as environment,
         running(tool, environment=environment, pipe=pipe) as started,
     ):
+        seen = started.output
         checked = check(
-            started,
-            reading,
-            plan,
-            lambda each: judge.rung(each, started.output, reading).whole,
-            progress,
+            started, reading, plan, lambda each: judge.rung(each, seen, reading).whole, progress
         )
-        verdict = judge.judge(checked, started.output, reading)
-    with read_or_not():
-        answer(form, [document(tool, reading, verdict)])
+        verdict = judge.judge(checked, seen, reading)
+    answer(form, [document(tool, reading, verdict)])
     if verdict.ended:
         raise MachineUnfit(verdict.ended)
     judge.check_gates(gates, verdict)
@@ -142,12 +130,9 @@ def _rates(text: str) -> tuple[float, ...]:
     try:
         found = [float(each) for each in text.split(",")]
     except ValueError:
-        raise UsageError(
-            f"--rates {text[:40]} is not a list of numbers", remedy="write it like 100,1000,0"
-        ) from None
+        remedy = "write it like 100,1000,0"
+        raise UsageError(f"--rates {text[:40]} is not a list of numbers", remedy=remedy) from None
     rising = [each or float("inf") for each in found]
-    if rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000:
-        raise UsageError(
-            f"--rates {text[:40]} do not rise", remedy="write them like 100,1000,0, with 0 last"
-        )
+    wrong = rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000
+    reject(wrong, f"--rates {text[:40]} do not rise", "write them like 100,1000,0, with 0 last")
     return tuple(found)

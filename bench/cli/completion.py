@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from typer import Argument
 
 if TYPE_CHECKING:
-    from bench.cli.tree import Node, Option
+    from bench.cli.man import Node, Option
 
 
 class Shell(StrEnum):
@@ -22,10 +22,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-_SHELL = Argument(help="bash, zsh or fish.", metavar="SHELL")
-
-
-def command(shell: Annotated[Shell, _SHELL]) -> None:
+def command(shell: Annotated[Shell, Argument(help="bash, zsh or fish.", metavar="SHELL")]) -> None:
     """Print the script that completes bufbench's commands, options and names in a shell.
 
     The script contains all names, so that pressing Tab starts no process; write it again after an
@@ -34,7 +31,7 @@ def command(shell: Annotated[Shell, _SHELL]) -> None:
 
     Example: bufbench completion bash > bufbench.bash
     """
-    from bench.cli.tree import nodes
+    from bench.cli.man import nodes
 
     print("\n".join(_SCRIPTS[shell](list(nodes()))))
 

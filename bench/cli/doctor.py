@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import AsJson, of_run
-from bench.cli.output import answer_json, read_or_not
+from bench.cli.output import answer, read_or_not
 from bench.errors import ExitCode
 
 _LEAST = of_run("--least-privilege", help="Try out which capabilities each part needs.")
@@ -35,7 +35,7 @@ def _show_needs(as_json: bool) -> bool:
     needs = list(examine())
     unfit = any(need.commands and not need.possible for need in needs)
     if as_json:
-        answer_json(Needs(parts=tuple(needs)))
+        answer("json", (), Needs(parts=tuple(needs)))
         return unfit
     print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
     for need in needs:
@@ -72,8 +72,7 @@ def _show_findings(as_json: bool) -> bool:
                     print(f"{'':27}-> {finding.remedy}")
     counts = Counter(str(finding.status) for finding in found)
     if as_json:
-        with read_or_not():
-            answer_json(doctor.Findings(fit=not counts["fail"], findings=tuple(found)))
+        answer("json", (), doctor.Findings(fit=not counts["fail"], findings=tuple(found)))
     else:
         able = "cannot" if counts["fail"] else "can"
         print(f"This machine {able} measure ({counts['fail']} fail, {counts['warn']} warn).")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -51,15 +50,19 @@ def show(
     left_out: Iterable[str] = (),
     known: bool = True,
     at_most_s: float | None = None,
+    more_s: float = 0.0,
 ) -> None:
     """Print the plan; ``times`` is how often it is run, for example on how many kernels.
 
-    A plan that is not ``known`` beforehand takes at most ``at_most_s``, or as long as all of it.
+    A plan that is not ``known`` beforehand takes at most ``at_most_s``, or as long as all of it;
+    blocks may be added to it for ``more_s``.
     """
     planned = tuple(map(_planned, experiments))
     seconds = times * sum(each.seconds for each in planned)
-    if not known and at_most_s is None:
-        at_most_s = seconds
+    if at_most_s is None and (more_s or not known):
+        at_most_s = seconds + more_s
+    if more_s:
+        notes = [*notes, "More blocks follow of what is left open."]
     data = PlanData(
         format=FORMAT,
         experiments=planned,
@@ -70,12 +73,6 @@ def show(
         notes=tuple(notes),
     )
     answer("json" if as_json else "text", [_document(data)])
-
-
-def announce(experiment: Experiment, trials: str) -> None:
-    """Print one line on stderr: the round that begins, of so many ``trials``, and its length."""
-    seconds = estimate_seconds(experiment)
-    print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def _planned(experiment: Experiment) -> PlannedData:
@@ -91,17 +88,14 @@ def _planned(experiment: Experiment) -> PlannedData:
 
 def _document(data: PlanData) -> Document:
     most = "up to " if data.seconds is None else ""
-    takes = [f"about {duration(data.seconds)}"] if data.seconds is not None else []
-    if data.at_most_seconds is not None:
-        takes.append(f"at most {duration(data.at_most_seconds)}")
+    times = (("about", data.seconds), ("at most", data.at_most_seconds))
+    takes = [f"{word} {duration(seconds)}" for word, seconds in times if seconds is not None]
+    numeric = tuple(Column(heading=each) for each in ("blocks", "trials", "about"))
     table = Table(
         key="plan",
         title="",
         corner="experiment",
-        columns=(
-            Column(heading="arms", numeric=False),
-            *(Column(heading=each) for each in ("blocks", "trials", "about")),
-        ),
+        columns=(Column(heading="arms", numeric=False), *numeric),
         rows=tuple(map(_row, data.experiments)),
     )
     return Document(
@@ -113,12 +107,12 @@ def _document(data: PlanData) -> Document:
 
 
 def _row(planned: PlannedData) -> Row:
+    numbers = planned.blocks, planned.trials
     return Row(
         heading=Cell(text=planned.experiment),
         cells=(
             Cell(text=" ".join(planned.arms)),
-            Cell(text=f"{planned.blocks:,}", value=planned.blocks),
-            Cell(text=f"{planned.trials:,}", value=planned.trials),
+            *(Cell(text=f"{each:,}", value=each) for each in numbers),
             Cell(text=duration(planned.seconds), value=planned.seconds),
         ),
     )

@@ -4,34 +4,38 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
+import psutil
 import typer
 
+from bench import paths
 from bench.amounts import counted
-from bench.cli.options import (
-    AsJson,
-    DryRun,
-    Journal,
-    Seed,
-    Wait,
-    of_output,
-    of_run,
-    of_storm,
-    of_tracer,
-)
+from bench.cli import options
+from bench.cli.options import of_output, of_run, of_storm, of_tracer
 from bench.cli.output import answer
-from bench.cli.values import Size, Time
-from bench.errors import UsageError, check_range
+from bench.errors import check_range, reject
+from bench.linux.cpus import usable
+from bench.plan import budgets
+from bench.plan.arms import side
+from bench.plan.config import TrialConfig
+from bench.tracer.transports import find
 from workloads.storm import Shape, Spawn, Storm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bench.questions.duet.judge import Duel
 
-_BUDGET = of_tracer(click_type=Size(), help="Data bytes of each arm.", metavar="SIZE")
-_SECONDS = of_run(click_type=Time("s"), help="Start no further storm after this time.")
+_SECONDS = of_run(unit="s", within=(1, 86_400), help="Start no further storm after this time.")
+_ASSIGN = of_run(
+    help="What is assigned to A or B at random: each record, a window such as 1ms, or a "
+    "whole storm (solo). Repeatable; several are run in turn.  [default: record]",
+    show_default=False,
+)
+_PRECISION = of_run(
+    help="Add storms until intervals extend no farther, like 2%, and on where time would "
+    "settle what is still undecided."
+)
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
 
@@ -39,33 +43,20 @@ def command(
     *,
     first: Annotated[str, typer.Argument(metavar="A", help="ringbuf, ringbuf:output ...")],
     second: Annotated[str, typer.Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...")],
-    assign: Annotated[
-        list[str] | None,
-        of_run(
-            help="What is assigned to A or B at random: each record, a window such as 1ms, or a "
-            "whole storm (solo). Repeatable; several are run in turn.  [default: record]",
-            show_default=False,
-        ),
-    ] = None,
+    assign: Annotated[list[str] | None, _ASSIGN] = None,
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as possible.")] = 0.0,
-    budget: Annotated[int, _BUDGET] = 1 << 20,
+    budget: Annotated[int, of_tracer(unit="B", help="Data bytes of each arm.")] = 1 << 20,
     storms: Annotated[int, of_run(help="Number of storms, 8 or more.")] = 24,
-    precision: Annotated[
-        str | None,
-        of_run(
-            help="Add storms until intervals extend no farther, like 2%, and on where time would "
-            "settle what is still undecided."
-        ),
-    ] = None,
+    precision: Annotated[str | None, _PRECISION] = None,
     margin: Annotated[str, of_output(help="Largest equivalent difference, like 2%.")] = "2%",
     seconds: Annotated[float, _SECONDS] = 60.0,
-    seed: Seed = 1,
-    output: Journal = None,
-    wait: Wait = False,
-    as_json: AsJson = False,
-    dry_run: DryRun = False,
+    seed: options.Seed = 1,
+    output: options.Journal = None,
+    wait: options.Wait = False,
+    as_json: options.AsJson = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Compare two arms within the same storms: which delivers sooner, and writes faster?
 
@@ -85,30 +76,23 @@ def command(
 
     Example: bufbench duet ringbuf perfbuf --assign record --assign 1ms --assign solo
     """
-    import psutil
-
-    from bench import paths
     from bench.campaign import campaign
     from bench.cli.dry_run import show
-    from bench.linux import cpus
-    from bench.plan import arms, budgets, duet
-    from bench.plan.config import TrialConfig
+    from bench.plan import duet
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
-    from bench.tracer.transports import find
     from bench.trial.duet import require_cpus
     from workloads.generator import check
 
-    usable = cpus.usable()
-    sides = arms.side(first, find), arms.side(second, find)
-    if workload not in _SHAPES:
-        raise UsageError(
-            f"a duet of {workload} says nothing of order or latency",
-            remedy=f"choose from {', '.join(sorted(_SHAPES))}",
-        )
+    here = usable()
+    sides = side(first, find), side(second, find)
+    reject(
+        workload not in _SHAPES,
+        f"a duet of {workload} says nothing of order or latency",
+        f"choose from {', '.join(sorted(_SHAPES))}",
+    )
     check_range("--storms", storms, FEWEST_STORMS, 10_000)
-    check_range("--seconds", seconds, 1, 86_400)
     until = Until(
         storms=storms,
         precision=None if precision is None else _share("--precision", precision),
@@ -116,16 +100,15 @@ def command(
         margin=_share("--margin", margin),
         seed=seed,
     )
-    burst = workload is Shape.BURST
     storm = Storm(
         shape=workload,
         count=count,
         workers=1 if workload is Shape.TRICKLE else 2,
-        spawn=Spawn.FORK if burst else Spawn.VFORK,
+        spawn=Spawn.FORK if workload is Shape.BURST else Spawn.VFORK,
         burst_size=min(1_000, count),
         rate_per_s=rate,
     )
-    check(storm, usable)
+    check(storm, here)
     budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
     rules = dict.fromkeys(map(duet.assignment, assign or ["record"]))
     experiments = [
@@ -136,14 +119,14 @@ def command(
             TrialConfig(transport="none", budget_bytes=0, storm=storm, duet=rule),
             budget,
             blocks=storms,
-            cpus=len(usable),
+            cpus=len(here),
         )
         for number, rule in enumerate(rules, 1)
     ]
     if dry_run:
         show(experiments, as_json=as_json, known=precision is None, at_most_s=seconds + 1)
         return
-    require_cpus(len(usable))
+    require_cpus(len(here))
     journal = output or paths.new_journal("duet")
     request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:
@@ -165,16 +148,15 @@ def _share(option: str, text: str) -> float:
         value = float(number) / (100 if text.strip().endswith("%") else 1)
     except ValueError:
         value = 0.0
-    if not 0.001 <= value <= 1:
-        raise UsageError(f"{option} {text[:40]} is not a share", remedy="take 0.1% to 100%")
+    fits = 0.001 <= value <= 1
+    reject(not fits, f"{option} {text[:40]} is not a share", "take 0.1% to 100%")
     return value
 
 
 def _progress(found: Sequence[Duel]) -> None:
     """Show the progress on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        return
-    widths = "; ".join(
-        f"{counted(each.storms, 'storm')} ±{min(each.half_width, 9.99):.1%}" for each in found
-    )
-    print(f"\r\x1b[K{widths}", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        words = (
+            f"{counted(each.storms, 'storm')} ±{min(each.half_width, 9.99):.1%}" for each in found
+        )
+        print(f"\r\x1b[K{'; '.join(words)}", end="", file=sys.stderr, flush=True)

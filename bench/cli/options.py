@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Options that several commands share, and checks of options."""
+"""Options that several commands share, their values with units, and checks of options."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import click
 import typer
@@ -15,20 +17,118 @@ from click.core import ParameterSource
 from typer import Option
 
 from bench.cli import settings
-from bench.cli.values import Size, Time
-from bench.errors import UsageError
+from bench.errors import UsageError, check_range, reject
+from bench.plan import budgets
 from bench.report import renderers
 from bench.tracer.transports import names
 
 _T = TypeVar("_T")
+_PLAIN: Final = {"s": "seconds", "ms": "milliseconds", "m": "minutes"}
+_TIME: Final = r"\s*([0-9.]{1,15})\s*(us|µs|ms|s|m|min|h)\s*"
+_SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600}
 
-of_storm: Final = partial(Option, rich_help_panel="Storm")
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
+    """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
+
+    A plain number counts ``unit`` bytes; ``words`` are accepted as well: "mixed". ``check``
+    returns a size that is possible, and raises UsageError for others.
+    """
+
+    name = "size"
+
+    def __init__(
+        self,
+        *,
+        unit: int = 1,
+        words: dict[str, int] | None = None,
+        check: Callable[[int], int] = int,
+    ) -> None:
+        self._unit = unit
+        self._check = check
+        self._words = words or {}
+
+    def typed(self, size_bytes: Any) -> str:
+        """Return a size as it would be typed: "1MiB", or its word."""
+        words = (word for word, meant in self._words.items() if meant == size_bytes)
+        return next(words, budgets.label(size_bytes))
+
+    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> int:
+        """Return the bytes; UsageError, naming the option, for anything else."""
+        if isinstance(value, int):
+            return value
+        if value in self._words:
+            return self._words[value]
+        try:
+            factor = self._unit if value.strip().isdecimal() else 1
+            return self._check(budgets.parse(value) * factor)
+        except UsageError as error:
+            raise UsageError(f"{_named(param)}{error.message}", remedy=error.remedy) from error
+
+
+class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
+    """A length of time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
+
+    name = "time"
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
+    def typed(self, length: Any) -> str:
+        """Return a length of time as it would be typed: "30s"."""
+        return f"{length:g}{self._unit}"
+
+    def convert(self, value: Any, param: click.Parameter | None, _: Any) -> float:
+        """Return the time in ``unit``; UsageError, naming the option, for anything else."""
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            number, unit = re.fullmatch(_TIME, value).groups()  # type: ignore[union-attr]
+            return float(number) * _SECONDS[unit] / _SECONDS[self._unit]
+        except (AttributeError, ValueError):
+            raise UsageError(
+                f"{_named(param)}{value[:40]!r} is not a length of time",
+                remedy=f"write it like 30s, 500ms or 1m; a plain number is {_PLAIN[self._unit]}",
+            ) from None
+
+
+def _named(parameter: click.Parameter | None) -> str:
+    return f"{parameter.opts[0]}: " if parameter is not None else ""
+
+
+def ring_size(size_bytes: int) -> int:
+    """Return a size that some machine could give a ring buffer; UsageError for another."""
+    return budgets.check(size_bytes, memory_bytes=size_bytes)
+
+
+def _of(
+    panel: str, *names: str, unit: str = "", within: tuple[float, float] | None = None, **more: Any
+) -> Any:
+    """Make an option of a panel, of a value in ``unit`` (of :class:`Time`, "B" or "ring").
+
+    UsageError for a value that is not ``within`` both bounds.
+    """
+
+    def check(parameter: typer.CallbackParam, value: Any) -> Any:
+        if within is not None and value is not None:
+            check_range(parameter.opts[0], value, *within)
+        return value
+
+    if unit:
+        kinds = {"B": Size(), "ring": Size(check=ring_size)}
+        more["click_type"] = kinds.get(unit) or Time(unit)
+    return Option(*names, rich_help_panel=panel, callback=check if within else None, **more)
+
+
+of_storm: Final = partial(_of, "Storm")
 """Make an option of this panel; help shows panels in the order of their first options."""
-of_tracer: Final = partial(Option, rich_help_panel="Tracer")
-of_consumer: Final = partial(Option, rich_help_panel="Consumer")
-of_guest: Final = partial(Option, rich_help_panel="Guest")
-of_run: Final = partial(Option, rich_help_panel="Run")
-of_output: Final = partial(Option, rich_help_panel="Output")
+of_tracer: Final = partial(_of, "Tracer")
+of_consumer: Final = partial(_of, "Consumer")
+of_guest: Final = partial(_of, "Guest")
+of_run: Final = partial(_of, "Run")
+of_output: Final = partial(_of, "Output")
 _ARGUMENTS, _OTHERS = "Arguments", "Other options"
 
 TRANSPORTS: Final = ", ".join(names())
@@ -49,44 +149,45 @@ DryRun = Annotated[
     bool, of_run("--dry-run", help="Print the plan and how long it takes; run nothing.")
 ]
 AsJson = Annotated[bool, of_output("--json", help="Print one JSON document.")]
-
+Append = Annotated[
+    list[str] | None, of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+]
+Emulate = Annotated[bool, of_guest("--emulate", help="Do not try KVM.")]
 Full = Annotated[bool, of_output("--full", help="Show every comparison, not only the decision.")]
 
 
 def format_option(*more: str) -> object:
-    """Return --format, which takes every renderer's name and ``more``."""
+    """Return --format, which takes every renderer's name and ``more``; --json comes with it."""
     forms = click.Choice([*renderers.names(), *more])
     return of_output("--format", click_type=forms, help="Output format.")
 
 
 AsFormat = Annotated[str, format_option()]
-AsJsonForm = Annotated[bool, of_output("--json", help="The same as --format json.")]
 
 
-def form_of(form: str, as_json: bool) -> str:
-    """Return the form that --format and --json ask for; UsageError where they contradict."""
-    if as_json and form not in ("text", "json"):
-        raise UsageError(f"--json contradicts --format {form}", remedy="leave one out")
-    return "json" if as_json else form
+def given(context: click.Context, *names: str) -> bool:
+    """Return whether one of these options was given on the command line."""
+    return ParameterSource.COMMANDLINE in map(context.get_parameter_source, names)
 
 
-def given(context: typer.Context, name: str) -> bool:
-    """Return whether the option was given on the command line."""
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def refuse(context: typer.Context, why: str, *names: str) -> None:
-    """Raise UsageError for the first of these options that was given: it would have no effect."""
-    for option in context.command.params:
+def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:
+    """Raise UsageError for the first of these options that was given, where they are ``idle``."""
+    for option in context.command.params if idle else ():
         if option.name in names and given(context, option.name):
             raise UsageError(f"{option.opts[0]} has no effect {why}", remedy="leave it out")
 
 
+def need_output(resume: bool, output: Path | None, what: str = "folder") -> None:
+    """Raise UsageError for --resume without the place of what it continues."""
+    remedy = f"add --output {'FOLDER' if what == 'folder' else 'FILE'}"
+    reject(resume and output is None, f"--resume needs the {what} to go on with", remedy)
+
+
 def each_once(option: str, values: list[_T] | None) -> list[_T]:
     """Return the values of a repeatable option; UsageError where two are the same."""
-    if values and len(set(values)) < len(values):
-        raise UsageError(f"{option} names one twice", remedy="name each once")
-    return values or []
+    values = values or []
+    reject(len(set(values)) < len(values), f"{option} names one twice", "name each once")
+    return values
 
 
 class _InFull:
@@ -109,7 +210,25 @@ class Group(_InFull, typer.core.TyperGroup):
 
 
 class Command(_InFull, typer.core.TyperCommand):
-    """A command whose help groups options, and which refuses a second value where one is taken."""
+    """A command whose help groups options, and which refuses a second value where one is taken.
+
+    One with --format takes --json too, as another word for --format json; its ``target`` is the
+    file that is written in place of the terminal.
+    """
+
+    def __init__(self, *arguments: Any, params: list[click.Parameter], **more: Any) -> None:
+        names = [each.name for each in params]
+        if "form" in names:
+            at = names.index("form") + 1
+            as_json = typer.core.TyperOption(
+                param_decls=["--json", "as_json"],
+                is_flag=True,
+                default=False,
+                help="The same as --format json.",
+                rich_help_panel="Output",
+            )
+            params.insert(at + (names[at : at + 1] == ["full"]), as_json)
+        super().__init__(*arguments, params=params, **more)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write arguments, then options by panel."""
@@ -129,9 +248,18 @@ class Command(_InFull, typer.core.TyperCommand):
         _, _, order = self.make_parser(ctx).parse_args(args=[*args])
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)
-            if times > 1 and single:
-                raise UsageError(f"{option.opts[0]} is given {times} times", remedy="give it once")
-        return super().parse_args(ctx, args)
+            reject(times > 1 and single, f"{option.opts[0]} is given {times} times", "give it once")
+        rest = super().parse_args(ctx, args)
+        if "form" in ctx.params:
+            form = ctx.params["form"]
+            if ctx.params.pop("as_json"):
+                other = form not in ("text", "json")
+                reject(other, f"--json contradicts --format {form}", "leave one out")
+                ctx.params["form"] = form = "json"
+            refuse(ctx, form != "text", f"on {form}, which has all", "full")
+            lost = form == "text" and ctx.params.get("target") is not None
+            reject(lost, "text is for the terminal", "redirect it, or use markdown")
+        return rest
 
 
 def help_record(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:
@@ -159,3 +287,12 @@ def plain_app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+
+
+def group(about: str, commands: dict[str, Callable[..., None]]) -> typer.Typer:
+    """Return an application of these commands by name; ``about`` is its help."""
+    app = plain_app(Group)
+    app.callback(help=about)(lambda: None)
+    for name, command in commands.items():
+        app.command(name, cls=Command)(command)
+    return app

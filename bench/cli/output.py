@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from bench.errors import UsageError
+from bench.errors import UsageError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr."""
-    print(f"bufbench: {line}", file=sys.stderr, flush=True)
+    """Print a line on stderr; it may hold foreign text."""
+    print(f"bufbench: {clean(line)}", file=sys.stderr, flush=True)
 
 
-def speaker(began: float) -> Callable[[str], None]:
-    """Return a function that prints lines on stderr, each with the time since ``began``."""
+Say = Callable[[str], None]
+"""Take a line for people."""
+
+
+def speaker() -> Say:
+    """Return a function that prints lines on stderr, each with the time since now."""
+    began = time.monotonic()
 
     def say_when(what: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began), 60)
@@ -36,11 +41,10 @@ def speaker(began: float) -> Callable[[str], None]:
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:
     """List on stderr the lines that could not be used, and how many trials came twice."""
-    from bench.errors import clean
     from bench.questions.transports.words import repeats
 
     for line in (*faults, *repeats(repeated)):
-        say(clean(str(line)))
+        say(str(line))
 
 
 def read(journals: Sequence[Path]) -> JournalContent:
@@ -56,27 +60,32 @@ def answer(
     form: str,
     documents: Sequence[Document],
     data: Any = None,
-    output: Path | None = None,
+    target: Path | None = None,
     *,
+    page: Path | None = None,
     full: bool = True,
 ) -> None:
-    """Print the documents in ``form``, or write them to ``output`` and print its path.
+    """Print the documents in ``form``, or write them to ``target`` and print its path.
 
     ``data`` is what JSON contains of all of them; by default that of the first. Text shows only the
-    decision unless ``full``.
+    decision unless ``full``. HTML is written to ``page`` unless there is a target.
+    An output that is not read is no error: gates still follow.
     """
     from bench.report import renderers
     from bench.report.document import Level
 
     if form == "text" and not full:
         documents = [each.up_to(Level.DECISION) for each in documents]
+    if form == "html":
+        target = target or page
     text = renderers.find(form)(*documents, data=data)
-    print(text, end="") if output is None else print(write(output, text))
+    with read_or_not():
+        print(text, end="") if target is None else print(write(target, text))
 
 
-def answer_json(data: Any) -> None:
-    """Print dataclasses as one JSON document."""
-    answer("json", (), data)
+def page_in(place: Path, name: str = "report.html") -> Path:
+    """Return the default place of a page: in a folder, or beside a journal."""
+    return (place if place.is_dir() else place.parent) / name
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -101,7 +110,7 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def read_or_not() -> Iterator[None]:
-    """Ignore that nobody reads what is printed inside: gates and files still follow."""
+    """Ignore that what is printed inside is not read: gates and files still follow."""
     try:
         yield
         sys.stdout.flush()

@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 
 from bench.cli import COMMANDS
-from bench.errors import UsageError
+from bench.errors import UsageError, reject
 
 VARIABLE: Final = "BUFBENCH_CONFIG"
 _PYPROJECT: Final = "pyproject.toml"
@@ -39,10 +39,7 @@ def load(context: click.Context) -> None:
         return
     for path in map(Path, _FILES if named is None else (named,)):
         content = _content(path, required=named is not None)
-        if content is None:
-            continue
-        tables = _tables(path, content)
-        if tables:
+        if content is not None and (tables := _tables(path, content)):
             context.default_map = tables
             context.meta[_META] = path
             check_commands(context, COMMANDS)
@@ -53,10 +50,9 @@ def check_commands(context: click.Context, known: tuple[str, ...]) -> None:
     """Raise UsageError where the settings name a command that does not exist."""
     for name, value in (context.default_map or {}).items():
         where = f"{context.meta[_META]}: {_name(context, name)}"
-        if name not in known:
-            raise UsageError(f"{where}: there is no such command", remedy=_choose(known))
-        if not isinstance(value, dict):
-            raise UsageError(f"{where} is not a table", remedy=f"write [{_name(context, name)}]")
+        reject(name not in known, f"{where}: there is no such command", _choose(known))
+        table = isinstance(value, dict)
+        reject(not table, f"{where} is not a table", f"write [{_name(context, name)}]")
 
 
 def check_options(context: click.Context) -> dict[str, Any]:
@@ -65,18 +61,14 @@ def check_options(context: click.Context) -> dict[str, Any]:
     UsageError, naming file and key, for an unknown option and for a value that it cannot have.
     """
     found: dict[str, Any] = {}
-    options = {each.opts[-1].removeprefix("--"): each for each in _options(context.command)}
+    taken = (each for each in context.command.params if isinstance(each, click.Option))
+    options = {each.opts[-1].removeprefix("--"): each for each in taken}
     for key, value in (context.default_map or {}).items():
         where = f"{context.meta[_META]}: {_name(context, key)}"
-        if key not in options:
-            raise UsageError(f"{where}: there is no such option", remedy=_choose([*options]))
+        reject(key not in options, f"{where}: there is no such option", _choose(options))
         option = options[key]
         found[option.name or ""] = _checked(context, option, value, where)
     return found
-
-
-def _options(command: click.Command) -> list[click.Option]:
-    return [each for each in command.params if isinstance(each, click.Option)]
 
 
 def _checked(context: click.Context, option: click.Option, value: Any, where: str) -> Any:
@@ -86,8 +78,7 @@ def _checked(context: click.Context, option: click.Option, value: Any, where: st
     fits = isinstance(value, list) == several and all(
         isinstance(each, types) and (bool in types or not isinstance(each, bool)) for each in values
     )
-    if not fits:
-        raise UsageError(f"{where} is not {f'a list, each {what}' if several else what}")
+    reject(not fits, f"{where} is not {f'a list, each {what}' if several else what}")
     if types == _TEXT[0]:
         values = list(map(str, values))
     given = values if several else values[0]
@@ -113,23 +104,21 @@ def _content(path: Path, *, required: bool) -> bytes | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if required:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        reject(required, f"cannot read {path}: {error.strerror}")
         return None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            if required:
-                raise UsageError(f"cannot read {path}: it is not a file")
+            reject(required, f"cannot read {path}: it is not a file")
             return None
         content = os.read(descriptor, _LONGEST_BYTES + 1)
     finally:
         os.close(descriptor)
     if path.name == _PYPROJECT and not re.search(_SECTION, content):
         return None
-    if len(content) > _LONGEST_BYTES:
-        raise UsageError(f"{path} is longer than any settings")
-    _check_owner(path, status)
+    reject(len(content) > _LONGEST_BYTES, f"{path} is longer than any settings")
+    if os.geteuid() == 0:
+        _check_owner(path, status)
     return content
 
 
@@ -137,15 +126,13 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
     """Raise UsageError where root would follow settings that others can write."""
     from bench.host.ownership import caller
 
-    if os.geteuid() != 0:
-        return
-    trusted = {0, *(caller() or ())[:1]}
     owners = {status.st_uid, path.lstat().st_uid}
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or not owners <= trusted:
-        raise UsageError(
-            f"{path} is not followed as root: others may write it",
-            remedy="chown and chmod go-w it, or give --no-config",
-        )
+    foreign = not owners <= {0, *(caller() or ())[:1]}
+    reject(
+        foreign or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH),
+        f"{path} is not followed as root: others may write it",
+        "chown and chmod go-w it, or give --no-config",
+    )
 
 
 def _tables(path: Path, content: bytes) -> dict[str, Any]:
@@ -156,8 +143,6 @@ def _tables(path: Path, content: bytes) -> dict[str, Any]:
         return tables
     tool = tables.get("tool")
     found = tool.get("bufbench", {}) if isinstance(tool, dict) else {}
-    if not isinstance(found, dict):
-        raise UsageError(
-            f"{path}: tool.bufbench is not a table", remedy="write [tool.bufbench.run]"
-        )
+    table = isinstance(found, dict)
+    reject(not table, f"{path}: tool.bufbench is not a table", "write [tool.bufbench.run]")
     return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
-from bench.errors import UsageError
+from bench.errors import reject
 from bench.host.signals import start, uninterrupted
 
 _Record = TypeVar("_Record")
@@ -24,7 +24,7 @@ _CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
 
 
 class Showing(Generic[_Record]):
-    """Show the wanted records of a tracer until :meth:`finish`.
+    """Show the wanted records of a tracer while :meth:`during` lasts.
 
     In a thread, since signals interrupt only the main thread: records that were taken out of the
     buffers are written whole, or are known not to be.
@@ -52,11 +52,6 @@ class Showing(Generic[_Record]):
         self._done = threading.Event()  # a join that Ctrl-C interrupts takes the thread for ended
         self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread, which writes the heading first."""
-        with uninterrupted():
-            start(self._thread)
-
     def during(
         self, attached: AbstractContextManager[object], seconds: float | None
     ) -> tuple[int, KeyboardInterrupt | None]:
@@ -66,17 +61,18 @@ class Showing(Generic[_Record]):
         """
         try:
             with attached:
-                self.start()
-                self.wait(seconds)
-            return self.finish(), None
+                self._start()
+                self._done.wait(seconds)  # or until the output cannot be written any more
+            return self._finish(), None
         except KeyboardInterrupt as interrupt:
-            return self.finish(PATIENCE_S), interrupt
+            return self._finish(PATIENCE_S), interrupt
 
-    def wait(self, seconds: float | None) -> None:
-        """Return after ``seconds``, or as soon as the output cannot be written any more."""
-        self._done.wait(seconds)
+    def _start(self) -> None:
+        """Start the thread, which writes the heading first."""
+        with uninterrupted():
+            start(self._thread)
 
-    def finish(self, seconds: float | None = None) -> int:
+    def _finish(self, seconds: float | None = None) -> int:
         """Show what the detached tracer still has; return how many records could not be shown.
 
         ``seconds`` is how long a reader may take; None: for ever. Whatever has not
@@ -85,7 +81,7 @@ class Showing(Generic[_Record]):
         """
         self._stopping = True
         if self._thread.ident is None:
-            self.start()
+            self._start()
         left = 0
         if not self._done.wait(seconds):
             with self._reading:
@@ -141,10 +137,9 @@ class Showing(Generic[_Record]):
 
 def check_duration(seconds: float | None) -> None:
     """Raise UsageError for a --duration that cannot be waited for."""
-    if seconds is not None and not 0 < seconds <= _LONGEST_S:
-        raise UsageError(
-            f"--duration {seconds:g} is out of range", remedy=f"take up to {_LONGEST_S:g} seconds"
-        )
+    if seconds is not None:
+        out, remedy = not 0 < seconds <= _LONGEST_S, f"take up to {_LONGEST_S:g} seconds"
+        reject(out, f"--duration {seconds:g} is out of range", remedy)
 
 
 def clock_time(time_ns: int) -> str:

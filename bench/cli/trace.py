@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
-from bench.cli.values import Size, Time
-from bench.errors import UsageError
+from bench.errors import reject
 from bench.linux import procfs
 from bench.linux.comm import clean_name
 
@@ -24,19 +23,13 @@ if TYPE_CHECKING:
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
-
-_TRANSPORT = of_tracer(help=f"One of {TRANSPORTS}.")
-_BUDGET = of_tracer(
-    click_type=Size(),
-    help="Data bytes over all buffers; 8 MiB or just below by default.",
-    metavar="SIZE",
-)
-_DURATION = of_run(click_type=Time("s"), help="Seconds to trace; until Ctrl-C by default.")
+_BUDGET = of_tracer(unit="B", help="Data bytes over all buffers; 8 MiB or just below by default.")
+_DURATION = of_run(unit="s", help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(
     *,
-    transport: Annotated[str, _TRANSPORT] = "ringbuf",
+    transport: Annotated[str, of_tracer(help=f"One of {TRANSPORTS}.")] = "ringbuf",
     budget: Annotated[int | None, _BUDGET] = None,
     as_json: Annotated[bool, of_output("--json", help="Print one JSON document a line.")] = False,
     pid: Annotated[int | None, of_output(help="Show only this process.")] = None,
@@ -54,8 +47,7 @@ def command(
     from bench.tracer import live
 
     check_duration(duration)
-    if pid is not None and pid < 1:
-        raise UsageError(f"--pid {pid} is not a PID", remedy="PIDs are 1 or more")
+    reject(pid is not None and pid < 1, f"--pid {pid} is not a PID", "PIDs are 1 or more")
     name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel cuts it
 
     def wanted(record: CapturedRecord) -> bool:

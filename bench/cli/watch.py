@@ -7,28 +7,28 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from bench.cli.options import AsFormat, AsJsonForm, form_of, of_output, of_run
-from bench.cli.output import answer, read_or_not, say, write
-from bench.cli.values import Time
-from bench.errors import check_range
+from bench.cli.options import AsFormat, of_output, of_run
+from bench.cli.output import answer, say, write
+from bench.linux.procfs import online_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bench.questions.watch.profile import WatchData
     from bench.tracer.sampler import Sampler
 
 _ONLY = Argument(help="Only these: id or name of a map, or a PID.", metavar="[BUFFER]...")
 _SECONDS = of_run(
-    click_type=Time("s"), help="Seconds to watch; 0: until Ctrl-C.", show_default=False
+    unit="s", within=(0, 86_400), help="Seconds to watch; 0: until Ctrl-C.", show_default=False
 )
 _INTERVAL = of_run(
-    click_type=Time("ms"),
+    unit="ms",
+    within=(0.1, 1_000),
     help="Time between samples; by default 1 ms, or more where that takes over 0.9 % of a CPU.",
     show_default=False,
 )
@@ -45,7 +45,6 @@ def command(
     seconds: Annotated[float | None, _SECONDS] = None,
     interval: Annotated[float | None, _INTERVAL] = None,
     form: AsFormat = "text",
-    as_json: AsJsonForm = False,
     output: Annotated[Path | None, _OUTPUT] = None,
 ) -> None:
     """Watch the ring buffers and perf buffers of this machine: owner, size, use.
@@ -57,36 +56,23 @@ def command(
 
     Example: bufbench watch 17 --seconds 60 --output load.json
     """
-    import psutil
-
-    from bench.linux import procfs
     from bench.questions.watch.buffers import find
     from bench.questions.watch.document import document
     from bench.questions.watch.profile import profile, watched
     from bench.tracer.sampler import Sampler
 
-    form = form_of(form, as_json)
     live = form == "text" and sys.stdout.isatty()
     length_s = seconds if seconds is not None else (0.0 if live else _USUAL_S)
-    check_range("--seconds", length_s, 0, 86_400)
-    if interval is not None:
-        check_range("--interval", interval, 0.1, 1_000)
     if output is not None:
         write(output, "")  # before anything is watched that could not be kept
     sampler = Sampler()
     inventory = find(sampler, only or ())
-    begun, used = time.monotonic(), psutil.Process().cpu_times()
+    begun, used = time.monotonic(), time.process_time()
 
     def so_far() -> WatchData:
-        now = psutil.Process().cpu_times()
-        cpu_s = now.user + now.system - used.user - used.system
-        return watched(
-            sampler,
-            inventory,
-            seconds=time.monotonic() - begun,
-            interval_ms=sampler.interval_ns / 1e6,
-            cpu_s=cpu_s,
-        )
+        seconds, cpu_s = time.monotonic() - begun, time.process_time() - used
+        interval_ms = sampler.interval_ns / 1e6
+        return watched(sampler, inventory, seconds=seconds, interval_ms=interval_ms, cpu_s=cpu_s)
 
     _sample(sampler, interval, length_s, so_far if live else None)
     data = so_far()
@@ -94,16 +80,11 @@ def command(
         from pydantic import TypeAdapter
 
         found = profile(
-            sampler,
-            inventory,
-            data,
-            release=os.uname().release,
-            cpus=len(procfs.online_cpus()),
+            sampler, inventory, data, release=os.uname().release, cpus=len(online_cpus())
         )
         write(output, TypeAdapter(type(found)).dump_json(found, indent=1))
         say(f"load over time: {output}")
-    with read_or_not():
-        answer(form, [document(data)])
+    answer(form, [document(data)])
 
 
 def _sample(
@@ -113,16 +94,13 @@ def _sample(
     show: Callable[[], WatchData] | None,
 ) -> None:
     """Sample in a thread until the time is over, or Ctrl-C; show a table meanwhile."""
-    until_ns = time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400))
-    thread = threading.Thread(
-        target=sampler.run,
-        kwargs={
-            "interval_ns": round(1e6 * (interval_ms or _USUAL_MS)),
-            "until_ns": until_ns,
-            "most_cpu": 1.0 if interval_ms else _MOST_CPU,
-        },
-        name="sampler",
+    run = partial(
+        sampler.run,
+        interval_ns=round(1e6 * (interval_ms or _USUAL_MS)),
+        until_ns=time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400)),
+        most_cpu=1.0 if interval_ms else _MOST_CPU,
     )
+    thread = threading.Thread(target=run, name="sampler")
     thread.start()
     try:
         if show is None:

@@ -23,31 +23,23 @@ from pytest_benchmark.session import PerformanceRegression
 
 from bench import paths
 from bench.campaign import campaign, gates, progress
+from bench.cli.report import page_line
 from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.host import limits, ownership
+from bench.journal.reader import read_journal
 from bench.linux import cpus
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import outline
 from bench.questions.transports import profiles
+from bench.questions.transports.coverage import coverage
+from bench.questions.transports.document import document
+from bench.questions.transports.summary import compare_journals
+from bench.report.document import Level
+from bench.report.renderers.text import Screen, show
 from bench.trial.result import TrialResult
 
 _COMPARED: Final = "benchmark-compare-fail"
 _SHOWS_ONLY: Final = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
-
-
-class ReplayClock:
-    """Time rounds for pytest-benchmark: time passes only when a replayed round advances it."""
-
-    def __init__(self) -> None:
-        self._now_ns = 0
-
-    def __call__(self) -> float:
-        """Return the seconds since the clock was made."""
-        return self._now_ns / 1e9
-
-    def advance(self, duration_ns: int) -> None:
-        """Let so much time pass."""
-        self._now_ns += duration_ns
 
 
 class Suite:
@@ -61,7 +53,7 @@ class Suite:
             self.gates,
             (arm.config.transport for each in self.profile.experiments for arm in each.arms),
         )
-        self.clock = ReplayClock()
+        self.replayed_ns = 0  # the time of rounds: it passes only as one is replayed
         self.chosen = self.profile.experiments  # those of them that tests were selected of
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
         self.reduced: list[str] = []  # storms that are no rounds, in words
@@ -81,6 +73,10 @@ class Suite:
         )
         self.journal = self._request.journal
         self._opened: tuple[campaign.Campaign, progress.Begin] | None = None
+
+    def clock(self) -> float:
+        """Return the seconds of all replayed rounds: the timer of pytest-benchmark."""
+        return self.replayed_ns / 1e9
 
     def run(self, experiment: Experiment) -> tuple[TrialResult, ...]:
         """Return the experiment's trials; the first of its tests to ask runs all blocks."""
@@ -211,9 +207,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 def _record_run(config: pytest.Config, suite: Suite) -> None:
     """Write into JUnit's file what ran: kernel, gates, seed, and how much of the plan."""
-    from bench.journal.reader import read_journal
-    from bench.questions.transports.coverage import coverage
-
     run = read_journal(suite.journal).runs[-1]
     found = coverage([run])
     properties = {
@@ -224,8 +217,7 @@ def _record_run(config: pytest.Config, suite: Suite) -> None:
         "planned_trials_ran": str(found.ran),
     }
     for plugin in config.pluginmanager.get_plugins():
-        record = getattr(plugin, "add_global_property", None)  # --junitxml's
-        if record is not None:
+        if record := getattr(plugin, "add_global_property", None):  # --junitxml's
             for name, value in properties.items():
                 record(name, value)
 
@@ -255,14 +247,12 @@ def _regressions(config: pytest.Config, unmeasured: list[str]) -> str:
     known = {name for found in (session.compared_mapping or {}).values() for name in found}
     missing = [each.fullname for each in session.benchmarks if each.fullname not in known]
     names = ", ".join(name.rpartition("::")[2] for name in missing)
-    for lack, why in (
+    lacks = (
         (missing, f"the run compared with has no {names[:400]}"),
         (unmeasured, f"only reduced storms in {', '.join(unmeasured)[:400]}"),
         (not session.benchmarks, "nothing was run"),
-    ):
-        if lack:
-            return f"{_COMPARED} was not measured: {why}"
-    return ""
+    )
+    return next((f"{_COMPARED} was not measured: {why}" for lack, why in lacks if lack), "")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -292,24 +282,15 @@ def pytest_terminal_summary(
         suite.error = suite.error or internal(error)
     if not suite.trials:
         return
-    from bench.cli.report import page_line
-    from bench.journal.reader import read_journal
-    from bench.questions.transports.document import document
-    from bench.questions.transports.summary import compare_journals
-    from bench.report.document import Level
-    from bench.report.renderers.text import Screen, show
-
     terminalreporter.section("bufbench")
+    write = terminalreporter.write_line
     for line in suite.reduced:
-        terminalreporter.write_line(line)
+        write(line)
     for summary in compare_journals(read_journal(suite.journal)):
         show(document(summary), Screen(), level=Level.DECISION)
-    for line in (
-        f"journal: {suite.journal}",
-        page_line(suite.journal),
-        f"all comparisons: ./run report -- {suite.journal} --full",
-    ):
-        terminalreporter.write_line(line)
+    write(f"journal: {suite.journal}")
+    write(page_line(suite.journal))
+    write(f"all comparisons: ./run report -- {suite.journal} --full")
 
 
 def internal(error: BaseException) -> UsageError:

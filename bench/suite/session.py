@@ -4,20 +4,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from pytest_benchmark import logger, utils
 
 import bench
 from bench.cli import dry_run
 from bench.doctor import doctor
-from bench.errors import BufbenchError, ExitCode, MachineUnfit
+from bench.errors import BufbenchError, ExitCode, MachineUnfit, UsageError, reject
 from bench.host.signals import Ending
 from bench.linux import capabilities
-from bench.suite import junit, plugin, preflight
+from bench.suite import junit, plugin
 
+_UTILS: Any = utils  # untyped
+_LOGGER: Any = logger
+
+_IDLE: Final = (
+    *("min-time", "max-time", "min-rounds", "precision", "confidence", "timer"),
+    *("calibration-precision", "warmup", "warmup-iterations", "disable-gc"),
+    *("cprofile", "cprofile-loops", "cprofile-top", "cprofile-dump"),
+)
+"""Of --benchmark-...: rounds are blocks, and their times the storms' own."""
+
+_GROUPINGS: Final = frozenset(
+    ("group", "name", "func", "fullname", "fullfunc", "param", "param:experiment", "param:arm")
+)
 _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
     pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which stands for trials here
     pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.USAGE,
@@ -47,7 +62,7 @@ class _Session:
         if config.option.dry_run:
             dry_run.show(suite.profile.experiments, left_out=suite.profile.left_out)
             return int(ExitCode.OK)
-        preflight.check(config)
+        _check(config)
         finding = doctor.privileges(capabilities.held())
         if finding.status is doctor.Status.FAIL and not config.option.collectonly:
             raise MachineUnfit(f"this user {finding.seen}", remedy=finding.remedy)
@@ -95,6 +110,82 @@ class _Session:
             if suite.opening_s:
                 cases.append(junit.Case(name="set-up", seconds=suite.opening_s))
         junit.complete(self._xml, cases, code=code, why=why or f"the suite ended with {code}")
+
+
+def _check(config: pytest.Config) -> None:
+    """Raise UsageError for what has no effect, or would be refused after the trials."""
+    option = config.option
+    given = {word.partition("=")[0] for word in config.invocation_params.args}
+    saves = option.benchmark_save or option.benchmark_autosave
+    no_round = "has no effect: rounds are blocks, timed by the storms"
+    idle = {f"--benchmark-{name}": f" {no_round}" for name in _IDLE}
+    idle |= {f"--benchmark-{name}": ": nothing would be measured" for name in ("skip", "disable")}
+    unknown = sorted(set(option.benchmark_group_by.split(",")) - _GROUPINGS)
+    for name, why in idle.items():
+        reject(name in given, f"{name}{why}", "leave it out")
+    reject(
+        option.benchmark_save_data and not saves,
+        "--benchmark-save-data has no effect without --benchmark-save",
+        "leave it out",
+    )
+    reject(
+        option.benchmark_compare_fail and not option.benchmark_compare,
+        "--benchmark-compare-fail needs a run to compare with",
+        "save one by --benchmark-save=NAME, then add --benchmark-compare=0001",
+    )
+    reject(
+        unknown,
+        f"--benchmark-group-by: there is no {''.join(unknown[:1])[:40]!r}",
+        f"take of {', '.join(sorted(_GROUPINGS))}",
+    )
+    reject(
+        option.benchmark_histogram and find_spec("pygal") is None,
+        "--benchmark-histogram needs pygal, which is not here",
+        "leave it out: the page has charts",
+    )
+    # A path; in older versions a file that was opened as the options were parsed.
+    if isinstance(option.benchmark_json, Path):
+        _check_writable("--benchmark-json", option.benchmark_json)
+    _check_storage(config, saves)
+
+
+def _check_writable(what: str, path: Path) -> None:
+    """Raise UsageError if a file cannot be opened to be written; one that is there stays."""
+    there = os.path.lexists(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        os.close(os.open(path, flags, 0o644))
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{what}: cannot write {path}: {error.strerror}") from error
+
+
+def _check_storage(config: pytest.Config, saves: str | None) -> None:
+    option = config.option
+    compare = option.benchmark_compare
+    try:
+        storage = _UTILS.load_storage(
+            option.benchmark_storage,
+            logger=_LOGGER.Logger(_LOGGER.Logger.QUIET, config=config),
+            default_machine_id=_UTILS.get_machine_id(),
+            netrc=option.benchmark_netrc,
+        )
+        wanted: Sequence[str] = () if compare is True else (compare,)
+        found = [*storage.load(*wanted)] if compare else []
+    except Exception as error:  # of any library that stores
+        raise UsageError(
+            f"--benchmark-compare, --benchmark-storage: {' '.join(str(error).split())[:200]}",
+            remedy="name a saved run, or a file of --benchmark-json",
+        ) from error
+    which = "saved run" if compare is True else f"{str(compare)[:80]!r}"
+    reject(
+        compare and not found,
+        f"--benchmark-compare: there is no {which} in {storage}",
+        "save one by --benchmark-save=NAME, or name a file of --benchmark-json",
+    )
+    if saves and hasattr(storage, "get"):
+        _check_writable("--benchmark-save", storage.get(f"0000_{saves}.json"))
 
 
 def main(arguments: list[str], ending: Ending) -> int:

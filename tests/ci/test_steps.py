@@ -56,7 +56,7 @@ elif "--help" not in words:
 
 @dataclass(frozen=True)
 class Job:
-    """A runner's machine, on which bufbench is a stub."""
+    """Stand for a runner's machine, on which bufbench is a stub."""
 
     start: Callable[[Mapping[str, str]], Ended]
     checkout: Path

@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> dict[str, str]:
 
 
 def images(folder: Path, *reports: bytes, lost: Mapping[int, str] | None = None) -> Path:
-    """A folder of images k1, k2 ..., each with its report; the name says how one is lost."""
+    """Make a folder of images k1, k2 ..., each with its report; its name says how one is lost."""
     place = folder / "images"
     place.mkdir()
     for number, content in enumerate(reports, 1):
@@ -53,7 +53,7 @@ def bisect(
 
 
 def test_an_added_path_is_found_by_the_fewest_boots(path: dict[str, str], tmp_path: Path) -> None:
-    """In order of numbers, not of letters: k10 comes after k9."""
+    """Order images by number, not by letter: k10 comes after k9."""
     place = images(tmp_path, *[OLD] * 10, *[NEW] * 6)
     done = bisect(place, tmp_path / "out", "k1", "k16", **path)
     assert done.returncode == 0, done.stderr
@@ -151,7 +151,7 @@ def test_another_test_of_the_same_folder_boots_nothing_again(
 
 
 def test_a_stopped_search_goes_on(path: dict[str, str], tmp_path: Path) -> None:
-    """The first boots were kept, the one that was stopped is done again."""
+    """Keep the first boots, and repeat the one that was stopped."""
     place = images(tmp_path, *[OLD] * 4, *[NEW] * 4)
     (place / "k5").rename(place / "k5hangs")
     words = [*BUFBENCH, "kernels", "bisect", "k1", "k8", *TEST]
@@ -237,7 +237,7 @@ def test_a_step_without_qemu_ends_the_search(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_git_finds_the_commit(path: dict[str, str], tmp_path: Path) -> None:
-    """A tree in which each commit has another image, one of which does not boot."""
+    """Search a tree in which each commit has another image, one of which does not boot."""
     tree = tmp_path / "tree"
     tree.mkdir()
     who = {

@@ -10,10 +10,10 @@ import time
 from typing import Any
 
 import pytest
+from tracing import bufbench
 
 from bench.host import process
 
-CHECK = [sys.executable, "-c", "from bench.cli import main; main()", "check"]
 EXITS = 'tracepoint:sched:sched_process_exit { printf("%d %s\\n", pid, comm); }'
 LOSING = """
 import subprocess, sys
@@ -31,7 +31,7 @@ for number, line in enumerate(tracer.stdout):
 
 
 def check(*words: str, code: int = 0, timeout_s: float = 120) -> process.Completed:
-    done = process.run([*CHECK, *words], timeout_s=timeout_s, check=False)
+    done = bufbench("check", *words, timeout_s=timeout_s)
     assert done.returncode == code, done.stderr
     return done
 
@@ -46,27 +46,6 @@ def losing(tmp_path_factory: pytest.TempPathFactory) -> str:
     script = tmp_path_factory.mktemp("tool") / "losing.py"
     script.write_text(LOSING)
     return str(script)
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        ([], "missing argument"),
-        (["mytracer"], "it is not known how to read this tool's lines"),
-        (["--pid-pattern", "(", "mytracer"], "not a regular expression"),
-        (["--rates", "5,3", "bpftrace"], "do not rise"),
-        (["--rates", "0,3", "bpftrace"], "do not rise"),
-        (["--rates", "nan", "bpftrace"], "do not rise"),
-        (["--rates", "x", "bpftrace"], "is not a list of numbers"),
-        (["--seconds", "0", "bpftrace"], "--seconds 0 is out of range"),
-        (["--fail-on", "loud", "bpftrace"], "no gate loud"),
-        (["--preset", "dtrace", "bpftrace"], "no preset dtrace"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_in_one_line(words: list[str], complaint: str) -> None:
-    done = check(*words, code=2)
-    assert complaint in done.stderr
-    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.live

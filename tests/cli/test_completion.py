@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.cli import environment
+from bench import cli
 from bench.host import process
 from bench.tracer.transports import names
 from workloads.storm import Shape
@@ -21,7 +21,7 @@ from workloads.storm import Shape
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
     from bench.cli import COMMANDS, app, completion, man
-    from bench.cli.tree import nodes
+    from bench.cli.man import nodes
 
 NODES = list(nodes())
 MAN = Path(__file__).parents[2] / "docs/bufbench.1"
@@ -40,7 +40,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bash(scripts: Path) -> Complete:
     def completed(*words: str, path: str = "") -> set[str]:
-        """What bash offers for the last word, with nothing else on PATH."""
+        """Return what bash offers for the last word, with nothing else on PATH."""
         line = " ".join(map(shlex.quote, ("bufbench", *words)))
         script = (
             f"source {scripts}/bufbench.bash; PATH={path!r}; COMP_WORDS=({line}); "
@@ -125,7 +125,7 @@ def test_the_man_page_has_every_command_and_option() -> None:
         assert " ".join(("bufbench", *node.words)) in done.stdout
         for option in node.options:
             assert option.flags[-1] in (*done.stdout.split(), "--help")
-    assert all(name in done.stdout for name in environment.VARIABLES)
+    assert all(name in done.stdout for name in cli.VARIABLES)
     assert "bufbench doctor --least-privilege" in done.stdout
 
 
@@ -135,11 +135,11 @@ def test_every_variable_that_is_read_is_described(capsys: pytest.CaptureFixture[
         text = module.read_text(encoding="utf-8")
         read |= {*re.findall(r"environ(?:ment)?(?:\.get\(|\[)\"([A-Z_]+)\"", text)}
         read |= {*re.findall(r"\"(BUFBENCH_[A-Z_]+|XDG_[A-Z_]+)\"", text)}
-    described = " ".join(environment.VARIABLES)
+    described = " ".join(cli.VARIABLES)
     own = {"OPENBLAS_NUM_THREADS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTHONPATH"}  # set, not read
     own |= {"POLARS_MAX_THREADS"}
     own |= {"BUFBENCH_COUNTED", "BUFBENCH_KERNEL_CONFIG"}  # set for guests
     own |= {"BUFBENCH_READER"}  # set for an external reader
     assert {name for name in read if name not in described} <= own
     assert app.run(["--help"]) == 0
-    assert all(name in capsys.readouterr().out for name in list(environment.VARIABLES)[:1])
+    assert all(name in capsys.readouterr().out for name in list(cli.VARIABLES)[:1])

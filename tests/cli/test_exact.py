@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_lost_guest_costs_its_row_alone(path: dict[str, str], tmp_path: Path) -> None:
-    """Each with its reason in a line; and none is booted again."""
+    """Give each its reason in a line, and boot none again."""
     nothing = tmp_path / "nothing"
     nothing.write_bytes(bytes(70_000))
     names = ("hangs", "panics", "refuses")
@@ -68,7 +68,7 @@ def test_two_runs_are_equal_and_show_what_is_kept(path: dict[str, str], tmp_path
 
 
 def test_gates(path: dict[str, str], tmp_path: Path) -> None:
-    """Against the first kernel, and against a baseline."""
+    """Compare with the first kernel, and with a baseline."""
     old = made_up_qemu.image(tmp_path, "old", OLD)
     new = made_up_qemu.image(tmp_path, "new", NEW)
     gate, whole = ("--fail-on", "reserve-submit:+0"), tmp_path / "exact.json"
@@ -100,7 +100,7 @@ def test_a_mode_that_moves_with_the_seed(path: dict[str, str], tmp_path: Path) -
 
 
 def test_two_architectures(tmp_path: Path) -> None:
-    """Each on a machine of its own; their counts are shown, and compared by nobody."""
+    """Boot each on a machine of its own; their counts are shown, but not compared."""
     path = made_up_qemu.install(tmp_path, "x86_64", "aarch64")
     foreign = report({**all_calls(), CALL: 190}, machine="aarch64")
     old, new = (made_up_qemu.image(tmp_path, name, OLD) for name in ("old", "new"))
@@ -124,7 +124,7 @@ def test_two_architectures(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("path")
 def test_without_the_qemu_of_one_architecture(tmp_path: Path) -> None:
-    """Its kernels have their rows, and those of archives are not fetched."""
+    """Give its kernels their rows, and fetch none of archives."""
     arm64 = made_up_qemu.image(tmp_path, "Image", OLD, header=arm64_image())
     old = made_up_qemu.image(tmp_path, "old", OLD)
     (tmp_path / "cp").symlink_to(shutil.which("cp") or "")
@@ -137,7 +137,7 @@ def test_without_the_qemu_of_one_architecture(tmp_path: Path) -> None:
 
 
 def explained(folder: Path, name: str, reserve: int) -> str:
-    """An image whose guest reports that many instructions of CALL, and their functions."""
+    """Make an image whose guest reports that many instructions of CALL, and their functions."""
     image = made_up_qemu.image(folder, name, report({**all_calls(), CALL: reserve + 26 + 5}))
     Path(f"{image}.blocks").write_bytes(blocks((1, reserve, 26)))
     Path(f"{image}.symbols").write_bytes(SYMBOLS)

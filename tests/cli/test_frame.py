@@ -9,16 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from tracing import unread
+from tracing import BUFBENCH, bufbench, unread
 
 from bench.cli import COMMANDS
 from bench.host import process
-
-BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
-
-
-def bufbench(*arguments: str) -> process.Completed:
-    return process.run([*BUFBENCH, *arguments], timeout_s=30, check=False)
 
 
 def test_version_names_the_program() -> None:
@@ -59,9 +53,9 @@ def test_wrong_usage_is_told_in_a_line(arguments: list[str]) -> None:
 
 def test_doctor_tells_the_same_in_both_forms() -> None:
     lines, document = bufbench("doctor"), bufbench("doctor", "--json")
-    told = json.loads(document.stdout)
-    assert lines.returncode == document.returncode == (0 if told["fit"] else 3)
-    for finding in told["findings"]:
+    found = json.loads(document.stdout)
+    assert lines.returncode == document.returncode == (0 if found["fit"] else 3)
+    for finding in found["findings"]:
         assert finding["name"] in lines.stdout
         assert finding["status"] in {"ok", "warn", "fail"}
 

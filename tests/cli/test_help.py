@@ -33,7 +33,7 @@ def help_of(capsys: pytest.CaptureFixture[str]) -> Help:
 
 
 def groups(text: str) -> dict[str, list[str]]:
-    """The options by the heading they stand under."""
+    """Return the options by their heading."""
     found: dict[str, list[str]] = {}
     options: list[str] = []
     for line in text.splitlines():

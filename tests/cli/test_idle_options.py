@@ -4,18 +4,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.campaign import campaign
-from bench.errors import BufbenchError, ExitCode, MachineUnfit
-from bench.guests import sources
-from bench.tracer import live
+from bench.errors import BufbenchError, ExitCode
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
@@ -23,7 +17,6 @@ with warnings.catch_warnings():
 
     from bench.cli import app
 
-REACHED = "all that was asked for makes sense"
 PROFILE = "run --profile quick"
 NONE = "run --transport none"
 
@@ -68,6 +61,8 @@ IDLE = [
     *("claims --strict", "claims --from J --blocks 8", "claims --from J --seed 3"),
     *("claims --from J --wait", "claims --from J --until-settled 1", "claims --from J --output x"),
     *("claims --from J --format json --full", "kernels report J --format html --full"),
+    *("history J --format html --full", "fleet report J --format html --full"),
+    *("history J --output x.txt", "fleet report J --output x.txt", "watch --format html --json"),
     *("claims --from J --strict", "report J --csv", "report J --parquet"),
     *("report J --output x.txt", "report J --output x --output y"),
     *("kernels report J --output x.txt", "kernels run host --cpus 2", "kernels run host --jobs 2"),
@@ -89,25 +84,14 @@ ACTING = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    @contextmanager
-    def reached(*_: Any, **__: Any) -> Iterator[None]:
-        raise MachineUnfit(REACHED)
-        yield
-
-    def looked_up(*_: Any, **__: Any) -> None:
-        raise MachineUnfit(REACHED)
-
-    monkeypatch.setattr(campaign, "opened", reached)
-    monkeypatch.setattr(live, "opened", reached)
-    monkeypatch.setattr(sources, "find", looked_up)
+def folder(nothing_runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     monkeypatch.chdir(tmp_path)
 
 
 def refused(words: str) -> BufbenchError:
-    with pytest.raises(BufbenchError) as told:
+    with pytest.raises(BufbenchError) as raised:
         app.run(words.split())
-    return told.value
+    return raised.value
 
 
 @pytest.mark.parametrize("words", IDLE)
@@ -123,8 +107,8 @@ def test_what_does_nothing_is_refused(words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ACTING)
-def test_what_acts_is_taken(words: str) -> None:
-    assert str(refused(words)) == REACHED
+def test_what_acts_is_taken(words: str, nothing_runs: str) -> None:
+    assert str(refused(words)) == nothing_runs
 
 
 @pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-inf", "-1", "1e999", "x", ""])
@@ -143,15 +127,14 @@ def test_what_acts_is_taken(words: str) -> None:
     ],
 )
 def test_no_number_out_of_range(words: str, value: str) -> None:
-    with pytest.raises(BufbenchError) as told:
+    with pytest.raises(BufbenchError) as raised:
         app.run([*words.split()[:-1], f"{words.rsplit(maxsplit=1)[-1]}={value}"])
-    assert told.value.exit_code == ExitCode.USAGE, str(told.value)
+    assert raised.value.exit_code == ExitCode.USAGE, str(raised.value)
 
 
 def test_every_option_of_run_is_judged_with_a_profile() -> None:
-    alone = typer.Typer(add_completion=False)
-    alone.command("run")(import_module("bench.cli.run").command)
-    known = {each.opts[0] for each in typer.main.get_command(alone).params}
+    group: Any = typer.main.get_command(app.app)
+    known = {each.opts[0] for each in group.get_command(None, "run").params}
     kept = {
         "--json",
         "--dry-run",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench object: the example built and run, and objects that nobody should be handed."""
+"""bufbench object: the example built and run, and objects that are refused."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Running:
-    """A package that runs with --json; what it shows goes to a file."""
+    """Run a package with --json; what it shows goes to a file."""
 
     def __init__(self, file: Path, *words: str, **environment: str) -> None:
         self.shown, self.said = (file.with_suffix(suffix) for suffix in (".out", ".err"))
@@ -93,7 +93,7 @@ class Running:
         return [json.loads(line)["event"] for line in lines]
 
     def await_exit_of(self, *words: str) -> subprocess.Popen[bytes]:
-        """Until one of these processes, made again and again, is shown."""
+        """Make such processes until one is shown."""
         made: list[subprocess.Popen[bytes]] = []
 
         def shown() -> bool:

@@ -64,7 +64,7 @@ def source(
     entries: str = "1 << 16",
     licence: str = "GPL",
 ) -> str:
-    """A tracer of the exits of processes whose name begins with these four bytes."""
+    """Return a tracer of the exits of processes whose name begins with these four bytes."""
     map_ = MAPS[kind or ("perf" if sends == SENDS["perf"] else "ring")].replace("%s", entries)
     declared = f'struct {{ {map_} }} bench_map SEC(".maps");\n'
     return HEAD % licence + declared + PROGRAM % (section, comm, sends)
@@ -98,7 +98,7 @@ def compared(file: Path, *words: str) -> dict[str, Any]:
 
 
 def listed() -> list[str]:
-    """What runs, by its command line."""
+    """Return what runs, by its command line."""
     return process.run(["ps", "-eo", "args"], timeout_s=20).stdout.splitlines()
 
 
@@ -137,7 +137,7 @@ def test_both_transports_stand_beside_each_other(kind: str, other: str, tmp_path
 
 
 def test_the_context_is_kept_below_all_that_is_on_the_stack(tmp_path: Path) -> None:
-    """A register that the compiler would not take leads to most of the stack."""
+    """Use most of the stack through a register that the compiler would not take."""
     stores = "".join(f"*(u64 *)(r7 - {at}) = r8;" for at in range(48, 408, 8))
     deep = f'asm volatile("r6 = r10; r7 = r6; r7 += -8; r8 = 0; {stores}" ::: "r6", "r7", "r8");'
     found = compared(
@@ -149,7 +149,7 @@ def test_the_context_is_kept_below_all_that_is_on_the_stack(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["perf", "ring"])
 def test_losses_are_counted_to_the_last_one(kind: str, tmp_path: Path) -> None:
-    """Each exit sends 500 events at once, into a page; the kernel counts those of perf itself."""
+    """Send 500 events at once at each exit, into a page; the kernel counts those of perf itself."""
     many = f"for (int i = 0; i < 500; i++) {{ {SENDS[kind]} }}"
     file = build(tmp_path, source(many, kind=kind))
     found = compared(file, "--blocks", "2", "--rate", "500", "--seconds", "200ms", "--budget", "8K")

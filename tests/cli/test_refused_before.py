@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What cannot end well is refused in one short line, before anybody waits or measures."""
+"""What cannot end well is refused in one short line, before anything waits or measures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tracing import bufbench
+from tracing import bufbench, within
 
 from bench import errors
 from bench.errors import BufbenchError, UsageError
@@ -17,11 +17,101 @@ from bench.errors import BufbenchError, UsageError
 LONG = "x" * 10_060
 LONGEST_LINE = 1_400
 
+NONSENSE: dict[str, list[tuple[list[str], str]]] = {
+    "size": [
+        (["--rate", "5", "--burst", "5"], "leave --rate or --burst out"),
+        (["--record-size", "8"], "--record-size 8 is out of range; take 72 to 4168"),
+        (["--storms", "19"], "--storms 19 is out of range; take 20 to 1000"),
+        (["--margin", "0.5"], "--margin 0.5 is out of range"),
+        (["--burst", "9" * 400], "is out of range; take 0 to 1000000"),
+        (["--tolerate", "1"], "--tolerate 1 is not a share"),
+        (["--tolerate", "nan"], "--tolerate nan is not a share"),
+        (["--transport", "pigeon"], "pigeon"),
+    ],
+    "tune": [
+        (["--rate", "5", "--burst", "5"], "leave --rate or --burst out"),
+        (["--record-size", "8"], "--record-size 8 is out of range; take 72 to 4168"),
+        (["--blocks", "7"], "--blocks 7 is out of range; take 8 to 1000"),
+        (["--within", "0"], "--within 0 is out of range"),
+        (["--within", "nan"], "--within nan is out of range"),
+        (["--within", "5ms", "--for", "cpu"], "--within has no effect with --for cpu"),
+        (["--budget", "5000"], "no power of two of pages"),
+        (["--budget", "4KiB", "--record-size", "4000"], "take a larger --budget"),
+        (["--for", "fun"], "fun"),
+        (["--buffer", "x"], "--buffer has no effect without --from"),
+        (["--from", "/nowhere", "--rate", "5"], "--rate has no effect with --from"),
+        (["--from", "/nowhere"], "/nowhere cannot be read: No such file or directory"),
+        (["--transport", "pigeon"], "pigeon"),
+        (["--transport", "ringbuf", "--transport", "ringbuf"], "--transport names one twice"),
+    ],
+    "duet": [
+        (["ringbuf"], "missing argument 'B'"),
+        (["ringbuf", "pigeon"], "no transport 'pigeon'"),
+        (["ringbuf:fast", "perfbuf"], "no arm has 'fast'"),
+        (["perfbuf:output", "ringbuf"], "perfbuf has no output"),
+        (["ringbuf", "perfbuf", "--assign", "100us"], "a window of 100us does not serve"),
+        (["ringbuf", "perfbuf", "--assign", "banana"], "'banana' is not an assignment"),
+        (["ringbuf", "perfbuf", "--precision", "0"], "--precision 0 is not a share"),
+        (["ringbuf", "perfbuf", "--precision", "nan"], "--precision nan is not a share"),
+        (["ringbuf", "perfbuf", "--precision", "-2%"], "--precision -2% is not a share"),
+        (["ringbuf", "perfbuf", "--precision", "inf"], "--precision inf is not a share"),
+        (["ringbuf", "perfbuf", "--margin", "nan%"], "--margin nan% is not a share"),
+        (["ringbuf", "perfbuf", "--assign", "-1ms"], "'-1ms' is not an assignment"),
+        (["ringbuf", "perfbuf", "--assign", "0ms"], "a window of 0ms does not serve"),
+        (["ringbuf", "perfbuf", "--assign", "2s"], "a window of 2s does not serve"),
+        (["ringbuf", "perfbuf", "--count", "0"], "count 0 is out of range; take 1 to"),
+        (["ringbuf", "perfbuf", "--seconds", "nan"], "--seconds nan is out of range"),
+        (["ringbuf", "perfbuf", "--rate", "nan"], "rate nan is out of range; take 0 to"),
+        (["ringbuf", "perfbuf", "--rate", "-1"], "rate -1 is out of range; take 0 to"),
+        (["ringbuf", "perfbuf", "--workload", "burst", "--rate", "9"], "a burst has no rate"),
+        (["ringbuf", "perfbuf", "--budget", "0"], "--budget: '0' is not a size"),
+        (["ringbuf", "perfbuf", "--budget", "3000"], "is no power of two of pages"),
+        (["ringbuf", "perfbuf", "--budget", "1TiB"], "is larger than this machine's memory"),
+        (["ringbuf:checked", "perfbuf"], "two programs of one kind"),
+        (["ringbuf:records=1001", "perfbuf"], "records=1001"),
+        (["ringbuf", "perfbuf", "--storms", "7"], "--storms 7 is out of range"),
+        (["ringbuf", "perfbuf", "--seconds", "0"], "--seconds 0 is out of range"),
+        (["ringbuf", "perfbuf", "--workload", "chain"], "a duet of chain"),
+        (["ringbuf", "perfbuf", "--workload", "trickle"], "a trickle is paced"),
+    ],
+    "check": [
+        ([], "missing argument"),
+        (["mytracer"], "it is not known how to read this tool's lines"),
+        (["--pid-pattern", "(", "mytracer"], "not a regular expression"),
+        (["--rates", "5,3", "bpftrace"], "do not rise"),
+        (["--rates", "0,3", "bpftrace"], "do not rise"),
+        (["--rates", "nan", "bpftrace"], "do not rise"),
+        (["--rates", "x", "bpftrace"], "is not a list of numbers"),
+        (["--seconds", "0", "bpftrace"], "--seconds 0 is out of range"),
+        (["--fail-on", "loud", "bpftrace"], "no gate loud"),
+        (["--preset", "dtrace", "bpftrace"], "no preset dtrace"),
+    ],
+}
+
 # Holds the machine's lock, so that whatever comes as far as asking for it is refused with 3.
 HOLDER = (
     "import sys\nfrom bench.host import lock\n"
     "with lock.held(wait=True):\n print('held', flush=True)\n sys.stdin.read()"
 )
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "complaint"),
+    [(command, *each) for command, cases in NONSENSE.items() for each in cases],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    command: str,
+    arguments: list[str],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = within(command, *arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.slow

@@ -88,8 +88,8 @@ def test_a_torn_line_is_named_and_the_rest_counts(journal: Path) -> None:
     assert done.returncode == 0
     assert "18" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    told, before = json.loads(done.stdout), json.loads(whole)
-    assert told.keys() == before.keys()
+    shown, before = json.loads(done.stdout), json.loads(whole)
+    assert shown.keys() == before.keys()
 
 
 def test_journals_concatenate(journal: Path) -> None:
@@ -192,13 +192,13 @@ def test_sets_are_folders_patterns_and_compressed_files(journal: Path) -> None:
     later = journal.read_bytes().replace(b'"started_utc":"2026', b'"started_utc":"2027')
     (folder / "one.jsonl").write_bytes(later)
     (folder / "two.jsonl.gz").write_bytes(gzip.compress(later))
-    told = [
+    compared = [
         bufbench("compare", str(journal), after)
         for after in (str(folder), f"{folder}/*.jsonl*", f"{folder}/t[w]o.jsonl.gz")
     ]
-    assert {each.returncode for each in told} == {0}
-    assert all(each.stdout.startswith("0 changed") for each in told)
-    assert ["each counts once" in each.stderr for each in told] == [True, True, False]
+    assert {each.returncode for each in compared} == {0}
+    assert all(each.stdout.startswith("0 changed") for each in compared)
+    assert ["each counts once" in each.stderr for each in compared] == [True, True, False]
 
 
 @pytest.mark.parametrize("name", ["nothing-*.jsonl", "empty"])

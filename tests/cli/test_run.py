@@ -20,7 +20,7 @@ SMALL = ["--count", "300", "--blocks", "2", "--budget", "64KiB", "--wait"]
 
 
 def complaint(done: process.Completed, code: int) -> str:
-    """The one line that a failure is told in."""
+    """Return the one line that reports a failure."""
     assert done.returncode == code, done
     assert "Traceback" not in done.stderr
     said = done.stderr.splitlines()
@@ -176,7 +176,7 @@ def test_a_machine_without_the_tracepoint(what: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def lattice(tmp_path: Path) -> str:
-    """A folder with a module bcc that is the other one."""
+    """Make a folder with the other module named bcc."""
     (tmp_path / "bcc.py").write_text("lattice = 'body-centred cubic'\n")
     return str(tmp_path)
 

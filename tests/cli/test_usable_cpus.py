@@ -24,13 +24,13 @@ SOME = replace(machine(), online_cpus="0-3", usable_cpus="0-3", cpus_online=4)
 
 
 def on_last(*arguments: str) -> process.Completed:
-    """bufbench where it may use the last CPU only."""
+    """Run bufbench where it may use the last CPU only."""
     last = str(max(os.sched_getaffinity(0)))
     return process.run(["taskset", "-c", last, *BUFBENCH, *arguments], timeout_s=60, check=False)
 
 
 def made_up(path: Path, of: Machine) -> str:
-    """A journal of ``of``, eight blocks of both transports."""
+    """Write a journal of ``of``: eight blocks of both transports."""
     with JournalWriter(path) as writer:
         writer.write(replace(header(), machine=of))
         for arm in ("ringbuf@64KiB", "perfbuf@64KiB"):

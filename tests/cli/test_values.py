@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cli.values import Size, Time
+from bench.cli.options import Size, Time
 from bench.errors import UsageError
 
 

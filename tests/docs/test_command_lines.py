@@ -41,8 +41,7 @@ from bench.tracer.object import compiled, package
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what typer says of click
-    from bench.cli import app
-    from bench.cli.fleet import report
+    from bench.cli import app, fleet
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "results/README.md", *(ROOT / "docs").glob("*.md"))
@@ -139,7 +138,7 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
         *((sources, "find"), (sources, "provide")),
         *((sources, "offers"), (sources, "prune"), (library, "opened")),
         *((compiled, "build"), (package, "read")),
-        *((buffers, "find"), (replay, "read"), (tool, "running"), (report, "read")),
+        *((buffers, "find"), (replay, "read"), (tool, "running"), (fleet, "read")),
         *((engine, "require"), (certificates, "make")),
     ):
         monkeypatch.setattr(module, name, looked_up)

@@ -19,7 +19,7 @@ PASSED = (
 
 
 def counts(path: Path) -> tuple[int, int, int]:
-    """Tests, failures and errors: as the attributes say, which must be what stands there."""
+    """Return tests, failures and errors as the attributes say; fail where the elements differ."""
     root = ET.parse(path).getroot()
     (suite,) = root
     found = tuple(len([*suite.iter(name)]) for name in ("testcase", "failure", "error"))

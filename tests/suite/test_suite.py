@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,6 @@ from bench.journal.reader import read_journal
 from bench.journal.writer import JournalWriter
 from bench.questions.transports.coverage import coverage
 from bench.suite import plugin, test_experiments
-from bench.suite.plugin import ReplayClock
 from bench.trial.result import TrialResult
 
 SUITE = [sys.executable, "-m", "bench.suite"]
@@ -38,9 +38,10 @@ def suite(*arguments: str) -> process.Completed:
 
 
 def test_a_replayed_clock_stands_still() -> None:
-    clock = ReplayClock()
+    replayed: Any = SimpleNamespace(replayed_ns=0)
+    clock = partial(plugin.Suite.clock, replayed)
     assert clock() == clock() == 0.0
-    clock.advance(1_500_000_000)
+    replayed.replayed_ns += 1_500_000_000
     assert clock() == clock() == 1.5
 
 
@@ -59,7 +60,7 @@ def test_junit_has_the_kernel_the_gate_and_the_seed(tmp_path: Path) -> None:
 
 
 class _Suite(SimpleNamespace):
-    """What the fixture ``trials`` takes of a suite."""
+    """Hold what the fixture ``trials`` takes of a suite."""
 
     def run(self, experiment: object) -> list[TrialResult]:  # noqa: ARG002
         return self.made
@@ -171,7 +172,7 @@ def test_privileges_come_before_the_first_test(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("code", ["0 / 0", "raise OSError(28, 'No space left on device')"])
 def test_errors_of_the_host_framework_are_no_gate(code: str, tmp_path: Path) -> None:
-    """While it collects, and after the tests: in a line, and the file says so."""
+    """Report them in a line and in the file, while it collects and after the tests."""
     for hook in ("pytest_collection_finish", "pytest_sessionfinish", "pytest_terminal_summary"):
         (tmp_path / f"{hook}_fails.py").write_text(f"def {hook}():\n    {code}\n")
         words = ["-p", f"{hook}_fails", "--collect-only", "-q", f"--junitxml={tmp_path}/x.xml"]
@@ -236,10 +237,10 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     blocks = Counter(trial.arm for trial in trials)
     assert len(set(blocks.values())) == 1
     assert len(trials) == len({(trial.arm, trial.block) for trial in trials})
-    told = {test["name"]: test for test in json.loads(results.read_text())["benchmarks"]}
-    assert set(told) == {f"test_arm[chain-{arm}]" for arm in arms}
+    measured = {test["name"]: test for test in json.loads(results.read_text())["benchmarks"]}
+    assert set(measured) == {f"test_arm[chain-{arm}]" for arm in arms}
     for arm in arms:
-        test = told[f"test_arm[chain-{arm}]"]
+        test = measured[f"test_arm[chain-{arm}]"]
         own = [trial for trial in trials if trial.arm == arm]
         storms_s = sum(trial.storm.seconds for trial in own)
         assert storms_s < times[f"test_arm[chain-{arm}]"]

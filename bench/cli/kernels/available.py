@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define bufbench kernels list, fetch and prune: which kernels there are."""
+"""Define bufbench kernels list, fetch and prune, and provide what the other commands boot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from typer import Argument
 
-from bench.cli.options import (
-    AsJson,
-    Sources,
-    of_output,
-    of_run,
-)
-from bench.cli.output import answer_json, say
+from bench.cli.options import AsJson, Sources, of_output, of_run, refuse
+from bench.cli.output import Say, answer, say
+from bench.errors import BufbenchError, reject
 
 if TYPE_CHECKING:
-    from bench.guests.sources import Listed
+    from bench.guests.sources import Image, Listed
 
 _ROOM_FOR_ALL: Final = 120
-
-Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
+_Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
 _NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")
 _SERIES = Argument(
     help="6.12, 6.12-rt, a release, a package, ci-kernels:6.12, a JSON list.", metavar="SERIES..."
@@ -48,7 +44,7 @@ def list_kernels(
     *,
     every: Annotated[bool, _NOT_ONLY_NEWEST] = False,
     sources: Sources = None,
-    update: Update = False,
+    update: _Update = False,
     as_json: AsJson = False,
 ) -> None:
     """Show which kernels can be had, and which have been fetched.
@@ -68,7 +64,7 @@ def list_kernels(
     options = Options(say=say, sources_file=sources, update=update, every=every)
     rows = offers(labels or [], options)
     if as_json:
-        answer_json(tuple(rows))
+        answer("json", (), tuple(rows))
     else:
         _print_table(rows)
 
@@ -77,7 +73,7 @@ def fetch(
     series: Annotated[list[str], _SERIES],
     *,
     sources: Sources = None,
-    update: Update = False,
+    update: _Update = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch kernels and unpack them, so that they can be booted.
@@ -96,7 +92,7 @@ def fetch(
 
     images = provide(expand(series), Options(say=say, sources_file=sources, update=update))
     if as_json:
-        answer_json(tuple(images))
+        answer("json", (), tuple(images))
         return
     for image in images:
         typer.echo(f"{image.label}: {image.release or 'unknown release'}, {image.vmlinuz}")
@@ -113,7 +109,7 @@ def prune(*, every: Annotated[bool, _EVERYTHING] = False, as_json: AsJson = Fals
 
     lines = sources.prune(every=every)
     if as_json:
-        answer_json(Pruned(lines=tuple(lines)))
+        answer("json", (), Pruned(lines=tuple(lines)))
         return
     for line in lines:
         typer.echo(line)
@@ -145,3 +141,36 @@ def _print_table(rows: Sequence[Listed]) -> None:
         size = "" if row.download_bytes is None else f"{row.download_bytes / 1e6:.0f}"
         table.add_row(*cells, size, ", ".join(remarks))
     screen.print(table)
+
+
+def check_sources(context: typer.Context, kernels: Sequence[str]) -> None:
+    """Raise UsageError for --sources where no kernel is fetched."""
+    from bench.guests.sources import source_of
+
+    wanted = [source_of(label) for label in kernels]  # each is checked
+    none = not any(each.fetches for each in wanted)
+    refuse(context, none, "where no kernel is an archive's", "sources")
+
+
+def check_booted(kernels: Sequence[str], example: str = "/boot/vmlinuz") -> None:
+    """Raise UsageError for the host, and for kernels that would share a name."""
+    from bench.guests.sources.host import HOST
+    from bench.questions.kernels.run import check_names
+
+    reject(HOST in kernels, "host is not booted", f"name an image, like {example}")
+    check_names(kernels)
+
+
+def provided(
+    kernels: Sequence[str], sources: Path | None, say: Say, lacking: Mapping[str, object]
+) -> Iterator[tuple[str, Image | str]]:
+    """Yield each kernel with its image, or why there is none now; the ``lacking`` ones first.
+
+    These are not fetched; their reasons are given.
+    """
+    from bench.guests.sources import Options, each_or_why
+
+    yield from ((label, str(why)) for label, why in lacking.items())
+    wanted = [label for label in kernels if label not in lacking]
+    for label, image in each_or_why(wanted, Options(say=say, sources_file=sources)):
+        yield label, str(image) if isinstance(image, BufbenchError) else image

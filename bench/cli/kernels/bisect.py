@@ -4,28 +4,22 @@
 from __future__ import annotations
 
 import sys
-import time
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import psutil
 import typer
 from typer import Argument
 
-from bench.cli.options import (
-    AsFormat,
-    AsJsonForm,
-    Sources,
-    form_of,
-    of_guest,
-    of_output,
-    of_run,
-    refuse,
-)
-from bench.cli.output import answer, read_or_not, speaker
-from bench.cli.values import Time
-from bench.errors import ExitCode, GateFailed, MachineUnfit, UsageError, check_range
+from bench import paths
+from bench.cli import options
+from bench.cli.kernels.available import check_booted
+from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.output import Say, answer, speaker
+from bench.errors import ExitCode, GateFailed, MachineUnfit, check_range, clean, reject
+from bench.host import lock, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +27,6 @@ if TYPE_CHECKING:
     from bench.guests.sources import Candidate
     from bench.questions.bisect.condition import Condition
     from bench.questions.bisect.readers import Reader
-    from bench.questions.kernels.run import Say
 
 _TEST = of_run(
     "--test",
@@ -46,14 +39,9 @@ _IMAGES = of_run(
     help="Search the kernel images in this folder, ordered by release.", metavar="FOLDER"
 )
 _LIMIT = of_guest(
-    click_type=Time("s"),
-    help="Of each boot, in seconds; 120, or 600 where trials are run.",
-    show_default=False,
+    unit="s", help="Of each boot, in seconds; 120, or 600 where trials are run.", show_default=False
 )
-_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
-_EMULATE = of_guest("--emulate", help="Do not try KVM.")
 _FOLDER = of_output(help="Folder to write; results/bisect-TIME by default.")
-_RESUME = of_run("--resume", help="Go on with what lies in --output.")
 _DRY_RUN = of_run("--dry-run", help="List the kernels and the most boots; boot nothing.")
 _BASELINE = of_run(help="JSON of kernels exact: what the test compares with.", metavar="FILE")
 _CALLS_S: Final = 120.0
@@ -68,13 +56,12 @@ def command(
     test: Annotated[str, _TEST],
     images: Annotated[Path | None, _IMAGES] = None,
     time_limit: Annotated[float | None, _LIMIT] = None,
-    append: Annotated[list[str] | None, _APPEND] = None,
-    emulate: Annotated[bool, _EMULATE] = False,
-    sources: Sources = None,
-    resume: Annotated[bool, _RESUME] = False,
+    append: options.Append = None,
+    emulate: options.Emulate = False,
+    sources: options.Sources = None,
+    resume: Annotated[bool, of_run("--resume", help="Go on with what lies in --output.")] = False,
     dry_run: Annotated[bool, _DRY_RUN] = False,
-    form: AsFormat = "text",
-    as_json: AsJsonForm = False,
+    form: options.AsFormat = "text",
     output: Annotated[Path | None, _FOLDER] = None,
 ) -> None:
     """Find the first kernel on which a test fails, between a good one and a bad one.
@@ -90,7 +77,6 @@ def command(
 
     Example: bufbench kernels bisect good bad --images ./builds --test all=same --dry-run
     """
-    from bench import paths
     from bench.guests import images as folders
     from bench.guests import sources as known
     from bench.questions.bisect import condition, run, state
@@ -99,12 +85,9 @@ def command(
     from bench.questions.kernels.run import check_place, new_folder
 
     asked = condition.parse(test)
-    form = form_of(form, as_json)
-    if resume and output is None:
-        raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
-    if images is not None:
-        refuse(context, "where no kernel is fetched", "sources")
-    tell = speaker(time.monotonic())
+    options.need_output(resume, output)
+    refuse(context, images is not None, "where no kernel is fetched", "sources")
+    tell = speaker()
     reader = _reader(context, asked, time_limit, append or [], tell, label=good, emulate=emulate)
     candidates: Sequence[Candidate] = (
         known.between(good, bad, known.Options(say=tell, sources_file=sources))
@@ -117,16 +100,11 @@ def command(
         return
     folder = output or new_folder(paths.RESULTS, "bisect")
     check_place(folder)
-    with ExitStack() as stack:
-        if not asked.exact:
-            from bench.host import lock
-
-            stack.enter_context(lock.held())
+    with lock.held() if not asked.exact else nullcontext():
         notes = state.opened(folder, reader.setup, resume=resume)
         tell(f"{title(study)}; results: {folder}")
         study = run.bisect(candidates, asked, run.Booter(reader, notes, tell))
-    with read_or_not():
-        answer(form, [document(study)], output=folder / "report.html" if form == "html" else None)
+    answer(form, [document(study)], page=folder / "report.html")
     if study.outcome is Outcome.END_UNKNOWN:
         raise MachineUnfit(title(study), remedy="choose another end")
     if study.outcome is not Outcome.FOUND:
@@ -140,9 +118,9 @@ def step(
     test: Annotated[str, _TEST],
     baseline: Annotated[Path | None, _BASELINE] = None,
     time_limit: Annotated[float | None, _LIMIT] = None,
-    append: Annotated[list[str] | None, _APPEND] = None,
-    emulate: Annotated[bool, _EMULATE] = False,
-    sources: Sources = None,
+    append: options.Append = None,
+    emulate: options.Emulate = False,
+    sources: options.Sources = None,
 ) -> None:
     """Judge one kernel by a test, for git bisect run.
 
@@ -154,43 +132,31 @@ def step(
 
     Example: bufbench kernels bisect-step ./bzImage --test all:+0 --baseline yesterday.json
     """
-    from bench.errors import clean
     from bench.guests.sources import Options, provide, source_of
-    from bench.guests.sources.host import HOST
-    from bench.host import scratch
     from bench.questions.bisect import condition, readings, run, state
     from bench.questions.bisect.search import Verdict
     from bench.questions.exact import study
 
     asked = condition.parse(test)
-    if kernel == HOST:
-        raise UsageError("host is not booted", remedy="name an image, like ./bzImage")
-    if not source_of(kernel).fetches:
-        refuse(context, "where no kernel is fetched", "sources")
-    if asked.relative and not asked.exact:
-        raise UsageError(f"{asked.text} has no baseline", remedy="name a limit: perfbuf:causal:9")
-    if asked.relative and baseline is None:
-        raise UsageError(f"{asked.text} compares with nothing", remedy="add --baseline FILE")
-    if baseline is not None and not asked.relative:
-        raise UsageError(
-            f"--baseline has no effect on {asked.text}", remedy="test CALL:+N or CALL=same"
-        )
-    tell = speaker(time.monotonic())
+    check_booted([kernel], example="./bzImage")
+    refuse(context, not source_of(kernel).fetches, "where no kernel is fetched", "sources")
+    name, given = asked.text, baseline is not None
+    no_count = asked.relative and not asked.exact
+    reject(no_count, f"{name} has no baseline", "name a limit: perfbuf:causal:9")
+    reject(asked.relative and not given, f"{name} compares with nothing", "add --baseline FILE")
+    idle = given and not asked.relative
+    reject(idle, f"--baseline has no effect on {name}", "test CALL:+N or CALL=same")
+    tell = speaker()
     reader = _reader(context, asked, time_limit, append or [], tell, label=kernel, emulate=emulate)
     good: tuple[readings.Reading, ...] = ()
     if baseline is not None:
         counted = study.read(baseline).kernels
         base = next((each for each in counted if each.label == kernel), counted[0])
         good = tuple(readings.of_calls(base))
-        if not asked.of(good):
-            raise UsageError(f"{baseline} has no count of {asked.what} on {base.label}")
+        none = f"{baseline} has no count of {asked.what} on {base.label}"
+        reject(not asked.of(good), none)
     (image,) = provide([kernel], Options(say=tell, sources_file=sources))
-    with ExitStack() as stack:
-        if not asked.exact:
-            from bench.host import lock
-
-            stack.enter_context(lock.held())
-        folder = stack.enter_context(scratch.folder())
+    with lock.held() if not asked.exact else nullcontext(), scratch.folder() as folder:
         notes = state.opened(folder, reader.setup, resume=False)
         judged = run.step(image, asked, run.Booter(reader, notes, tell), good)
     numbers = readings.in_short(judged.readings)
@@ -211,16 +177,15 @@ def _reader(
     emulate: bool,
 ) -> Reader:
     """Return what boots kernels for this test; MachineUnfit without what that takes."""
-    import psutil
-
     from bench.guests import boot
     from bench.guests.reproducible import machine_named
     from bench.questions.bisect.readers import Calls, Trials
 
     limit_s = time_limit if time_limit is not None else _CALLS_S if asked.exact else _TRIALS_S
     check_range("--time-limit", limit_s, 1 if asked.exact else 10, 86_400)
+    why = "where instructions are counted, which is emulated"
+    refuse(context, asked.exact, why, "emulate")
     if asked.exact:
-        refuse(context, "where instructions are counted, which is emulated", "emulate")
         machine = machine_named(label)
         machine.qemu()
         return Calls(time_limit_s=limit_s, append=tuple(append), machine=machine)

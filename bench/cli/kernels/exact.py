@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,34 +11,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument
 
-from bench.cli.options import (
-    AsFormat,
-    AsJsonForm,
-    Sources,
-    form_of,
-    of_guest,
-    of_output,
-    of_run,
-    refuse,
-)
-from bench.cli.output import answer, read_or_not, say, speaker, writable
-from bench.cli.report import refuse_text_file
-from bench.cli.values import Time
-from bench.errors import BufbenchError, MachineUnfit, UsageError, check_range
+from bench.cli import options
+from bench.cli.kernels.available import check_booted, check_sources, provided
+from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.output import Say, answer, say, speaker, writable
+from bench.errors import MachineUnfit, reject
+from bench.host import ownership, scratch
 
 if TYPE_CHECKING:
     from bench.guests.sources import Image
     from bench.questions.exact.study import KernelCount, Study
-    from bench.questions.kernels.run import Say
 
 _KERNELS = Argument(
     help="6.12, 6.12-arm64, ./bzImage, ci-kernels:6.12, oci:./FOLDER:TAG, a JSON list ...",
     metavar="KERNEL...",
     show_default=False,
 )
-_JOBS = of_run(help="Guests at a time; as many as CPUs by default.", show_default=False)
-_LIMIT = of_guest(click_type=Time("s"), help="Of each boot, in seconds.")
-_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
+_JOBS = of_run(
+    within=(1, 64), help="Guests at a time; as many as CPUs by default.", show_default=False
+)
+_LIMIT = of_guest(unit="s", within=(1, 86_400), help="Of each boot, in seconds.")
 _GATES = of_output(
     "--fail-on",
     help="Exit 1 where a call takes more instructions than on the first kernel, or in --baseline: "
@@ -49,7 +40,8 @@ _GATES = of_output(
 _BASELINE = of_run(help="JSON of an earlier one, to compare with.", metavar="FILE")
 _FROM = of_run("--from", help="Boot nothing, show this JSON of an earlier one.", metavar="FILE")
 _KEEP = of_output(help="Keep what the guests wrote in this folder.", metavar="FOLDER")
-_OUTPUT = of_output(help="File to write.", metavar="FILE")
+_OUTPUT = of_output("--output", help="File to write.", metavar="FILE")
+_BOOTING = ("jobs", "time_limit", "append", "keep", "sources")
 
 
 def command(
@@ -58,14 +50,13 @@ def command(
     *,
     jobs: Annotated[int | None, _JOBS] = None,
     time_limit: Annotated[float, _LIMIT] = 120.0,
-    append: Annotated[list[str] | None, _APPEND] = None,
+    append: options.Append = None,
     fail_on: Annotated[list[str] | None, _GATES] = None,
     baseline: Annotated[Path | None, _BASELINE] = None,
-    form: AsFormat = "text",
-    as_json: AsJsonForm = False,
-    output: Annotated[Path | None, _OUTPUT] = None,
+    form: options.AsFormat = "text",
+    target: Annotated[Path | None, _OUTPUT] = None,
     keep: Annotated[Path | None, _KEEP] = None,
-    sources: Sources = None,
+    sources: options.Sources = None,
     earlier: Annotated[Path | None, _FROM] = None,
 ) -> None:
     """Count the instructions of each call that writes a record, on each kernel.
@@ -91,27 +82,20 @@ def command(
 
     kernels = expand(kernels or [])
     gates = gate.parse(*fail_on or [])
-    form = form_of(form, as_json)
-    refuse_text_file(form, output)
-    if baseline is not None and not gates:
-        raise UsageError("--baseline is for gates", remedy="add --fail-on all:+0")
+    reject(baseline and not gates, "--baseline is for gates", "add --fail-on all:+0")
     base = study.read(baseline) if baseline is not None else None
+    refuse(context, earlier is not None, "where nothing is booted", *_BOOTING)
     if earlier is not None:
-        names = ("jobs", "time_limit", "append", "keep", "sources")
-        refuse(context, "where nothing is booted", *names)
-        if kernels:
-            raise UsageError("--from boots no kernel", remedy="leave out one of both")
+        reject(kernels, "--from boots no kernel", "leave out one of both")
         found = study.read(earlier)
     else:
-        check_range("--time-limit", time_limit, 1, 86_400)
-        check_range("--jobs", 1 if jobs is None else jobs, 1, 64)
         appended = parameters.check(append or [])
-        if gates and base is None and len(kernels) < 2:
-            raise UsageError(
-                "--fail-on compares kernels, and there is one",
-                remedy="name the one to compare with first, or give --baseline",
-            )
-        tell = speaker(time.monotonic())
+        reject(
+            gates and base is None and len(kernels) < 2,
+            "--fail-on compares kernels, and there is one",
+            "name the one to compare with first, or give --baseline",
+        )
+        tell = speaker()
         images = _images(context, kernels, sources, tell)
         with _place(keep) as folder:
             found = run.count(
@@ -122,8 +106,7 @@ def command(
                 append=appended,
                 say=tell,
             )
-    with read_or_not():
-        answer(form, [document(found)], output=output)
+    answer(form, [document(found)], target=target)
     if not any(each.calls for each in found.kernels):
         first = found.kernels[0]
         raise MachineUnfit(f"no kernel was counted; {first.label}: {first.reason}")
@@ -151,33 +134,22 @@ def _name_differences(base: Study, found: Study) -> None:
 def _images(
     context: typer.Context, kernels: Sequence[str], sources: Path | None, tell: Say
 ) -> list[Image | KernelCount]:
-    """Provide an image for each kernel; one that cannot be fetched now has its row."""
-    from bench.guests.sources import Options, each_or_why, source_of
-    from bench.guests.sources.host import HOST
+    """Provide an image for each kernel; one that cannot be had now has its row."""
     from bench.questions.exact.study import KernelCount
-    from bench.questions.kernels.run import check_names
 
-    if not kernels:
-        raise UsageError("no kernel is named", remedy="name some: bufbench kernels exact 6.1 6.12")
-    if HOST in kernels:
-        raise UsageError("host is not booted", remedy="name an image, like /boot/vmlinuz")
-    check_names(kernels)
-    if not any(source_of(label).fetches for label in kernels):
-        refuse(context, "where no kernel is an archive's", "sources")
+    reject(not kernels, "no kernel is named", "name some: bufbench kernels exact 6.1 6.12")
+    check_booted(kernels)
+    check_sources(context, kernels)
     lacking = dict(_without_qemu(kernels))  # before anything is fetched
     if len(lacking) == len(kernels):
         raise lacking[kernels[0]]
-    options = Options(say=tell, sources_file=sources)
-    wanted = [label for label in kernels if label not in lacking]
-    found = {**dict(each_or_why(wanted, options)), **lacking}
+    found = dict(provided(kernels, sources, tell, lacking))
     rows: list[Image | KernelCount] = []
     for label in kernels:
         image = found[label]
-        if isinstance(image, BufbenchError):
-            rows.append(KernelCount(label=label, reason=str(image)))
+        if isinstance(image, str):
             tell(f"{label}: {image}")
-        else:
-            rows.append(image)
+        rows.append(KernelCount(label=label, reason=image) if isinstance(image, str) else image)
     return rows
 
 
@@ -198,8 +170,6 @@ def _without_qemu(kernels: Sequence[str]) -> Iterator[tuple[str, MachineUnfit]]:
 @contextmanager
 def _place(keep: Path | None) -> Iterator[Path]:
     """Give a folder for what guests write: a temporary one, unless it is to be kept."""
-    from bench.host import ownership, scratch
-
     if keep is None:
         with scratch.folder() as folder:
             yield folder
@@ -207,6 +177,5 @@ def _place(keep: Path | None) -> Iterator[Path]:
     with writable(keep):
         ownership.make_folder(keep)
         held = any(keep.iterdir())
-    if held:
-        raise UsageError(f"{keep} is not empty", remedy="choose another with --keep")
+    reject(held, f"{keep} is not empty", "choose another with --keep")
     yield keep.resolve()

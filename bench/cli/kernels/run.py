@@ -1,49 +1,44 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define bufbench kernels run."""
+"""Define bufbench kernels run and report."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import click
+import psutil
 import typer
 from typer import Argument
 
-from bench.cli.kernels import counted
-from bench.cli.kernels.report import show
-from bench.cli.options import (
-    AsJson,
-    DryRun,
-    Seed,
-    Sources,
-    of_guest,
-    of_output,
-    of_run,
-    refuse,
-)
-from bench.cli.output import read_or_not, speaker, write
-from bench.cli.values import Size, Time
-from bench.errors import MachineUnfit, UsageError, check_range
+from bench import paths
+from bench.cli import options
+from bench.cli.kernels.available import check_booted, check_sources, provided
+from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.output import Say, answer, name_faults, page_in, speaker, write
+from bench.errors import GateFailed, MachineUnfit, check_range, clean, reject
+from bench.host import lock, ownership
 
 if TYPE_CHECKING:
     from bench.guests.boot import Accelerator
     from bench.guests.sources import Image
-    from bench.questions.kernels.run import Request, Say
+    from bench.questions.kernels.run import Request
+    from bench.questions.kernels.seeds import Request as Samples
 
-_MEMORY = of_guest(click_type=Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually.")
-_LIMIT = of_guest(
-    click_type=Time("s"), help="Of each guest, in seconds; it measures for half of it."
+_MEMORY = of_guest(
+    click_type=options.Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually."
 )
-_APPEND = of_guest(help="Kernel parameter, like preempt=full; repeatable.")
-_SPEEDS = (("emulated", 800.0), ("a slow kernel emulated, such as rt", 150.0))
+_LIMIT = of_guest(
+    unit="s", within=(10, 86_400), help="Of each guest, in seconds; it measures for half of it."
+)
+_SPEEDS: Final = (("emulated", 800.0), ("a slow kernel emulated, such as rt", 150.0))
+_COUNTED_CPUS: Final = 2  # with one, no order of two CPUs can be violated
+_GUESTS_ONLY: Final = ("cpus", "memory", "jobs", "append", "accelerator", "emulate")
 _FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
-_CPUS = of_guest(help="Of each guest; all, up to 4.")
-_JOBS = of_run(help="Guests at a time; 1, of reproducible ones as many as CPUs.")
+_JOBS = of_run(within=(1, 64), help="Guests at a time; 1, of reproducible ones as many as CPUs.")
 _ACCELERATOR = of_guest(
     click_type=click.Choice(("kvm", "emulated")), help="Take this; else KVM where it works."
 )
@@ -51,7 +46,9 @@ _REPRODUCIBLE = of_run(
     "--reproducible",
     help="Count instructions in guests that come out the same, to the byte, on any machine.",
 )
-_SEEDS = of_run(help="Reproducible guests of each kernel, one sample each; 8 make verdicts.")
+_SEEDS = of_run(
+    within=(1, 1_000), help="Reproducible guests of each kernel, one sample each; 8 make verdicts."
+)
 _RESUME = of_run("--resume", help="Leave out the kernels that --output is done with.")
 
 
@@ -61,21 +58,21 @@ def command(
         list[str], Argument(help="6.12, 6.12-rt, ./bzImage, ci-kernels:6.12, host, a JSON list ...")
     ],
     *,
-    cpus: Annotated[int | None, _CPUS] = None,
+    cpus: Annotated[int | None, of_guest(help="Of each guest; all, up to 4.")] = None,
     memory: Annotated[int | None, _MEMORY] = None,
     time_limit: Annotated[float, _LIMIT] = 600.0,
     jobs: Annotated[int | None, _JOBS] = None,
-    append: Annotated[list[str] | None, _APPEND] = None,
+    append: options.Append = None,
     accelerator: Annotated[str | None, _ACCELERATOR] = None,
-    emulate: Annotated[bool, of_guest("--emulate", help="Do not try KVM.")] = False,
+    emulate: options.Emulate = False,
     reproducible: Annotated[bool, _REPRODUCIBLE] = False,
     seeds: Annotated[int, _SEEDS] = 8,
-    seed: Seed = 1,
+    seed: options.Seed = 1,
     output: Annotated[Path | None, _FOLDER] = None,
     resume: Annotated[bool, _RESUME] = False,
-    sources: Sources = None,
-    as_json: AsJson = False,
-    dry_run: DryRun = False,
+    sources: options.Sources = None,
+    as_json: options.AsJson = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Measure each kernel in a guest of its own, and report on all of them.
 
@@ -86,27 +83,20 @@ def command(
 
     Example: bufbench kernels run --reproducible 6.1 7.3
     """
-    import psutil
-
-    from bench import paths
     from bench.guests import boot, lists, parameters
     from bench.guests.reproducible import fitting
-    from bench.host import ownership
     from bench.questions.kernels import run as kernels_run
     from bench.questions.kernels import seeds as sampled
 
     kernels = lists.expand(kernels)
-    _check(context, kernels, accelerator, emulate=emulate, reproducible=reproducible)
-    if resume and output is None:
-        raise UsageError("--resume needs the folder to go on with", remedy="add --output FOLDER")
-    check_range("--time-limit", time_limit, 10, 86_400)
+    _check(context, kernels)
+    options.need_output(resume, output)
     memory_mib = None if memory is None else memory >> 20
     if jobs is None:
         jobs = fitting(max(1, memory_mib or boot.USUAL_MIB)) if reproducible else 1
-    check_range("--jobs", jobs, 1, 64)
     folder = output or kernels_run.new_folder(paths.RESULTS)
     guest = boot.fitting(
-        cpus=counted.CPUS if reproducible and cpus is None else cpus,
+        cpus=_COUNTED_CPUS if reproducible and cpus is None else cpus,
         memory_mib=memory_mib,
         jobs=jobs,
         available_mib=psutil.virtual_memory().available >> 20,
@@ -115,13 +105,11 @@ def command(
     chosen = tuple(range(seed, seed + seeds))
     samples = sampled.Request(folder=folder, guest=guest, jobs=jobs, seeds=chosen)
     if dry_run:
-        if reproducible:
-            counted.show_plan(kernels, samples, as_json=as_json)
-        else:
-            _show(kernels, guest.cpus, jobs=jobs, time_limit_s=time_limit, as_json=as_json)
+        show = _show_counted if reproducible else _show_timed
+        show(kernels, samples, as_json=as_json)
         return
     kernels_run.check_place(folder)
-    say = speaker(time.monotonic())
+    say = speaker()
     pending = kernels_run.pending(folder, kernels)
     left = pending if resume else kernels
     kernels_run.check_free(folder, left, resume=resume)
@@ -144,30 +132,27 @@ def command(
     _conclude(folder, "json" if as_json else "text")
 
 
-def _check(
-    context: typer.Context,
-    kernels: Sequence[str],
-    accelerator: str | None,
-    *,
-    emulate: bool,
-    reproducible: bool,
-) -> None:
-    """Raise UsageError for options that contradict each other, or have no effect."""
-    from bench.guests.sources import source_of
+def _check(context: typer.Context, kernels: Sequence[str]) -> None:
+    """Raise UsageError for options that contradict each other, or have no effect.
+
+    MachineUnfit without the QEMU that reproducible guests take.
+    """
+    from bench.guests import machines
     from bench.guests.sources.host import HOST
 
-    wanted = [source_of(label) for label in kernels]
-    if emulate and accelerator == "kvm":
-        raise UsageError("--emulate contradicts --accelerator kvm", remedy="leave one out")
+    check_sources(context, kernels)
+    given = context.params
+    kvm, reproducible = given["accelerator"] == "kvm", given["reproducible"]
+    reject(given["emulate"] and kvm, "--emulate contradicts --accelerator kvm", "leave one out")
+    counts = "--reproducible counts instructions, which KVM cannot"
+    reject(reproducible and kvm, counts, "leave out --accelerator kvm")
+    refuse(context, not reproducible, "without --reproducible", "seeds")
+    refuse(context, set(kernels) == {HOST}, "where no guest is run", *_GUESTS_ONLY)
     if reproducible:
-        counted.check(context, kernels, accelerator)
-    else:
-        refuse(context, "without --reproducible", "seeds")
-    if set(kernels) == {HOST}:
-        guests_only = ("cpus", "memory", "jobs", "append", "accelerator", "emulate")
-        refuse(context, "where no guest is run", *guests_only)
-    if not any(each.fetches for each in wanted):
-        refuse(context, "where no kernel is an archive's", "sources")
+        check_booted(kernels)
+        check_range("--seed", given["seed"], 0, 1 << 62)
+        if not given["dry_run"]:
+            machines.usual().qemu()  # before anything is fetched
 
 
 def _run(
@@ -180,7 +165,6 @@ def _run(
     """Run the guests, by KVM where it works unless ``accelerator`` says so, then the host."""
     from bench.guests import boot
     from bench.guests.sources.host import HOST
-    from bench.host import lock
     from bench.questions.kernels import run as kernels_run
 
     def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
@@ -204,23 +188,22 @@ def _run(
         run_in(boot.EMULATION, host)  # takes the lock itself
 
 
-def _show(
-    kernels: Sequence[str], cpus: int, *, jobs: int, time_limit_s: float, as_json: bool
-) -> None:
+def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:
     """Print what each guest runs; how fast it is, is measured in it."""
     from bench.cli import dry_run
     from bench.plan.duration import nominal_rate_per_s
     from bench.questions.kernels import profile, schedule
     from bench.questions.kernels.run import MEASURING_SHARE
 
-    rate_per_s = nominal_rate_per_s(profile.calibration(cpus).arms[0].config.storm)
-    setting = profile.Setting(rate_per_s=rate_per_s, cpus=cpus)
-    measuring_s = time_limit_s * MEASURING_SHARE
+    guest = request.guest
+    rate_per_s = nominal_rate_per_s(profile.calibration(guest.cpus).arms[0].config.storm)
+    setting = profile.Setting(rate_per_s=rate_per_s, cpus=guest.cpus)
+    measuring_s = guest.time_limit_s * MEASURING_SHARE
     dry_run.show(
         profile.experiments(setting),
         as_json=as_json,
         times=len(kernels),
-        at_most_s=-(-len(kernels) // jobs) * time_limit_s,
+        at_most_s=-(-len(kernels) // request.jobs) * guest.time_limit_s,
         notes=[
             f"On each of {', '.join(kernels)}, besides booting and fetching.",
             "The time is that of a guest with KVM; an emulated one takes longer.",
@@ -235,22 +218,44 @@ def _show(
     )
 
 
+def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:
+    """Print what each kernel's reproducible guests run."""
+    from bench.cli import dry_run
+    from bench.questions.kernels.sample import experiments
+    from bench.questions.transports.profiles import TRANSPORTS
+
+    seeds = len(request.seeds)
+    turns = -(-(seeds + 1) // request.jobs)
+    of_guests = (
+        f"On each of {', '.join(kernels)}: a guest, and a block, for each of {seeds} "
+        "seeds; the first once more."
+    )
+    of_this_machine = (
+        "The time is the guests' own, in instructions. A guest takes about a minute of this "
+        f"machine's, and {request.jobs} run at a time: {turns} minutes a kernel."
+    )
+    dry_run.show(
+        experiments(request.guest.cpus, TRANSPORTS, seeds),
+        as_json=as_json,
+        times=len(kernels),
+        at_most_s=len(kernels) * turns * request.guest.time_limit_s,
+        notes=[of_guests, of_this_machine],
+    )
+
+
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
-    """Provide an image for each kernel; one that cannot be fetched now has its row."""
+    """Provide an image for each kernel; one that cannot be had now has its row."""
     from bench.guests import boot
-    from bench.guests.sources import Image, Options, each_or_why
     from bench.questions.kernels import run as kernels_run
 
     found: list[Image] = []
     foreign = {label: reason for label in kernels if (reason := boot.why_foreign(label))}
-    options = Options(say=say, sources_file=sources)
-    own = [label for label in kernels if label not in foreign]
-    for label, image in (*foreign.items(), *each_or_why(own, options)):
-        why = boot.why_foreign(label, image) if isinstance(image, Image) else str(image)
-        if isinstance(image, Image) and not why:
-            found.append(image)
-        else:
+    for label, image in provided(kernels, sources, say, foreign):
+        why = image if isinstance(image, str) else boot.why_foreign(label, image)
+        if isinstance(image, str) or why:
             kernels_run.not_fetched(folder, label, why, say)
+        else:
+            found.append(image)
     return found
 
 
@@ -264,13 +269,13 @@ def _conclude(folder: Path, form: str) -> None:
 
     entries = read_matrix([folder])
     matrix = compare(entries)
-    with read_or_not():
-        show(matrix, form, None, folder)
+    found = document(matrix)
+    answer(form, [found])
     try:
-        page = write(folder / "report.html", renderers.find("html")(document(matrix)))
-        print(f"page: {page}", file=sys.stderr)
+        page = f"{write(folder / 'report.html', renderers.find('html')(found))}"
     except MachineUnfit as lack:
-        print(f"page: none, {lack}", file=sys.stderr)
+        page = f"none, {lack}"
+    print(f"page: {page}", file=sys.stderr)
     gates.check((), [trial for entry in entries for trial in entry.content.trials])
     if not any(trial.ledger for row in matrix.rows for trial in row.trials):
         first = matrix.rows[0]
@@ -278,3 +283,44 @@ def _conclude(folder: Path, form: str) -> None:
             f"no kernel gave a result; {first.label} {first.status}: {first.reason}",
             remedy=f"see the logs in {folder}",
         )
+
+
+_REPORT = of_output("--output", help="File to write; html: report.html beside the journals.")
+_MISSING = of_output("--fail-on-missing", help="Exit 1 if a kernel left no result.")
+_PLACES = Argument(help="Folders of journals, or journals.", metavar="DIR...")
+
+
+def report(
+    places: Annotated[list[Path], _PLACES],
+    *,
+    form: options.AsFormat = "text",
+    full: options.Full = False,
+    target: Annotated[Path | None, _REPORT] = None,
+    fail_on: options.Gates = None,
+    fail_on_missing: Annotated[bool, _MISSING] = False,
+) -> None:
+    """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
+
+    Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
+    kernel each from the jobs of a CI system. A kernel without a result keeps its row, with why.
+    Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
+
+    Example: bufbench kernels report results/kernels-20261122-101500 --format html
+    """
+    from bench.campaign import gates
+    from bench.questions.kernels.document import document
+    from bench.questions.kernels.folders import read_matrix
+    from bench.questions.kernels.matrix import compare
+    from bench.questions.kernels.outcome import Status
+
+    checks = gates.parse(*fail_on or [])
+    matrix = compare(read_matrix(places))
+    name_faults(matrix.faults, matrix.repeated)
+    found = document(matrix, checks)
+    answer(form, [found], target=target, page=page_in(places[0]), full=full)
+    missing = [
+        clean(row.label) for row in matrix.rows if row.result is None or row.status != Status.DONE
+    ]
+    if fail_on_missing and missing:
+        raise GateFailed(f"no whole result of {', '.join(missing)}")
+    gates.check_each(checks, {clean(row.label): row.trials for row in matrix.rows})

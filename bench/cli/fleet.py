@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench fleet: certificates, scheduler, worker, run, report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+from typer import Argument
+
+from bench import paths
+from bench.amounts import counted
+from bench.cli.options import AsFormat, Full, group, of_output, of_run, refuse
+from bench.cli.output import answer, read, read_or_not, say, writable
+from bench.errors import ExitCode, MachineUnfit, NotBalanced, reject
+from bench.fleet import address, engine
+from bench.fleet.address import Address
+from bench.fleet.plan import CLAIMS, KERNELS, PROFILES, Plan, check_only, fits_a_file, options_of
+
+if TYPE_CHECKING:
+    from bench.fleet.folder import Folder
+    from bench.fleet.roster import Roster
+    from bench.questions.fleet.judge import Measured
+
+_Certificates = Annotated[
+    Path | None,
+    of_run(
+        "--certificates",
+        help="Folder of the certificates; required off loopback.",
+        metavar="FOLDER",
+    ),
+]
+
+
+def _certificates(
+    folder: Annotated[Path, Argument(help="Folder to write.")],
+    *,
+    days: Annotated[int, of_output(within=(1, 3650), help="How long they hold.")] = 365,
+) -> None:
+    """Make an authority, and certificates of scheduler, workers and clients.
+
+    A machine needs ca.pem and the two files of what runs there: worker.pem and worker-key.pem.
+    Keep ca-key.pem on a machine that runs neither: any of the keys allows code to be run as root
+    on every worker.
+
+    Example: bufbench fleet certificates ~/fleet
+    """
+    engine.require()
+    from bench.fleet.certificates import make
+
+    with writable(folder):
+        made = make(folder, days=days)
+    print(*made, sep="\n")
+
+
+def _joining(text: str, certificates: Path | None, role: str) -> tuple[Address, Any]:
+    """Return an address, and Dask's security of a role: None without certificates.
+
+    UsageError for an address that takes certificates, without them.
+    """
+    where = address.parse(text)
+    where.require_tls_off_loopback(tls=certificates is not None)
+    engine.require()
+    from bench.fleet.certificates import Role, security
+
+    return where, None if certificates is None else security(certificates, Role(role))
+
+
+_BIND = of_run(help="Where to listen, like 10.0.0.1 or [::1]:8786.", metavar="ADDRESS")
+
+
+def _scheduler(
+    *, bind: Annotated[str, _BIND] = "127.0.0.1:8786", certificates: _Certificates = None
+) -> None:
+    """Start Dask's scheduler, for fleet worker and fleet run; Ctrl-C ends it.
+
+    On loopback by default. Elsewhere it takes --certificates, and so do all who join: a scheduler
+    hands code to its workers. Its dashboard listens on loopback alone.
+
+    Exit code 2 if it would listen off loopback without certificates, 3 if it cannot listen.
+
+    Example: bufbench fleet scheduler --bind 10.0.0.1 --certificates ~/fleet
+    """
+    where, security = _joining(bind, certificates, "scheduler")
+    from bench.fleet.scheduler import serve
+
+    serve(where, security=security, say=say)
+
+
+_NAME = of_run(help="Of this machine in the fleet; its host name by default.")
+_SPOOL = of_output(
+    help="Folder of journals until they are fetched; results/fleet-worker by default.",
+    metavar="FOLDER",
+)
+
+
+def _worker(
+    scheduler: Annotated[str, Argument(help="Its address, like 10.0.0.1:8786.")],
+    *,
+    name: Annotated[str, _NAME] = "",
+    spool: Annotated[Path | None, _SPOOL] = None,
+    certificates: _Certificates = None,
+) -> None:
+    """Measure on this machine what fleet run sends, one plan at a time.
+
+    Each measurement takes the machine's lock, and waits for it. A journal is kept here until it
+    has been fetched: a plan that was run to its end is not run again. A scheduler that goes away
+    is waited for. Ctrl-C ends the worker and what it runs.
+
+    Exit code 2 if the scheduler is off loopback and there are no certificates, 3 if none is there.
+
+    Example: bufbench fleet worker 10.0.0.1 --certificates ~/fleet
+    """
+    called = name or os.uname().nodename
+    odd = f"a machine cannot be called {called!r}"
+    reject(not fits_a_file(called), odd, "take letters, digits, . _ - in --name")
+    where, security = _joining(scheduler, certificates, "worker")
+    from bench.fleet.spool import Spool
+    from bench.fleet.worker import serve
+
+    place = spool or paths.RESULTS / "fleet-worker"
+    with writable(place):
+        kept = Spool(place.absolute())
+    serve(where, name=called, spool=kept, security=security, say=say)
+
+
+_SCHEDULER = of_run(help="Its address, like 10.0.0.1:8786.", metavar="ADDRESS")
+_LOCAL = of_run("--local", help="This machine alone: a scheduler and a worker in the process.")
+_PROFILE = of_run(click_type=click.Choice(PROFILES), help="What each machine runs.")
+_SET = of_run(
+    "--set", help="Option of run, claims or kernels run; repeatable.", metavar="NAME=VALUE"
+)
+_ONLY = of_run(help="Of --profile claims or kernels, this one; repeatable.", metavar="ID")
+_MACHINE = of_run(help="Just this machine, by name; repeatable.", metavar="NAME")
+_MACHINES = of_run(within=(1, 10_000), help="Wait a minute for so many machines.", metavar="N")
+_RESUME = of_run("--resume", help="Go on with --output: leave out the machines that are done.")
+
+
+def _run(
+    context: typer.Context,
+    *,
+    output: Annotated[Path, of_output(help="Folder of the journals.", metavar="FOLDER")],
+    scheduler: Annotated[str, _SCHEDULER] = "",
+    local: Annotated[bool, _LOCAL] = False,
+    certificates: _Certificates = None,
+    profile: Annotated[str | None, _PROFILE] = None,
+    only: Annotated[list[str] | None, _ONLY] = None,
+    options: Annotated[list[str] | None, _SET] = None,
+    machine: Annotated[list[str] | None, _MACHINE] = None,
+    machines: Annotated[int, _MACHINES] = 1,
+    resume: Annotated[bool, _RESUME] = False,
+) -> None:
+    """Run a profile on each machine that works for the scheduler; write its journal as it comes.
+
+    A machine that is lost costs its task, which is tried again when it is back, or on another of
+    its type. Workers keep what was not fetched: after Ctrl-C, or without a scheduler, go on with
+    --resume. fleet.json in the folder has a row for each machine, with why there is no journal.
+
+    Exit code 0, 2 on wrong usage, 3 where the scheduler or a machine gave nothing, 4 if a trial
+    did not balance.
+
+    Example: bufbench fleet run --scheduler 10.0.0.1 --certificates tls --profile quick --output out
+
+    Example: bufbench fleet run --local --set workload=pingpong --set blocks=8 --output results/one
+    """
+    from bench.fleet.folder import Folder
+
+    reject(bool(scheduler) == local, "take either --scheduler ADDRESS or --local")
+    refuse(context, local, "with --local", "certificates", "machine", "machines")
+    several = profile in (CLAIMS, KERNELS)
+    refuse(context, not several, "without --profile claims or kernels", "only")
+    nothing = profile is None and not options
+    reject(nothing, "there is nothing to run", "add --profile quick")
+    check_only(profile, only or ())
+    plan = Plan(id="", profile=profile, only=tuple(only or ()), options=options_of(options or []))
+    where, security = None, None
+    if local:
+        engine.require()
+    else:
+        where, security = _joining(scheduler, certificates, "client")
+    from bench.fleet import collect, view
+    from bench.fleet.roster import Roster
+
+    roster = Roster(frozenset(machine or ()))
+    folder, done = Folder.opened(output, plan, resume=resume)
+    roster.rows.update((row.name, row) for row in done)
+    if where is None:
+        joining = collect.local(os.uname().nodename, output.absolute() / ".worker")
+    else:
+        joining = collect.connected(where, security)
+    with joining as client:
+        _name_dashboard(collect.dashboard_port(client), where)
+        with view.shown() as show:
+            collect.collect(client, folder, roster, machines=machines, show=show)
+    _conclude(folder, roster, machines)
+
+
+def _name_dashboard(port: int | None, where: Address | None) -> None:
+    """Print the address of Dask's dashboard, which listens on the scheduler's loopback."""
+    if port is None:
+        return
+    link = f"http://127.0.0.1:{port}/status"
+    if where is not None and not where.loopback:
+        link += f" after: ssh -L {port}:127.0.0.1:{port} {where.host}"
+    say(f"Dask's dashboard: {link}")
+
+
+def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
+    """Print what became of each machine, a line each; raise where that is not all well."""
+    from bench.fleet.roster import State
+    from bench.fleet.view import doing
+
+    rows = sorted(roster.rows.values(), key=lambda row: row.name)
+    with read_or_not():
+        for row in rows:
+            done = row.state is State.DONE
+            print(folder.journal(row.name) if done else f"{row.name}: {doing(row)}")
+    if len(rows) < machines:
+        raise MachineUnfit(
+            f"{len(rows)} of {counted(machines, 'machine')} came",
+            remedy="start bufbench fleet worker there, then go on with --resume",
+        )
+    if missing := [row for row in rows if row.state is not State.DONE]:
+        named = "; ".join(f"{row.name}: {doing(row)}" for row in missing[:5])
+        raise MachineUnfit(
+            f"{len(missing)} of {counted(len(rows), 'machine')} gave no journal: {named}"
+        )
+    if unbalanced := [row for row in rows if row.exit_code == ExitCode.NOT_BALANCED]:
+        raise NotBalanced(f"a trial did not balance on {', '.join(row.name for row in unbalanced)}")
+
+
+_FILES = Argument(help="Journals of several machines, or a folder of them.", metavar="FILE...")
+_REPORT = of_output("--output", help="File to write.", metavar="FILE")
+
+
+def _report(
+    files: Annotated[list[Path], _FILES],
+    *,
+    form: AsFormat = "text",
+    target: Annotated[Path | None, _REPORT] = None,
+    full: Full = False,
+) -> None:
+    """Judge the journals of many machines together.
+
+    Times of two machines never meet: what each machine found between its own two arms does, by a
+    random-effects meta-analysis of every number, with the interval of the mean, the scatter between
+    machines and where the next machine's value lies. Claims are counted by machine. Machines that
+    are unlike the others are named, and facts (kernel, CPUs, lock ...) that go with a difference.
+    Journals of one machine and kernel are one machine.
+
+    Of a folder, what was found of each machine is kept there (.bufbench-trials) for as long as its
+    journals are the same.
+
+    Example: bufbench fleet report results/fleet --full
+
+    Example: bufbench fleet report *.jsonl --format html --output fleet.html
+    """
+    from bench.questions.fleet.document import document
+    from bench.questions.fleet.judge import judge
+
+    machines = _machines(files)
+    alone = "these journals are of one machine and kernel"
+    reject(len(machines) < 2, alone, "use bufbench report for one")
+    answer(form, [document(judge(machines))], target=target, full=full)
+
+
+def _machines(files: list[Path]) -> list[Measured]:
+    """Return what a fleet needs of each machine; of a folder it is kept there."""
+    from bench.questions.fleet.judge import Measured, of_journals
+
+    if not any(path.is_dir() for path in files):
+        return of_journals(read(files))
+    reject(len(files) > 1, "a folder is reported alone", "name one folder, or journals")
+    from bench.questions.transports.table import require_polars
+
+    require_polars()
+    from bench.dataset.folder import by_machine
+
+    keep = "fleet", tuple[Measured, ...]
+    return by_machine(files[0], say, of_journals, keep)
+
+
+app = group(
+    """Run one plan on each machine of a fleet, by Dask, and judge what they say together.
+
+    A client of the scheduler can run code as root on its workers: off loopback all sides need
+    certificates. docs/fleet.md has more.
+
+    Example: bufbench fleet run --local --profile quick --output results/fleet
+
+    Example: bufbench fleet report results/fleet/*.jsonl
+    """,
+    {
+        "certificates": _certificates,
+        "scheduler": _scheduler,
+        "worker": _worker,
+        "run": _run,
+        "report": _report,
+    },
+)

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""bufbench size and tune: which buffer to take for a load, how large, and when it is read."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import psutil
+import typer
+
+from bench import amounts, paths
+from bench.amounts import counted
+from bench.cli import options
+from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_tracer
+from bench.cli.output import answer
+from bench.errors import MachineUnfit, reject
+from bench.linux.cpus import usable
+from bench.plan import budgets
+from bench.plan.config import TrialConfig
+from bench.plan.duration import estimate_seconds
+from bench.plan.experiments import Experiment
+from bench.questions.tune.axis import Axis
+from bench.record.layout import RECORD_BYTES
+from bench.tracer.transports import find
+
+if TYPE_CHECKING:
+    from bench.questions.sizing.plan import Load
+
+_MOST_S: Final = 1.0  # of a profile: its busiest
+_DEFAULT_STORMS: Final = 20  # fewer would show too little
+_OF_PROFILE: Final = ("rate", "burst", "record_size", "records", "seconds")
+_RECORD = of_tracer(
+    help="Bytes of a record, or a mix: 72:15,1K:1 is 15 records of 72 to one of 1,024.",
+    metavar="SIZE[:SHARE,...]",
+)
+_FROM = of_storm("--from", help="Profile of a load, from bufbench watch --output.", metavar="FILE")
+_BUFFER = of_storm(help="Buffer of the profile; the one with most bytes by default.", metavar="ID")
+_TRANSPORT = of_tracer(
+    help=f"One of {options.TRANSPORTS}; ringbuf and perfbuf by default. Repeatable."
+)
+_Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as possible.")]
+_Burst = Annotated[int, of_storm(help="Processes that exit at once, instead of --rate.")]
+_Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
+_SECONDS = of_storm(unit="s", help="Length of a storm, without the stall.")
+_MEMORY = of_tracer(unit="B", help="Most that all buffers may take.")
+_ON_CPUS = of_output(
+    within=(1, 4096), help="Also estimate, by a model, what so many CPUs need.", metavar="N"
+)
+_STORMS = of_run(within=(_DEFAULT_STORMS, 1_000), help="Storms at each size, 20 or more.")
+_MARGIN = of_output(within=(1, 64), help="Recommend this multiple of the minimum.")
+
+
+def size(
+    context: typer.Context,
+    *,
+    rate: _Rate = 0.0,
+    burst: _Burst = 0,
+    record_size: Annotated[str, _RECORD] = str(RECORD_BYTES),
+    records: _Records = 1,
+    stall: Annotated[float, of_consumer(unit="ms", help="Longest stall to survive.")] = 50.0,
+    tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
+    transport: Annotated[list[str] | None, _TRANSPORT] = None,
+    seconds: Annotated[float, _SECONDS] = 0.2,
+    profile: Annotated[Path | None, _FROM] = None,
+    buffer: Annotated[str, _BUFFER] = "",
+    memory: Annotated[int | None, _MEMORY] = None,
+    on_cpus: Annotated[int | None, _ON_CPUS] = None,
+    storms: Annotated[int, _STORMS] = _DEFAULT_STORMS,
+    margin: Annotated[float, _MARGIN] = 2.0,
+    seed: options.Seed = 1,
+    output: options.Journal = None,
+    wait: options.Wait = False,
+    as_json: options.AsJson = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Recommend a buffer and its size for a load.
+
+    Real storms with this load are run at rising budgets: a quick scan, then 20 storms at each size
+    around the point where losses end. The minimum is the smallest size from which on no storm lost
+    a record; the recommendation adds a margin.
+
+    Example: bufbench size --rate 5000 --record-size 256 --stall 100
+
+    Example: bufbench size --rate 5000 --record-size 72:15,4096:1 --memory 256K
+
+    Example: bufbench size --rate 20000 --on-cpus 64
+
+    Example: bufbench size --from load.json
+    """
+    from bench.campaign import campaign
+    from bench.cli.dry_run import show
+    from bench.questions.sizing import document as report
+    from bench.questions.sizing import plan, run, scaling
+    from bench.questions.sizing.judge import SCAN_STORMS, exits_per_s
+    from bench.questions.transports.profiles import TRANSPORTS
+
+    load = plan.Load(rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=stall)
+    load = _described(context, load, record_size, profile, buffer, seconds=seconds, most_s=_MOST_S)
+    share = 0 <= tolerate < 1
+    reject(not share, f"--tolerate {tolerate:g} is not a share", "take 0.01 for 1 %")
+    reject(
+        on_cpus is not None and not (load.rate_per_s or load.burst or load.replay),
+        "--on-cpus needs a load that is the same on all machines",
+        "add --rate, --burst or --from",
+    )
+    cpus = len(usable())
+    chosen = plan.config(load, cpus)
+    most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
+    names = [find(name).name for name in options.each_once("--transport", transport) or TRANSPORTS]
+    rungs = {
+        name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes, limit_bytes=memory)
+        for name in names
+    }
+    search = run.Search(
+        chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin
+    )
+    if dry_run:
+        most = [(name, each) for name, sizes in rungs.items() for each in sizes]
+        rounds = ("size-scan", SCAN_STORMS), ("size", storms)
+        show(
+            [plan.experiment(name, chosen, most, blocks) for name, blocks in rounds],
+            as_json=as_json,
+            known=False,
+            notes=["Only budgets around the edge, which the scan finds, are run in full."],
+        )
+        return
+    journal = output or paths.new_journal("size")
+    with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
+        print(f"journal: {journal}", file=sys.stderr, flush=True)
+        trials = run.measure(search, running.run, _announce)
+    sizings = search.judged(trials)
+    scaled = None
+    if on_cpus is not None:
+        scaled = scaling.scaled(sizings, trials, chosen.producer, here=cpus, there=on_cpus)
+    sized = report.Sized(
+        load=load,
+        workers=chosen.storm.workers,
+        exits_per_s=exits_per_s(trials),
+        tolerated=tolerate,
+        sizings=sizings,
+        cpus=cpus,
+        journal=paths.utf8(journal),
+        limit_bytes=memory,
+        scaled=scaled,
+        unscaled=on_cpus is not None and scaled is None,
+    )
+    answer("json" if as_json else "text", [report.document(sized)])
+
+
+_WITHIN = of_output(
+    unit="ms", within=(0.01, 60_000), help="For balance: deliver 99 % of records within this time."
+)
+_BLOCKS = of_run(within=(8, 1_000), help="Storms with each setting, 8 or more.")
+
+
+def tune(
+    context: typer.Context,
+    *,
+    rate: _Rate = 0.0,
+    burst: _Burst = 0,
+    record_size: Annotated[str, _RECORD] = str(RECORD_BYTES),
+    records: _Records = 1,
+    transport: Annotated[list[str] | None, _TRANSPORT] = None,
+    budget: Annotated[int, of_tracer(unit="B", help="Data bytes over all buffers.")] = 1 << 20,
+    seconds: Annotated[float, of_storm(unit="s", help="Length of a storm.")] = 0.25,
+    profile: Annotated[Path | None, _FROM] = None,
+    buffer: Annotated[str, _BUFFER] = "",
+    axis: Annotated[Axis, of_output("--for", help="What to optimise.")] = Axis.BALANCE,
+    within: Annotated[float, _WITHIN] = 10.0,
+    blocks: Annotated[int, _BLOCKS] = 8,
+    seed: options.Seed = 1,
+    output: options.Journal = None,
+    wait: options.Wait = False,
+    as_json: options.AsJson = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Recommend when to wake the consumer for a load: watermark and flush timeout.
+
+    Real storms with this load are run with a grid of watermarks and flush timeouts, in blocks; the
+    recommendation is then compared with the default in further blocks.
+
+    Example: bufbench tune --rate 5000 --for balance --within 5ms
+
+    Example: bufbench tune --from load.json --for cpu
+    """
+    from bench.campaign import campaign
+    from bench.cli.dry_run import show
+    from bench.questions.sizing import plan as sizing
+    from bench.questions.sizing.judge import exits_per_s
+    from bench.questions.transports.profiles import TRANSPORTS
+    from bench.questions.tune import document, plan, run
+    from bench.questions.tune.terms import Buffers
+
+    options.refuse(context, axis is not Axis.BALANCE, f"with --for {axis}", "within")
+    load = sizing.Load(rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=0.0)
+    load = _described(context, load, record_size, profile, buffer, seconds=seconds, most_s=seconds)
+    budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
+    cpus = len(usable())
+    chosen = plan.config(load, cpus)
+    ways = [find(name) for name in options.each_once("--transport", transport) or TRANSPORTS]
+    tried = plan.choices(ways, chosen, budget, cpus=cpus)
+    if dry_run:
+        show(
+            run.planned(tried, blocks),
+            as_json=as_json,
+            known=False,
+            notes=["The second round has the settings that the first one recommends, if any."],
+        )
+        return
+    journal = output or paths.new_journal("tune")
+    request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
+    with campaign.opened(request) as running:
+        print(f"journal: {journal}", file=sys.stderr, flush=True)
+        outcome = run.measure(tried, axis, within, blocks=blocks, run=running.run, begin=_announce)
+    made = {each.transport: each.arm.config.budget_bytes for each in tried}
+    asked = document.Question(
+        load=load,
+        axis=axis,
+        within_ms=within,
+        exits_per_s=exits_per_s(outcome.trials),
+        workers=chosen.storm.workers,
+        buffers={
+            way.name: Buffers(
+                way=way,
+                budget_bytes=made[way.name],
+                cpus=cpus,
+                record_bytes=sizing.stored_bytes(way, chosen.producer),
+            )
+            for way in ways
+        },
+        tuned=outcome.tuned,
+        beside=outcome.beside,
+        journal=paths.utf8(journal),
+    )
+    answer("json" if as_json else "text", [document.document(asked)])
+
+
+def _described(
+    context: typer.Context,
+    load: Load,
+    record_size: str,
+    profile: Path | None,
+    buffer: str,
+    *,
+    seconds: float,
+    most_s: float,
+) -> Load:
+    """Return ``load`` of such records and length, or the busiest ``most_s`` of a profile.
+
+    UsageError for options that only the other way of describing a load takes.
+    """
+    from bench.plan import mix
+    from bench.questions.sizing import plan
+    from bench.questions.watch import replay
+
+    options.refuse(context, profile is not None, "with --from, which has it", *_OF_PROFILE)
+    if profile is None:
+        options.refuse(context, True, "without --from", "buffer")
+        load = replace(load, seconds=seconds)
+        return plan.check(plan.sending(load, mix.turns(mix.parse(record_size))))
+    seen = replay.chosen(replay.read(profile), buffer)
+    found = replay.replay(seen, workers=max(2, len(usable())), most_s=most_s)
+    profiled = replace(
+        plan.sending(load, found.turns),
+        replay=found.storm,
+        records_per_exit=found.records_per_exit,
+        seconds=len(found.storm.schedule) * found.storm.bin_ms / 1e3,
+    )
+    return plan.check(profiled)
+
+
+def _memory_for(chosen: TrialConfig) -> int:
+    """Return the bytes that a buffer may take: half of what the records leave."""
+    from bench.questions.sizing.plan import capture_bytes
+
+    free_bytes: int = psutil.virtual_memory().available
+    wanted_bytes = capture_bytes(chosen)
+    if 2 * wanted_bytes > free_bytes:
+        raise MachineUnfit(
+            f"the records of one storm take up to {amounts.size(wanted_bytes)}, "
+            f"{amounts.size(free_bytes)} are available",
+            remedy="take shorter --seconds, fewer --records or a smaller --burst",
+        )
+    return (free_bytes - wanted_bytes) // 2
+
+
+def _announce(experiment: Experiment) -> None:
+    """Print one line on stderr: the round that begins, and its length."""
+    names = [arm.name for arm in experiment.arms]
+    trials = {
+        "size": f"{counted(experiment.blocks, 'storm')} each of {', '.join(names)}",
+        "tune": f"{counted(experiment.blocks, 'block')} of {counted(len(names), 'setting')}",
+    }[experiment.name.partition("-")[0]]
+    seconds = estimate_seconds(experiment)
+    print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
