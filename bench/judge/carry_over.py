@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Final
 
-from bench.judge import sequential
+from bench.judge import duets
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import Estimate
 from bench.plan.config import AGES, Duet
@@ -86,7 +86,7 @@ def _estimate(
         found = [level(trial, ages) for ages in (early, late) for trial in storm]
         if (known := [each for each in found if each]) and len(known) == len(found):
             ratios.append((known[0] / known[1], known[2] / known[3]))
-    return sequential.paired_ratio(*zip(*ratios, strict=True)) if ratios else None
+    return duets.paired_ratio(*zip(*ratios, strict=True)) if ratios else None
 
 
 def _latency_ns(trial: TrialResult, ages: Sequence[int]) -> float | None:

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from statistics import fmean, median
+from typing import Final
 
 import numpy as np
 
 from bench.judge.bottleneck import Bottleneck, usual
-from bench.judge.exactness import apparent, largest_error
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
@@ -26,7 +27,7 @@ from bench.judge.samples import (
     without,
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
-from bench.measure.latency import Percentiles
+from bench.measure.latency import NAMES, Percentiles, named
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
@@ -196,7 +197,7 @@ def row_of(
     if found is not None and not left.duet:
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
-    inexact = apparent(metric, left, right)
+    inexact = _apparent(metric, left, right)
     if found is not None and found.scale is Scale.RATIO:
         needed = max(needed, inexact)
     of_left, of_right = _sides(metric, left, right, found)
@@ -215,6 +216,36 @@ def row_of(
     )
 
 
+def _apparent(metric: Metric, *arms: ArmSamples) -> float:
+    """Return by what share latencies of equal arms may seem to differ: records share stamps."""
+    return max(map(partial(_too_long, metric.key), arms)) if metric.group is Group.LATENCY else 0.0
+
+
+def _too_long(key: str, arm: ArmSamples) -> float:
+    """Return the median over trials of how much too long a percentile is, as a share."""
+    found_ns = arm.number(key)
+    known = ~np.isnan(found_ns)
+    if not known.any():
+        return 0.0
+    error_ns = np.nan_to_num(arm.number(key.replace("latency_", "latency_error_", 1)))[known]
+    return float(np.median(error_ns / np.maximum(found_ns[known] - error_ns, 1)))
+
+
+def _largest_error(arm: ArmSamples) -> Percentiles | None:
+    """Return by how much the latencies of any trial are too long at most; None: not recorded."""
+    errors_ns = [arm.number(f"latency_error_{name}") for name in NAMES]
+    if np.isnan(errors_ns[-1]).all():
+        return None
+    most_ns = [int(np.nanmax(found)) for found in errors_ns]
+    return Percentiles(**named(arm.total("latency_error_count"), most_ns))
+
+
+_SUMS: Final = (
+    *("own_attempted", "own_delivered", "own_dropped"),
+    *("causal_pairs", "causal_violations", "missed"),
+)
+
+
 def _side(arm: ArmSamples) -> Side:
     lost: Counter[str] = Counter()
     for part in arm.parts:
@@ -228,16 +259,11 @@ def _side(arm: ArmSamples) -> Side:
         budget_bytes=arm.config.budget_bytes,
         trials=len(arm),
         lossy=int((dropped > 0).sum()),
-        own_attempted=arm.total("own_attempted"),
-        own_delivered=arm.total("own_delivered"),
-        own_dropped=arm.total("own_dropped"),
-        causal_pairs=arm.total("causal_pairs"),
+        **{name: arm.total(name) for name in _SUMS},
         fewest_pairs=int(known_pairs.min()) if len(known_pairs) else 0,
-        causal_violations=arm.total("causal_violations"),
-        missed=arm.total("missed"),
         lost_told=dict(lost),
         latency=arm.latency(),
-        latency_error=largest_error(arm),
+        latency_error=_largest_error(arm),
         bottleneck=usual(dropped, arm.number("consumer_busy_share")),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.measure.restoring import IDLE_NS, Sorting
 
 _HOLD_NS: Final = {Sorting.MERGE: 0, Sorting.WATERMARK: IDLE_NS}  # a heap's depends on the trial
+_SUMS: Final = ("inversions", "causal_pairs", "causal_violations")
+_MEDIANS: Final = ("added_p50_ns", "added_p99_ns", "held_bytes", "cpu_s_per_million")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,9 @@ def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestor
     if np.isnan(added).all():
         return
     hold = arm.number("heap_hold_ns") if by is Sorting.HEAP else np.array([_HOLD_NS[by]])
-
-    def middle(name: str) -> float:
-        return float(np.nanmedian(arm.number(f"{by}_{name}")))
-
+    found: dict[str, Any] = {name: arm.total(f"{by}_{name}") for name in _SUMS}
+    for name in _MEDIANS:
+        found[name] = float(np.nanmedian(arm.number(f"{by}_{name}")))
     yield OrderRestored(
         experiment=experiment,
         arm=arm.name,
@@ -60,11 +61,5 @@ def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestor
         by=by,
         hold_ns=float(np.nanmedian(hold)),
         hold_most_ns=int(np.nanmax(hold)),
-        added_p50_ns=middle("added_p50_ns"),
-        added_p99_ns=middle("added_p99_ns"),
-        held_bytes=middle("held_bytes"),
-        cpu_s_per_million=middle("cpu_s_per_million"),
-        inversions=arm.total(f"{by}_inversions"),
-        causal_pairs=arm.total(f"{by}_causal_pairs"),
-        causal_violations=arm.total(f"{by}_causal_violations"),
+        **found,
     )

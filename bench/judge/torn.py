@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.config import Attach
+
+_SUMS: Final = ("delivered", "torn", "reaped", "missed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +38,16 @@ def torn(samples: ExperimentSamples) -> Iterator[Torn]:
 
 
 def _sum(experiment: str, arm: ArmSamples) -> Torn | None:
-    if np.isnan(arm.number("torn")).all():
+    known = ~np.isnan(arm.number("torn"))
+    if not known.any():
         return None
-    books = [t.ledger for t in arm.trials if t.ledger is not None and t.ledger.torn is not None]
-    config = arm.config
+    sums = {name: int(np.nansum(arm.number(name)[known])) for name in _SUMS}
     return Torn(
         experiment=experiment,
         arm=arm.name,
-        transport=config.transport,
-        attach=config.producer.attach,
-        scratch=config.producer.scratch,
-        trials=len(books),
-        delivered=sum(book.delivered for book in books),
-        torn=sum(book.torn or 0 for book in books),
-        reaped=sum(book.reaped or 0 for book in books),
-        missed=sum(book.missed for book in books),
+        transport=arm.config.transport,
+        attach=arm.config.producer.attach,
+        scratch=arm.config.producer.scratch,
+        trials=int(np.count_nonzero(known)),
+        **sums,
     )

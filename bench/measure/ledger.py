@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not."""
+"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not.
+
+Nobody counts records that are overwritten before they are read when it happens: the consumer counts
+the bytes that it found overwritten, the sequence numbers that are missing say which records they
+were. Both have to agree.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +25,8 @@ from bench.record.records import RECORD, Flag, Records
 _CPUS: Final = 1 << 16  # as many as the record's field can name
 _SEQUENCE_BITS: Final = 32
 _NONE: Final = 1 << _SEQUENCE_BITS  # after every sequence number
+OVERWRITTEN: Final = "overwritten"  # a cause of drops
+_HEADER_BYTES: Final = 8  # of a ring's record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,11 @@ class Ledger:
     def balanced(self) -> bool:
         """Return whether the trial is a result."""
         return not self.residues
+
+    @property
+    def lossless(self) -> bool:
+        """Return whether none of the storm's own records was dropped."""
+        return not self.own_dropped
 
 
 def balance(
@@ -109,6 +121,50 @@ def balance(
         residues=(*residues, *faults),
         torn=torn,
     )
+
+
+def overwritten(
+    records: Records,
+    counters: Sequence[CpuCounters],
+    overwritten_bytes: int | None,
+    lengths: Sequence[int],
+) -> tuple[Sequence[CpuCounters], tuple[str, ...]]:
+    """Return the counters with a cause more, and what does not add up, in words.
+
+    Both are as they were where nothing is ever overwritten (None).
+    ``lengths`` are those of records in the order of their numbers, over and over. Which records
+    were refused is not known: where some were and lengths differ, the bytes lie between two bounds.
+    """
+    if overwritten_bytes is None:
+        return counters, ()
+    own = (records["flags"] & np.uint16(Flag.OWN)) != 0
+    sizes = np.array([(length + _HEADER_BYTES + 7) & ~7 for length in lengths])
+    found, missing_bytes, refused = [], 0, 0
+    for cpu in counters:
+        here = records["cpu"] == cpu.cpu
+        lost = cpu.attempted - int(here.sum()) - sum(cpu.dropped.values())
+        own_lost = cpu.own_attempted - int((here & own).sum()) - sum(cpu.own_dropped.values())
+        kinds = records["sequence"][here] % np.uint32(len(sizes))
+        delivered = np.bincount(kinds, minlength=len(sizes))
+        attempted = (cpu.attempted + np.arange(len(sizes))[::-1]) // len(sizes)
+        missing_bytes += int(((attempted - delivered) * sizes).sum())
+        refused += sum(cpu.dropped.values())
+        found.append(
+            replace(
+                cpu,
+                dropped=cpu.dropped | ({OVERWRITTEN: lost} if lost > 0 else {}),
+                own_dropped=cpu.own_dropped | ({OVERWRITTEN: own_lost} if own_lost > 0 else {}),
+            )
+        )
+    least, most = (missing_bytes - refused * int(size) for size in (sizes.max(), sizes.min()))
+    if least <= overwritten_bytes <= most:
+        return tuple(found), ()
+    span = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+    fault = (
+        f"the consumer found {overwritten_bytes:,} bytes overwritten, but records of {span} "
+        "are missing"
+    )
+    return tuple(found), (fault,)
 
 
 def _astray(attempted: int, delivered: int, dropped: int, torn: int | None) -> int:

@@ -14,13 +14,11 @@ import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
-from bench.linux import procfs
-from bench.measure import clocks, duet, latency, ledger, overwritten
+from bench.measure import duet, latency, ledger
 from bench.measure.ledger import Ledger
 from bench.plan.config import Duet, Reader
 from bench.plan.experiments import Arm
@@ -32,13 +30,11 @@ from bench.tracer import chooser, settings, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened
-from bench.trial.assess import state_of
 from bench.trial.observation import Passage
 from bench.trial.observe import captured, open_buffers, pass_storm
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place, conditions_of
-from bench.trial.shortfall import shortfall
+from bench.trial.run import Place, begin, end, judged
 
 _FEWEST_CPUS: Final = 2
 
@@ -103,31 +99,21 @@ def _storm(
     swapped: bool,
 ) -> dict[int, TrialResult]:
     """Run one storm under the arms that are ``present``; return the trial of each."""
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    rig.log.forget()  # what was said before
-    before = procfs.cpu_times()
+    start = begin(rig)
     seen = _observe(rig, arms, rule, key, visit=present, swapped=swapped)
     counters = [each for side in seen.sides.values() for each in side.counters]
-    conditions = conditions_of(rig, before, seen.passage, counters)
+    trial = end(rig, start, arms[0], place, seen.passage, counters=counters)
     records = duet.split(seen.records, swapped=swapped)
     whole, books = _ledgers(seen, records)
+    trial = judged(trial, whole)
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
-    state, reasons = state_of(
-        whole, conditions, shortfall(arms[0].config.storm, seen.passage.storm)
-    )
     return {
-        index: TrialResult(
-            experiment=place.experiment,
+        index: replace(
+            trial,
             arm=arms[index].name,
-            block=place.block,
             position=(place.block + index) % 2,
             config=arms[index].config,
-            started_utc=started,
-            storm=seen.passage.storm,
-            conditions=conditions,
-            state=state,
-            reasons=reasons,
             ledger=book,
             latency=latency.measure(kept[index], seen.records) if whole.balanced else None,
             memory=seen.sides[index].memory,
@@ -184,13 +170,11 @@ def _observe(
         chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(config.storm))
-        memory: dict[int, Memory] = {}
-        open_now: dict[int, Opened] = {}
-        buffers: dict[int, tuple[int, int] | None] = {}
+        opened: dict[int, tuple[Opened, Memory, range]] = {}
         for index in visit:
             first = capture.buffer_count
             chooser.zero_write_times(programs[index])
-            opened, memory[index] = open_buffers(
+            buffers, memory = open_buffers(
                 rig,
                 arms[index].config,
                 programs[index],
@@ -198,24 +182,22 @@ def _observe(
                 session=generator.session,
                 stack=stack,
             )
-            open_now[index] = opened
-            end = capture.buffer_count
-            buffers[index] = (first, end) if end > first else None
+            opened[index] = buffers, memory, range(first, capture.buffer_count)
         with ExitStack() as running:
-            running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
+            running.enter_context(consuming(capture, buffers.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
             passage = pass_storm(rig, config, picker, generator, running=running)
         sides = {
             index: _Side(
-                counters=tuple(program.read_counters()),
-                writes=chooser.write_times(program, rule),
-                memory=memory[index],
-                reading_ns=capture.reading_ns(*place) if (place := buffers[index]) else None,
-                overwritten_bytes=open_now[index].overwritten_bytes(),
-                in_kernel=open_now[index].counted(),
+                counters=tuple(programs[index].read_counters()),
+                writes=chooser.write_times(programs[index], rule),
+                memory=memory,
+                reading_ns=capture.reading_ns(own.start, own.stop) if own else None,
+                overwritten_bytes=buffers.overwritten_bytes(),
+                in_kernel=buffers.counted(),
                 lengths=settings.lengths(arms[index].config.producer),
             )
-            for index, program in programs.items()
+            for index, (buffers, memory, own) in sorted(opened.items())
         }
     return _Seen(
         sides=sides,
@@ -233,7 +215,7 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
 
 def _ledger(records: Records, side: _Side) -> Ledger:
     """Return the account of one arm."""
-    counters, faults = overwritten.account(
+    counters, faults = ledger.overwritten(
         records, side.counters, side.overwritten_bytes, side.lengths
     )
     return ledger.balance(records, counters, in_kernel=side.in_kernel, faults=faults)
@@ -248,7 +230,7 @@ def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dic
         for index, book in books.items()
         for each in book.residues
     ]
-    faults += clocks.faults(seen.records, seen.passage.storm)
+    faults += latency.clock_faults(seen.records, seen.passage.storm)
     if strays := sum(len(each) for index, each in enumerate(records) if index not in books):
         faults.append(
             f"{counted(strays, 'record carries', 'records carry')} the mark of an arm that "

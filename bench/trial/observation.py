@@ -19,16 +19,14 @@ from workloads.storm import StormReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerUse:
-    """What the consuming thread used, and what it noticed."""
+    """What the consuming thread used, named as in ``bench.measure.cost.Cost``."""
 
-    cpu_ns: int
-    voluntary_switches: int
-    involuntary_switches: int
+    consumer_cpu_ns: int
+    consumer_voluntary_switches: int
+    consumer_involuntary_switches: int
     wakeups_taken: int
-    malformed: int  # records that the tracer cannot have sent
-    empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
-    misdated: int = 0  # visits whose last record was dated later than the visit's end
-    syscalls: int | None = None  # None: not counted
+    empty_polls: int | None
+    consumer_syscalls: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +50,8 @@ class Observation:
     passage: Passage
     memory: Memory
     consumer: ConsumerUse
+    malformed: int  # records that the tracer cannot have sent
+    misdated: int  # visits whose last record was dated later than the visit's end
     runs: tuple[int, int] | None  # of the BPF program, and the ns in them; None: not counted
     occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)

@@ -25,7 +25,6 @@ from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
 from bench.trial.observation import ConsumerUse, Observation, Passage
-from bench.trial.presence import watched
 from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.generator import Generator
@@ -79,7 +78,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         wakes_ns = woken() if woken else None
         lost_told, overwritten_bytes = opened.lost_told(), opened.overwritten_bytes()
         in_kernel = opened.counted()
-        skipped = _risen(skipped_before, _skipped(program_fds))
+        skipped = competition.risen(skipped_before, _skipped(program_fds))
         counters = program.read_counters()
         runs = _runs(program_fds)
     return Observation(
@@ -88,15 +87,15 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         passage=passage,
         memory=memory,
         consumer=ConsumerUse(
-            cpu_ns=capture.cpu_ns,
-            voluntary_switches=capture.voluntary_switches,
-            involuntary_switches=capture.involuntary_switches,
+            consumer_cpu_ns=capture.cpu_ns,
+            consumer_voluntary_switches=capture.voluntary_switches,
+            consumer_involuntary_switches=capture.involuntary_switches,
             wakeups_taken=capture.wakeups_taken,
-            malformed=capture.malformed,
             empty_polls=None if config.consumer.reader is Reader.LIBBCC else capture.empty_polls,
-            misdated=capture.misdated,
-            syscalls=None if counter is None else thread.calls(counter),
+            consumer_syscalls=None if counter is None else thread.calls(counter),
         ),
+        malformed=capture.malformed,
+        misdated=capture.misdated,
         runs=(runs[0] - runs_before[0], runs[1] - runs_before[1]) if counted else None,
         late=_late(capture, config, wakes_ns) if diagnosed else None,
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
@@ -160,7 +159,7 @@ def pass_storm(
     """
     offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
     raised, there = procfs.irq_work(), program.neighbours()
-    with watched() as away_ns:
+    with competition.watched() as away_ns:
         before = competition.read([generator.session, *beside])
         generator.go()
         report = generator.wait(config.storm.seconds + GRACE_S)
@@ -173,7 +172,7 @@ def pass_storm(
         away_ns=away_ns(),
         neighbours=None if there is None or still is None else names(there | still),
         offline=offline,
-        wakeups_raised=_risen(raised, procfs.irq_work()),
+        wakeups_raised=competition.risen(raised, procfs.irq_work()),
     )
 
 
@@ -205,10 +204,6 @@ def _stall(capture: Capture, config: TrialConfig) -> None:
     if consumer.stall_ms:
         start_ns = time.monotonic_ns() + int(consumer.stall_after_ms * 1e6)
         capture.stall(start_ns, int(consumer.stall_ms * 1e6))
-
-
-def _risen(before: int | None, after: int | None) -> int | None:
-    return None if before is None or after is None else after - before
 
 
 def _runs(programs: Sequence[int]) -> tuple[int, int]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bench.measure.by_cpu import CpuShare
-from bench.measure.cost import Cost
+from bench.measure.cost import Cost, Occupancy
 from bench.measure.duet import Ranks
 from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
-from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.restoring import Restored
 from bench.measure.timeline import Timeline
@@ -95,3 +94,8 @@ class TrialResult:
     half: Half | None = None  # None: the arm had the storm to itself
     restored: tuple[Restored, ...] = ()  # of buffers of each CPU; (): of others, or not recorded
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0
+
+    @property
+    def storm_ns(self) -> int:
+        """Return the storm's length."""
+        return self.storm.end_ns - self.storm.start_ns

@@ -24,8 +24,8 @@ from bench.judge.floor import Floor
 from bench.judge.metrics import Group, Unit
 from bench.judge.samples import Stretch
 from bench.judge.statistics import Estimate, Scale
+from bench.measure.cost import Occupancy
 from bench.measure.latency import Percentiles
-from bench.measure.occupancy import Occupancy
 from bench.plan.config import Consumer, Poll
 from bench.trial.result import State, TrialResult
 

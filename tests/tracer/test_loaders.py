@@ -17,7 +17,7 @@ import pytest
 from trials import KIB, STORMS, assert_balanced, records, run
 
 from bench.errors import KernelRefused, MachineUnfit, UsageError
-from bench.judge.sequential import paired_ratio
+from bench.judge.duets import paired_ratio
 from bench.linux import bpf
 from bench.plan import arms
 from bench.plan import duet as plan

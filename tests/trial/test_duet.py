@@ -11,7 +11,7 @@ import pytest
 from trials import KIB, STORMS, records
 
 from bench.errors import MachineUnfit, UsageError
-from bench.judge.sequential import paired_ratio
+from bench.judge.duets import paired_ratio
 from bench.plan import duet
 from bench.plan.arms import side
 from bench.plan.config import AGES, Consumer, Duet, Poll, Reader, TrialConfig
