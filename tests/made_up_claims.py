@@ -11,7 +11,7 @@ from made_up_trials import machine, trial
 from bench.measure.by_cpu import CpuShare
 from bench.plan.config import Duet, Producer
 from bench.questions.claims.evidence import Evidence, of_trials
-from bench.record.write import WriteTimes
+from bench.record.counters import WriteTimes
 from bench.trial.result import Half, State, TrialResult
 from workloads.storm import Storm, StormReport
 

@@ -158,7 +158,7 @@ def command(
     from bench.cli.dry_run import show
     from bench.journal.reader import read_journal
     from bench.linux import cpus as processors
-    from bench.plan.outline import outline
+    from bench.plan.experiments import outline
     from bench.questions.transports import profiles
     from workloads.user import chosen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
 from statistics import fmean, median
@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 
-from bench.judge.bottleneck import Bottleneck, usual
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
@@ -27,10 +26,15 @@ from bench.judge.samples import (
     without,
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
+from bench.measure.columns import Floats
 from bench.measure.latency import NAMES, Percentiles, named
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
+from bench.trial.result import TrialResult
+
+BUSY_SHARE: Final = 0.9
+"""Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
 
 
 class Outcome(StrEnum):
@@ -45,8 +49,16 @@ class Outcome(StrEnum):
     UNKNOWN = "not measured"
 
 
+class Bottleneck(StrEnum):
+    """What was short."""
+
+    NONE = "none"  # nothing was lost
+    BUFFER = "buffer"  # the consumer had time to spare, but came too late: give it room
+    CONSUMER = "consumer"  # it never rested: more room would only delay the loss
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Metric):
     """One number of both sides.
 
     Where blocks are paired, ``right`` is its centre over these blocks, the median or of shares the
@@ -54,17 +66,12 @@ class Row:
     paired ratios may lie on the other side of 1 than the ratio of two medians.
     """
 
-    key: str
-    label: str
-    group: Group
-    unit: Unit
     left: float | None
     right: float | None
     estimate: Estimate | None
     floor: Floor | None  # None: no A/A comparison of this number
     margin: float  # what the difference has to exceed; a ratio's as 0.02, a share's as such
     outcome: Outcome
-    more_is_better: bool
 
     @property
     def better(self) -> int:
@@ -202,17 +209,13 @@ def row_of(
         needed = max(needed, inexact)
     of_left, of_right = _sides(metric, left, right, found)
     return Row(
-        key=metric.key,
-        label=metric.label,
-        group=metric.group,
-        unit=metric.unit,
+        **asdict(metric),
         left=of_left,
         right=of_right,
         estimate=found,
         floor=floor,
         margin=needed,
         outcome=outcome_of(found, needed, max(equivalence - inexact, 0.0)),
-        more_is_better=metric.more_is_better,
     )
 
 
@@ -238,6 +241,26 @@ def _largest_error(arm: ArmSamples) -> Percentiles | None:
         return None
     most_ns = [int(np.nanmax(found)) for found in errors_ns]
     return Percentiles(**named(arm.total("latency_error_count"), most_ns))
+
+
+def bottleneck(trial: TrialResult) -> Bottleneck:
+    """Return what one trial lost its own records for."""
+    if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
+        return Bottleneck.NONE
+    busy = trial.occupancy.consumer_busy_share
+    return Bottleneck.CONSUMER if busy >= BUSY_SHARE else Bottleneck.BUFFER
+
+
+def usual(dropped: Floats, busy: Floats) -> Bottleneck:
+    """Return what most of the trials that lost something were short of; NONE without any.
+
+    Of each trial: own records that were dropped, and the share that its consumer was busy.
+    """
+    busy = busy[(dropped > 0) & ~np.isnan(busy)]
+    if not len(busy):
+        return Bottleneck.NONE
+    found = Counter((busy >= BUSY_SHARE).tolist())
+    return Bottleneck.CONSUMER if found.most_common(1)[0][0] else Bottleneck.BUFFER
 
 
 _SUMS: Final = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from bench.judge.comparison import Comparison
@@ -43,10 +44,19 @@ class Contradiction:
 
 def contradictions(comparisons: Sequence[Comparison]) -> Iterator[Contradiction]:
     """Yield every number of a duet beyond whose interval the same storm in blocks lies."""
-    for duet in comparisons:
-        for blocks in comparisons:
-            if _alike(duet, blocks):
-                yield from _between(duet, blocks)
+    for duet, blocks in product(comparisons, repeat=2):
+        if not _alike(duet, blocks):
+            continue
+        for row in duet.rows:
+            other = blocks.row(row.key)
+            one, two = row.estimate, None if other is None else other.estimate
+            if one is None or two is None or not one.scale is two.scale is Scale.RATIO:
+                continue
+            far = apart((one.low, one.point, one.high), (two.low, two.point, two.high))
+            if far is not None and min(one.blocks, two.blocks) >= FEWEST_BLOCKS:
+                yield Contradiction(
+                    label=row.label, duet=duet, blocks=blocks, in_duet=one, in_blocks=two, apart=far
+                )
 
 
 def _alike(duet: Comparison, blocks: Comparison) -> bool:
@@ -57,16 +67,3 @@ def _alike(duet: Comparison, blocks: Comparison) -> bool:
         and duet.experiment == blocks.experiment + SUFFIX
         and (duet.left.arm, duet.right.arm) == (blocks.left.arm, blocks.right.arm)
     )
-
-
-def _between(duet: Comparison, blocks: Comparison) -> Iterator[Contradiction]:
-    for row in duet.rows:
-        other = blocks.row(row.key)
-        one, two = row.estimate, None if other is None else other.estimate
-        if one is None or two is None or not one.scale is two.scale is Scale.RATIO:
-            continue
-        far = apart((one.low, one.point, one.high), (two.low, two.point, two.high))
-        if far is not None and min(one.blocks, two.blocks) >= FEWEST_BLOCKS:
-            yield Contradiction(
-                label=row.label, duet=duet, blocks=blocks, in_duet=one, in_blocks=two, apart=far
-            )

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.judge.samples import ExperimentSamples
 from bench.judge.statistics import loss_bound
 
 STORMS: Final = 20
@@ -56,27 +56,22 @@ class Ladder:
         return None if minimum_bytes is None else 2 * minimum_bytes
 
 
-def _rung(arm: ArmSamples) -> Rung:
-    dropped = arm.number("own_dropped")
-    trials, lossy = int((~np.isnan(dropped)).sum()), int((dropped > 0).sum())
-    return Rung(
-        budget_bytes=arm.config.budget_bytes,
-        trials=trials,
-        lossy=lossy,
-        bound=loss_bound(lossy, trials),
-    )
-
-
 def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
     """Return the ladders of experiments that ran at least 20 storms on some rung."""
     found: list[Ladder] = []
     for samples in experiments.values():
         by_transport: dict[str, list[Rung]] = {}
         for arm in samples.arms.values():
-            name = arm.name
-            plain = name.budget and not name.variant and name.copy == 1
-            if plain and not np.isnan(arm.number("own_dropped")).all():
-                by_transport.setdefault(name.transport, []).append(_rung(arm))
+            dropped = arm.number("own_dropped")
+            trials, lossy = int((~np.isnan(dropped)).sum()), int((dropped > 0).sum())
+            if arm.name.budget and not arm.name.variant and arm.name.copy == 1 and trials:
+                rung = Rung(
+                    budget_bytes=arm.config.budget_bytes,
+                    trials=trials,
+                    lossy=lossy,
+                    bound=loss_bound(lossy, trials),
+                )
+                by_transport.setdefault(arm.name.transport, []).append(rung)
         for transport, rungs in by_transport.items():
             if len(rungs) > 1 and max(rung.trials for rung in rungs) >= STORMS:
                 rungs.sort(key=lambda rung: rung.budget_bytes)

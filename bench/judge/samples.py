@@ -73,25 +73,19 @@ class _Both:
     even: npt.NDArray[np.bool_]  # and one storm, if it was to be one
 
 
+@dataclass(kw_only=True, eq=False)
 class ArmSamples:
     """The trials of one arm that count, as columns.
 
     ``baselines``: storm ns per process under "none" and "noop" in the block of each trial.
     """
 
-    def __init__(
-        self,
-        *,
-        name: ArmName,
-        parts: Sequence[Part] = (),
-        baselines: Mapping[str, Floats] | None = None,
-    ) -> None:
-        self.name = name
-        self.parts = list(parts)
-        self.baselines = dict(baselines or {})
-        self._numbers: dict[str, Floats] = {}
-        self._aligned: tuple[ArmSamples, _Both] | None = None
-        self._tails: tuple[ArmSamples, dict[str, Tail]] | None = None
+    name: ArmName
+    parts: list[Part] = field(default_factory=list)
+    baselines: dict[str, Floats] = field(default_factory=dict)
+    _numbers: dict[str, Floats] = field(default_factory=dict, init=False)
+    _aligned: tuple[ArmSamples, _Both] | None = field(default=None, init=False)
+    _tails: tuple[ArmSamples, dict[str, Tail]] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return sum(len(part.columns) for part in self.parts)

@@ -65,29 +65,18 @@ def _examine_times(records: Records, having: int) -> Ordering:
     latest_ns = np.maximum.accumulate(timestamp_ns)
     lateness_ns = _lateness_ns(timestamp_ns, latest_ns)
     inversions = len(lateness_ns)
+    names = [each.name for each in fields(Ordering)]
     if not inversions:
-        return Ordering(**dict.fromkeys((each.name for each in fields(Ordering)), 0))
+        return Ordering(**dict.fromkeys(names, 0))
     late_ns = percentiles(lateness_ns, (500, 990, 1000))
     del lateness_ns
     order = stable_order(timestamp_ns)
     displacement = percentiles(_displacement(order, inversions), (500, 990, 1000))
     held_ns = _held_ns(timestamp_ns, delivered_ns, latest_ns, order, late_ns[-1])
     cost_ns = percentiles(held_ns, (500, 990))
-    return Ordering(
-        causal_pairs=0,
-        causal_violations=0,
-        inversions=inversions,
-        lateness_p50_ns=late_ns[0],
-        lateness_p99_ns=late_ns[1],
-        lateness_max_ns=late_ns[2],
-        displacement_p50=displacement[0],
-        displacement_p99=displacement[1],
-        displacement_max=displacement[2],
-        window_ns=late_ns[2],
-        window_events=displacement[2],
-        window_cost_p50_ns=cost_ns[0],
-        window_cost_p99_ns=cost_ns[1],
-    )
+    window = late_ns[-1], displacement[-1]
+    found = (0, 0, inversions, *late_ns, *displacement, *window, *cost_ns)
+    return Ordering(**dict(zip(names, found, strict=True)))
 
 
 def _lateness_ns(timestamp_ns: Integers, latest_ns: Integers) -> Integers:

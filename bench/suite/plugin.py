@@ -26,8 +26,7 @@ from bench.campaign import campaign, gates, progress
 from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.host import limits, ownership
 from bench.linux import cpus
-from bench.plan.experiments import Arm, Experiment
-from bench.plan.outline import outline
+from bench.plan.experiments import Arm, Experiment, outline
 from bench.questions.transports import profiles
 from bench.trial.result import TrialResult
 

@@ -22,10 +22,9 @@ from bench.measure import duet, latency, ledger
 from bench.measure.ledger import Ledger
 from bench.plan.config import Duet, Reader
 from bench.plan.experiments import Arm
-from bench.record.counters import CpuCounters
+from bench.record.counters import CpuCounters, WriteTimes
 from bench.record.footprint import Memory
 from bench.record.records import Records
-from bench.record.write import WriteTimes
 from bench.tracer import chooser, settings, transports
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program

@@ -17,8 +17,8 @@ from bench.measure.restoring import Restored
 from bench.measure.timeline import Timeline
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
+from bench.record.counters import WriteTimes
 from bench.record.footprint import Memory
-from bench.record.write import WriteTimes
 from workloads.storm import StormReport
 
 

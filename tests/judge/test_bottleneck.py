@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from made_up_trials import trial
 
-from bench.judge.bottleneck import Bottleneck, bottleneck, usual
 from bench.judge.columns import Columns
+from bench.judge.comparison import Bottleneck, bottleneck, usual
 from bench.measure.cost import Occupancy
 from bench.trial.result import TrialResult
 

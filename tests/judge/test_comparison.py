@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_trials import blocks, trial
 
-from bench.judge.bottleneck import Bottleneck
 from bench.judge.comparison import (
+    Bottleneck,
     Comparison,
     Outcome,
     Row,

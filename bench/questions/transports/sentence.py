@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from bench.judge.bottleneck import Bottleneck
-from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.comparison import Bottleneck, Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.transports.words import name, place
