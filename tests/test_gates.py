@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Gates: what they count, what they leave alone, and in which order failures are told."""
+"""Gates: what they count, what they leave alone, and in which order failures are reported."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def test_a_gate_counts_its_own(text: str, failed: str) -> None:
     if not failed:
         gates.check(gates.parse(text), TRIALS)
         return
-    with pytest.raises(GateFailed) as told:
+    with pytest.raises(GateFailed) as raised:
         gates.check(gates.parse(text), TRIALS)
-    assert str(told.value) == f"gate failed: {failed}"
-    assert told.value.exit_code == 1
+    assert str(raised.value) == f"gate failed: {failed}"
+    assert raised.value.exit_code == 1
 
 
 @pytest.mark.parametrize("text", ["drops", "causal", "ringbuf:drops"])
@@ -99,18 +99,18 @@ def test_a_gate_has_to_be_measured_on_each_kernel() -> None:
     clean = [trial("ringbuf@8KiB", 0, pairs=100)]
     both = gates.parse("ringbuf:causal,ringbuf:drops")
     gates.check_each(both, {"6.1": clean, "6.12": clean})
-    with pytest.raises(GateFailed) as told:
+    with pytest.raises(GateFailed) as raised:
         gates.check_each(both, {"6.1": clean, "6.12": [], "7.3": [trial("ringbuf@8KiB", 0)]})
-    assert str(told.value).count("kernel 6.12") == 2
-    assert str(told.value).count("kernel 7.3") == 1
-    assert "kernel 6.1)" not in str(told.value)
+    assert str(raised.value).count("kernel 6.12") == 2
+    assert str(raised.value).count("kernel 7.3") == 1
+    assert "kernel 6.1)" not in str(raised.value)
 
 
 def test_what_a_plan_cannot_measure_fails_before_it_is_run() -> None:
     gates.check_plan(gates.parse("drops,ringbuf:drops"), ["ringbuf", "noop"])
-    with pytest.raises(GateFailed, match="perfbuf:drops cannot be measured") as told:
+    with pytest.raises(GateFailed, match="perfbuf:drops cannot be measured") as raised:
         gates.check_plan(gates.parse("drops,perfbuf:drops"), ["ringbuf", "noop"])
-    assert told.value.exit_code == 1
+    assert raised.value.exit_code == 1
 
 
 def test_noise_and_disturbance_do_not_excuse_drops() -> None:
@@ -124,9 +124,9 @@ def test_what_does_not_balance_fails_before_any_gate_and_without_one() -> None:
     for asked in ((), gates.parse("drops")):
         with pytest.raises(
             NotBalanced, match=r"1 of 5 .* perfbuf@8KiB block 4: one is gone"
-        ) as told:
+        ) as raised:
             gates.check(asked, [*TRIALS, wrong])
-        assert told.value.exit_code == 4
+        assert raised.value.exit_code == 4
 
 
 def test_trials_may_be_read_once_only() -> None:

@@ -105,9 +105,9 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def refused(words: str) -> BufbenchError:
-    with pytest.raises(BufbenchError) as told:
+    with pytest.raises(BufbenchError) as raised:
         app.run(words.split())
-    return told.value
+    return raised.value
 
 
 @pytest.mark.parametrize("words", IDLE)
@@ -143,9 +143,9 @@ def test_what_acts_is_taken(words: str) -> None:
     ],
 )
 def test_no_number_out_of_range(words: str, value: str) -> None:
-    with pytest.raises(BufbenchError) as told:
+    with pytest.raises(BufbenchError) as raised:
         app.run([*words.split()[:-1], f"{words.rsplit(maxsplit=1)[-1]}={value}"])
-    assert told.value.exit_code == ExitCode.USAGE, str(told.value)
+    assert raised.value.exit_code == ExitCode.USAGE, str(raised.value)
 
 
 def test_every_option_of_run_is_judged_with_a_profile() -> None:
