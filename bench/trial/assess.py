@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
@@ -72,14 +72,10 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         bare,
         ordering=ordering.examine(seen.records) if seen.counted is None else None,
         latency=latency.measure(seen.records, capture) if seen.counted is None else None,
-        cost=cost.Cost(
-            storm_ns=bare.storm_ns,
+        cost=replace(
+            seen.cost,
             delivered=book.delivered,
             attempted=book.attempted,
-            kernel_runs=seen.runs and seen.runs[0],
-            kernel_run_ns=seen.runs and seen.runs[1],
-            **asdict(seen.consumer),
-            wakeups_raised=seen.passage.wakeups_raised,
             delivery_ns=_delivery_ns(seen.records),
             record_ns=cost.per_record_ns(seen.records),
             steady_exit_ns=cost.exit_ns(seen.records),
@@ -89,14 +85,14 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         occupancy=cost.occupancy(
             seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,
-            consumer_cpu_ns=seen.consumer.consumer_cpu_ns,
-            storm_ns=bare.storm_ns,
+            consumer_cpu_ns=seen.cost.consumer_cpu_ns,
+            storm_ns=seen.cost.storm_ns,
         ),
         skipped_told=seen.skipped_told,
         late=late.diagnose(
             seen.records,
             seen.late,
-            involuntary_switches=seen.consumer.consumer_involuntary_switches,
+            involuntary_switches=seen.cost.consumer_involuntary_switches,
         )
         if seen.late and not torn  # its rows would be others
         else None,

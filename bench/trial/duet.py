@@ -26,6 +26,7 @@ from bench.record.counters import CpuCounters, WriteTimes
 from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.tracer import chooser, settings, transports
+from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened
@@ -51,16 +52,6 @@ class _Side:
     overwritten_bytes: int | None
     in_kernel: Mapping[int, tuple[int, int]] | None  # what was counted there in place of records
     lengths: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """One storm under both arms, or one. ``records`` shares the capture's memory."""
-
-    sides: Mapping[int, _Side]
-    records: Records
-    passage: Passage
-    malformed: int
 
 
 def require_cpus(usable: int) -> None:
@@ -99,11 +90,15 @@ def _storm(
 ) -> dict[int, TrialResult]:
     """Run one storm under the arms that are ``present``; return the trial of each."""
     start = begin(rig)
-    seen = _observe(rig, arms, rule, key, visit=present, swapped=swapped)
-    counters = [each for side in seen.sides.values() for each in side.counters]
-    trial = end(rig, start, arms[0], place, seen.passage, counters=counters)
-    records = duet.split(seen.records, swapped=swapped)
-    whole, books = _ledgers(seen, records)
+    capture = rig.capture(arms[0].config)
+    passage, sides = _observe(rig, arms, rule, key, capture, visit=present, swapped=swapped)
+    counters = [each for side in sides.values() for each in side.counters]
+    trial = end(rig, start, arms[0], place, passage, counters=counters)
+    every = captured(capture)
+    undated = latency.clock_faults(every, passage.storm)
+    malformed = capture.malformed + capture.misdated
+    records = duet.split(every, swapped=swapped)
+    whole, books = _ledgers(sides, records, passage.storm.reaped, undated, malformed)
     trial = judged(trial, whole)
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
@@ -114,17 +109,17 @@ def _storm(
             position=(place.block + index) % 2,
             config=arms[index].config,
             ledger=book,
-            latency=latency.measure(kept[index], seen.records) if whole.balanced else None,
-            memory=seen.sides[index].memory,
-            write=seen.sides[index].writes,
+            latency=latency.measure(kept[index], every) if whole.balanced else None,
+            memory=sides[index].memory,
+            write=sides[index].writes,
             half=Half(
                 second=bool(index),
                 key=key,
                 swapped=swapped,
                 ranks=ranks,
                 washed_out=len(records[index]) - len(kept[index]),
-                wakeups_raised=seen.passage.wakeups_raised,
-                reading_ns=seen.sides[index].reading_ns,
+                wakeups_raised=passage.wakeups_raised,
+                reading_ns=sides[index].reading_ns,
                 latency_by_age=duet.latency_by_age(records[index], rule) if whole.balanced else (),
             ),
         )
@@ -155,15 +150,21 @@ def _rule(arms: Arms) -> Duet:
 
 
 def _observe(
-    rig: Rig, arms: Arms, rule: Duet, key: int, *, visit: Sequence[int], swapped: bool
-) -> _Seen:
+    rig: Rig,
+    arms: Arms,
+    rule: Duet,
+    key: int,
+    capture: Capture,
+    *,
+    visit: Sequence[int],
+    swapped: bool,
+) -> tuple[Passage, dict[int, _Side]]:
     """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
     config = arms[0].config
     programs = {
         index: _program(rig, arms[index], marked=bool(index) != swapped) for index in sorted(visit)
     }
     picker = rig.built(chooser.BUILD)
-    capture = rig.capture(config)
     capture.time_visits()
     with ExitStack() as stack:
         chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]
@@ -186,7 +187,7 @@ def _observe(
             running.enter_context(consuming(capture, buffers.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
             passage = pass_storm(rig, config, picker, generator, running=running)
-        sides = {
+        return passage, {
             index: _Side(
                 counters=tuple(programs[index].read_counters()),
                 writes=chooser.write_times(programs[index], rule),
@@ -198,12 +199,6 @@ def _observe(
             )
             for index, (buffers, memory, own) in sorted(opened.items())
         }
-    return _Seen(
-        sides=sides,
-        records=captured(capture),
-        passage=passage,
-        malformed=capture.malformed + capture.misdated,
-    )
 
 
 def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
@@ -212,39 +207,44 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
     return rig.program_for(transports.find(arm.config.transport), arm.config, macros)
 
 
-def _ledger(records: Records, side: _Side) -> Ledger:
-    """Return the account of one arm."""
-    counters, faults = ledger.overwritten(
-        records, side.counters, side.overwritten_bytes, side.lengths
-    )
-    return ledger.balance(records, counters, in_kernel=side.in_kernel, faults=faults)
-
-
-def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:
+def _ledgers(
+    sides: Mapping[int, _Side],
+    records: tuple[Records, Records],
+    reaped: int,
+    undated: Sequence[str],
+    malformed: int,
+) -> tuple[Ledger, dict[int, Ledger]]:
     """Return the account of the whole storm, by which it counts, and of each arm."""
-    books = {index: _ledger(records[index], side) for index, side in seen.sides.items()}
-    own_exits, reaped = sum(book.own_exits for book in books.values()), seen.passage.storm.reaped
-    faults = [
+    books = {}
+    for index, side in sides.items():
+        counters, lost = ledger.overwritten(
+            records[index], side.counters, side.overwritten_bytes, side.lengths
+        )
+        books[index] = ledger.balance(
+            records[index], counters, in_kernel=side.in_kernel, faults=lost
+        )
+    residues = [
         f"{('first', 'second')[index]} arm: {each}"
         for index, book in books.items()
         for each in book.residues
     ]
-    faults += latency.clock_faults(seen.records, seen.passage.storm)
+    residues += undated
     if strays := sum(len(each) for index, each in enumerate(records) if index not in books):
-        faults.append(
+        residues.append(
             f"{counted(strays, 'record carries', 'records carry')} the mark of an arm that "
             "was not there"
         )
-    if seen.malformed:
-        faults.append(f"malformed or misdated records or visits: {seen.malformed:,}")
+    if malformed:
+        residues.append(f"malformed or misdated records or visits: {malformed:,}")
+    own_exits = sum(book.own_exits for book in books.values())
     if own_exits > reaped:
-        faults.append(f"{reaped:,} reaped, but {own_exits:,} traced")
+        residues.append(f"{reaped:,} reaped, but {own_exits:,} traced")
     whole = replace(
         next(iter(books.values())),
         own_attempted=sum(book.own_attempted for book in books.values()),
         reaped=reaped,
         missed=reaped - own_exits,
-        residues=tuple(faults),
+        residues=tuple(residues),
     )
     return whole, {
         index: replace(book, missed=whole.missed, residues=whole.residues)

@@ -27,6 +27,7 @@ from bench.record.footprint import MemoryLine
 from bench.tracer import transports
 from bench.tracer.buffers import MAPPINGS
 from bench.tracer.transport import Request, Transport
+from bench.trial.competition import risen
 
 COPIES: Final = 64
 _ROUNDS: Final = 5  # of copies; the median counts, since other processes allocate meanwhile ...
@@ -45,37 +46,26 @@ def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[Memor
 
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
-    found = []
-    ways = map(transports.find, transports.names())
-    names = [way.name for way in ways if way.streams and not way.overwrites]
-    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in names]
+    ways = [transports.find(name) for name in transports.names()]
+    buffers = [way for way in ways if way.streams and not way.overwrites]
     with _more_allowed():
-        for budget_bytes, name in wanted:
-            found.append(_look(name, budget_bytes, copies))
-    return tuple(found)
+        return tuple(
+            _look(way, budget_bytes, copies)
+            for budget_bytes in sorted(set(budgets_bytes))
+            for way in buffers
+        )
 
 
-def _request(way: Transport, budget_bytes: int) -> Request:
-    """Ask for the budget, or of per-CPU buffers for the size below if it does not divide."""
-    cpus = procfs.online_cpus()
-    if way.per_cpu:
-        budget_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
-    return Request(
-        budget_bytes=budget_bytes,
-        cpus=cpus,
-        producer=Producer(),
-        consumer=Consumer(),
-    )
-
-
-def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
-    way = transports.find(name)
-    request = _request(way, budget_bytes)
+def _look(way: Transport, budget_bytes: int, copies: int) -> MemoryLine:
+    cpus, data_bytes = procfs.online_cpus(), budget_bytes
+    if way.per_cpu:  # the size below if it does not divide
+        data_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
+    request = Request(budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer())
     line = MemoryLine(
-        transport=name,
+        transport=way.name,
         budget_bytes=budget_bytes,
-        data_bytes=request.budget_bytes,
-        cpus=len(request.cpus),
+        data_bytes=data_bytes,
+        cpus=len(cpus),
         page_size_bytes=PAGE_BYTES,
     )
     try:
@@ -83,7 +73,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
         line = _one(way, request, line)
         return _many(way, request, line, copies)
     except BufbenchError as refused:
-        return replace(line, untold={**line.untold, "footprint": refused.message})
+        return replace(line, untold={"footprint": refused.message})
 
 
 def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
@@ -114,10 +104,10 @@ def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> Me
             f"{copies} copies would take more than a quarter of "
             f"{memory_bytes // budgets.MIB} MiB of memory"
         )
-        return replace(line, untold={**line.untold, "memcg_bytes": why, "free_bytes": why})
+        return replace(line, untold={"memcg_bytes": why, "free_bytes": why})
     with ExitStack() as stack:
         charged: Callable[[], int | None] = _nothing
-        untold = dict(line.untold)
+        untold: dict[str, str] = {}
         try:
             charged = stack.enter_context(memory_group.entered())
         except memory_group.NoMemoryGroup as lack:
@@ -149,10 +139,7 @@ def _round(
         for _ in range(copies):
             stack.enter_context(way.allocated(request))
         after = charged(), procfs.free_pages()
-    charge, pages = (
-        None if was is None or now is None else now - was
-        for was, now in zip(before, after, strict=True)
-    )
+    charge, pages = map(risen, before, after)
     return charge, None if pages is None else -pages * PAGE_BYTES
 
 

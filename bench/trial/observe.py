@@ -14,6 +14,7 @@ import numpy as np
 from bench.amounts import counted
 from bench.errors import CaptureFull
 from bench.linux import bpf, procfs
+from bench.measure.cost import Cost
 from bench.measure.late import LateFacts, Noted
 from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
@@ -24,7 +25,7 @@ from bench.tracer.consumer import consuming
 from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
-from bench.trial.observation import ConsumerUse, Observation, Passage
+from bench.trial.observation import Observation, Passage
 from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.generator import Generator
@@ -73,7 +74,9 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             running.enter_context(program.attached())
             if counter is not None:
                 running.enter_context(counter.attached())
-            _stall(capture, config)
+            if stall_ms := config.consumer.stall_ms:
+                start_ns = time.monotonic_ns() + int(config.consumer.stall_after_ms * 1e6)
+                capture.stall(start_ns, int(stall_ms * 1e6))
             passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
         lost_told, overwritten_bytes = opened.lost_told(), opened.overwritten_bytes()
@@ -86,17 +89,22 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         counters=tuple(counters),
         passage=passage,
         memory=memory,
-        consumer=ConsumerUse(
+        cost=Cost(
+            storm_ns=passage.storm.end_ns - passage.storm.start_ns,
+            delivered=0,
+            attempted=0,
+            kernel_runs=runs[0] - runs_before[0] if counted else None,
+            kernel_run_ns=runs[1] - runs_before[1] if counted else None,
             consumer_cpu_ns=capture.cpu_ns,
             consumer_voluntary_switches=capture.voluntary_switches,
             consumer_involuntary_switches=capture.involuntary_switches,
             wakeups_taken=capture.wakeups_taken,
+            wakeups_raised=passage.wakeups_raised,
             empty_polls=None if config.consumer.reader is Reader.LIBBCC else capture.empty_polls,
             consumer_syscalls=None if counter is None else thread.calls(counter),
         ),
         malformed=capture.malformed,
         misdated=capture.misdated,
-        runs=(runs[0] - runs_before[0], runs[1] - runs_before[1]) if counted else None,
         late=_late(capture, config, wakes_ns) if diagnosed else None,
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
@@ -197,13 +205,6 @@ def _late(capture: Capture, config: TrialConfig, wakes_ns: tuple[int, ...] | Non
         wakes_ns=wakes_ns,
         stopped_ns=capture.stopped_ns,
     )
-
-
-def _stall(capture: Capture, config: TrialConfig) -> None:
-    consumer = config.consumer
-    if consumer.stall_ms:
-        start_ns = time.monotonic_ns() + int(consumer.stall_after_ms * 1e6)
-        capture.stall(start_ns, int(consumer.stall_ms * 1e6))
 
 
 def _runs(programs: Sequence[int]) -> tuple[int, int]:
