@@ -91,7 +91,8 @@ def command(
     from bench.campaign import campaign
     from bench.cli.dry_run import show
     from bench.linux import cpus
-    from bench.plan import arms, budgets, duet
+    from bench.plan import arms, budgets
+    from bench.plan.arms import assignment, compose_duet
     from bench.plan.config import TrialConfig
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
@@ -127,9 +128,9 @@ def command(
     )
     check(storm, usable)
     budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
-    rules = dict.fromkeys(map(duet.assignment, assign or ["record"]))
+    rules = dict.fromkeys(map(assignment, assign or ["record"]))
     experiments = [
-        duet.experiment(
+        compose_duet(
             f"duet-{workload}" if len(rules) == 1 else f"duet-{workload}-{number}",
             "two arms within one storm",
             sides,

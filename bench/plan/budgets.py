@@ -110,9 +110,7 @@ def longest_record_bytes(payload_bytes: int) -> int:
     return RECORD_BYTES + padding
 
 
-def shared_out(
-    cpus: Sequence[int], rings: int, nodes: Sequence[Sequence[int]]
-) -> tuple[Cpus, ...]:
+def shared_out(cpus: Sequence[int], rings: int, nodes: Sequence[Sequence[int]]) -> tuple[Cpus, ...]:
     """Return the CPUs of each of so many rings, at most one ring for each CPU.
 
     Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share

@@ -9,8 +9,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.measure import by_cpu, cost, late, latency, ledger, ordering, restoring, timeline
-from bench.measure.ledger import Ledger
-from bench.measure.torn import intact
+from bench.measure.ledger import Ledger, intact
 from bench.record.records import Records
 from bench.tracer.settings import lengths
 from bench.tracer.transports import traits

@@ -17,9 +17,8 @@ from bench.record.counters import CpuCounters
 from bench.trial.assess import assess, state_of
 from bench.trial.observation import Passage
 from bench.trial.observe import observe, observe_bare
-from bench.trial.result import Conditions, State, TrialResult
+from bench.trial.result import Conditions, State, TrialResult, shortfall
 from bench.trial.rig import Rig
-from bench.trial.shortfall import shortfall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

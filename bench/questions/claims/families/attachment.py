@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.judge.statistics import counted_share, loss_bound
-from bench.judge.torn import torn as sums
+from bench.judge.sums import torn as sums
 from bench.linux import version
 from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Finding, Measured, for_either
