@@ -180,16 +180,13 @@ def tails(first: Bins, second: Bins) -> dict[str, Tail]:
     draws = np.random.default_rng(SEED).multinomial(storms, [1 / storms] * storms, _RESAMPLES)
     weights = np.vstack([np.ones((1, storms)), draws])  # first as it was, then resampled
     of_first, of_second = (_quantiles(weights, each) for each in (first, second))
-    return {key: _tail(of_first[key], of_second[key], storms) for key in QUANTILES}
-
-
-def _tail(first: Floats, second: Floats, storms: int) -> Tail:
-    logs = np.log(first / second)
-    deviation = float(logs[1:].std()) * storms / max(storms - 1, 1) ** 0.5
-    return Tail(
-        estimate=from_normal(float(logs[0]), deviation, storms),
-        second_ns=float(second[0]),
-    )
+    found = {}
+    for key in QUANTILES:
+        logs = np.log(of_first[key] / of_second[key])
+        deviation = float(logs[1:].std()) * storms / max(storms - 1, 1) ** 0.5
+        estimate = from_normal(float(logs[0]), deviation, storms)
+        found[key] = Tail(estimate=estimate, second_ns=float(of_second[key][0]))
+    return found
 
 
 def _quantiles(weights: Floats, bins: Bins) -> dict[str, Floats]:

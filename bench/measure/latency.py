@@ -83,12 +83,8 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
     something there is nothing to measure. ``capture``: all records of the trial, where these are
     some of them.
     """
-    latencies = np.empty(len(records), np.int64)
-    filled = 0
-    for rows in blocks(records):
-        part = latencies[filled : filled + len(rows)]
-        np.subtract(rows["delivered_ns"], rows["timestamp_ns"], out=part.view(np.uint64))
-        filled += len(rows)
+    columns = select(records, ("delivered_ns", "timestamp_ns"))
+    latencies = columns["delivered_ns"] - columns["timestamp_ns"]
     histogram = str(_counted(latencies).encode().decode("ascii"))
     errors = errors_ns(records, records if capture is None else capture)
     # No latency is shorter than these are, and so no percentile.
@@ -96,7 +92,7 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
     longest = percentiles(latencies, _PERMILLES)
     inexact = [long - short for long, short in zip(longest, shortest, strict=True)]
     return Latency(
-        **named(filled, longest),
+        **named(len(records), longest),
         histogram=histogram,
         error=Percentiles(**named(int(np.count_nonzero(errors)), inexact)),
     )

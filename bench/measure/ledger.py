@@ -87,7 +87,8 @@ def balance(
     storm's own), these are what was delivered, without sequence numbers. ``faults`` found elsewhere
     are residues too.
     """
-    found = _find(records, checked=torn is not None, preemptible=preemptible)
+    found = _find(records, checked=torn is not None)
+    found.preemptible = preemptible
     for number, (all_of_cpu, own) in (in_kernel or {}).items():
         found.delivered[number] += all_of_cpu
         found.own_delivered[number] += own
@@ -193,7 +194,6 @@ class _Found:
     last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))
     unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers do not only rise
     damaged: int = 0
-    checked: bool = False  # a checksum stands in place of the sequence number's copy
     preemptible: bool = False
 
     def then(self, later: _Found) -> _Found:
@@ -207,21 +207,20 @@ class _Found:
             | later.unsorted
             | set(np.flatnonzero(later.first <= self.last).tolist()),
             damaged=self.damaged + later.damaged,
-            checked=self.checked,
-            preemptible=self.preemptible,
         )
 
 
-def _find(records: Records, *, checked: bool, preemptible: bool) -> _Found:
+def _find(records: Records, *, checked: bool) -> _Found:
     # numpy lets go of the interpreter's lock, so the halves are really read beside each other.
     middle = len(records) // 2
     with ThreadPoolExecutor(1) as beside:
-        begun = [_Found(checked=checked, preemptible=preemptible) for _ in range(2)]
-        later = beside.submit(_find_in, records[middle:], begun[1])
-        return _find_in(records[:middle], begun[0]).then(later.result())
+        later = beside.submit(_find_in, records[middle:], checked=checked)
+        return _find_in(records[:middle], checked=checked).then(later.result())
 
 
-def _find_in(records: Records, found: _Found) -> _Found:
+def _find_in(records: Records, *, checked: bool) -> _Found:
+    """``checked``: a checksum stands in place of the sequence number's copy."""
+    found = _Found()
     for rows in blocks(records):
         cpu = np.ascontiguousarray(rows["cpu"])
         sequence = np.ascontiguousarray(rows["sequence"])
@@ -229,7 +228,7 @@ def _find_in(records: Records, found: _Found) -> _Found:
         found.delivered[: len(counts)] += counts
         own = np.bincount(cpu[(rows["flags"] & np.uint16(Flag.OWN)) != 0])
         found.own_delivered[: len(own)] += own
-        found.damaged += _damaged(rows, None if found.checked else sequence)
+        found.damaged += _damaged(rows, None if checked else sequence)
         # By CPU, the order of delivery kept: a radix sort, since the numbers have 16 bits.
         order = np.argsort(cpu, kind="stable")
         keys = cpu[order].astype(np.int64)

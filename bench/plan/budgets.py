@@ -71,18 +71,15 @@ def check(budget_bytes: int, *, memory_bytes: int) -> int:
             f"a budget of {size(budget_bytes)} is no power of two of pages of {size(PAGE_BYTES)}",
             remedy=f"take {label(below * PAGE_BYTES)} or {label(2 * below * PAGE_BYTES)}",
         )
-    if budget_bytes > memory_bytes:
-        raise UsageError(
-            f"a budget of {size(budget_bytes)} is larger than this machine's memory "
-            f"({size(memory_bytes)})",
-            remedy="take a smaller one",
-        )
-    if budget_bytes > LARGEST_RING_BYTES:
-        raise UsageError(
-            f"a budget of {size(budget_bytes)} is more than a ring buffer can have "
-            f"({size(LARGEST_RING_BYTES)})",
-            remedy="take a smaller one",
-        )
+    for most_bytes, beyond in (
+        (memory_bytes, "larger than this machine's memory"),
+        (LARGEST_RING_BYTES, "more than a ring buffer can have"),
+    ):
+        if budget_bytes > most_bytes:
+            raise UsageError(
+                f"a budget of {size(budget_bytes)} is {beyond} ({size(most_bytes)})",
+                remedy="take a smaller one",
+            )
     return budget_bytes
 
 
