@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_trials import blocks, trial
+from made_up_trials import blocks, row, trial
 
 from bench.judge.comparison import (
     Bottleneck,
@@ -41,12 +41,6 @@ def compared(*arms: list[TrialResult], floors: tuple[Floor, ...] = ()) -> Compar
 def merged_latency(trials: list[TrialResult]) -> Percentiles | None:
     filed = file([Stretch(trials=trials)])
     return filed["storm"].arms[RING].latency() if filed else None
-
-
-def row(comparison: Comparison, key: str) -> Row:
-    found = comparison.row(key)
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(
