@@ -18,7 +18,6 @@ from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
     ArmSamples,
     ExperimentSamples,
-    Place,
     estimate,
     paired,
     tail_of,
@@ -312,12 +311,8 @@ def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
                 left=pair.left,
                 right=pair.right,
                 blocks=len(places),
-                loads=(_load(left, places[0]), _load(right, places[0])),
+                loads=(str(left.load(places[0])), str(right.load(places[0]))),
             )
-
-
-def _load(arm: ArmSamples, place: Place) -> str:
-    return str(arm.load(arm.places.index(place)))
 
 
 def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -42,12 +43,8 @@ class Ladder:
     @property
     def minimum_bytes(self) -> int | None:
         """Return the least rung from which on nothing was lost; None if the highest lost."""
-        least = None
-        for rung in reversed(self.rungs):
-            if not rung.lossless:
-                break
-            least = rung.budget_bytes
-        return least
+        lossless = [*takewhile(lambda rung: rung.lossless, reversed(self.rungs))]
+        return lossless[-1].budget_bytes if lossless else None
 
     @property
     def recommended_bytes(self) -> int | None:

@@ -47,9 +47,9 @@ def _at(path: str) -> Take:
     return of
 
 
-def ratio(part: str | Take, whole: str | Take) -> Take:
-    """Take one over the other, each a path or a function; None unless below is above 0."""
-    above, below = (_at(each) if isinstance(each, str) else each for each in (part, whole))
+def ratio(part: str, whole: str) -> Take:
+    """Take what one path leads to over that of another; None unless below is above 0."""
+    above, below = _at(part), _at(whole)
 
     def of(trial: TrialResult) -> Value:
         upper, lower = above(trial), below(trial)

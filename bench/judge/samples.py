@@ -175,9 +175,9 @@ class ArmSamples:
         )
         return tails(first, second)
 
-    def load(self, row: int) -> Load:
-        """Return the load of a trial."""
-        return list(self.parts[0].known)[int(self._loads[row])]
+    def load(self, place: Place) -> Load:
+        """Return the load of the trial at a place."""
+        return list(self.parts[0].known)[int(self._loads[self.places.index(place)])]
 
     def aligned(self, other: ArmSamples) -> _Both:
         """Return the trials that both arms have of the same places."""

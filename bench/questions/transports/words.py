@@ -8,9 +8,9 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.judge.comparison import Comparison
-from bench.judge.contradiction import Contradiction, contradictions
 from bench.judge.load import reduced as shortfalls
 from bench.judge.metrics import Unit
+from bench.judge.sharing import Contradiction, contradictions
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.questions.transports.coverage import Coverage
