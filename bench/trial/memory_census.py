@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from itertools import product
 from statistics import median
 from typing import Final
 
@@ -46,23 +47,20 @@ def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[Memor
 
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
-    ways = [transports.find(name) for name in transports.names()]
-    buffers = [way for way in ways if way.streams and not way.overwrites]
+    ways = map(transports.find, transports.names())
+    names = [way.name for way in ways if way.streams and not way.overwrites]
+    wanted = product(sorted(set(budgets_bytes)), names)
     with _more_allowed():
-        return tuple(
-            _look(way, budget_bytes, copies)
-            for budget_bytes in sorted(set(budgets_bytes))
-            for way in buffers
-        )
+        return tuple(_look(name, budget_bytes, copies) for budget_bytes, name in wanted)
 
 
-def _look(way: Transport, budget_bytes: int, copies: int) -> MemoryLine:
-    cpus, data_bytes = procfs.online_cpus(), budget_bytes
+def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
+    way, cpus, data_bytes = transports.find(name), procfs.online_cpus(), budget_bytes
     if way.per_cpu:  # the size below if it does not divide
         data_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
     request = Request(budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer())
     line = MemoryLine(
-        transport=way.name,
+        transport=name,
         budget_bytes=budget_bytes,
         data_bytes=data_bytes,
         cpus=len(cpus),
