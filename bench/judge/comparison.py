@@ -35,6 +35,11 @@ from bench.trial.result import TrialResult
 BUSY_SHARE: Final = 0.9
 """Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
 
+_SUMS: Final = (
+    *("own_attempted", "own_delivered", "own_dropped"),
+    *("causal_pairs", "causal_violations", "missed"),
+)
+
 
 class Outcome(StrEnum):
     """What an interval says of left against right."""
@@ -260,12 +265,6 @@ def usual(dropped: Floats, busy: Floats) -> Bottleneck:
         return Bottleneck.NONE
     found = Counter((busy >= BUSY_SHARE).tolist())
     return Bottleneck.CONSUMER if found.most_common(1)[0][0] else Bottleneck.BUFFER
-
-
-_SUMS: Final = (
-    *("own_attempted", "own_delivered", "own_dropped"),
-    *("causal_pairs", "causal_violations", "missed"),
-)
 
 
 def _side(arm: ArmSamples) -> Side:

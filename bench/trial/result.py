@@ -100,7 +100,7 @@ class TrialResult:
 
     @property
     def storm_ns(self) -> int:
-        """Return the storm's length."""
+        """Return the storm's length in ns."""
         return self.storm.end_ns - self.storm.start_ns
 
 
