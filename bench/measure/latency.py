@@ -121,15 +121,11 @@ def named(count: int, found: Sequence[int]) -> dict[str, int]:
 
 
 def _counted(latencies: Integers) -> HdrHistogram:
-    counts = np.zeros(0, np.int64)
-    for part in blocks(latencies, 1 << 19):
-        bins = part.astype(np.float64).view(np.int64)
-        bins >>= _BIN_SHIFT
-        bins -= _BIN_OF_ONE - 1
-        np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
-        added = np.bincount(bins, minlength=len(counts))
-        added[: len(counts)] += counts
-        counts = added
+    bins = latencies.astype(np.float64).view(np.int64)
+    bins >>= _BIN_SHIFT
+    bins -= _BIN_OF_ONE - 1
+    np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
+    counts = np.bincount(bins)
     histogram = empty()
     occupied = np.flatnonzero(counts)
     lowest = ((occupied + _BIN_OF_ONE - 1) << _BIN_SHIFT).view(np.float64)
