@@ -293,9 +293,7 @@ def _sequence_residues(
 ) -> Iterator[str]:
     distinct, repeated, beyond, late = int(found.delivered[cpu.cpu]), 0, 0, 0
     if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= max(cpu.attempted, 0):
-        numbers = np.concatenate(
-            [rows["sequence"][rows["cpu"] == cpu.cpu] for rows in blocks(records)]
-        )
+        numbers = records["sequence"][records["cpu"] == cpu.cpu]
         late = int(np.count_nonzero(numbers < np.maximum.accumulate(numbers)))
         numbers.sort()
         inside = numbers[: np.searchsorted(numbers, cpu.attempted)]
@@ -342,8 +340,9 @@ def intact(records: Records) -> Records:
     All others are torn: their checksum is another's, or they are the copy of a record that
     was there before, sent in place of the program's own.
     """
-    fits = np.concatenate([_fits(rows) for rows in blocks(records)] or [np.zeros(0, np.bool_)])
-    places = np.flatnonzero(fits)
+    upper = (checksums(records) >> np.uint64(32)).astype(np.uint32)  # that the capture kept
+    whole = records["length"] == RECORD.itemsize + CHECKSUM_BYTES
+    places = np.flatnonzero(whole & (records["tail"] == upper))
     names = records["cpu"][places].astype(np.uint64) << np.uint64(32)
     names |= records["sequence"][places]
     _, first = np.unique(names, return_index=True)
@@ -351,11 +350,3 @@ def intact(records: Records) -> Records:
         return records
     found: Records = records[places[np.sort(first)]]
     return found
-
-
-def _fits(rows: Records) -> npt.NDArray[np.bool_]:
-    upper = (checksums(rows) >> np.uint64(32)).astype(np.uint32)  # that the capture kept
-    fits: npt.NDArray[np.bool_] = (rows["tail"] == upper) & (
-        rows["length"] == RECORD.itemsize + CHECKSUM_BYTES
-    )
-    return fits
