@@ -23,8 +23,8 @@ from made_up_claims import (
 from made_up_trials import header, machine
 
 from bench.journal.schema import JournalContent, Run
-from bench.measure.late import Late
 from bench.measure.cost import Occupancy
+from bench.measure.late import Late
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.evidence import Evidence, of_journals
