@@ -14,7 +14,7 @@ from bench.plan.config import Duet, Producer
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Finding
 from bench.questions.claims.evidence import Evidence, of_trials
-from bench.record.write import WriteTimes
+from bench.record.counters import WriteTimes
 from bench.trial.result import Half, State, TrialResult
 from workloads.storm import Storm, StormReport
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from bench.journal.schema import RunHeader
+from bench.judge.comparison import Comparison, Row
 from bench.linux.machine import Machine
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
@@ -175,3 +176,10 @@ def header(hostname: str = "here", *, seed: int = 1, profile: str = "quick") -> 
         seed=seed,
         started_utc="2026-01-02T03:04:05Z",
     )
+
+
+def row(comparison: Comparison, key: str) -> Row:
+    """Return the row of a number that has one."""
+    found = comparison.row(key)
+    assert found is not None
+    return found

@@ -16,16 +16,9 @@ PLURALS = re.compile(
 )
 FINE = frozenset(
     (
-        *(
-            "FEWEST_BLOCKS",
-            "ABOUT_EQUAL:g",
-            "len(labels)",
-            "len(found)",
-            "coverage.runs",
-        ),  # 2 or more
+        *("FEWEST_BLOCKS", "ABOUT_EQUAL:g", "len(found)", "coverage.runs"),  # 2 or more
         *("times", "median(shares):.2f", "each.ratio:.3f", "span"),  # ratios, ranges
-        *("value:.3f", "value:,.3g", "point.cpu_s_per_million.ratio:.2f"),
-        "check.cpu_s_per_million.ratio:.2f",
+        *("value:.3f", "value:,.3g", "check.cpu_s_per_million.ratio:.2f"),
         *("_planned(coverage)", "trials"),  # "of 16 or more trials", an internal error
     )
 )

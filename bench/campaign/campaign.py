@@ -21,8 +21,7 @@ from bench.journal.schema import Run, RunHeader
 from bench.journal.writer import JournalWriter
 from bench.linux import cpus, machine
 from bench.plan.config import Producer, TrialConfig, Wake
-from bench.plan.experiments import Arm, ArmName, Experiment
-from bench.plan.outline import Outline, Stage, stage
+from bench.plan.experiments import Arm, ArmName, Experiment, Outline, Stage, stage
 from bench.tracer import loader
 from bench.trial.duet import run_duet
 from bench.trial.memory_census import census

@@ -71,7 +71,7 @@ def command(
     from bench.cli.dry_run import show
     from bench.cli.report import page_line
     from bench.doctor.least_privilege import by_transport, examine
-    from bench.plan.outline import outline
+    from bench.plan.experiments import outline
     from bench.questions.claims import expectations, run
     from bench.questions.claims.catalogue import chosen, judge
     from bench.questions.claims.data import data_of

@@ -18,7 +18,7 @@ from bench.cli.output import answer
 from bench.errors import check_range, reject
 from bench.linux.cpus import usable
 from bench.plan import budgets
-from bench.plan.arms import side
+from bench.plan.arms import assignment, compose_duet, side
 from bench.plan.config import TrialConfig
 from bench.tracer.transports import find
 from workloads.storm import Shape, Spawn, Storm
@@ -78,7 +78,6 @@ def command(
     """
     from bench.campaign import campaign
     from bench.cli.dry_run import show
-    from bench.plan import duet
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
@@ -110,9 +109,9 @@ def command(
     )
     check(storm, here)
     budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
-    rules = dict.fromkeys(map(duet.assignment, assign or ["record"]))
+    rules = dict.fromkeys(map(assignment, assign or ["record"]))
     experiments = [
-        duet.experiment(
+        compose_duet(
             f"duet-{workload}" if len(rules) == 1 else f"duet-{workload}-{number}",
             "two arms within one storm",
             sides,

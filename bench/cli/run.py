@@ -141,7 +141,7 @@ def command(
     from bench.campaign import campaign, gates, progress
     from bench.cli.dry_run import show
     from bench.journal.reader import read_journal
-    from bench.plan.outline import outline
+    from bench.plan.experiments import outline
     from bench.questions.transports import profiles
     from bench.questions.transports.document import document, report_of
     from bench.questions.transports.summary import compare_journals

@@ -13,10 +13,10 @@ import polars as pl
 from bench.errors import JournalError
 from bench.journal.distinct import place_id, trial_digest
 from bench.judge.columns import TAKES
+from bench.judge.duets import ERRORS
 from bench.judge.load import children_of, state_of
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import NUMBERS
-from bench.judge.precision import ERRORS
 from bench.measure.bins import Totals, read
 from bench.measure.restoring import Sorting
 from bench.trial.result import TrialResult

@@ -34,7 +34,7 @@ from bench.journal.distinct import Distinct, machine_digest
 from bench.journal.files import Say, Stamp, code, name_in, one_by_one, write_whole
 from bench.journal.reader import by_run
 from bench.journal.schema import Fault, JournalContent, Run, RunHeader
-from bench.plan.outline import Outline
+from bench.plan.experiments import Outline
 from bench.record.footprint import MemoryLine
 
 NAME: Final = ".bufbench-trials"

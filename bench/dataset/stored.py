@@ -21,6 +21,7 @@ from bench.dataset.rows import SCHEMA
 from bench.errors import JournalError
 from bench.journal.reader import lines_of, values_of
 from bench.journal.schema import Trials
+from bench.judge.columns import Columns
 from bench.judge.load import Load
 from bench.measure.bins import Bins, Totals
 from bench.measure.columns import Floats, Integers
@@ -147,7 +148,7 @@ class Table:
         return self._merged
 
 
-class Stored(Sequence[TrialResult]):
+class Stored(Columns, Sequence[TrialResult]):
     """Trials of one run, as rows: bench/judge/columns.py says what the columns mean."""
 
     def __init__(self, table: Table, rows: Integers | None = None) -> None:

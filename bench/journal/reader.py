@@ -29,7 +29,7 @@ from bench.journal.schema import (
 )
 from bench.paths import utf8
 from bench.plan.config import TrialConfig
-from bench.plan.outline import Outline
+from bench.plan.experiments import Outline
 from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
 

@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Final, Protocol, runtime_checkable
 
 from bench.linux.machine import Machine
-from bench.plan.outline import Outline
+from bench.plan.experiments import Outline
 from bench.record.footprint import MemoryLine
 from bench.trial.result import TrialResult
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from statistics import fmean, median
+from typing import Final
 
 import numpy as np
 
-from bench.judge.bottleneck import Bottleneck, usual
-from bench.judge.exactness import apparent, largest_error
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
     ArmSamples,
     ExperimentSamples,
-    Place,
     estimate,
     paired,
     tail_of,
@@ -26,10 +25,20 @@ from bench.judge.samples import (
     without,
 )
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
-from bench.measure.latency import Percentiles
+from bench.measure.columns import Floats
+from bench.measure.latency import NAMES, Percentiles, named
 from bench.plan import budgets
 from bench.plan.config import Poll
 from bench.plan.experiments import ArmName, Pair, comparisons
+from bench.trial.result import TrialResult
+
+BUSY_SHARE: Final = 0.9
+"""Share of the storm that a consumer has to be on its CPU to count as busy throughout."""
+
+_SUMS: Final = (
+    *("own_attempted", "own_delivered", "own_dropped"),
+    *("causal_pairs", "causal_violations", "missed"),
+)
 
 
 class Outcome(StrEnum):
@@ -44,8 +53,16 @@ class Outcome(StrEnum):
     UNKNOWN = "not measured"
 
 
+class Bottleneck(StrEnum):
+    """What was short."""
+
+    NONE = "none"  # nothing was lost
+    BUFFER = "buffer"  # the consumer had time to spare, but came too late: give it room
+    CONSUMER = "consumer"  # it never rested: more room would only delay the loss
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Metric):
     """One number of both sides.
 
     Where blocks are paired, ``right`` is its centre over these blocks, the median or of shares the
@@ -53,17 +70,12 @@ class Row:
     paired ratios may lie on the other side of 1 than the ratio of two medians.
     """
 
-    key: str
-    label: str
-    group: Group
-    unit: Unit
     left: float | None
     right: float | None
     estimate: Estimate | None
     floor: Floor | None  # None: no A/A comparison of this number
     margin: float  # what the difference has to exceed; a ratio's as 0.02, a share's as such
     outcome: Outcome
-    more_is_better: bool
 
     @property
     def better(self) -> int:
@@ -196,23 +208,63 @@ def row_of(
     if found is not None and not left.duet:
         floor = floor_for(floors, metric=metric.key, scale=found.scale, experiment=experiment)
         needed = margin(found.scale, floor)
-    inexact = apparent(metric, left, right)
+    inexact = _apparent(metric, left, right)
     if found is not None and found.scale is Scale.RATIO:
         needed = max(needed, inexact)
     of_left, of_right = _sides(metric, left, right, found)
     return Row(
-        key=metric.key,
-        label=metric.label,
-        group=metric.group,
-        unit=metric.unit,
+        **asdict(metric),
         left=of_left,
         right=of_right,
         estimate=found,
         floor=floor,
         margin=needed,
         outcome=outcome_of(found, needed, max(equivalence - inexact, 0.0)),
-        more_is_better=metric.more_is_better,
     )
+
+
+def _apparent(metric: Metric, *arms: ArmSamples) -> float:
+    """Return by what share latencies of equal arms may seem to differ: records share stamps."""
+    return max(map(partial(_too_long, metric.key), arms)) if metric.group is Group.LATENCY else 0.0
+
+
+def _too_long(key: str, arm: ArmSamples) -> float:
+    """Return the median over trials of how much too long a percentile is, as a share."""
+    found_ns = arm.number(key)
+    known = ~np.isnan(found_ns)
+    if not known.any():
+        return 0.0
+    error_ns = np.nan_to_num(arm.number(key.replace("latency_", "latency_error_", 1)))[known]
+    return float(np.median(error_ns / np.maximum(found_ns[known] - error_ns, 1)))
+
+
+def _largest_error(arm: ArmSamples) -> Percentiles | None:
+    """Return by how much the latencies of any trial are too long at most; None: not recorded."""
+    errors_ns = [arm.number(f"latency_error_{name}") for name in NAMES]
+    if np.isnan(errors_ns[-1]).all():
+        return None
+    most_ns = [int(np.nanmax(found)) for found in errors_ns]
+    return Percentiles(**named(arm.total("latency_error_count"), most_ns))
+
+
+def bottleneck(trial: TrialResult) -> Bottleneck:
+    """Return what one trial lost its own records for."""
+    if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
+        return Bottleneck.NONE
+    busy = trial.occupancy.consumer_busy_share
+    return Bottleneck.CONSUMER if busy >= BUSY_SHARE else Bottleneck.BUFFER
+
+
+def usual(dropped: Floats, busy: Floats) -> Bottleneck:
+    """Return what most of the trials that lost something were short of; NONE without any.
+
+    Of each trial: own records that were dropped, and the share that its consumer was busy.
+    """
+    busy = busy[(dropped > 0) & ~np.isnan(busy)]
+    if not len(busy):
+        return Bottleneck.NONE
+    found = Counter((busy >= BUSY_SHARE).tolist())
+    return Bottleneck.CONSUMER if found.most_common(1)[0][0] else Bottleneck.BUFFER
 
 
 def _side(arm: ArmSamples) -> Side:
@@ -228,16 +280,11 @@ def _side(arm: ArmSamples) -> Side:
         budget_bytes=arm.config.budget_bytes,
         trials=len(arm),
         lossy=int((dropped > 0).sum()),
-        own_attempted=arm.total("own_attempted"),
-        own_delivered=arm.total("own_delivered"),
-        own_dropped=arm.total("own_dropped"),
-        causal_pairs=arm.total("causal_pairs"),
+        **{name: arm.total(name) for name in _SUMS},
         fewest_pairs=int(known_pairs.min()) if len(known_pairs) else 0,
-        causal_violations=arm.total("causal_violations"),
-        missed=arm.total("missed"),
         lost_told=dict(lost),
         latency=arm.latency(),
-        latency_error=largest_error(arm),
+        latency_error=_largest_error(arm),
         bottleneck=usual(dropped, arm.number("consumer_busy_share")),
     )
 
@@ -263,12 +310,8 @@ def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
                 left=pair.left,
                 right=pair.right,
                 blocks=len(places),
-                loads=(_load(left, places[0]), _load(right, places[0])),
+                loads=(str(left.load(places[0])), str(right.load(places[0]))),
             )
-
-
-def _load(arm: ArmSamples, place: Place) -> str:
-    return str(arm.load(arm.places.index(place)))
 
 
 def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) -> Comparison | None:

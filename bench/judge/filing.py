@@ -34,9 +34,8 @@ def _take(
 ) -> None:
     columns = columns_of(stretch.trials)
     kinds = [*State]
-    order = {state: at for at, state in enumerate(kinds)}
-    states = np.array([order[each] for each in columns.states()], np.int64)
-    counts = ~np.isin(states, [order[State.INVALID], order[State.REDUCED]])
+    states = np.array([kinds.index(each) for each in columns.states()], np.int64)
+    counts = ~np.isin(states, [kinds.index(State.INVALID), kinds.index(State.REDUCED)])
     blocks = columns.blocks()
     places, listed = columns.loads()
     loads = np.array([known.setdefault(each, len(known)) for each in listed], np.int64)[places]
@@ -59,12 +58,9 @@ def _take(
         samples.arms.setdefault(arm, ArmSamples(name=arm)).parts.append(part)
     for name, parts in of_experiment.items():
         samples, rows = experiments[name], np.sort(np.concatenate(parts))
-        of = states[rows]
-        for at, number in enumerate(np.bincount(of).tolist()):
-            if number:
-                samples.states[kinds[at]] = samples.states.get(kinds[at], 0) + number
-        for state, left_out in (
-            (State.INVALID, samples.invalid),
-            (State.REDUCED, samples.reduced),
-        ):
-            left_out.extend(columns.chosen(rows[of == order[state]]).trials())
+        apart = {State.INVALID: samples.invalid, State.REDUCED: samples.reduced}
+        for at in np.unique(states[rows]).tolist():
+            here, state = rows[states[rows] == at], kinds[at]
+            samples.states[state] = samples.states.get(state, 0) + len(here)
+            if state in apart:
+                apart[state].extend(columns.chosen(here).trials())

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
 
-from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.judge.samples import ExperimentSamples
 from bench.judge.statistics import loss_bound
 
 STORMS: Final = 20
@@ -42,12 +43,8 @@ class Ladder:
     @property
     def minimum_bytes(self) -> int | None:
         """Return the least rung from which on nothing was lost; None if the highest lost."""
-        least = None
-        for rung in reversed(self.rungs):
-            if not rung.lossless:
-                break
-            least = rung.budget_bytes
-        return least
+        lossless = [*takewhile(lambda rung: rung.lossless, reversed(self.rungs))]
+        return lossless[-1].budget_bytes if lossless else None
 
     @property
     def recommended_bytes(self) -> int | None:
@@ -56,27 +53,22 @@ class Ladder:
         return None if minimum_bytes is None else 2 * minimum_bytes
 
 
-def _rung(arm: ArmSamples) -> Rung:
-    dropped = arm.number("own_dropped")
-    trials, lossy = int((~np.isnan(dropped)).sum()), int((dropped > 0).sum())
-    return Rung(
-        budget_bytes=arm.config.budget_bytes,
-        trials=trials,
-        lossy=lossy,
-        bound=loss_bound(lossy, trials),
-    )
-
-
 def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
     """Return the ladders of experiments that ran at least 20 storms on some rung."""
     found: list[Ladder] = []
     for samples in experiments.values():
         by_transport: dict[str, list[Rung]] = {}
         for arm in samples.arms.values():
-            name = arm.name
-            plain = name.budget and not name.variant and name.copy == 1
-            if plain and not np.isnan(arm.number("own_dropped")).all():
-                by_transport.setdefault(name.transport, []).append(_rung(arm))
+            dropped = arm.number("own_dropped")
+            trials, lossy = int((~np.isnan(dropped)).sum()), int((dropped > 0).sum())
+            if arm.name.budget and not arm.name.variant and arm.name.copy == 1 and trials:
+                rung = Rung(
+                    budget_bytes=arm.config.budget_bytes,
+                    trials=trials,
+                    lossy=lossy,
+                    bound=loss_bound(lossy, trials),
+                )
+                by_transport.setdefault(arm.name.transport, []).append(rung)
         for transport, rungs in by_transport.items():
             if len(rungs) > 1 and max(rung.trials for rung in rungs) >= STORMS:
                 rungs.sort(key=lambda rung: rung.budget_bytes)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bench.amounts import counted
-from bench.trial.result import State, TrialResult
-from bench.trial.shortfall import shortfall
+from bench.trial.result import State, TrialResult, shortfall
 from workloads.storm import Shape, Storm
 
 

@@ -8,7 +8,7 @@ that begin with ``own_`` count the storm's own records, others those of all proc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
@@ -31,35 +31,25 @@ class Number:
     of: Take
 
 
-def _at(path: str, counted: str = "") -> Take:
-    """Take what ``path`` leads to; None where it breaks off, or what was ``counted`` is 0."""
+def _at(path: str) -> Take:
+    """Take what ``path`` leads to; None where it breaks off."""
     *parts, last = path.split(".")
     field = attrgetter(last)
-    some = _at(counted) if counted else None
 
     def of(trial: TrialResult) -> Value:
         found: Any = trial
         for name in parts:
             if (found := getattr(found, name)) is None:
                 return None
-        value: Value = field(found) if some is None or some(trial) else None
+        value: Value = field(found)
         return value
 
     return of
 
 
-def _rows(part: str, rows: str, prefix: str = "", counted: str = "") -> tuple[Number, ...]:
-    """Return the numbers of a trial's part, each a line of field, unit and meaning."""
-    lines = (line.split(maxsplit=2) for line in rows.strip().splitlines())
-    return tuple(
-        Number(prefix + field.rpartition(".")[2], unit, words, _at(f"{part}.{field}", counted))
-        for field, unit, words in lines
-    )
-
-
-def ratio(part: str | Take, whole: str | Take) -> Take:
-    """Take one over the other, each a path or a function; None unless below is above 0."""
-    above, below = (_at(each) if isinstance(each, str) else each for each in (part, whole))
+def ratio(part: str, whole: str) -> Take:
+    """Take what one path leads to over that of another; None unless below is above 0."""
+    above, below = _at(part), _at(whole)
 
     def of(trial: TrialResult) -> Value:
         upper, lower = above(trial), below(trial)
@@ -68,11 +58,41 @@ def ratio(part: str | Take, whole: str | Take) -> Take:
     return of
 
 
-def _ratio(key: str, unit: str, formula: str, note: str = "") -> Number:
-    """Return the number of a formula such as "ledger.dropped / ledger.attempted"."""
-    return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, ratio(*formula.split(" / ")))
+def _take(formula: str) -> Take:
+    """Take a path or one over another; "... if PATH" is None where that leads to 0 or None."""
+    of, _, counted = formula.partition(" if ")
+    part, _, whole = of.partition(" / ")
+    taken = ratio(part, whole) if whole else _at(part)
+    some = _at(counted) if counted else None
+    return taken if some is None else lambda trial: taken(trial) if some(trial) else None
 
 
+def _rows(part: str, rows: str, prefix: str = "", having: str = "") -> Iterator[Number]:
+    """Yield the numbers of a trial's part, each a line of field, unit and meaning."""
+    for line in rows.strip().splitlines():
+        field, unit, words = line.split(maxsplit=2)
+        of = _take(f"{part}.{field}{having}")
+        yield Number(prefix + field.rpartition(".")[2], unit, words, of)
+
+
+def _derived(rows: str) -> Iterator[Number]:
+    """Yield numbers by formula, each a line of name, unit and formula, then its meaning.
+
+    Without a meaning the formula says it.
+    """
+    for row in re.split(r"\n(?! )", rows.strip()):
+        line, _, meaning = row.partition("\n")
+        key, unit, formula = line.split(maxsplit=2)
+        words = " ".join(meaning.split()) or re.sub(r"\w+\.", "", formula)
+        yield Number(key, unit, words, _take(formula))
+
+
+_STORM: Final = """
+reaped    processes  storm.reaped
+  processes of the storm waited for
+storm_ns  ns         storm_ns
+  the storm's length, by the generator's clock
+"""
 _RECORDS: Final = """
 attempted      records    output calls that the tracer began, for any process
 delivered      records    records that the consumer held, of any process
@@ -149,33 +169,46 @@ consumer_syscalls              calls     system calls of the consumer's thread
 record_ns                      ns        from record to record of one exit: the median over exits
 steady_delivery_ns             ns        from delivery to delivery in the middle 80 % of deliveries
 """
-_WRITE: Final = (
-    "from before the stamp of a record until its output call has returned, mean of those that "
-    "succeeded, one that was held up as no longer than a bound; of duets"
-)
-
-
-def storm_ns(trial: TrialResult) -> int:
-    """Return the storm's length."""
-    return trial.storm.end_ns - trial.storm.start_ns
-
-
-def _delivery_s(trial: TrialResult) -> Value:
-    return None if trial.cost is None else trial.cost.delivery_ns / 1e9
-
-
-_consumer_ns_per_record: Final = ratio("cost.consumer_cpu_ns", "cost.delivered")
-
-
-def _consumer_s_per_million(trial: TrialResult) -> Value:
-    per_record_ns = _consumer_ns_per_record(trial)
-    return None if per_record_ns is None else per_record_ns / 1e3  # is ms per million
-
-
-def _steady_exit(trial: TrialResult) -> Value:
-    if trial.cost is None or trial.ledger is None or trial.ledger.own_dropped:
-        return None
-    return trial.cost.steady_exit_ns
+_DERIVED: Final = """
+own_dropped_share           share      ledger.own_dropped / ledger.own_attempted
+own_attempted_per_s         records/s  ledger.own_attempted / storm.seconds
+  own_attempted over the storm's length
+own_delivered_per_s         records/s  ledger.own_delivered / storm.seconds
+  own_delivered over the storm's length
+drained_per_s               records/s  ledger.delivered / cost.delivery_s
+  delivered over delivery_ns: throughput where the storm ends before the reading does
+causal_violation_share      share      ordering.causal_violations / ordering.causal_pairs
+kernel_ns_per_run           ns         cost.kernel_run_ns / cost.kernel_runs
+  kernel_run_ns / kernel_runs: per exit
+kernel_ns_per_record        ns         cost.kernel_run_ns / ledger.attempted
+  kernel_run_ns / attempted: per output call
+consumer_cpu_s_per_million  s          cost.consumer_cpu_s_per_million
+  consumer_cpu_ns per million delivered
+switches_per_event          ratio      cost.consumer_switches / cost.delivered
+  the consumer's context switches of both kinds / delivered
+wakeups_taken_per_event     ratio      cost.wakeups_taken / cost.delivered
+empty_polls_per_event       ratio      cost.empty_polls / cost.delivered
+empty_poll_share            share      cost.empty_polls / cost.polls
+  empty_polls / (empty_polls + wakeups_taken)
+wakeups_raised_per_event    ratio      cost.wakeups_raised / cost.attempted
+storm_ns_per_process        ns         storm_ns / storm.reaped if storm_ns
+  storm_ns / reaped
+steady_exit_ns              ns         cost.steady_exit_ns if ledger.lossless
+  from exit to exit in the middle 80 % of the storm's own; where none was dropped
+write_ns                    ns         write.write_ns
+  from before the stamp of a record until its output call has returned, mean of those that
+  succeeded, one that was held up as no longer than a bound; of duets
+steady_write_ns             ns         write.steady_write_ns
+  the same of the quickest 90 %: without interrupts
+refused_write_ns            ns         write.refused_write_ns
+  the same of those that were refused
+read_ns                     ns         half.reading_ns / ledger.delivered
+  reading_ns / delivered: the consumer's visits, held up ones bounded; of duets
+occupancy_max_share         share      occupancy.max_share if occupancy.samples
+  most of the data bytes not yet read
+consumer_busy_share         share      occupancy.consumer_busy_share
+  the consumer's CPU time over storm_ns, at most 1
+"""
 
 
 def _sorted(by: Sorting, name: str) -> Take:
@@ -184,106 +217,27 @@ def _sorted(by: Sorting, name: str) -> Take:
     return lambda trial: next((of(each) for each in trial.restored if each.by is by), None)
 
 
-def _restored() -> tuple[Number, ...]:
+def _restored() -> Iterator[Number]:
     hold = "hold-back by the clock: the least with which a heap restores the order of perf buffers"
-    found = [Number("heap_hold_ns", "ns", hold, _sorted(Sorting.HEAP, "hold_ns"))]
+    yield Number("heap_hold_ns", "ns", hold, _sorted(Sorting.HEAP, "hold_ns"))
     for by, way in _WAYS.items():
         for each in _rows("restored", _SORTED):
             meaning = f"{way}: {each.meaning}"
-            found.append(Number(f"{by}_{each.key}", each.unit, meaning, _sorted(by, each.key)))
-    return tuple(found)
+            yield Number(f"{by}_{each.key}", each.unit, meaning, _sorted(by, each.key))
 
 
-_DERIVED: Final = (
-    _ratio("own_dropped_share", "share", "ledger.own_dropped / ledger.own_attempted"),
-    Number(
-        "own_attempted_per_s",
-        "records/s",
-        "own_attempted over the storm's length",
-        ratio("ledger.own_attempted", "storm.seconds"),
-    ),
-    Number(
-        "own_delivered_per_s",
-        "records/s",
-        "own_delivered over the storm's length",
-        ratio("ledger.own_delivered", "storm.seconds"),
-    ),
-    Number(
-        "drained_per_s",
-        "records/s",
-        "delivered over delivery_ns: throughput where the storm ends before the reading does",
-        ratio("ledger.delivered", _delivery_s),
-    ),
-    _ratio("causal_violation_share", "share", "ordering.causal_violations / ordering.causal_pairs"),
-    _ratio("kernel_ns_per_run", "ns", "cost.kernel_run_ns / cost.kernel_runs", ": per exit"),
-    _ratio(
-        "kernel_ns_per_record", "ns", "cost.kernel_run_ns / ledger.attempted", ": per output call"
-    ),
-    Number(
-        "consumer_cpu_s_per_million",
-        "s",
-        "consumer_cpu_ns per million delivered",
-        _consumer_s_per_million,
-    ),
-    Number(
-        "switches_per_event",
-        "ratio",
-        "the consumer's context switches of both kinds / delivered",
-        ratio("cost.consumer_switches", "cost.delivered"),
-    ),
-    _ratio("wakeups_taken_per_event", "ratio", "cost.wakeups_taken / cost.delivered"),
-    _ratio("empty_polls_per_event", "ratio", "cost.empty_polls / cost.delivered"),
-    Number(
-        "empty_poll_share",
-        "share",
-        "empty_polls / (empty_polls + wakeups_taken)",
-        ratio("cost.empty_polls", "cost.polls"),
-    ),
-    _ratio("wakeups_raised_per_event", "ratio", "cost.wakeups_raised / cost.attempted"),
-    Number(
-        "storm_ns_per_process",
-        "ns",
-        "storm_ns / reaped",
-        ratio(lambda trial: storm_ns(trial) or None, "storm.reaped"),
-    ),
-    Number(
-        "steady_exit_ns",
-        "ns",
-        "from exit to exit in the middle 80 % of the storm's own; where none was dropped",
-        _steady_exit,
-    ),
-    Number("write_ns", "ns", _WRITE, _at("write.write_ns")),
-    *_rows("write", "steady_write_ns ns the same of the quickest 90 %: without interrupts"),
-    *_rows("write", "refused_write_ns ns the same of those that were refused"),
-    _ratio(
-        "read_ns",
-        "ns",
-        "half.reading_ns / ledger.delivered",
-        ": the consumer's visits, held up ones bounded; of duets",
-    ),
-    Number(
-        "occupancy_max_share",
-        "share",
-        "most of the data bytes not yet read",
-        _at("occupancy.max_share", "occupancy.samples"),
-    ),
-    *_rows(
-        "occupancy", "consumer_busy_share share the consumer's CPU time over storm_ns, at most 1"
-    ),
-)
 NUMBERS: Final = {
     each.key: each
     for each in (
-        *_rows("storm", "reaped processes processes of the storm waited for"),
-        Number("storm_ns", "ns", "the storm's length, by the generator's clock", storm_ns),
+        *_derived(_STORM),
         *_rows("ledger", _RECORDS),
         *_rows("ordering", _ORDER),
         *_restored(),
-        *_rows("latency", _LATENCY, "latency_", "latency.count"),
-        *_rows("latency", _LATENCY_ERROR, "latency_error_", "latency.count"),
+        *_rows("latency", _LATENCY, "latency_", " if latency.count"),
+        *_rows("latency", _LATENCY_ERROR, "latency_error_", " if latency.count"),
         *_rows("memory", _MEMORY),
         *_rows("cost", _COST),
-        *_DERIVED,
+        *_derived(_DERIVED),
     )
 }
 """Every number of a trial by its name, in the order of docs/metrics.md."""

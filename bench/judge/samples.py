@@ -12,17 +12,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from bench.judge import sequential
+from bench.judge import duets
 from bench.judge.columns import Columns
+from bench.judge.duets import ERRORS, QUANTILES, Tail, tails
 from bench.judge.load import Load
 from bench.judge.metrics import Metric, Unit
-from bench.judge.precision import ERRORS
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
-from bench.judge.tails import QUANTILES, Tail, tails
 from bench.linux.machine import Machine
 from bench.measure.bins import Bins, percentiles
 from bench.measure.columns import Floats, Integers
-from bench.measure.latency import Percentiles
+from bench.measure.latency import Percentiles, named
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES, ArmName
 from bench.trial.result import State, TrialResult
@@ -74,25 +73,19 @@ class _Both:
     even: npt.NDArray[np.bool_]  # and one storm, if it was to be one
 
 
+@dataclass(kw_only=True, eq=False)
 class ArmSamples:
     """The trials of one arm that count, as columns.
 
     ``baselines``: storm ns per process under "none" and "noop" in the block of each trial.
     """
 
-    def __init__(
-        self,
-        *,
-        name: ArmName,
-        parts: Sequence[Part] = (),
-        baselines: Mapping[str, Floats] | None = None,
-    ) -> None:
-        self.name = name
-        self.parts = list(parts)
-        self.baselines = dict(baselines or {})
-        self._numbers: dict[str, Floats] = {}
-        self._aligned: tuple[ArmSamples, _Both] | None = None
-        self._tails: tuple[ArmSamples, dict[str, Tail]] | None = None
+    name: ArmName
+    parts: list[Part] = field(default_factory=list)
+    baselines: dict[str, Floats] = field(default_factory=dict)
+    _numbers: dict[str, Floats] = field(default_factory=dict, init=False)
+    _aligned: tuple[ArmSamples, _Both] | None = field(default=None, init=False)
+    _tails: tuple[ArmSamples, dict[str, Tail]] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return sum(len(part.columns) for part in self.parts)
@@ -158,15 +151,9 @@ class ArmSamples:
         if np.isnan(counts).all():
             return None
         bins = Bins.joined([part.columns.merged_bins() for part in self.parts]).merged()
-        p50, p90, p99, p999 = percentiles(bins, (0.5, 0.9, 0.99, 0.999))
-        return Percentiles(
-            count=int(np.nansum(counts)),
-            p50_ns=p50,
-            p90_ns=p90,
-            p99_ns=p99,
-            p999_ns=p999,
-            max_ns=int(np.nanmax(self.number("latency_max_ns"))),
-        )
+        found = percentiles(bins, (0.5, 0.9, 0.99, 0.999))
+        most_ns = int(np.nanmax(self.number("latency_max_ns")))
+        return Percentiles(**named(int(np.nansum(counts)), [*found, most_ns]))
 
     def tails(self, other: ArmSamples) -> dict[str, Tail]:
         """Compare the tails of latency in storms that both arms share and have records of."""
@@ -188,9 +175,9 @@ class ArmSamples:
         )
         return tails(first, second)
 
-    def load(self, row: int) -> Load:
-        """Return the load of a trial."""
-        return list(self.parts[0].known)[int(self._loads[row])]
+    def load(self, place: Place) -> Load:
+        """Return the load of the trial at a place."""
+        return list(self.parts[0].known)[int(self._loads[self.places.index(place)])]
 
     def aligned(self, other: ArmSamples) -> _Both:
         """Return the trials that both arms have of the same places."""
@@ -378,10 +365,10 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
         if not left.duet:
             return paired_ratio(first, second)
         if metric.key not in ERRORS:
-            return sequential.paired_ratio(first, second)
+            return duets.paired_ratio(first, second)
         errors = (arm.number(f"{metric.key}_error") for arm in (left, right))
         both = np.transpose([e[of] for e, of in zip(errors, (rows, others), strict=True)]).tolist()
-        return sequential.paired_ratio(
+        return duets.paired_ratio(
             first, second, [None if isnan(sum(each)) else hypot(*each) for each in both]
         )
     return paired_difference(first, second)

@@ -62,18 +62,21 @@ class Estimate:
         return sqrt(self.high / self.low) - 1 if self.low > 0 else inf
 
 
-def _interval(values: Floats, *, mean: bool = False) -> tuple[float, float, float, float]:
-    """Point, low, high and p of the median (or mean) of paired values."""
-    statistic = np.mean if mean else np.median
-    point = float(statistic(values))
-    if len(values) < 2 or np.ptp(values) == 0:  # nothing to resample: all blocks agree
-        alone = point == 0 or len(values) < 2
-        return point, point, point, 1.0 if alone else 2 / (RESAMPLES + 1)
-    resampled = _resampled_means(values) if mean else _resampled_medians(values)
-    # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
-    low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
-    tail = min(int(np.count_nonzero(resampled <= 0)), int(np.count_nonzero(resampled >= 0)))
-    return point, low, high, min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
+def _interval(values: Floats, *, mean: bool = False) -> Estimate:
+    """Estimate the median (or mean) of paired differences."""
+    point = float((np.mean if mean else np.median)(values))
+    low, high, p = point, point, 1.0
+    if len(values) >= 2 and np.ptp(values) == 0:  # nothing to resample: all blocks agree
+        p = 1.0 if point == 0 else 2 / (RESAMPLES + 1)
+    elif len(values) >= 2:
+        resampled = _resampled_means(values) if mean else _resampled_medians(values)
+        # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
+        low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
+        tail = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0))
+        p = min(1.0, 2 * (int(tail) + 1) / (len(resampled) + 1))
+    return Estimate(
+        scale=Scale.DIFFERENCE, point=point, low=low, high=high, blocks=len(values), p=p
+    )
 
 
 def _between(values: Floats, share: float) -> float:
@@ -177,15 +180,9 @@ def _trimmed(values: Values) -> tuple[float, float, int, float]:
 def paired_ratio(left: Values, right: Values) -> Estimate:
     """Return the median of left over right within blocks: at least one, all above 0."""
     logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))
-    point, low, high, p = _interval(logs)
-    return Estimate(
-        scale=Scale.RATIO,
-        point=float(np.exp(point)),
-        low=float(np.exp(low)),
-        high=float(np.exp(high)),
-        blocks=len(logs),
-        p=p,
-    )
+    found = _interval(logs)
+    point, low, high = (float(np.exp(each)) for each in (found.point, found.low, found.high))
+    return replace(found, scale=Scale.RATIO, point=point, low=low, high=high)
 
 
 def paired_difference(left: Values, right: Values, *, mean: bool = False) -> Estimate:
@@ -194,11 +191,7 @@ def paired_difference(left: Values, right: Values, *, mean: bool = False) -> Est
     Proportions take the mean, so that a loss in one block of many still counts; 0 against 0
     throughout is a difference of exactly 0 with p = 1.
     """
-    differences = np.asarray(left, np.float64) - np.asarray(right, np.float64)
-    point, low, high, p = _interval(differences, mean=mean)
-    return Estimate(
-        scale=Scale.DIFFERENCE, point=point, low=low, high=high, blocks=len(differences), p=p
-    )
+    return _interval(np.asarray(left, np.float64) - np.asarray(right, np.float64), mean=mean)
 
 
 def counted_share(shares: Sequence[float], part: int, whole: int) -> Estimate:

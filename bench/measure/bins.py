@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -18,9 +18,7 @@ from bench.measure.columns import Integers
 from bench.measure.counts import add, packed, unpacked
 from bench.measure.latency import empty
 
-if TYPE_CHECKING:
-    from hdrh.histogram import HdrHistogram
-
+_axis = cache(empty)
 _AT_ONCE: Final = 64
 _COMPRESSED_HEADER: Final = 8  # cookie, length
 _HEADER: Final = 40
@@ -37,9 +35,11 @@ class Bins:
     sizes: Integers  # how many bins each histogram has
 
     @classmethod
-    def of(cls, histograms: Iterable[str]) -> Bins:
-        """Return the bins of ``histograms``; JournalError if one cannot be decoded."""
-        return cls.joined([_none(), *(read(each)[0] for each in histograms)])
+    def of(cls, histograms: Iterable[str | None]) -> Bins:
+        """Return the bins of ``histograms``, None has none; JournalError if one is damaged."""
+        nothing = cls.unpacked([b""])
+        found = (nothing if each is None else read(each)[0] for each in histograms)
+        return cls.joined([cls.unpacked([]), *found])
 
     @classmethod
     def unpacked(cls, texts: Sequence[bytes]) -> Bins:
@@ -47,7 +47,7 @@ class Bins:
         if len(texts) > _AT_ONCE:
             chunks = (texts[at : at + _AT_ONCE] for at in range(0, len(texts), _AT_ONCE))
             return cls.joined([cls.unpacked(each) for each in chunks])
-        bins, counts, sizes = unpacked([*texts], _length())
+        bins, counts, sizes = unpacked([*texts], int(_axis().counts_len))
         return cls(bins=bins, counts=counts, sizes=sizes)
 
     def packed(self) -> bytes:
@@ -80,7 +80,7 @@ class Totals:
     """Sums of histograms, each of some."""
 
     def __init__(self, number: int) -> None:
-        self._counts = np.zeros((number, _length()), np.int64)
+        self._counts = np.zeros((number, int(_axis().counts_len)), np.int64)
 
     def add(self, some: Bins, to: Integers) -> None:
         """Add histograms, each to the sum of that index."""
@@ -116,25 +116,10 @@ def _highest_ns(index: int) -> int:
 
 
 @cache
-def _axis() -> HdrHistogram:
-    return empty()
-
-
-@cache
-def _length() -> int:
-    return int(_axis().counts_len)
-
-
-@cache
 def _beginnings() -> tuple[bytes, bytes]:
     """Return how each histogram of bufbench's begins, packed and unpacked."""
     packed = b64decode(empty().encode())
     return packed[:4], zlib.decompress(packed[_COMPRESSED_HEADER:])[:_HEADER]
-
-
-def _none() -> Bins:
-    nothing = np.zeros(0, np.int64)
-    return Bins(bins=nothing, counts=nothing, sizes=nothing)
 
 
 def read(histogram: str) -> tuple[Bins, bytes]:

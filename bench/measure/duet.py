@@ -6,9 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from bench.measure.columns import Integers
 from bench.plan.config import AGES, Duet
 from bench.record.records import Flag, Records
 
@@ -70,7 +68,9 @@ def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:
     later = ranked[: len(first)].sum() - len(first) * (len(first) + 1) / 2
     sign = np.repeat([1.0, -1.0], [len(first), len(second)])
     # Not by argsort, as np.unique would: an emulated CPU (QEMU's AVX2) crashes in numpy's.
-    assigned = _units(both, rule.window_ns)
+    assigned = both["timestamp_ns"] // np.uint64(2 * rule.window_ns or 1)  # two windows, ...
+    if not rule.window_ns:
+        assigned = both["pid"].astype(np.int64)  # ... or a process
     ascending = np.sort(assigned, kind="stable")
     units = ascending[np.append(True, ascending[1:] != ascending[:-1])]
     unit = np.searchsorted(units, assigned)
@@ -81,10 +81,3 @@ def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:
         rank_variance=float(np.square(sums).sum()),
         units=len(units),
     )
-
-
-def _units(records: Records, window_ns: int) -> Integers | npt.NDArray[np.uint64]:
-    """Return what was assigned with each record: two windows, or its process."""
-    if window_ns:
-        return np.asarray(records["timestamp_ns"] // np.uint64(2 * window_ns))
-    return np.asarray(records["pid"].astype(np.int64))

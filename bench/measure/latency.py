@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measure latency: from the kernel timestamp to the moment the consumer held the record."""
+"""Measure latency: from the kernel timestamp to the moment the consumer held the record.
+
+The times of one trial are read from three sides, and have to be of one clock. The kernel stamps a
+record before the consumer can hold it, and the storm begins before its first process exits: what
+came earlier than its cause was read from another clock, or from a broken one.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.measure.columns import Integers, blocks, percentiles, select
-from bench.record.records import Records
+from bench.record.records import Flag, Records
+from workloads.storm import StormReport
 
 if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 HIGHEST_NS: Final = 3_600_000_000_000
 """One hour: the histogram counts what is longer as one hour."""
 
+NAMES: Final = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
 _PERMILLES: Final = (500, 900, 990, 999, 1000)
 _DIGITS: Final = 3
 # A float64 above this bit holds the exponent and 10 bits of mantissa: the very bins that an
@@ -47,19 +55,36 @@ class Latency(Percentiles):
     error: Percentiles | None = None
 
 
+def clock_faults(records: Records, storm: StormReport) -> tuple[str, ...]:
+    """Return in words what cannot be of one clock; () where everything agrees."""
+    early = furthest_ns = before = 0
+    for rows in blocks(records):
+        ahead_ns = rows["timestamp_ns"].astype(np.int64) - rows["delivered_ns"].astype(np.int64)
+        early += int(np.count_nonzero(ahead_ns > 0))
+        furthest_ns = max(furthest_ns, int(ahead_ns.max()))
+        own = (rows["flags"] & Flag.OWN) != 0
+        before += int(np.count_nonzero(own & (rows["timestamp_ns"] < storm.start_ns)))
+    found = []
+    if early:
+        found.append(
+            f"clock fault: {counted(early, 'record was', 'records were')} delivered before "
+            "their kernel timestamp, by up "
+            f"to {furthest_ns:,} ns"
+        )
+    if before:
+        found.append(f"clock fault: {before:,} of the storm's processes exited before it began")
+    return tuple(found)
+
+
 def measure(records: Records, capture: Records | None = None) -> Latency:
     """Measure the latency of every record, the storm's own or not.
 
-    Percentiles are nearest-rank, so each is a latency that occurred. Where clocks.faults() finds
+    Percentiles are nearest-rank, so each is a latency that occurred. Where clock_faults() finds
     something there is nothing to measure. ``capture``: all records of the trial, where these are
     some of them.
     """
-    latencies = np.empty(len(records), np.int64)
-    filled = 0
-    for rows in blocks(records):
-        part = latencies[filled : filled + len(rows)]
-        np.subtract(rows["delivered_ns"], rows["timestamp_ns"], out=part.view(np.uint64))
-        filled += len(rows)
+    columns = select(records, ("delivered_ns", "timestamp_ns"))
+    latencies = columns["delivered_ns"] - columns["timestamp_ns"]
     histogram = str(_counted(latencies).encode().decode("ascii"))
     errors = errors_ns(records, records if capture is None else capture)
     # No latency is shorter than these are, and so no percentile.
@@ -67,9 +92,9 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
     longest = percentiles(latencies, _PERMILLES)
     inexact = [long - short for long, short in zip(longest, shortest, strict=True)]
     return Latency(
-        **_named(filled, longest),
+        **named(len(records), longest),
         histogram=histogram,
-        error=Percentiles(**_named(int(np.count_nonzero(errors)), inexact)),
+        error=Percentiles(**named(int(np.count_nonzero(errors)), inexact)),
     )
 
 
@@ -90,21 +115,17 @@ def errors_ns(records: Records, capture: Records) -> Integers:
     return found
 
 
-def _named(count: int, found: Sequence[int]) -> dict[str, int]:
-    names = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
-    return {"count": count, **dict(zip(names, found, strict=True))}
+def named(count: int, found: Sequence[int]) -> dict[str, int]:
+    """Return ``Percentiles`` by name: how many records there are, and ns of each percentile."""
+    return {"count": count, **dict(zip(NAMES, found, strict=True))}
 
 
 def _counted(latencies: Integers) -> HdrHistogram:
-    counts = np.zeros(0, np.int64)
-    for part in blocks(latencies, 1 << 19):
-        bins = part.astype(np.float64).view(np.int64)
-        bins >>= _BIN_SHIFT
-        bins -= _BIN_OF_ONE - 1
-        np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
-        added = np.bincount(bins, minlength=len(counts))
-        added[: len(counts)] += counts
-        counts = added
+    bins = latencies.astype(np.float64).view(np.int64)
+    bins >>= _BIN_SHIFT
+    bins -= _BIN_OF_ONE - 1
+    np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
+    counts = np.bincount(bins)
     histogram = empty()
     occupied = np.flatnonzero(counts)
     lowest = ((occupied + _BIN_OF_ONE - 1) << _BIN_SHIFT).view(np.float64)

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not."""
+"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not.
+
+Nobody counts records that are overwritten before they are read when it happens: the consumer counts
+the bytes that it found overwritten, the sequence numbers that are missing say which records they
+were. Both have to agree.
+
+Torn records were delivered, but are not what a program meant to send (bpf/common/checked.h): they
+are left out of what is measured, and counted apart.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -15,11 +23,18 @@ import numpy.typing as npt
 from bench.amounts import counted
 from bench.measure.columns import Integers, blocks
 from bench.record.counters import CpuCounters
-from bench.record.records import RECORD, Flag, Records
+from bench.record.layout import CHECKSUM_BYTES
+from bench.record.records import CAPTURED, RECORD, Flag, Records
 
 _CPUS: Final = 1 << 16  # as many as the record's field can name
 _SEQUENCE_BITS: Final = 32
 _NONE: Final = 1 << _SEQUENCE_BITS  # after every sequence number
+OVERWRITTEN: Final = "overwritten"  # a cause of drops
+_HEADER_BYTES: Final = 8  # of a ring's record
+_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
+_WORDS: Final = RECORD.itemsize // 8
+_TURN: Final = np.uint64(5)
+_REST: Final = np.uint64(59)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +59,11 @@ class Ledger:
         """Return whether the trial is a result."""
         return not self.residues
 
+    @property
+    def lossless(self) -> bool:
+        """Return whether none of the storm's own records was dropped."""
+        return not self.own_dropped
+
 
 def balance(
     records: Records,
@@ -67,7 +87,8 @@ def balance(
     storm's own), these are what was delivered, without sequence numbers. ``faults`` found elsewhere
     are residues too.
     """
-    found = _find(records, checked=torn is not None, preemptible=preemptible)
+    found = _find(records, checked=torn is not None)
+    found.preemptible = preemptible
     for number, (all_of_cpu, own) in (in_kernel or {}).items():
         found.delivered[number] += all_of_cpu
         found.own_delivered[number] += own
@@ -111,6 +132,50 @@ def balance(
     )
 
 
+def overwritten(
+    records: Records,
+    counters: Sequence[CpuCounters],
+    overwritten_bytes: int | None,
+    lengths: Sequence[int],
+) -> tuple[Sequence[CpuCounters], tuple[str, ...]]:
+    """Return the counters with a cause more, and what does not add up, in words.
+
+    Both are as they were where nothing is ever overwritten (None).
+    ``lengths`` are those of records in the order of their numbers, over and over. Which records
+    were refused is not known: where some were and lengths differ, the bytes lie between two bounds.
+    """
+    if overwritten_bytes is None:
+        return counters, ()
+    own = (records["flags"] & np.uint16(Flag.OWN)) != 0
+    sizes = np.array([(length + _HEADER_BYTES + 7) & ~7 for length in lengths])
+    found, missing_bytes, refused = [], 0, 0
+    for cpu in counters:
+        here = records["cpu"] == cpu.cpu
+        lost = cpu.attempted - int(here.sum()) - sum(cpu.dropped.values())
+        own_lost = cpu.own_attempted - int((here & own).sum()) - sum(cpu.own_dropped.values())
+        kinds = records["sequence"][here] % np.uint32(len(sizes))
+        delivered = np.bincount(kinds, minlength=len(sizes))
+        attempted = (cpu.attempted + np.arange(len(sizes))[::-1]) // len(sizes)
+        missing_bytes += int(((attempted - delivered) * sizes).sum())
+        refused += sum(cpu.dropped.values())
+        found.append(
+            replace(
+                cpu,
+                dropped=cpu.dropped | ({OVERWRITTEN: lost} if lost > 0 else {}),
+                own_dropped=cpu.own_dropped | ({OVERWRITTEN: own_lost} if own_lost > 0 else {}),
+            )
+        )
+    least, most = (missing_bytes - refused * int(size) for size in (sizes.max(), sizes.min()))
+    if least <= overwritten_bytes <= most:
+        return tuple(found), ()
+    span = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+    fault = (
+        f"the consumer found {overwritten_bytes:,} bytes overwritten, but records of {span} "
+        "are missing"
+    )
+    return tuple(found), (fault,)
+
+
 def _astray(attempted: int, delivered: int, dropped: int, torn: int | None) -> int:
     """Return how many records of a part, a CPU's say, were torn: those that are missing there.
 
@@ -129,7 +194,6 @@ class _Found:
     last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))
     unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers do not only rise
     damaged: int = 0
-    checked: bool = False  # a checksum stands in place of the sequence number's copy
     preemptible: bool = False
 
     def then(self, later: _Found) -> _Found:
@@ -143,21 +207,20 @@ class _Found:
             | later.unsorted
             | set(np.flatnonzero(later.first <= self.last).tolist()),
             damaged=self.damaged + later.damaged,
-            checked=self.checked,
-            preemptible=self.preemptible,
         )
 
 
-def _find(records: Records, *, checked: bool, preemptible: bool) -> _Found:
+def _find(records: Records, *, checked: bool) -> _Found:
     # numpy lets go of the interpreter's lock, so the halves are really read beside each other.
     middle = len(records) // 2
     with ThreadPoolExecutor(1) as beside:
-        begun = [_Found(checked=checked, preemptible=preemptible) for _ in range(2)]
-        later = beside.submit(_find_in, records[middle:], begun[1])
-        return _find_in(records[:middle], begun[0]).then(later.result())
+        later = beside.submit(_find_in, records[middle:], checked=checked)
+        return _find_in(records[:middle], checked=checked).then(later.result())
 
 
-def _find_in(records: Records, found: _Found) -> _Found:
+def _find_in(records: Records, *, checked: bool) -> _Found:
+    """``checked``: a checksum stands in place of the sequence number's copy."""
+    found = _Found()
     for rows in blocks(records):
         cpu = np.ascontiguousarray(rows["cpu"])
         sequence = np.ascontiguousarray(rows["sequence"])
@@ -165,7 +228,7 @@ def _find_in(records: Records, found: _Found) -> _Found:
         found.delivered[: len(counts)] += counts
         own = np.bincount(cpu[(rows["flags"] & np.uint16(Flag.OWN)) != 0])
         found.own_delivered[: len(own)] += own
-        found.damaged += _damaged(rows, None if found.checked else sequence)
+        found.damaged += _damaged(rows, None if checked else sequence)
         # By CPU, the order of delivery kept: a radix sort, since the numbers have 16 bits.
         order = np.argsort(cpu, kind="stable")
         keys = cpu[order].astype(np.int64)
@@ -230,9 +293,7 @@ def _sequence_residues(
 ) -> Iterator[str]:
     distinct, repeated, beyond, late = int(found.delivered[cpu.cpu]), 0, 0, 0
     if cpu.cpu in found.unsorted or found.last[cpu.cpu] >= max(cpu.attempted, 0):
-        numbers = np.concatenate(
-            [rows["sequence"][rows["cpu"] == cpu.cpu] for rows in blocks(records)]
-        )
+        numbers = records["sequence"][records["cpu"] == cpu.cpu]
         late = int(np.count_nonzero(numbers < np.maximum.accumulate(numbers)))
         numbers.sort()
         inside = numbers[: np.searchsorted(numbers, cpu.attempted)]
@@ -259,3 +320,33 @@ def _sum_residue(where: str, attempted: int, delivered: int, dropped: int) -> It
             f"{where}: {attempted:,} attempted, but {delivered:,} delivered + {dropped:,} dropped"
             f" = {delivered + dropped:,}"
         )
+
+
+def checksums(records: Records) -> npt.NDArray[np.uint64]:
+    """Return the checksum of each record, over all words that the tracer sent before it.
+
+    Each word is turned and multiplied into the next, so that it depends on their order too.
+    """
+    words = np.ascontiguousarray(records).view("<u8").reshape(-1, CAPTURED.itemsize // 8)
+    found = np.zeros(len(words), np.uint64)
+    for place in range(_WORDS):
+        found = ((found << _TURN | found >> _REST) ^ words[:, place]) * _FACTOR
+    return found
+
+
+def intact(records: Records) -> Records:
+    """Return those of checked records that are what was sent, in the order of delivery.
+
+    All others are torn: their checksum is another's, or they are the copy of a record that
+    was there before, sent in place of the program's own.
+    """
+    upper = (checksums(records) >> np.uint64(32)).astype(np.uint32)  # that the capture kept
+    whole = records["length"] == RECORD.itemsize + CHECKSUM_BYTES
+    places = np.flatnonzero(whole & (records["tail"] == upper))
+    names = records["cpu"][places].astype(np.uint64) << np.uint64(32)
+    names |= records["sequence"][places]
+    _, first = np.unique(names, return_index=True)
+    if len(first) == len(records):
+        return records
+    found: Records = records[places[np.sort(first)]]
+    return found

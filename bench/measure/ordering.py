@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Examine the order of delivery: causal violations, and apart from them timestamp inversions."""
+"""Examine the order of delivery: causal violations, and apart from them timestamp inversions.
+
+A parent that reaped its children exits after them, and must come later.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from bench.measure.causality import find_pairs
 from bench.measure.columns import Integers, blocks, percentiles, select, stable_order
 from bench.record.records import Flag, Records
+
+_GOLDEN: Final = 0x9E3779B97F4A7C15  # odd, and its bits are spread: Fibonacci hashing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,40 +63,21 @@ def _examine_times(records: Records, having: int) -> Ordering:
     columns = select(records, ("timestamp_ns", "delivered_ns"), having=having)
     timestamp_ns, delivered_ns = columns["timestamp_ns"], columns["delivered_ns"]
     latest_ns = np.maximum.accumulate(timestamp_ns)
-    lateness_ns = _lateness_ns(timestamp_ns, latest_ns)
+    lateness_ns = latest_ns - timestamp_ns  # of each event; of the inverted ones more than 0
+    lateness_ns = lateness_ns[lateness_ns > 0]
     inversions = len(lateness_ns)
+    names = [each.name for each in fields(Ordering)]
     if not inversions:
-        return Ordering(**dict.fromkeys((each.name for each in fields(Ordering)), 0))
+        return Ordering(**dict.fromkeys(names, 0))
     late_ns = percentiles(lateness_ns, (500, 990, 1000))
     del lateness_ns
     order = stable_order(timestamp_ns)
     displacement = percentiles(_displacement(order, inversions), (500, 990, 1000))
     held_ns = _held_ns(timestamp_ns, delivered_ns, latest_ns, order, late_ns[-1])
     cost_ns = percentiles(held_ns, (500, 990))
-    return Ordering(
-        causal_pairs=0,
-        causal_violations=0,
-        inversions=inversions,
-        lateness_p50_ns=late_ns[0],
-        lateness_p99_ns=late_ns[1],
-        lateness_max_ns=late_ns[2],
-        displacement_p50=displacement[0],
-        displacement_p99=displacement[1],
-        displacement_max=displacement[2],
-        window_ns=late_ns[2],
-        window_events=displacement[2],
-        window_cost_p50_ns=cost_ns[0],
-        window_cost_p99_ns=cost_ns[1],
-    )
-
-
-def _lateness_ns(timestamp_ns: Integers, latest_ns: Integers) -> Integers:
-    """Return how far behind the latest seen each inverted event was; others are left out."""
-    parts = [np.empty(0, np.int64)]
-    for own, latest in zip(blocks(timestamp_ns), blocks(latest_ns), strict=True):
-        behind = latest - own
-        parts.append(behind[behind > 0])
-    return np.concatenate(parts)
+    window = late_ns[-1], displacement[-1]
+    found = (0, 0, inversions, *late_ns, *displacement, *window, *cost_ns)
+    return Ordering(**dict(zip(names, found, strict=True)))
 
 
 def _displacement(order: Integers, inversions: int) -> Integers:
@@ -99,15 +86,9 @@ def _displacement(order: Integers, inversions: int) -> Integers:
     Who comes after its place was overtaken, so it is inverted. The other inverted events do not:
     at least as many older ones as had overtaken them were still to come.
     """
-    displacement = np.zeros(inversions, np.int64)
-    place = filled = 0
-    for event in blocks(order):
-        behind = event - np.arange(place, place + len(event))
-        behind = behind[behind > 0]
-        displacement[filled : filled + len(behind)] = behind
-        place += len(event)
-        filled += len(behind)
-    return displacement
+    behind = order - np.arange(len(order))
+    behind = behind[behind > 0]
+    return np.append(behind, np.zeros(inversions - len(behind), np.int64))
 
 
 def _held_ns(
@@ -130,3 +111,71 @@ def _held_ns(
         np.minimum(release, len(order) - 1, out=release)
         np.subtract(delivered_ns[release], delivered_ns[event], out=event)
     return order
+
+
+class Pairs(NamedTuple):
+    """Pairs found, and those of them that were delivered parent first."""
+
+    examined: int
+    violations: int
+
+
+def find_pairs(records: Records, *, having: int = 0) -> Pairs:
+    """Find parents and children among the records whose flags have all of ``having``.
+
+    Matched by pid and start time, if the parent's record says that it had no children left.
+    Records 2..K of an exit take no part; of several of one process the first delivered counts.
+    """
+    rows = select(
+        records,
+        ("pid", "start_ns", "parent_pid", "parent_start_ns", "flags"),
+        having=having,
+        lacking=Flag.REPEAT,
+    )
+    pid, start_ns = rows["pid"], rows["start_ns"]
+    children = np.arange(len(pid), dtype=np.int32)
+    parents = children[(rows.pop("flags") & np.uint16(Flag.NO_CHILDREN)) != 0]
+    examined = violated = salt = 0
+    # A hash join. Where several parents want one slot the first delivered has it; the others, and
+    # the children without a parent so far, meet again in the next round, under another hash.
+    while len(parents) and len(children):
+        bits = max(int(1.5 * len(parents)).bit_length(), 4)
+        holders = np.full(1 << bits, -1, np.int32)
+        for parent in reversed(list(blocks(parents))):
+            slots = _slots(pid[parent], start_ns[parent], bits, salt)
+            holders[slots[::-1]] = parent[::-1]
+        orphans = []
+        for child in blocks(children):
+            sought_pid, sought_ns = rows["parent_pid"][child], rows["parent_start_ns"][child]
+            holder = holders[_slots(sought_pid, sought_ns, bits, salt)]
+            found = (pid[holder] == sought_pid) & (start_ns[holder] == sought_ns) & (holder >= 0)
+            examined += int(np.count_nonzero(found))
+            violated += int(np.count_nonzero(found & (holder < child)))
+            orphans.append(child[~found & (holder >= 0)])
+        losers = []
+        for parent in blocks(parents):
+            holder = holders[_slots(pid[parent], start_ns[parent], bits, salt)]
+            lost = holder != parent
+            loser, holder = parent[lost], holder[lost]
+            other = (pid[loser] != pid[holder]) | (start_ns[loser] != start_ns[holder])
+            losers.append(loser[other])
+        parents, children = np.concatenate(losers), np.concatenate(orphans)
+        salt += 1
+    return Pairs(examined, violated)
+
+
+def _slots(
+    pid: npt.NDArray[np.uint32], start_ns: Integers, bits: int, salt: int
+) -> npt.NDArray[np.uint64]:
+    """Place processes in a table of ``1 << bits``, scattered differently by each salt."""
+    key = start_ns.view(np.uint64)
+    if not salt:
+        # Processes of one time have pids in a row: neighbours here too, which the cache likes.
+        key = (key >> np.uint64(27)) * np.uint64(_GOLDEN) >> np.uint64(40)
+        key += pid
+        key &= np.uint64((1 << bits) - 1)
+        return key
+    key = key ^ pid.astype(np.uint64) << np.uint64(40)
+    key *= np.uint64(_GOLDEN * (2 * salt + 1) % (1 << 64))
+    key >>= np.uint64(64 - bits)
+    return key

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from time import thread_time_ns
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,16 +57,14 @@ class Restored:
         return self.cpu_ns / self.records / 1e3 if self.records else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stream:
-    """Records in the order of delivery, their columns, and where each round begins."""
+class _Stream(NamedTuple):
+    """Columns of records in the order of delivery, where each round begins, and the CPUs."""
 
-    records: Records
     stamp_ns: Integers
     delivered_ns: Integers
     cpu: npt.NDArray[np.uint16]  # counted from 0
-    cpus: int
     rounds: Integers
+    cpus: int
 
 
 def restore(records: Records, cpus: Iterable[int] = ()) -> tuple[Restored, ...]:
@@ -76,70 +74,45 @@ def restore(records: Records, cpus: Iterable[int] = ()) -> tuple[Restored, ...]:
     """
     if not len(records):
         return ()
-    stream = _stream(records[:_MOST], cpus)
-    return (
-        _restored(stream, Sorting.MERGE, 0),
-        _restored(stream, Sorting.HEAP, _least_hold_ns(stream)),
-        _restored(stream, Sorting.WATERMARK, IDLE_NS),
-    )
+    records = np.ascontiguousarray(records[:_MOST])
+    stream = _stream(records, cpus)
+    ways = {Sorting.MERGE: 0, Sorting.HEAP: _least_hold_ns(stream), Sorting.WATERMARK: IDLE_NS}
+    return tuple(_restored(records, stream, by, hold_ns) for by, hold_ns in ways.items())
 
 
 def _stream(records: Records, cpus: Iterable[int]) -> _Stream:
-    columns = select(records, ("timestamp_ns", "delivered_ns", "cpu"))
-    known = np.union1d(columns["cpu"], np.array([*cpus], np.uint16))
-    cpu = np.searchsorted(known, columns["cpu"]).astype(np.uint16)
+    stamp_ns, delivered_ns, of = select(records, ("timestamp_ns", "delivered_ns", "cpu")).values()
+    known = np.union1d(of, np.array([*cpus], np.uint16))
+    cpu = np.searchsorted(known, of).astype(np.uint16)
     begins = np.empty(len(records), np.int64)
-    count = release.begin_rounds(columns["timestamp_ns"], columns["delivered_ns"], cpu, begins)
-    return _Stream(
-        records=np.ascontiguousarray(records),
-        stamp_ns=columns["timestamp_ns"],
-        delivered_ns=columns["delivered_ns"],
-        cpu=cpu,
-        cpus=len(known),
-        rounds=begins[:count],
-    )
+    count = release.begin_rounds(stamp_ns, delivered_ns, cpu, begins)
+    return _Stream(stamp_ns, delivered_ns, cpu, begins[:count], len(known))
 
 
 def _least_hold_ns(stream: _Stream) -> int:
-    count = len(stream.records)
-    lists = np.empty((3, count + 1), np.int64)
-    return release.least_hold_ns(
-        stream.stamp_ns, stream.delivered_ns, stream.rounds, stable_order(stream.stamp_ns), *lists
-    )
+    stamp_ns, delivered_ns, _, rounds, _ = stream
+    lists = np.empty((3, len(stamp_ns) + 1), np.int64)
+    return release.least_hold_ns(stamp_ns, delivered_ns, rounds, stable_order(stamp_ns), *lists)
 
 
-def _restored(stream: _Stream, by: Sorting, hold_ns: int) -> Restored:
-    count = len(stream.records)
-    rows = stream.records.view(np.uint8).reshape(count, CAPTURED.itemsize)
+def _restored(records: Records, stream: _Stream, by: Sorting, hold_ns: int) -> Restored:
+    count, width = len(records), CAPTURED.itemsize
+    rows = records.view(np.uint8).reshape(count, width)
     order, released_ns = np.full((2, count), -1, np.int64)
+    of_cpu, slowest = by is not Sorting.HEAP, by is Sorting.WATERMARK
     begun_ns = thread_time_ns()
-    restorer = release.Restorer(
-        count,
-        CAPTURED.itemsize,
-        stream.cpus,
-        by_cpu=by is not Sorting.HEAP,
-        slowest=by is Sorting.WATERMARK,
-    )
-    restorer.run(
-        rows,
-        stream.stamp_ns,
-        stream.delivered_ns,
-        stream.cpu,
-        stream.rounds,
-        hold_ns,
-        order,
-        released_ns,
-    )
+    restorer = release.Restorer(count, width, stream.cpus, by_cpu=of_cpu, slowest=slowest)
+    restorer.run(rows, *stream[:4], hold_ns, order, released_ns)
     cpu_ns = thread_time_ns() - begun_ns
     added = percentiles(released_ns - stream.delivered_ns[order], (500, 990))
-    after = ordering.examine(stream.records[order])
+    after = ordering.examine(records[order])
     return Restored(
         by=by,
         hold_ns=hold_ns,
         records=count,
         cpu_ns=cpu_ns,
         held_peak=restorer.held_peak,
-        held_bytes=restorer.held_peak * int(stream.records["length"].max()),
+        held_bytes=restorer.held_peak * int(records["length"].max()),
         added_p50_ns=added[0],
         added_p99_ns=added[1],
         inversions=after.inversions,

@@ -118,19 +118,16 @@ def _around_the_latest(kernel_ns: Integers) -> Integers:
 
 def _gaps(records: Records, kernel_ns: Integers) -> list[Gap]:
     """Find where a CPU's sequence numbers jump; losses after its last record leave no gap."""
-    found: list[Gap] = []
-    for cpu in np.unique(records["cpu"]).tolist():
-        rows = np.flatnonzero(records["cpu"] == cpu)
-        rows = rows[np.argsort(records["sequence"][rows], kind="stable")]
-        sequence = records["sequence"][rows].astype(np.int64)
-        missing = np.diff(sequence, prepend=-1) - 1
-        found += (
-            Gap(
-                cpu=cpu,
-                begin_ns=int(kernel_ns[rows[place - 1]]) if place else 0,
-                end_ns=int(kernel_ns[rows[place]]),
-                dropped=int(missing[place]),
-            )
-            for place in np.flatnonzero(missing > 0).tolist()
+    sequence, cpu = records["sequence"].astype(np.int64), records["cpu"].astype(np.int64)
+    rows = np.lexsort((sequence, cpu))
+    first = np.diff(cpu[rows], prepend=-1) != 0
+    missing = np.where(first, sequence[rows], np.diff(sequence[rows], prepend=-1) - 1)
+    return [
+        Gap(
+            cpu=int(cpu[rows[place]]),
+            begin_ns=0 if first[place] else int(kernel_ns[rows[place - 1]]),
+            end_ns=int(kernel_ns[rows[place]]),
+            dropped=int(missing[place]),
         )
-    return found
+        for place in np.flatnonzero(missing > 0).tolist()
+    ]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parse and check budgets: the data bytes of a transport's buffers, as kernel and machine allow."""
+"""Parse, check and share out budgets: the data bytes of a transport's buffers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from bench.amounts import size
@@ -11,6 +12,8 @@ from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import MIXED
 from bench.record.layout import RECORD_BYTES
+
+Cpus = tuple[int, ...]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -68,18 +71,15 @@ def check(budget_bytes: int, *, memory_bytes: int) -> int:
             f"a budget of {size(budget_bytes)} is no power of two of pages of {size(PAGE_BYTES)}",
             remedy=f"take {label(below * PAGE_BYTES)} or {label(2 * below * PAGE_BYTES)}",
         )
-    if budget_bytes > memory_bytes:
-        raise UsageError(
-            f"a budget of {size(budget_bytes)} is larger than this machine's memory "
-            f"({size(memory_bytes)})",
-            remedy="take a smaller one",
-        )
-    if budget_bytes > LARGEST_RING_BYTES:
-        raise UsageError(
-            f"a budget of {size(budget_bytes)} is more than a ring buffer can have "
-            f"({size(LARGEST_RING_BYTES)})",
-            remedy="take a smaller one",
-        )
+    for most_bytes, beyond in (
+        (memory_bytes, "larger than this machine's memory"),
+        (LARGEST_RING_BYTES, "more than a ring buffer can have"),
+    ):
+        if budget_bytes > most_bytes:
+            raise UsageError(
+                f"a budget of {size(budget_bytes)} is {beyond} ({size(most_bytes)})",
+                remedy="take a smaller one",
+            )
     return budget_bytes
 
 
@@ -105,3 +105,28 @@ def longest_record_bytes(payload_bytes: int) -> int:
     """Return the length of the tracer's longest record with this padding, without headers."""
     padding = _LARGEST_PAYLOAD_BYTES if payload_bytes == MIXED else payload_bytes
     return RECORD_BYTES + padding
+
+
+def shared_out(cpus: Sequence[int], rings: int, nodes: Sequence[Sequence[int]]) -> tuple[Cpus, ...]:
+    """Return the CPUs of each of so many rings, at most one ring for each CPU.
+
+    Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share
+    one whole. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
+    """
+    groups = [found for node in nodes if (found := sorted({*node} & {*cpus}))]
+    if elsewhere := sorted({*cpus} - {cpu for group in groups for cpu in group}):
+        groups.append(elsewhere)
+    rings = min(rings, len(cpus))
+    while len(groups) > rings:
+        at = min(range(len(groups) - 1), key=lambda each: len(groups[each] + groups[each + 1]))
+        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+    shares = [1] * len(groups)
+    while sum(shares) < rings:
+        fullest = max(range(len(groups)), key=lambda each: len(groups[each]) / shares[each])
+        shares[fullest] += 1
+    cut = (
+        sorted(group[place * len(group) // share : (place + 1) * len(group) // share])
+        for group, share in zip(groups, shares, strict=True)
+        for place in range(share)
+    )
+    return tuple(sorted(map(tuple, cut)))

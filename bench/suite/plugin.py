@@ -28,8 +28,7 @@ from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.host import limits, ownership
 from bench.journal.reader import read_journal
 from bench.linux import cpus
-from bench.plan.experiments import Arm, Experiment
-from bench.plan.outline import outline
+from bench.plan.experiments import Arm, Experiment, outline
 from bench.questions.transports import profiles
 from bench.questions.transports.coverage import coverage
 from bench.questions.transports.document import document

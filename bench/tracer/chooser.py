@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.plan.config import AGES, Duet
-from bench.record.write import WriteTimes, median
+from bench.record.counters import WriteTimes, median
 from bench.tracer.build import Build
 from bench.tracer.program import Program
 

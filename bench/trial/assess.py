@@ -8,26 +8,12 @@ from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
-from bench.measure import (
-    by_cpu,
-    clocks,
-    late,
-    latency,
-    ledger,
-    occupancy,
-    ordering,
-    overwritten,
-    pace,
-    restoring,
-    timeline,
-)
-from bench.measure.cost import Cost
-from bench.measure.ledger import Ledger
-from bench.measure.torn import intact
+from bench.measure import by_cpu, cost, late, latency, ledger, ordering, restoring, timeline
+from bench.measure.ledger import Ledger, intact
 from bench.record.records import Records
 from bench.tracer.settings import lengths
 from bench.tracer.transports import traits
-from bench.trial.observation import ConsumerUse, Observation
+from bench.trial.observation import Observation
 from bench.trial.result import Conditions, State, TrialResult
 
 STEAL_BOUND: Final = 0.20
@@ -65,10 +51,10 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     if producer.checked:
         records = intact(seen.records)
         torn, seen = len(seen.records) - len(records), replace(seen, records=records)
-    counters, lost = overwritten.account(
+    counters, lost = ledger.overwritten(
         seen.records, seen.counters, seen.overwritten_bytes, lengths(producer)
     )
-    undated = clocks.faults(seen.records, storm)
+    undated = latency.clock_faults(seen.records, storm)
     book = ledger.balance(
         seen.records,
         counters,
@@ -76,44 +62,36 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         torn=torn,
         in_kernel=seen.counted,
         preemptible=producer.attach.preemptible,
-        faults=(*lost, *_misread(seen.consumer), *undated),
+        faults=(*lost, *_misread(seen), *undated),
     )
     bare = replace(bare, ledger=book, memory=seen.memory, lost_told=seen.lost_told)
     if undated:
         return bare
-    storm_ns = storm.end_ns - storm.start_ns
     return replace(
         bare,
         ordering=ordering.examine(seen.records) if seen.counted is None else None,
         latency=latency.measure(seen.records, capture) if seen.counted is None else None,
-        cost=Cost(
-            storm_ns=storm_ns,
+        cost=replace(
+            seen.cost,
             delivered=book.delivered,
             attempted=book.attempted,
-            kernel_runs=seen.runs and seen.runs[0],
-            kernel_run_ns=seen.runs and seen.runs[1],
-            consumer_cpu_ns=seen.consumer.cpu_ns,
-            consumer_voluntary_switches=seen.consumer.voluntary_switches,
-            consumer_involuntary_switches=seen.consumer.involuntary_switches,
-            wakeups_taken=seen.consumer.wakeups_taken,
-            wakeups_raised=seen.passage.wakeups_raised,
             delivery_ns=_delivery_ns(seen.records),
-            consumer_syscalls=seen.consumer.syscalls,
-            empty_polls=seen.consumer.empty_polls,
-            record_ns=pace.per_record_ns(seen.records),
-            steady_exit_ns=pace.exit_ns(seen.records),
-            steady_delivery_ns=pace.delivery_ns(seen.records),
+            record_ns=cost.per_record_ns(seen.records),
+            steady_exit_ns=cost.exit_ns(seen.records),
+            steady_delivery_ns=cost.delivery_ns(seen.records),
         ),
         by_cpu=by_cpu.shares(seen.records, counters, seen.counted),
-        occupancy=occupancy.measure(
+        occupancy=cost.occupancy(
             seen.occupancy[:, 1],
             seen.memory.footprint.data_bytes,
-            consumer_cpu_ns=seen.consumer.cpu_ns,
-            storm_ns=storm_ns,
+            consumer_cpu_ns=seen.cost.consumer_cpu_ns,
+            storm_ns=seen.cost.storm_ns,
         ),
         skipped_told=seen.skipped_told,
         late=late.diagnose(
-            seen.records, seen.late, involuntary_switches=seen.consumer.involuntary_switches
+            seen.records,
+            seen.late,
+            involuntary_switches=seen.cost.consumer_involuntary_switches,
         )
         if seen.late and not torn  # its rows would be others
         else None,
@@ -126,11 +104,11 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
     )
 
 
-def _misread(consumer: ConsumerUse) -> Iterator[str]:
-    if consumer.malformed:
-        yield f"{counted(consumer.malformed, 'record was', 'records were')} malformed"
-    if consumer.misdated:
-        yield f"{consumer.misdated} visits ended before the delivery that they recorded last"
+def _misread(seen: Observation) -> Iterator[str]:
+    if seen.malformed:
+        yield f"{counted(seen.malformed, 'record was', 'records were')} malformed"
+    if seen.misdated:
+        yield f"{seen.misdated} visits ended before the delivery that they recorded last"
 
 
 def state_of(

@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Measure competition: CPU time that others used during a trial, and time that tasks waited.
 
-Tasks wait for others, or for their cgroup's next period.
+Tasks wait for others, or for their cgroup's next period. A harness that is stopped, frozen or
+starved meanwhile reads nothing.
 """
 
 from __future__ import annotations
 
 import resource
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import Final
+from typing import Final, TypeVar
 
+from bench.host.signals import start
 from bench.linux import cgroup, procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
 _ERRORS: Final = 3.0  # standard errors that sampling may be off by
+_LOOK_NS: Final = 50_000_000
+
+Amount = TypeVar("Amount", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +31,7 @@ class Competition:
     """What a trial met, as rates over its storm and the drain after it."""
 
     foreign_cpus: float  # CPU seconds a second of tasks that are not the trial's
-    sampling_error_cpus: float = 0.0  # that it may be off by, either way
+    foreign_cpus_error: float = 0.0  # that it may be off by, either way
     stalled: dict[str, float] = field(default_factory=dict)  # share of time, by resource
     throttled_s: float | None = None  # for which a quota stopped tasks; None: not counted
 
@@ -63,16 +70,46 @@ def between(before: Reading, after: Reading, *, cpus: int) -> Competition:
     the difference has the error of a binomial sample: of a CPU that works at half of the ticks.
     """
     passed_s = max(after.at_s - before.at_s, 1e-6)
+    throttled_s = risen(before.throttled_s, after.throttled_s)
     foreign_s = (after.working_s - before.working_s) - (after.own_s - before.own_s)
     return Competition(
         foreign_cpus=max(0.0, foreign_s / passed_s),
-        sampling_error_cpus=_ERRORS * 0.5 * sqrt(cpus * _TICK_S / passed_s),
+        foreign_cpus_error=_ERRORS * 0.5 * sqrt(cpus * _TICK_S / passed_s),
         stalled={
             name: min(1.0, max(0.0, (now_s - before.stalled_s[name]) / passed_s))
             for name, now_s in after.stalled_s.items()
             if name in before.stalled_s
         },
-        throttled_s=None
-        if before.throttled_s is None or after.throttled_s is None
-        else max(0.0, after.throttled_s - before.throttled_s),
+        throttled_s=None if throttled_s is None else max(0.0, throttled_s),
     )
+
+
+def risen(before: Amount | None, after: Amount | None) -> Amount | None:
+    """Return by how much an account has risen; None where it is not known."""
+    return None if before is None or after is None else after - before
+
+
+@contextmanager
+def watched() -> Iterator[Callable[[], int]]:
+    """Look at the clock 20 times a second, in a thread of its own, within the context.
+
+    What it yields returns the longest time in ns, up to then, that the harness did not run.
+    """
+    over = threading.Event()
+    last_ns, longest_ns = time.monotonic_ns(), 0
+
+    def away_ns() -> int:
+        return max(longest_ns, time.monotonic_ns() - last_ns - _LOOK_NS)
+
+    def body() -> None:
+        nonlocal last_ns, longest_ns
+        while not over.wait(_LOOK_NS / 1e9):
+            longest_ns, last_ns = away_ns(), time.monotonic_ns()
+
+    thread = threading.Thread(target=body, name="presence", daemon=True)
+    start(thread)
+    try:
+        yield away_ns
+    finally:
+        over.set()
+        thread.join()

@@ -14,31 +14,27 @@ import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
-from bench.linux import procfs
-from bench.measure import clocks, duet, latency, ledger, overwritten
+from bench.measure import duet, latency, ledger
 from bench.measure.ledger import Ledger
 from bench.plan.config import Duet, Reader
 from bench.plan.experiments import Arm
-from bench.record.counters import CpuCounters
+from bench.record.counters import CpuCounters, WriteTimes
 from bench.record.footprint import Memory
 from bench.record.records import Records
-from bench.record.write import WriteTimes
 from bench.tracer import chooser, settings, transports
+from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened
-from bench.trial.assess import state_of
 from bench.trial.observation import Passage
 from bench.trial.observe import captured, open_buffers, pass_storm
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place, conditions_of
-from bench.trial.shortfall import shortfall
+from bench.trial.run import Place, begin, end, judged
 
 _FEWEST_CPUS: Final = 2
 
@@ -56,16 +52,6 @@ class _Side:
     overwritten_bytes: int | None
     in_kernel: Mapping[int, tuple[int, int]] | None  # what was counted there in place of records
     lengths: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """One storm under both arms, or one. ``records`` shares the capture's memory."""
-
-    sides: Mapping[int, _Side]
-    records: Records
-    passage: Passage
-    malformed: int
 
 
 def require_cpus(usable: int) -> None:
@@ -103,43 +89,37 @@ def _storm(
     swapped: bool,
 ) -> dict[int, TrialResult]:
     """Run one storm under the arms that are ``present``; return the trial of each."""
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    rig.log.forget()  # what was said before
-    before = procfs.cpu_times()
-    seen = _observe(rig, arms, rule, key, visit=present, swapped=swapped)
-    counters = [each for side in seen.sides.values() for each in side.counters]
-    conditions = conditions_of(rig, before, seen.passage, counters)
-    records = duet.split(seen.records, swapped=swapped)
-    whole, books = _ledgers(seen, records)
+    start = begin(rig)
+    capture = rig.capture(arms[0].config)
+    passage, sides = _observe(rig, arms, rule, key, capture, visit=present, swapped=swapped)
+    counters = [each for side in sides.values() for each in side.counters]
+    trial = end(rig, start, arms[0], place, passage, counters=counters)
+    every = captured(capture)
+    undated = latency.clock_faults(every, passage.storm)
+    malformed = capture.malformed + capture.misdated
+    records = duet.split(every, swapped=swapped)
+    whole, books = _ledgers(sides, records, passage.storm.reaped, undated, malformed)
+    trial = judged(trial, whole)
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
-    state, reasons = state_of(
-        whole, conditions, shortfall(arms[0].config.storm, seen.passage.storm)
-    )
     return {
-        index: TrialResult(
-            experiment=place.experiment,
+        index: replace(
+            trial,
             arm=arms[index].name,
-            block=place.block,
             position=(place.block + index) % 2,
             config=arms[index].config,
-            started_utc=started,
-            storm=seen.passage.storm,
-            conditions=conditions,
-            state=state,
-            reasons=reasons,
             ledger=book,
-            latency=latency.measure(kept[index], seen.records) if whole.balanced else None,
-            memory=seen.sides[index].memory,
-            write=seen.sides[index].writes,
+            latency=latency.measure(kept[index], every) if whole.balanced else None,
+            memory=sides[index].memory,
+            write=sides[index].writes,
             half=Half(
                 second=bool(index),
                 key=key,
                 swapped=swapped,
                 ranks=ranks,
                 washed_out=len(records[index]) - len(kept[index]),
-                wakeups_raised=seen.passage.wakeups_raised,
-                reading_ns=seen.sides[index].reading_ns,
+                wakeups_raised=passage.wakeups_raised,
+                reading_ns=sides[index].reading_ns,
                 latency_by_age=duet.latency_by_age(records[index], rule) if whole.balanced else (),
             ),
         )
@@ -170,27 +150,31 @@ def _rule(arms: Arms) -> Duet:
 
 
 def _observe(
-    rig: Rig, arms: Arms, rule: Duet, key: int, *, visit: Sequence[int], swapped: bool
-) -> _Seen:
+    rig: Rig,
+    arms: Arms,
+    rule: Duet,
+    key: int,
+    capture: Capture,
+    *,
+    visit: Sequence[int],
+    swapped: bool,
+) -> tuple[Passage, dict[int, _Side]]:
     """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
     config = arms[0].config
     programs = {
         index: _program(rig, arms[index], marked=bool(index) != swapped) for index in sorted(visit)
     }
     picker = rig.built(chooser.BUILD)
-    capture = rig.capture(config)
     capture.time_visits()
     with ExitStack() as stack:
         chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]
         chooser.set_up(picker, chosen[:: -1 if swapped else 1], rule, key=key)
         generator = stack.enter_context(rig.generator(config.storm))
-        memory: dict[int, Memory] = {}
-        open_now: dict[int, Opened] = {}
-        buffers: dict[int, tuple[int, int] | None] = {}
+        opened: dict[int, tuple[Opened, Memory, range]] = {}
         for index in visit:
             first = capture.buffer_count
             chooser.zero_write_times(programs[index])
-            opened, memory[index] = open_buffers(
+            buffers, memory = open_buffers(
                 rig,
                 arms[index].config,
                 programs[index],
@@ -198,31 +182,23 @@ def _observe(
                 session=generator.session,
                 stack=stack,
             )
-            open_now[index] = opened
-            end = capture.buffer_count
-            buffers[index] = (first, end) if end > first else None
+            opened[index] = buffers, memory, range(first, capture.buffer_count)
         with ExitStack() as running:
-            running.enter_context(consuming(capture, opened.drain, config.consumer))  # drains both
+            running.enter_context(consuming(capture, buffers.drain, config.consumer))  # drains both
             running.enter_context(picker.attached())
             passage = pass_storm(rig, config, picker, generator, running=running)
-        sides = {
+        return passage, {
             index: _Side(
-                counters=tuple(program.read_counters()),
-                writes=chooser.write_times(program, rule),
-                memory=memory[index],
-                reading_ns=capture.reading_ns(*place) if (place := buffers[index]) else None,
-                overwritten_bytes=open_now[index].overwritten_bytes(),
-                in_kernel=open_now[index].counted(),
+                counters=tuple(programs[index].read_counters()),
+                writes=chooser.write_times(programs[index], rule),
+                memory=memory,
+                reading_ns=capture.reading_ns(own.start, own.stop) if own else None,
+                overwritten_bytes=buffers.overwritten_bytes(),
+                in_kernel=buffers.counted(),
                 lengths=settings.lengths(arms[index].config.producer),
             )
-            for index, program in programs.items()
+            for index, (buffers, memory, own) in sorted(opened.items())
         }
-    return _Seen(
-        sides=sides,
-        records=captured(capture),
-        passage=passage,
-        malformed=capture.malformed + capture.misdated,
-    )
 
 
 def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
@@ -231,39 +207,44 @@ def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
     return rig.program_for(transports.find(arm.config.transport), arm.config, macros)
 
 
-def _ledger(records: Records, side: _Side) -> Ledger:
-    """Return the account of one arm."""
-    counters, faults = overwritten.account(
-        records, side.counters, side.overwritten_bytes, side.lengths
-    )
-    return ledger.balance(records, counters, in_kernel=side.in_kernel, faults=faults)
-
-
-def _ledgers(seen: _Seen, records: tuple[Records, Records]) -> tuple[Ledger, dict[int, Ledger]]:
+def _ledgers(
+    sides: Mapping[int, _Side],
+    records: tuple[Records, Records],
+    reaped: int,
+    undated: Sequence[str],
+    malformed: int,
+) -> tuple[Ledger, dict[int, Ledger]]:
     """Return the account of the whole storm, by which it counts, and of each arm."""
-    books = {index: _ledger(records[index], side) for index, side in seen.sides.items()}
-    own_exits, reaped = sum(book.own_exits for book in books.values()), seen.passage.storm.reaped
-    faults = [
+    books = {}
+    for index, side in sides.items():
+        counters, lost = ledger.overwritten(
+            records[index], side.counters, side.overwritten_bytes, side.lengths
+        )
+        books[index] = ledger.balance(
+            records[index], counters, in_kernel=side.in_kernel, faults=lost
+        )
+    residues = [
         f"{('first', 'second')[index]} arm: {each}"
         for index, book in books.items()
         for each in book.residues
     ]
-    faults += clocks.faults(seen.records, seen.passage.storm)
+    residues += undated
     if strays := sum(len(each) for index, each in enumerate(records) if index not in books):
-        faults.append(
+        residues.append(
             f"{counted(strays, 'record carries', 'records carry')} the mark of an arm that "
             "was not there"
         )
-    if seen.malformed:
-        faults.append(f"malformed or misdated records or visits: {seen.malformed:,}")
+    if malformed:
+        residues.append(f"malformed or misdated records or visits: {malformed:,}")
+    own_exits = sum(book.own_exits for book in books.values())
     if own_exits > reaped:
-        faults.append(f"{reaped:,} reaped, but {own_exits:,} traced")
+        residues.append(f"{reaped:,} reaped, but {own_exits:,} traced")
     whole = replace(
         next(iter(books.values())),
         own_attempted=sum(book.own_attempted for book in books.values()),
         reaped=reaped,
         missed=reaped - own_exits,
-        residues=tuple(faults),
+        residues=tuple(residues),
     )
     return whole, {
         index: replace(book, missed=whole.missed, residues=whole.residues)

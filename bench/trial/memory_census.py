@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from itertools import product
 from statistics import median
 from typing import Final
 
@@ -27,6 +28,7 @@ from bench.record.footprint import MemoryLine
 from bench.tracer import transports
 from bench.tracer.buffers import MAPPINGS
 from bench.tracer.transport import Request, Transport
+from bench.trial.competition import risen
 
 COPIES: Final = 64
 _ROUNDS: Final = 5  # of copies; the median counts, since other processes allocate meanwhile ...
@@ -45,37 +47,23 @@ def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[Memor
 
     Where the kernel refuses buffers a line holds its reason, and no numbers.
     """
-    found = []
     ways = map(transports.find, transports.names())
     names = [way.name for way in ways if way.streams and not way.overwrites]
-    wanted = [(each, name) for each in sorted(set(budgets_bytes)) for name in names]
+    wanted = product(sorted(set(budgets_bytes)), names)
     with _more_allowed():
-        for budget_bytes, name in wanted:
-            found.append(_look(name, budget_bytes, copies))
-    return tuple(found)
-
-
-def _request(way: Transport, budget_bytes: int) -> Request:
-    """Ask for the budget, or of per-CPU buffers for the size below if it does not divide."""
-    cpus = procfs.online_cpus()
-    if way.per_cpu:
-        budget_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
-    return Request(
-        budget_bytes=budget_bytes,
-        cpus=cpus,
-        producer=Producer(),
-        consumer=Consumer(),
-    )
+        return tuple(_look(name, budget_bytes, copies) for budget_bytes, name in wanted)
 
 
 def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
-    way = transports.find(name)
-    request = _request(way, budget_bytes)
+    way, cpus, data_bytes = transports.find(name), procfs.online_cpus(), budget_bytes
+    if way.per_cpu:  # the size below if it does not divide
+        data_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
+    request = Request(budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer())
     line = MemoryLine(
         transport=name,
         budget_bytes=budget_bytes,
-        data_bytes=request.budget_bytes,
-        cpus=len(request.cpus),
+        data_bytes=data_bytes,
+        cpus=len(cpus),
         page_size_bytes=PAGE_BYTES,
     )
     try:
@@ -83,7 +71,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
         line = _one(way, request, line)
         return _many(way, request, line, copies)
     except BufbenchError as refused:
-        return replace(line, untold={**line.untold, "footprint": refused.message})
+        return replace(line, untold={"footprint": refused.message})
 
 
 def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
@@ -114,10 +102,10 @@ def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> Me
             f"{copies} copies would take more than a quarter of "
             f"{memory_bytes // budgets.MIB} MiB of memory"
         )
-        return replace(line, untold={**line.untold, "memcg_bytes": why, "free_bytes": why})
+        return replace(line, untold={"memcg_bytes": why, "free_bytes": why})
     with ExitStack() as stack:
         charged: Callable[[], int | None] = _nothing
-        untold = dict(line.untold)
+        untold: dict[str, str] = {}
         try:
             charged = stack.enter_context(memory_group.entered())
         except memory_group.NoMemoryGroup as lack:
@@ -149,10 +137,7 @@ def _round(
         for _ in range(copies):
             stack.enter_context(way.allocated(request))
         after = charged(), procfs.free_pages()
-    charge, pages = (
-        None if was is None or now is None else now - was
-        for was, now in zip(before, after, strict=True)
-    )
+    charge, pages = map(risen, before, after)
     return charge, None if pages is None else -pages * PAGE_BYTES
 
 

@@ -9,26 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from bench.measure.cost import Cost
 from bench.measure.late import LateFacts
 from bench.record.counters import CpuCounters
 from bench.record.footprint import Memory
 from bench.record.records import Records
 from bench.trial.competition import Competition
 from workloads.storm import StormReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerUse:
-    """What the consuming thread used, and what it noticed."""
-
-    cpu_ns: int
-    voluntary_switches: int
-    involuntary_switches: int
-    wakeups_taken: int
-    malformed: int  # records that the tracer cannot have sent
-    empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
-    misdated: int = 0  # visits whose last record was dated later than the visit's end
-    syscalls: int | None = None  # None: not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +38,9 @@ class Observation:
     counters: tuple[CpuCounters, ...]
     passage: Passage
     memory: Memory
-    consumer: ConsumerUse
-    runs: tuple[int, int] | None  # of the BPF program, and the ns in them; None: not counted
+    cost: Cost  # without what records and counters say
+    malformed: int  # records that the tracer cannot have sent
+    misdated: int  # visits whose last record was dated later than the visit's end
     occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)
     late: LateFacts | None = None  # None: not asked for, or not by this reader

@@ -14,6 +14,7 @@ import numpy as np
 from bench.amounts import counted
 from bench.errors import CaptureFull
 from bench.linux import bpf, procfs
+from bench.measure.cost import Cost
 from bench.measure.late import LateFacts, Noted
 from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
@@ -24,8 +25,7 @@ from bench.tracer.consumer import consuming
 from bench.tracer.program import Program, names
 from bench.tracer.transport import Opened, Request
 from bench.trial import competition
-from bench.trial.observation import ConsumerUse, Observation, Passage
-from bench.trial.presence import watched
+from bench.trial.observation import Observation, Passage
 from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.generator import Generator
@@ -74,12 +74,14 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             running.enter_context(program.attached())
             if counter is not None:
                 running.enter_context(counter.attached())
-            _stall(capture, config)
+            if stall_ms := config.consumer.stall_ms:
+                start_ns = time.monotonic_ns() + int(config.consumer.stall_after_ms * 1e6)
+                capture.stall(start_ns, int(stall_ms * 1e6))
             passage = pass_storm(rig, config, program, generator, running=running, beside=callers)
         wakes_ns = woken() if woken else None
         lost_told, overwritten_bytes = opened.lost_told(), opened.overwritten_bytes()
         in_kernel = opened.counted()
-        skipped = _risen(skipped_before, _skipped(program_fds))
+        skipped = competition.risen(skipped_before, _skipped(program_fds))
         counters = program.read_counters()
         runs = _runs(program_fds)
     return Observation(
@@ -87,17 +89,22 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         counters=tuple(counters),
         passage=passage,
         memory=memory,
-        consumer=ConsumerUse(
-            cpu_ns=capture.cpu_ns,
-            voluntary_switches=capture.voluntary_switches,
-            involuntary_switches=capture.involuntary_switches,
+        cost=Cost(
+            storm_ns=passage.storm.end_ns - passage.storm.start_ns,
+            delivered=0,
+            attempted=0,
+            kernel_runs=runs[0] - runs_before[0] if counted else None,
+            kernel_run_ns=runs[1] - runs_before[1] if counted else None,
+            consumer_cpu_ns=capture.cpu_ns,
+            consumer_voluntary_switches=capture.voluntary_switches,
+            consumer_involuntary_switches=capture.involuntary_switches,
             wakeups_taken=capture.wakeups_taken,
-            malformed=capture.malformed,
+            wakeups_raised=passage.wakeups_raised,
             empty_polls=None if config.consumer.reader is Reader.LIBBCC else capture.empty_polls,
-            misdated=capture.misdated,
-            syscalls=None if counter is None else thread.calls(counter),
+            consumer_syscalls=None if counter is None else thread.calls(counter),
         ),
-        runs=(runs[0] - runs_before[0], runs[1] - runs_before[1]) if counted else None,
+        malformed=capture.malformed,
+        misdated=capture.misdated,
         late=_late(capture, config, wakes_ns) if diagnosed else None,
         occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
         lost_told=lost_told,
@@ -160,7 +167,7 @@ def pass_storm(
     """
     offline = tuple(sorted({*rig.cpus} - {*procfs.online_cpus()}))
     raised, there = procfs.irq_work(), program.neighbours()
-    with watched() as away_ns:
+    with competition.watched() as away_ns:
         before = competition.read([generator.session, *beside])
         generator.go()
         report = generator.wait(config.storm.seconds + GRACE_S)
@@ -173,7 +180,7 @@ def pass_storm(
         away_ns=away_ns(),
         neighbours=None if there is None or still is None else names(there | still),
         offline=offline,
-        wakeups_raised=_risen(raised, procfs.irq_work()),
+        wakeups_raised=competition.risen(raised, procfs.irq_work()),
     )
 
 
@@ -198,17 +205,6 @@ def _late(capture: Capture, config: TrialConfig, wakes_ns: tuple[int, ...] | Non
         wakes_ns=wakes_ns,
         stopped_ns=capture.stopped_ns,
     )
-
-
-def _stall(capture: Capture, config: TrialConfig) -> None:
-    consumer = config.consumer
-    if consumer.stall_ms:
-        start_ns = time.monotonic_ns() + int(consumer.stall_after_ms * 1e6)
-        capture.stall(start_ns, int(consumer.stall_ms * 1e6))
-
-
-def _risen(before: int | None, after: int | None) -> int | None:
-    return None if before is None or after is None else after - before
 
 
 def _runs(programs: Sequence[int]) -> tuple[int, int]:

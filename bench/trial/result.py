@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hold the result of one trial: the line that goes into the journal."""
+"""Hold the result of one trial: the line that goes into the journal; and what its storm lacked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bench.amounts import counted
+from bench.host import signals
 from bench.measure.by_cpu import CpuShare
-from bench.measure.cost import Cost
+from bench.measure.cost import Cost, Occupancy
 from bench.measure.duet import Ranks
 from bench.measure.late import Late
 from bench.measure.latency import Latency
 from bench.measure.ledger import Ledger
-from bench.measure.occupancy import Occupancy
 from bench.measure.ordering import Ordering
 from bench.measure.restoring import Restored
 from bench.measure.timeline import Timeline
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
+from bench.record.counters import WriteTimes
 from bench.record.footprint import Memory
-from bench.record.write import WriteTimes
-from workloads.storm import StormReport
+from workloads.storm import Shape, Storm, StormReport
 
 
 class State(StrEnum):
@@ -95,3 +97,46 @@ class TrialResult:
     half: Half | None = None  # None: the arm had the storm to itself
     restored: tuple[Restored, ...] = ()  # of buffers of each CPU; (): of others, or not recorded
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0
+
+    @property
+    def storm_ns(self) -> int:
+        """Return the storm's length in ns."""
+        return self.storm.end_ns - self.storm.start_ns
+
+
+def shortfall(storm: Storm, report: StormReport) -> tuple[str, ...]:
+    """Return the reasons why ``report`` is not the storm asked for, in words; () if it is.
+
+    Journals before schema 3 do not record how many processes a burst had at once; there the
+    limits that lowered it, and the calls that failed, are the evidence.
+    """
+    return tuple(_reasons(storm, report))
+
+
+def _reasons(storm: Storm, report: StormReport) -> Iterator[str]:
+    if report.lowered_from:
+        to = f" to {report.at_once:,}" if report.at_once else ""
+        yield f"limits lowered the storm from {report.lowered_from:,} processes at once{to}"
+    if report.failed:
+        causes = ", ".join(f"{name} {count:,}" for name, count in sorted(report.failed.items()))
+        times = counted(sum(report.failed.values()), "time")
+        yield f"processes or threads could not be made {times} ({causes})"
+    by_time = report.stopped_by == "seconds"
+    if report.stopped_by and not (storm.timed and by_time):
+        limit = f"its limit of {storm.seconds:g} s" if by_time else "a signal"
+        asked = storm.count + storm.real_workers
+        yield f"{limit} stopped the storm after {report.reaped:,} of {asked:,} processes"
+    killed = {
+        signals.named(status & 0x7F): count
+        for status, count in report.exit_statuses.items()
+        if status & 0x7F
+    }
+    for name, count in sorted(killed.items()):
+        yield f"{name} ended {counted(count, 'process', 'processes')} of the storm"
+    wanted = storm.real_workers + min(storm.burst_size, storm.count)
+    narrow = storm.shape is Shape.BURST and 0 < report.at_once < wanted
+    if narrow and not (report.lowered_from or report.failed or report.stopped_by):
+        yield (
+            f"at most {counted(report.at_once, 'process', 'processes')} existed at once, "
+            f"not {wanted:,}"
+        )

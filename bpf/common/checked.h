@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Records that show whether they are what their program meant to send. With CHECKED each
- * ends in a checksum over all its words. bench/measure/torn.py computes it again.
+ * ends in a checksum over all its words. bench/measure/ledger.py computes it again.
  *
  * Then the tracer is two programs on the same maps, each for half of the processes, as
  * tracers have one for each event: the kernel skips a program that meets itself on a CPU

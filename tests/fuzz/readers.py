@@ -31,7 +31,7 @@ from bench.guests import archives, catalogue, layers, lists, port, skopeo, sourc
 from bench.journal.files import code
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
-from bench.judge.columns import OfTrials
+from bench.judge.columns import Columns
 from bench.linux import cgroup, kernel_log, machine, procfs, version
 from bench.linux.cgroup import homes
 from bench.plan import budgets
@@ -172,7 +172,7 @@ def _proc(data: bytes) -> None:
 
 def _histogram(data: bytes) -> None:
     trial = made_up_trials.trial("ringbuf@8KiB", 0)
-    OfTrials([texts.with_histogram(trial, data.decode("latin-1"))]).merged_bins()
+    Columns([texts.with_histogram(trial, data.decode("latin-1"))]).merged_bins()
 
 
 def _packages(data: bytes) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final
 import pytest
 from golden.outputs import OUTPUTS, kept
 
-
 # numpy's log, exp and sums differ in the last digits from processor to processor: AVX-512 or not.
 ROUNDING: Final = 1e-12
 

@@ -50,7 +50,7 @@ def tree(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(bench.__file__).parent, tmp_path / "bench", ignore=ignored)
     insert(tmp_path, "numbers.py", "_RECORDS: Final", FUNCTION)
-    insert(tmp_path, "numbers.py", "        *_DERIVED,\n", ROWS)
+    insert(tmp_path, "numbers.py", "        *_derived(_DERIVED),\n", ROWS)
     insert(tmp_path, "metrics.py", ')\n"""Every number of a comparison', SHOWN)
     return tmp_path
 

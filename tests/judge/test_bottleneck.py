@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from made_up_trials import trial
 
-from bench.judge.bottleneck import Bottleneck, bottleneck, usual
-from bench.judge.columns import OfTrials
-from bench.measure.occupancy import Occupancy
+from bench.judge.columns import Columns
+from bench.judge.comparison import Bottleneck, bottleneck, usual
+from bench.measure.cost import Occupancy
 from bench.trial.result import TrialResult
 
 
@@ -39,6 +39,6 @@ def test_what_was_short(dropped: int, idle_share: float, expected: Bottleneck) -
 def test_trials_that_lost_nothing_have_no_say() -> None:
     trials = [lossy(0, 0.5)] * 5 + [lossy(10, 0.01)] * 2 + [lossy(10, 0.8)]
     for some, expected in ((trials, Bottleneck.CONSUMER), (trials[:1], Bottleneck.NONE)):
-        columns = OfTrials(some)
+        columns = Columns(some)
         numbers = (columns.number(key) for key in ("own_dropped", "consumer_busy_share"))
         assert usual(*numbers) is expected

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 from made_up_trials import trial
 
-from bench.judge.carry_over import CarryOver, carry_over, kept
 from bench.judge.filing import file
 from bench.judge.samples import Stretch
+from bench.judge.sharing import CarryOver, carry_over, kept
 from bench.plan.config import AGES, Duet
-from bench.record.write import WriteTimes
+from bench.record.counters import WriteTimes
 from bench.trial.result import Half, TrialResult
 
 WINDOW = Duet(window_ns=1_000_000, washout_ns=200_000)

@@ -27,13 +27,13 @@ def one_set(*trials: TrialResult, hostname: str = "here") -> JournalSet:
 def measured(
     *, dropped: int = 20, p50_ns: int = 10_000, drift: float = 1.0, hostname: str = "here"
 ) -> JournalSet:
-    ours = [
+    rings = [
         {"dropped": dropped + at % 3, "p50_ns": round(drift * p50_ns * by)}
         for at, by in enumerate(WOBBLE)
     ]
-    theirs = [{"dropped": 50, "p50_ns": round(drift * 20_000)} for _ in WOBBLE]
+    perf = [{"dropped": 50, "p50_ns": round(drift * 20_000)} for _ in WOBBLE]
     return one_set(
-        *blocks("ringbuf@64KiB", ours), *blocks("perfbuf@64KiB", theirs), hostname=hostname
+        *blocks("ringbuf@64KiB", rings), *blocks("perfbuf@64KiB", perf), hostname=hostname
     )
 
 
@@ -112,9 +112,9 @@ def test_times_are_compared_as_ratios_only() -> None:
     # A ring without any sort window against perf buffers with one: no ratio, and 1.5 times as
     # long on a machine that is slow today.
     def windows(by: float) -> JournalSet:
-        theirs = [{"window_ns": round(by * (1_000_000 + at))} for at in range(8)]
+        perf = [{"window_ns": round(by * (1_000_000 + at))} for at in range(8)]
         return one_set(
-            *blocks("ringbuf@64KiB", [{"window_ns": 0}] * 8), *blocks("perfbuf@64KiB", theirs)
+            *blocks("ringbuf@64KiB", [{"window_ns": 0}] * 8), *blocks("perfbuf@64KiB", perf)
         )
 
     found = difference(windows(1.0), windows(1.5))

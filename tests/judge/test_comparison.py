@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_trials import blocks, trial
+from made_up_trials import blocks, row, trial
 
-from bench.judge.bottleneck import Bottleneck
 from bench.judge.comparison import (
+    Bottleneck,
     Comparison,
     Outcome,
     Row,
@@ -24,8 +24,8 @@ from bench.judge.floor import Floor
 from bench.judge.metrics import Group, Unit
 from bench.judge.samples import Stretch
 from bench.judge.statistics import Estimate, Scale
+from bench.measure.cost import Occupancy
 from bench.measure.latency import Percentiles
-from bench.measure.occupancy import Occupancy
 from bench.plan.config import Consumer, Poll
 from bench.trial.result import State, TrialResult
 
@@ -41,12 +41,6 @@ def compared(*arms: list[TrialResult], floors: tuple[Floor, ...] = ()) -> Compar
 def merged_latency(trials: list[TrialResult]) -> Percentiles | None:
     filed = file([Stretch(trials=trials)])
     return filed["storm"].arms[RING].latency() if filed else None
-
-
-def row(comparison: Comparison, key: str) -> Row:
-    found = comparison.row(key)
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(

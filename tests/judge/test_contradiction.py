@@ -9,9 +9,9 @@ import pytest
 from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison, compare_arms
-from bench.judge.contradiction import contradictions
 from bench.judge.filing import file
 from bench.judge.samples import Stretch
+from bench.judge.sharing import contradictions
 from bench.plan.config import Duet
 from bench.trial.result import Half, TrialResult
 

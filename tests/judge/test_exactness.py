@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_up_trials import blocks
+from made_up_trials import blocks, row
 
-from bench.judge.comparison import Comparison, Outcome, Row, compare_arms
+from bench.judge.comparison import Comparison, Outcome, compare_arms
 from bench.judge.filing import file
 from bench.judge.samples import Stretch
 from bench.measure.latency import Percentiles
@@ -39,27 +39,21 @@ def compared(ring_error_ns: int | None, ring_ns: int = 9_500) -> Comparison:
     return found
 
 
-def row(found: Comparison, key: str = "latency_p50_ns") -> Row:
-    of = found.row(key)
-    assert of is not None
-    return of
-
-
 @pytest.mark.parametrize("error_ns", [None, 0, 100])
 def test_a_difference_beyond_the_error_counts(error_ns: int | None) -> None:
-    found = row(compared(error_ns))
+    found = row(compared(error_ns), "latency_p50_ns")
     assert (found.margin, found.outcome) == (0.02, Outcome.LESS)
 
 
 def test_a_difference_that_shared_stamps_may_make_does_not_count() -> None:
-    found = row(compared(1_000))
+    found = row(compared(1_000), "latency_p50_ns")
     assert found.margin == pytest.approx(1_000 / 8_500)
     assert found.outcome is Outcome.UNDECIDED
 
 
 def test_equal_latencies_are_equivalent_only_where_they_are_known_so_well() -> None:
-    assert row(compared(0, 9_990)).outcome is Outcome.EQUIVALENT
-    assert row(compared(1_000, 9_990)).outcome is Outcome.UNDECIDED
+    assert row(compared(0, 9_990), "latency_p50_ns").outcome is Outcome.EQUIVALENT
+    assert row(compared(1_000, 9_990), "latency_p50_ns").outcome is Outcome.UNDECIDED
 
 
 def test_other_numbers_have_no_such_margin() -> None:

@@ -30,7 +30,7 @@ def test_kernels_stand_in_the_order_of_versions_flavours_behind_their_series() -
         lost("5.4", "unavailable", "no such kernel"),
         entry("6.12", "6.12.117+deb13-amd64"),
         entry("6.9", "6.9.7-1-amd64"),
-        lost("./bzImage", "failed", "it is none"),
+        lost("./bzImage", "failed", "not a kernel"),
         entry("5.10", "5.10.0-46-amd64"),
     ]
     labels = [row.label for row in compare(entries).rows]
@@ -49,7 +49,7 @@ def test_journals_of_one_kernel_are_one_row_and_of_two_machines_are_two() -> Non
     assert row.result.summary.trials == 2 * len(storms())
     rows = compare([here, other]).rows
     assert len(rows) == 2
-    assert len({row.label for row in rows}) == 2  # told apart
+    assert len({row.label for row in rows}) == 2  # distinct
     both = replace(other, path=here.path)  # as where one journal holds two machines
     assert len({row.label for row in compare([here, both]).rows}) == 2
 

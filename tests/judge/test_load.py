@@ -272,7 +272,7 @@ def test_a_claim_whose_storms_were_reduced_says_so() -> None:
 def test_a_verdict_that_turned_under_another_load_is_open() -> None:
     """Both verdicts of rb-same-cpu stand; the storms that they rest on are two."""
 
-    def told(ring: int, perf: int, **storm: object) -> JournalSet:
+    def dropped(ring: int, perf: int, **storm: object) -> JournalSet:
         arms = [*trials("ringbuf@4MiB", dropped=ring), *trials("perfbuf@4MiB", dropped=perf)]
         costs = {"ringbuf": 1_000_000, "perfbuf": 9_000_000}
         return one_set(
@@ -287,7 +287,7 @@ def test_a_verdict_that_turned_under_another_load_is_open() -> None:
             ]
         )
 
-    (change,) = difference(told(500, 0), told(0, 0)).claims
+    (change,) = difference(dropped(500, 0), dropped(0, 0)).claims
     assert (change.id, change.sure) == ("rb-same-cpu", True)
-    (change,) = difference(told(500, 0), told(0, 0, count=7)).claims
+    (change,) = difference(dropped(500, 0), dropped(0, 0, count=7)).claims
     assert (change.sure, change.unlike) == (False, ("same-cpu",))

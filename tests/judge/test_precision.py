@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from made_up_trials import trial
 
-from bench.judge.precision import latency_error
-from bench.judge.sequential import paired_ratio
+from bench.judge.duets import latency_error, paired_ratio
 from bench.measure import duet, latency
 from bench.plan.config import Duet
 from bench.record.records import CAPTURED

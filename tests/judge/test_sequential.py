@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import nct, norm, t
 
 from bench.judge.comparison import Outcome, outcome_of
-from bench.judge.sequential import half_width, paired_ratio
+from bench.judge.duets import half_width, paired_ratio
 from bench.judge.statistics import Estimate, Scale
 
 PRIOR = 1 / 2

@@ -7,11 +7,11 @@ import random
 from dataclasses import replace
 
 import pytest
-from made_up_trials import blocks, header, machine, trial
+from made_up_trials import blocks, header, machine, row, trial
 
 from bench.errors import JournalError
 from bench.journal.schema import Fault, JournalContent, Run
-from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.comparison import Comparison, Outcome
 from bench.judge.statistics import Scale
 from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Summary, compare, compare_journals
@@ -19,12 +19,6 @@ from bench.trial.result import State, TrialResult
 
 NOISE = (0.99, 1.02, 1.0, 1.01, 0.98, 1.0, 1.03, 0.97)
 RING, PERF = "ringbuf@64KiB", "perfbuf@64KiB"
-
-
-def row(comparison: Comparison, key: str) -> Row:
-    found = comparison.row(key)
-    assert found is not None
-    return found
 
 
 def only(trials: list[TrialResult]) -> Comparison:

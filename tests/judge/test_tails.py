@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.errors import JournalError
-from bench.judge.tails import QUANTILES, tails
+from bench.judge.duets import QUANTILES, tails
 from bench.measure import latency
 from bench.measure.bins import Bins
 from bench.record.records import CAPTURED

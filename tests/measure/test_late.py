@@ -63,7 +63,7 @@ def of_first(
         (Why.UNSCHEDULED, ((10, 11.3), (11.2, 11.3)), (9, 11.25), (10.01,), 1_000),
         # Woken for an earlier record and still without a CPU when this one was stamped.
         (Why.UNSCHEDULED, ((10, 11.3), (9.5, 11.3)), (9, 11.25), (9.51, 11.2), 1_000),
-        # The wake-up of another wait, before this one began, is none of this one's.
+        # The wake-up of another wait, before this one began, does not belong to this one.
         (Why.STRANDED, ((10, 11.3), (11.2, 11.3)), (9, 11.25), (8.9, 11.21), 1_000),
         # One of the same burst came meanwhile, none of the next: its interrupt took so long.
         (Why.SLOW_INTERRUPT, ((10, 11.3), (10.1, 11.3)), (9, 11.25), (11.2,), 1_000),
@@ -155,7 +155,7 @@ def test_what_was_not_noted_counts_beside_what_has_no_known_reason() -> None:
 def test_stranded_records_are_the_first_examples() -> None:
     made = rows(*((float(10 * at), 10 * at + 5.0) for at in range(1, 101)))
     noted = [Noted(at, 1 + 10 * (at + 1) * MS - MS, (10 * (at + 1) + 4) * MS) for at in range(100)]
-    # All woken in time but the last, for which nobody came until it was told to end.
+    # All woken in time but the last, for which nobody came until it was asked to end.
     wakes = [10 * at * MS + 1_000 for at in range(1, 100)] + [1_004 * MS]
     found = diagnose(
         made,

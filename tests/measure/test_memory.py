@@ -46,14 +46,14 @@ def test_mappings_hold_a_ring_s_data_twice_and_perf_s_once():
     assert perfbuf_mapped_bytes(8, cpus=2) == 18 * 4096
 
 
-def test_what_no_instrument_told_is_none_and_not_zero():
+def test_what_no_instrument_reported_is_unknown_and_not_zero():
     line = MemoryLine(
         transport="ringbuf", budget_bytes=4096, data_bytes=4096, cpus=2, page_size_bytes=4096
     )
     assert line.copies == 0
     assert line.untold == {}
-    told = (
+    names = (
         "footprint mapped_formula_bytes mapped_bytes mapped_rss_bytes rss_bytes pinned_bytes"
         " locked_bytes memlock_bytes memcg_bytes free_bytes"
     )
-    assert {getattr(line, name) for name in told.split()} == {None}
+    assert {getattr(line, name) for name in names.split()} == {None}

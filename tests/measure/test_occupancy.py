@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from measure import twins
 
-from bench.measure.occupancy import measure
+from bench.measure.cost import occupancy
 
 
 @given(st.lists(st.integers(0, 4096), min_size=1, max_size=300))
 def test_percentiles_are_nearest_rank_shares_of_the_data(samples: list[int]) -> None:
-    found = measure(np.array(samples, np.uint64), 4096, consumer_cpu_ns=0, storm_ns=1)
+    found = occupancy(np.array(samples, np.uint64), 4096, consumer_cpu_ns=0, storm_ns=1)
     assert found.samples == len(samples)
     assert found.p50_share == twins.nearest_rank(samples, 500) / 4096
     assert found.p99_share == twins.nearest_rank(samples, 990) / 4096
@@ -22,7 +22,7 @@ def test_percentiles_are_nearest_rank_shares_of_the_data(samples: list[int]) -> 
 
 
 def test_two_hundred_samples_by_hand() -> None:
-    found = measure(np.arange(1, 201, dtype=np.uint64), 400, consumer_cpu_ns=0, storm_ns=1)
+    found = occupancy(np.arange(1, 201, dtype=np.uint64), 400, consumer_cpu_ns=0, storm_ns=1)
     assert (found.p50_share, found.p99_share, found.max_share) == (0.25, 0.495, 0.5)
 
 
@@ -35,12 +35,12 @@ def test_a_consumer_is_idle_while_it_has_no_cpu(
     cpu_ns: int, storm_ns: int, idle: float, samples: list[int]
 ) -> None:
     used = np.array(samples, np.uint64)
-    found = measure(used, 4096, consumer_cpu_ns=cpu_ns, storm_ns=storm_ns)
+    found = occupancy(used, 4096, consumer_cpu_ns=cpu_ns, storm_ns=storm_ns)
     assert found.consumer_idle_share == pytest.approx(idle)
 
 
 @pytest.mark.parametrize("storm_ns", [0, -7])
 def test_no_samples_and_no_storm_are_zeros(storm_ns: int) -> None:
-    found = measure(np.zeros(0, np.uint64), 4096, consumer_cpu_ns=5, storm_ns=storm_ns)
+    found = occupancy(np.zeros(0, np.uint64), 4096, consumer_cpu_ns=5, storm_ns=storm_ns)
     assert (found.samples, found.p50_share, found.p99_share, found.max_share) == (0, 0, 0, 0)
     assert found.consumer_idle_share == 0

@@ -55,14 +55,6 @@ def test_agrees_with_its_brute_force_twin(rows):
     assert ordering.examine(records) == twins.order_of(records)
 
 
-@pytest.mark.slow
-@settings(max_examples=300, deadline=None)
-@given(st.lists(_ROWS, max_size=30))
-def test_agrees_with_its_brute_force_twin_often(rows):
-    records = _stream(rows)
-    assert ordering.examine(records) == twins.order_of(records)
-
-
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_agrees_where_pids_and_times_are_as_large_as_they_get(data):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure import ledger, overwritten
+from bench.measure import ledger
 from bench.record.counters import CpuCounters
 from bench.record.records import CAPTURED, Flag, Records
 
@@ -37,7 +37,7 @@ def counts(cpu: int, attempted: int, refused: int = 0) -> CpuCounters:
 def test_what_was_overwritten_is_a_cause_of_its_own_and_balances() -> None:
     records = delivered([(0, 7), (1, 3), (0, 8), (0, 9), (1, 4)])
     counters = (counts(0, 10), counts(1, 5, refused=1))
-    found, faults = overwritten.account(records, counters, 9 * ONE, PLAIN)
+    found, faults = ledger.overwritten(records, counters, 9 * ONE, PLAIN)
     assert faults == ()
     book = ledger.balance(records, found)
     assert book.balanced
@@ -49,7 +49,7 @@ def test_what_was_overwritten_is_a_cause_of_its_own_and_balances() -> None:
 def test_bytes_that_do_not_add_up_are_a_residue(bytes_: int) -> None:
     records = delivered([(0, 7), (1, 3), (0, 8), (0, 9), (1, 4)])
     counters = (counts(0, 10), counts(1, 5, refused=1))
-    _, faults = overwritten.account(records, counters, bytes_, PLAIN)
+    _, faults = ledger.overwritten(records, counters, bytes_, PLAIN)
     (fault,) = faults
     assert fault == (
         f"the consumer found {bytes_:,} bytes overwritten, but records of 720 are missing"
@@ -58,7 +58,7 @@ def test_bytes_that_do_not_add_up_are_a_residue(bytes_: int) -> None:
 
 def test_a_record_that_was_delivered_twice_does_not_balance() -> None:
     records = delivered([(0, 8), (0, 9), (0, 9)])
-    found, _ = overwritten.account(records, (counts(0, 10),), 7 * ONE, PLAIN)
+    found, _ = ledger.overwritten(records, (counts(0, 10),), 7 * ONE, PLAIN)
     assert not ledger.balance(records, found).balanced
 
 
@@ -71,13 +71,13 @@ def test_any_that_are_missing_are_found_by_their_lengths(
     missed_bytes = sum(lengths[each % len(lengths)] + 8 for _, each in lost)
     records = delivered([each for each in written if each not in lost], lengths)
     counters = (counts(0, first), counts(1, second))
-    found, faults = overwritten.account(records, counters, missed_bytes, lengths)
+    found, faults = ledger.overwritten(records, counters, missed_bytes, lengths)
     assert faults == ()
     book = ledger.balance(records, found)
     assert book.balanced
     assert book.dropped_by_cause.get("overwritten", 0) == len(lost)
     if lost:
-        assert overwritten.account(records, counters, missed_bytes - 8, lengths)[1]
+        assert ledger.overwritten(records, counters, missed_bytes - 8, lengths)[1]
 
 
 def test_of_mixed_lengths_refusals_leave_a_span() -> None:
@@ -86,6 +86,6 @@ def test_of_mixed_lengths_refusals_leave_a_span() -> None:
     whole = sum(length + 8 for length in MIXED)
     for refused in MIXED:
         missed = whole - refused - 8
-        assert overwritten.account(records, counters, missed, MIXED)[1] == ()
-    _, (fault,) = overwritten.account(records, counters, whole, MIXED)
+        assert ledger.overwritten(records, counters, missed, MIXED)[1] == ()
+    _, (fault,) = ledger.overwritten(records, counters, whole, MIXED)
     assert fault.endswith(f"records of {whole - 4176:,} to {whole - 80:,} are missing")

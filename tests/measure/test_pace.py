@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bench.measure.pace import delivery_ns, exit_ns, per_record_ns
+from bench.measure.cost import delivery_ns, exit_ns, per_record_ns
 from bench.record.records import CAPTURED, Flag, Records
 
 

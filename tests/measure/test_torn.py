@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.measure import ledger, torn
+from bench.measure import ledger
 from bench.record.counters import CpuCounters
 from bench.record.layout import CHECKSUM_BYTES
 from bench.record.records import CAPTURED, RECORD, Flag, Records
@@ -54,7 +54,7 @@ def made(per_cpu: int = 6, cpus: int = 2) -> tuple[Records, list[CpuCounters]]:
 
 
 def balanced(rows: Records, counters: list[CpuCounters]) -> ledger.Ledger:
-    intact = torn.intact(rows)
+    intact = ledger.intact(rows)
     return ledger.balance(intact, counters, 6, torn=len(rows) - len(intact), preemptible=True)
 
 
@@ -68,8 +68,8 @@ def mixed(one: np.void, other: np.void, words: int) -> np.void:
 
 def test_what_was_sent_is_true() -> None:
     rows, counters = made()
-    assert torn.intact(rows) is rows
-    assert [int(each) for each in torn.checksums(rows)] == [by_hand(row) for row in rows]
+    assert ledger.intact(rows) is rows
+    assert [int(each) for each in ledger.checksums(rows)] == [by_hand(row) for row in rows]
     book = balanced(rows, counters)
     assert (book.torn, book.residues, book.missed) == (0, (), 0)
 
@@ -114,7 +114,7 @@ def test_another_programs_record_in_place_of_ones_own_is_torn() -> None:
     rows[4] = rows[6].copy()
     book = balanced(rows, counters)
     assert (book.torn, book.delivered, book.residues) == (1, 12, ())
-    assert torn.intact(rows)["sequence"].tolist() == [0, 0, 1, 1, 3, 2, 3, 4, 4, 5, 5]
+    assert ledger.intact(rows)["sequence"].tolist() == [0, 0, 1, 1, 3, 2, 3, 4, 4, 5, 5]
 
 
 def test_a_torn_record_is_no_dropped_one() -> None:
@@ -140,7 +140,7 @@ def test_records_of_a_cpu_come_in_any_order_from_preemptible_programs_alone() ->
     rows, counters = made()
     rows[[2, 4]] = rows[[4, 2]]
     assert balanced(rows, counters).balanced
-    (late,) = ledger.balance(torn.intact(rows), counters, 6, torn=0).residues
+    (late,) = ledger.balance(ledger.intact(rows), counters, 6, torn=0).residues
     assert late == "CPU 0: 1 record delivered after a later one of the same CPU"
 
 
@@ -152,7 +152,7 @@ def test_without_a_checksum_nothing_is_said_of_torn_records() -> None:
 
 
 def test_of_no_records_none_is_torn() -> None:
-    assert len(torn.intact(np.zeros(0, CAPTURED))) == 0
+    assert len(ledger.intact(np.zeros(0, CAPTURED))) == 0
 
 
 def test_own_is_what_is_missing_there() -> None:

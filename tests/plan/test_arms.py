@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.plan import arms, duet
+from bench.plan import arms
+from bench.plan.arms import compose_duet
 from bench.plan.config import Attach, Call, Duet, Producer, TrialConfig, Wake
 from bench.record.layout import RECORD_BYTES
 from bench.tracer import settings
@@ -72,7 +73,7 @@ def test_a_duet_has_no_checked_arm() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
     sides = arms.side("ringbuf:raw", find), arms.side("ringbuf", find)
     with pytest.raises(UsageError, match="a duet has one for each arm") as refused:
-        duet.experiment("x", "", sides, config, 1 << 20, blocks=8, cpus=2)
+        compose_duet("x", "", sides, config, 1 << 20, blocks=8, cpus=2)
     assert "bufbench run --transport ringbuf:raw" in str(refused.value)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.plan import arms, duet
+from bench.plan import arms
+from bench.plan.arms import assignment, compose_duet
 from bench.plan.config import MIXED, Call, Duet, Producer, TrialConfig, Wake
 from bench.tracer.transports import find
 
@@ -63,19 +64,19 @@ def test_nonsense_is_refused(text: str) -> None:
     ],
 )
 def test_assignments(text: str, rule: Duet) -> None:
-    assert duet.assignment(text) == rule
+    assert assignment(text) == rule
 
 
 @pytest.mark.parametrize("text", ["", "499us", "2s", "1", "ms", "-1ms", "1e3us", "records"])
 def test_windows_out_of_range_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"500us to 1s|record, solo, or a window like 1ms"):
-        duet.assignment(text)
+        assignment(text)
 
 
 def test_the_same_arm_twice_has_two_names() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
     sides = (arms.side("ringbuf:output", find),) * 2
-    found = duet.experiment("aa", "", sides, config, 1 << 20, blocks=8, cpus=2)
+    found = compose_duet("aa", "", sides, config, 1 << 20, blocks=8, cpus=2)
     assert [arm.name for arm in found.arms] == ["ringbuf@1MiB/output", "ringbuf@1MiB/output#2"]
     assert found.arms[0].config == found.arms[1].config
     assert found.arms[0].config.budget_bytes == 1 << 20
@@ -85,7 +86,7 @@ def test_budgets_are_the_nearest_that_either_arm_can_have() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
     sides = arms.side("ringbuf", find), arms.side("perfbuf", find)
     for cpus in (1, 2, 3, 6, 12):
-        found = duet.experiment("x", "", sides, config, 1 << 20, blocks=8, cpus=cpus)
+        found = compose_duet("x", "", sides, config, 1 << 20, blocks=8, cpus=cpus)
         ring, perf = (arm.config.budget_bytes for arm in found.arms)
         assert ring == 1 << 20
         assert ring / 2 < perf <= ring
@@ -95,4 +96,4 @@ def test_a_budget_that_holds_no_record_is_refused() -> None:
     config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
     sides = arms.side("ringbuf:payload=4096", find), arms.side("perfbuf:payload=4096", find)
     with pytest.raises(UsageError, match="too large for one CPU"):
-        duet.experiment("x", "", sides, config, 8192, blocks=8, cpus=2)
+        compose_duet("x", "", sides, config, 8192, blocks=8, cpus=2)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.record.write import WriteTimes, lower_mean, median
+from bench.record.counters import WriteTimes, lower_mean, median
 from bench.tracer.chooser import _lowest_ns
 
 

@@ -20,7 +20,7 @@ from bench.journal.writer import encode
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import NUMBERS
 from bench.measure.by_cpu import CpuShare
-from bench.measure.occupancy import Occupancy
+from bench.measure.cost import Occupancy
 from bench.questions.claims import quantities
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare

@@ -17,10 +17,10 @@ import pytest
 from trials import KIB, STORMS, assert_balanced, records, run
 
 from bench.errors import KernelRefused, MachineUnfit, UsageError
-from bench.judge.sequential import paired_ratio
+from bench.judge.duets import paired_ratio
 from bench.linux import bpf
 from bench.plan import arms
-from bench.plan import duet as plan
+from bench.plan.arms import compose_duet
 from bench.plan.config import MIXED, Attach, Call, Duet, Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm
 from bench.tracer import chooser, libbpf, loader, prebuilt, settings, thread
@@ -273,7 +273,7 @@ def test_a_write_costs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     base = TrialConfig(transport="none", budget_bytes=0, storm=STORMS[Shape.STORM], duet=Duet())
     text = "ringbuf:output:none"
     side = arms.side(text, find)
-    first, second = plan.experiment(
+    first, second = compose_duet(
         "test", "", (side, side), base, 1024 * KIB, blocks=BLOCKS, cpus=2
     ).arms
     programs: dict[Loader, dict[Build, Program]] = {each: {} for each in Loader}

@@ -9,8 +9,7 @@ import pytest
 from trials import KIB, STORMS, assert_balanced, run
 
 from bench.errors import UsageError
-from bench.plan import duet
-from bench.plan.arms import side
+from bench.plan.arms import compose_duet, side
 from bench.plan.config import Consumer, Duet, Poll, Producer, Reader, TrialConfig
 from bench.tracer import tables
 from bench.tracer.transports import find
@@ -71,7 +70,7 @@ def test_read_often_the_same_table_holds_more(rig: Rig) -> None:
 def test_a_duet_with_a_ring_balances_on_both_sides(rig: Rig, rule: Duet) -> None:
     plain = replace(config("none", 0), consumer=Consumer(), duet=rule)
     sides = side("aggregate", find), side("ringbuf", find)
-    arms = duet.experiment("test", "", sides, plain, 256 * KIB, blocks=1, cpus=2).arms
+    arms = compose_duet("test", "", sides, plain, 256 * KIB, blocks=1, cpus=2).arms
     for block in range(4):
         place = Place(experiment="test", block=block, position=0)
         counting, sending = run_duet(rig, (arms[0], arms[1]), place, seed=1)

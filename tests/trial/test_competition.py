@@ -48,13 +48,13 @@ STEADY = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=400.0)
 def test_what_others_used_is_what_all_did_less_what_the_trial_did() -> None:
     after = Reading(at_s=102.0, working_s=53.0, own_s=10.0, stalled_s={"cpu": 4.0, "io": 1.5})
     assert between(BEFORE, after, cpus=2) == Competition(
-        foreign_cpus=1.0, sampling_error_cpus=pytest.approx(0.15), stalled={"cpu": 0.5, "io": 0.25}
+        foreign_cpus=1.0, foreign_cpus_error=pytest.approx(0.15), stalled={"cpu": 0.5, "io": 0.25}
     )
 
 
 def test_a_short_trial_and_many_cpus_are_sampled_worse() -> None:
     errors = [
-        between(BEFORE, replace(BEFORE, at_s=100.0 + passed_s), cpus=cpus).sampling_error_cpus
+        between(BEFORE, replace(BEFORE, at_s=100.0 + passed_s), cpus=cpus).foreign_cpus_error
         for passed_s, cpus in ((8.0, 2), (0.08, 2), (2.0, 128))
     ]
     assert errors == pytest.approx([0.075, 0.75, 1.2])

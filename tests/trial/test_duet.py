@@ -11,9 +11,8 @@ import pytest
 from trials import KIB, STORMS, records
 
 from bench.errors import MachineUnfit, UsageError
-from bench.judge.sequential import paired_ratio
-from bench.plan import duet
-from bench.plan.arms import side
+from bench.judge.duets import paired_ratio
+from bench.plan.arms import compose_duet, side
 from bench.plan.config import AGES, Consumer, Duet, Poll, Reader, TrialConfig
 from bench.plan.experiments import Arm
 from bench.record.records import Flag
@@ -35,7 +34,7 @@ RULES = {
 def arms(config: TrialConfig, first: str, second: str, budget_bytes: int) -> tuple[Arm, ...]:
     sides = side(first, find), side(second, find)
     cpus = len(os.sched_getaffinity(0))
-    return duet.experiment("test", "", sides, config, budget_bytes, blocks=1, cpus=cpus).arms
+    return compose_duet("test", "", sides, config, budget_bytes, blocks=1, cpus=cpus).arms
 
 
 def play(

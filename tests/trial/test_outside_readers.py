@@ -29,9 +29,9 @@ COMPILERS = {
 }
 PROTOCOL = """
 import array, mmap, os, socket, struct, sys
-ours = socket.socket(fileno=int(os.environ["BUFBENCH_READER"]))
-header, memory, *_ = socket.recv_fds(ours, 64, 1)
-socket.recv_fds(ours, 64, 250)
+connection = socket.socket(fileno=int(os.environ["BUFBENCH_READER"]))
+header, memory, *_ = socket.recv_fds(connection, 64, 1)
+socket.recv_fds(connection, 64, 250)
 """
 
 
@@ -84,29 +84,32 @@ def test_a_small_buffer_balances_whatever_is_lost(rig: Rig, program: Path, trans
     [
         ("import sys; sys.exit(7)", "it ended with 7"),
         ("import time; time.sleep(60)", "did not say 'ready' within"),
-        (PROTOCOL + "ours.send(b'hello')\nours.recv(9)", "did not say 'ready'"),
+        (PROTOCOL + "connection.send(b'hello')\nconnection.recv(9)", "did not say 'ready'"),
         (
-            PROTOCOL + "print('x' * 100_000)\nours.send(b'ready')",
+            PROTOCOL + "print('x' * 100_000)\nconnection.send(b'ready')",
             "ended before the storm did: it ended with 0",
         ),
-        (PROTOCOL + "ours.send(b'ready')\nos.kill(os.getpid(), 9)", "was killed by SIGKILL"),
-        (PROTOCOL + "ours.send(b'ready')\nours.recv(9)\nours.send(b'no')", "did not say 'done'"),
+        (PROTOCOL + "connection.send(b'ready')\nos.kill(os.getpid(), 9)", "was killed by SIGKILL"),
         (
-            PROTOCOL + "ours.send(b'ready')\nos.kill(os.getpid(), 19)",
+            PROTOCOL + "connection.send(b'ready')\nconnection.recv(9)\nconnection.send(b'no')",
+            "did not say 'done'",
+        ),
+        (
+            PROTOCOL + "connection.send(b'ready')\nos.kill(os.getpid(), 19)",
             "sleeps, and did not say 'done'",
         ),
         (
-            PROTOCOL + "ours.send(b'ready')\nours.recv(9)\nwhile True: pass",
+            PROTOCOL + "connection.send(b'ready')\nconnection.recv(9)\nwhile True: pass",
             "did not say 'done' within",
         ),
         (
-            PROTOCOL + "ours.send(b'ready')\nours.shutdown(2)\nsys.stdin.read()",
+            PROTOCOL + "connection.send(b'ready')\nconnection.shutdown(2)\nsys.stdin.read()",
             "does not listen any more",
         ),
         (
             PROTOCOL
-            + "m = mmap.mmap(memory[0], 4096)\nours.send(b'ready')\nours.recv(9)\n"
-            + "m[:8] = struct.pack('=Q', 1 << 60)\nours.send(b'done')\nours.recv(9)",
+            + "m = mmap.mmap(memory[0], 4096)\nconnection.send(b'ready')\nconnection.recv(9)\n"
+            + "m[:8] = struct.pack('=Q', 1 << 60)\nconnection.send(b'done')\nconnection.recv(9)",
             "rows 1,152,921,504,606,846,976 were filled",
         ),
     ],
@@ -130,8 +133,8 @@ def test_what_goes_wrong_is_named(
 def test_rows_without_records_do_not_balance(rig: Rig) -> None:
     """A reader that says nothing of what came, and one row of zeros."""
     liar = (
-        PROTOCOL + "m = mmap.mmap(memory[0], 4096)\nours.send(b'ready')\nours.recv(9)\n"
-        "m[:8] = struct.pack('=Q', 1)\nours.send(b'done')\nours.recv(9)"
+        PROTOCOL + "m = mmap.mmap(memory[0], 4096)\nconnection.send(b'ready')\nconnection.recv(9)\n"
+        "m[:8] = struct.pack('=Q', 1)\nconnection.send(b'done')\nconnection.recv(9)"
     )
     trial = run(rig, config("ringbuf", sys.executable, "-I", "-c", liar))
     assert trial.ledger is not None

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bench.trial.assess import state_of
-from bench.trial.result import Conditions, State
-from bench.trial.shortfall import shortfall
+from bench.trial.result import Conditions, State, shortfall
 from workloads.storm import Shape, Storm, StormReport
 
 QUIET = Conditions(steal_share=0.0, load_1m=1.0, other_exits=0)

@@ -10,7 +10,7 @@ import pytest
 from trials import STORMS, assert_balanced, records, run
 
 from bench.linux import version
-from bench.measure import torn
+from bench.measure import ledger
 from bench.plan import arms
 from bench.plan.config import TrialConfig
 from bench.tracer.transports import find
@@ -56,7 +56,7 @@ def test_a_torn_record_made_on_purpose_is_counted(text: str) -> None:
     assert book.own_delivered == book.own_attempted
     assert trial.latency is not None
     assert trial.latency.count == len(rows) - came_so_far
-    intact = torn.intact(rows)
+    intact = ledger.intact(rows)
     assert np.count_nonzero(intact["sequence"] == TEAR) == 0
 
 

@@ -86,10 +86,10 @@ def test_loss_as_kernel_and_library_tell_it(rig: Rig, reader: Reader, stalled: b
     assert_balanced(trial)
     assert trial.ledger
     assert (trial.ledger.dropped > 0) is stalled
-    told = trial.lost_told
-    if "PERF_FORMAT_LOST" in told:
-        assert told["PERF_FORMAT_LOST"] == trial.ledger.dropped
-    assert told["PERF_RECORD_LOST"] <= trial.ledger.dropped
+    reported = trial.lost_told
+    if "PERF_FORMAT_LOST" in reported:
+        assert reported["PERF_FORMAT_LOST"] == trial.ledger.dropped
+    assert reported["PERF_RECORD_LOST"] <= trial.ledger.dropped
 
 
 @pytest.mark.parametrize(
@@ -289,10 +289,10 @@ def test_a_closed_rig_leaves_nothing() -> None:
         for transport in TRANSPORTS:
             for reader in READERS:
                 run(rig, trial_config(transport, consumer=Consumer(reader=reader)))
-        ours = bpf_ids() - before
-        assert {kind for kind, _ in ours} == {"prog", "map"}
-        assert ours == alive(ours)
+        made = bpf_ids() - before
+        assert {kind for kind, _ in made} == {"prog", "map"}
+        assert made == alive(made)
     assert open_files() == fds
     assert threading.active_count() == threads
     assert bpf_ids() == before
-    assert eventually(lambda: not alive(ours))
+    assert eventually(lambda: not alive(made))

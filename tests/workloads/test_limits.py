@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import MachineUnfit
-from bench.trial.shortfall import shortfall
+from bench.trial.result import shortfall
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm, StormReport
 from workloads.user import StormUser

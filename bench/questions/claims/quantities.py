@@ -55,6 +55,12 @@ ns_per_success: Final = _lossless(_ns_per_record)
 """Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
 
 
+def drained_millions_per_s(trial: TrialResult) -> float | None:
+    """Return millions of records delivered a second."""
+    rate = drained_per_s(trial)
+    return None if rate is None else rate / 1e6
+
+
 def steady_per_s(trial: TrialResult) -> float | None:
     """Return records delivered a second in the middle of the deliveries, or else over all of them.
 

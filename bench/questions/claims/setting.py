@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import duet
-from bench.plan.arms import Side
+from bench.plan.arms import Side, assignment, compose_duet
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment, second_names, transport_arms
 from bench.questions.transports.profiles import EPOLL, TRANSPORTS, storms
@@ -109,9 +108,9 @@ class Setting:
             Side(transport=traits(transport), producer=each.producer, variant=variant)
             for variant, (transport, each) in arms.items()
         )
-        config = replace(config, duet=duet.assignment(assign), kernel_stats=False)
+        config = replace(config, duet=assignment(assign), kernel_stats=False)
         sides = (first, second)
-        return duet.experiment(
+        return compose_duet(
             name, title, sides, config, budget_bytes, blocks=DUET_STORMS, cpus=self.count
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.judge.contradiction import apart
+from bench.judge.sharing import apart
 from bench.questions.duet.document import LABELS, DuetData
 from bench.questions.transports.tables import columns, quantity
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.amounts import counted
-from bench.judge.carry_over import CarryOver
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
+from bench.judge.sharing import CarryOver
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel

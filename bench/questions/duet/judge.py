@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
 
-from bench.judge.carry_over import CarryOver, carry_over
 from bench.judge.comparison import Outcome, Row, row_of
 from bench.judge.filing import file
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group
 from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, uneven, without
+from bench.judge.sharing import CarryOver, carry_over
 from bench.judge.statistics import Scale
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment

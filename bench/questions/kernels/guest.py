@@ -19,8 +19,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.campaign import campaign
 from bench.linux import machine
-from bench.plan.experiments import Experiment
-from bench.plan.outline import stage
+from bench.plan.experiments import Experiment, stage
 from bench.questions.kernels import inside, profile, schedule
 from bench.questions.kernels.outcome import JOURNAL, Ran, Status
 from bench.trial.result import TrialResult

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import duet
-from bench.plan.arms import Side, compose
+from bench.plan.arms import Side, assignment, compose, compose_duet
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
@@ -143,9 +142,9 @@ def _duet(on: Setting, name: str, title: str, shape: Shape) -> Experiment:
     first, second = (Side(transport=find(each)) for each in on.transports)
     storm = on.storm(shape, _DUET_S)
     window_ms = max(1, round(1e3 * _WINDOW_EXITS / (storm.rate_per_s or on.rate_per_s)))
-    config = replace(_config(storm), duet=duet.assignment(f"{min(window_ms, 1_000)}ms"))
+    config = replace(_config(storm), duet=assignment(f"{min(window_ms, 1_000)}ms"))
     room_bytes = max(MIB, 4 * PAGE_BYTES * buffers(on))
-    return duet.experiment(
+    return compose_duet(
         name, title, (first, second), config, room_bytes, blocks=_DUET_STORMS, cpus=on.cpus
     )
 

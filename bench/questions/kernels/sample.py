@@ -18,8 +18,7 @@ from typing import Final
 
 from bench.campaign import campaign
 from bench.plan.config import TrialConfig
-from bench.plan.experiments import Experiment
-from bench.plan.outline import stage
+from bench.plan.experiments import Experiment, stage
 from bench.questions.kernels import inside, profile
 from bench.questions.kernels.outcome import JOURNAL, Ran
 from bench.questions.transports.attachments import TORN

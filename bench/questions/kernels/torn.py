@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.judge.torn import Torn, torn
+from bench.judge.sums import Torn, torn
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.tables import columns
 from bench.questions.transports.torn import HINT, words

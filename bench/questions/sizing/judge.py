@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.judge.bottleneck import Bottleneck, bottleneck
+from bench.judge.comparison import Bottleneck, bottleneck
 from bench.judge.ladder import STORMS, Ladder, Rung
 from bench.judge.load import state_of
 from bench.judge.statistics import loss_bound

@@ -12,7 +12,7 @@ import numpy as np
 from bench.journal.distinct import identities
 from bench.journal.schema import Run, TrialId
 from bench.judge.columns import columns_of
-from bench.plan.outline import Stage
+from bench.plan.experiments import Stage
 
 Spans = dict[tuple[str, str], list[tuple[int, int]]]
 """Blocks that were planned, as (first, end), by experiment and arm."""

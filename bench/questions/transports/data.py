@@ -12,9 +12,8 @@ from bench.judge.floor import Floor
 from bench.judge.ladder import Rung
 from bench.judge.load import reduced
 from bench.judge.metrics import Group, Unit
-from bench.judge.restored import OrderRestored
 from bench.judge.statistics import Estimate
-from bench.judge.torn import Torn
+from bench.judge.sums import OrderRestored, Torn
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.questions.transports.coverage import Coverage

@@ -9,8 +9,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
-from bench.plan import duet
-from bench.plan.arms import Side, compose
+from bench.plan.arms import Side, assignment, compose, compose_duet
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
@@ -190,11 +189,11 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
         kernel_stats=row.kernel_stats,
     )
     if row.duet:
-        return duet.experiment(
+        return compose_duet(
             row.name,
             _TITLES[row.name],
             (Side(transport=find(RINGBUF)), Side(transport=find(PERFBUF))),
-            replace(config, duet=duet.assignment(DUET_WINDOW)),
+            replace(config, duet=assignment(DUET_WINDOW)),
             max(*_LARGEST, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
             blocks=DUET_STORMS,
             cpus=cpus,

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.judge.comparison import Comparison, Side
 from bench.judge.metrics import Unit
-from bench.judge.restored import OrderRestored
+from bench.judge.sums import OrderRestored
 from bench.measure.restoring import Sorting
 from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary

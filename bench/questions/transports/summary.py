@@ -18,9 +18,8 @@ from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_lo
 from bench.judge.filing import file
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
-from bench.judge.restored import OrderRestored, restored
 from bench.judge.samples import ExperimentSamples, Stretch
-from bench.judge.torn import Torn, torn
+from bench.judge.sums import OrderRestored, Torn, restored, torn
 from bench.linux.machine import Machine
 from bench.plan.config import TrialConfig
 from bench.questions.transports.coverage import Coverage, coverage

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bench.judge.torn import Torn
+from bench.judge.sums import Torn
 from bench.plan.config import Attach
 from bench.questions.transports.tables import columns, quantity, unwanted
 from bench.questions.transports.words import listed, name

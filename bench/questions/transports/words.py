@@ -10,12 +10,11 @@ from functools import lru_cache
 from typing import Final
 
 from bench.amounts import counted
-from bench.judge.bottleneck import Bottleneck
-from bench.judge.comparison import Comparison, Outcome
-from bench.judge.contradiction import Contradiction, contradictions
+from bench.judge.comparison import Bottleneck, Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.load import reduced as shortfalls
 from bench.judge.metrics import Unit
+from bench.judge.sharing import Contradiction, contradictions
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.machine import Machine
 from bench.plan.config import Poll

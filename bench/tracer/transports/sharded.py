@@ -59,7 +59,7 @@ class Sharded(Ringbuf):
             size_bytes = request.pages_per_cpu() * PAGE_BYTES
             return {(cpu,): size_bytes for cpu in request.cpus}
         from bench.linux.cpus import nodes
-        from bench.plan.rings import shared_out
+        from bench.plan.budgets import shared_out
 
         sharing = request.sharing or request.cpus
         rings = [[*each] for each in shared_out(sharing, self.most_buffers, nodes())]

@@ -24,7 +24,7 @@ from made_up_claims import (
 from made_up_trials import header, machine
 
 from bench.journal.schema import JournalContent, Run
-from bench.measure.occupancy import Occupancy
+from bench.measure.cost import Occupancy
 from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.evidence import of_journals
 from bench.trial.result import State, TrialResult

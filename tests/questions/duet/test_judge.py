@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from made_up_trials import trial
 
-from bench.plan import arms, duet
+from bench.plan import arms
+from bench.plan.arms import compose_duet
 from bench.plan.config import Duet, TrialConfig, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
@@ -26,7 +27,7 @@ def asked(first: str, second: str, *, solo: bool = False) -> Experiment:
         transport="none", budget_bytes=0, storm=Storm(count=1_000), duet=Duet(solo=solo)
     )
     sides = arms.side(first, find), arms.side(second, find)
-    return duet.experiment("pair", "", sides, config, 1 << 20, blocks=8, cpus=2)
+    return compose_duet("pair", "", sides, config, 1 << 20, blocks=8, cpus=2)
 
 
 def judged(found: Experiment, *, raised: int) -> Duel:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.plan.experiments import Experiment
-from bench.plan.outline import Stage
+from bench.plan.experiments import Experiment, Stage
 from bench.questions.kernels import guest, profile, schedule
 
 LEFT_S = 300.0

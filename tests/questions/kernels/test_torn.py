@@ -11,7 +11,7 @@ from made_up_trials import machine
 from bench.judge.comparison import compare_arms
 from bench.judge.filing import file
 from bench.judge.samples import Stretch
-from bench.judge.torn import torn
+from bench.judge.sums import torn
 from bench.plan import arms
 from bench.plan.config import Attach
 from bench.questions.kernels.torn import TornOn, sentences, table

@@ -14,7 +14,7 @@ from rendered import claims_json, claims_markdown, kernels_json, run_json, run_m
 from bench.journal.reader import as_resumed, read_journals
 from bench.journal.schema import JournalContent, Run, RunHeader
 from bench.journal.writer import encode
-from bench.plan.outline import Outline, Stage
+from bench.plan.experiments import Outline, Stage
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import tally

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, counted_share, loss_bound
-from bench.judge.torn import torn as sums
+from bench.judge.sums import torn as sums
 from bench.linux import version
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB

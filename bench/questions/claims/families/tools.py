@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from bench.judge.metrics import Unit
-from bench.judge.numbers import number, ratio
+from bench.judge.numbers import number
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import KIB, MIB, label
 from bench.plan.config import Consumer, Poll, Producer, Wake
@@ -125,7 +125,7 @@ def _where_saturated(rule: rules.Rule) -> rules.Rule:
     return judge
 
 
-_millions = partial(Of, ratio(quantities.drained_per_s, lambda _: 1e6), "rate-default", RINGBUF)
+_millions = partial(Of, quantities.drained_millions_per_s, "rate-default", RINGBUF)
 _ALL, _ONE = _millions(), _millions("1cpu")
 _saving = partial(Of, quantities.cpu_s_per_million, "wake-bytes", RINGBUF)
 _POLLED, _TIMED = (_lost("on-a-timer", PERFBUF, way) for way in ("polled", "timed"))

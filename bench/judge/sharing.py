@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measure carry-over: for how long into a window the other arm, which had the one before, matters.
+"""Find what sharing a storm does to the numbers of a duet: carry-over, and contradiction.
 
-While it does, the ratio of the arms is not what it is later in the window. So within each storm the
-ratio at an age is compared with that of the window's second half. The arms' own levels, which move
-with age for both alike, cancel out, and an A/A duet shows what chance alone gives.
+Carry-over is for how long into a window the other arm, which had the one before, matters. While it
+does, the ratio of the arms is not what it is later in the window. So within each storm the ratio at
+an age is compared with that of the window's second half. The arms' own levels, which move with age
+for both alike, cancel out, and an A/A duet shows what chance alone gives.
+
+In a duet both arms share a consumer and its wake-ups. Where that changes what is measured, blocks
+of the same storm, in which each arm had the machine to itself, contradict it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import exp, log
 from typing import Final
 
-from bench.judge import sequential
+from bench.judge import duets
+from bench.judge.comparison import Comparison
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import Estimate
+from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale
 from bench.plan.config import AGES, Duet
 from bench.trial.result import TrialResult
 
 _LATER: Final = range(AGES // 2, AGES)
 _EARLY_SHARE: Final = 4
 """Of the ages that are kept the first one in so many is where carry-over would be seen."""
+SUFFIX: Final = "-duet"
+"""Ends a duet's name; the rest names the experiment that runs the same storm in blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +94,7 @@ def _estimate(
         found = [level(trial, ages) for ages in (early, late) for trial in storm]
         if (known := [each for each in found if each]) and len(known) == len(found):
             ratios.append((known[0] / known[1], known[2] / known[3]))
-    return sequential.paired_ratio(*zip(*ratios, strict=True)) if ratios else None
+    return duets.paired_ratio(*zip(*ratios, strict=True)) if ratios else None
 
 
 def _latency_ns(trial: TrialResult, ages: Sequence[int]) -> float | None:
@@ -106,3 +114,53 @@ def _write_ns(trial: TrialResult, ages: Sequence[int]) -> float | None:
         return None
     net_ns = sum(ns for _, ns in counted) / total - trial.write.clock_ns
     return net_ns if net_ns > 0 else None
+
+
+Interval = tuple[float, float, float]
+"""Low, point and high of a ratio."""
+
+
+def apart(one: Interval, other: Interval) -> float | None:
+    """Return how far two ratios lie from each other, as a share; None where intervals meet."""
+    if one[0] <= other[2] and other[0] <= one[2]:
+        return None
+    return max(one[1], other[1]) / min(one[1], other[1]) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """One number whose two intervals have nothing in common."""
+
+    label: str
+    duet: Comparison
+    blocks: Comparison
+    in_duet: Estimate
+    in_blocks: Estimate
+    apart: float  # how far the two ratios lie from each other, as a share
+
+
+def contradictions(comparisons: Sequence[Comparison]) -> Iterator[Contradiction]:
+    """Yield every number of a duet beyond whose interval the same storm in blocks lies."""
+    for duet, blocks in product(comparisons, repeat=2):
+        if not _alike(duet, blocks):
+            continue
+        for row in duet.rows:
+            other = blocks.row(row.key)
+            one, two = row.estimate, None if other is None else other.estimate
+            if one is None or two is None or not one.scale is two.scale is Scale.RATIO:
+                continue
+            far = apart((one.low, one.point, one.high), (two.low, two.point, two.high))
+            if far is not None and min(one.blocks, two.blocks) >= FEWEST_BLOCKS:
+                yield Contradiction(
+                    label=row.label, duet=duet, blocks=blocks, in_duet=one, in_blocks=two, apart=far
+                )
+
+
+def _alike(duet: Comparison, blocks: Comparison) -> bool:
+    """Return whether both ran one kind of storm on the same two arms."""
+    return (
+        duet.duet
+        and not blocks.duet
+        and duet.experiment == blocks.experiment + SUFFIX
+        and (duet.left.arm, duet.right.arm) == (blocks.left.arm, blocks.right.arm)
+    )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Sum up the trials of an arm: records torn, and what each way of sorting took and left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from bench.judge.samples import ArmSamples, ExperimentSamples
+from bench.measure.restoring import IDLE_NS, Sorting
+from bench.plan.config import Attach
+
+_HOLD_NS: Final = {Sorting.MERGE: 0, Sorting.WATERMARK: IDLE_NS}  # a heap's depends on the trial
+_SORTED: Final = ("inversions", "causal_pairs", "causal_violations")
+_MEDIANS: Final = ("added_p50_ns", "added_p99_ns", "held_bytes", "cpu_s_per_million")
+_CHECKED: Final = ("delivered", "torn", "reaped", "missed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRestored:
+    """One arm's records, sorted in one way: counts are sums over trials, the others medians."""
+
+    experiment: str
+    arm: str
+    transport: str
+    trials: int
+    by: Sorting
+    hold_ns: float
+    hold_most_ns: int  # of the trial that needed most
+    added_p50_ns: float
+    added_p99_ns: float
+    held_bytes: float
+    cpu_s_per_million: float
+    inversions: int
+    causal_pairs: int
+    causal_violations: int
+
+
+def restored(samples: ExperimentSamples) -> Iterator[OrderRestored]:
+    """Yield every way of sorting of each arm that has them."""
+    for arm in samples.arms.values():
+        if not arm.held_up:
+            for by in Sorting:
+                yield from _over(samples.name, arm, by)
+
+
+def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestored]:
+    added = arm.number(f"{by}_added_p50_ns")
+    if np.isnan(added).all():
+        return
+    hold = arm.number("heap_hold_ns") if by is Sorting.HEAP else np.array([_HOLD_NS[by]])
+    found: dict[str, Any] = {name: arm.total(f"{by}_{name}") for name in _SORTED}
+    for name in _MEDIANS:
+        found[name] = float(np.nanmedian(arm.number(f"{by}_{name}")))
+    yield OrderRestored(
+        experiment=experiment,
+        arm=arm.name,
+        transport=arm.name.transport,
+        trials=int(np.count_nonzero(~np.isnan(added))),
+        by=by,
+        hold_ns=float(np.nanmedian(hold)),
+        hold_most_ns=int(np.nanmax(hold)),
+        **found,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Torn:
+    """One arm's records over the trials that count."""
+
+    experiment: str
+    arm: str
+    transport: str
+    attach: Attach
+    scratch: bool  # records are built in a memory that two programs share
+    trials: int
+    delivered: int
+    torn: int
+    reaped: int
+    missed: int  # exits that the kernel skipped its programs at
+
+
+def torn(samples: ExperimentSamples) -> Iterator[Torn]:
+    """Yield the sums of each arm whose records have checksums, those that tear last."""
+    found = [each for arm in samples.arms.values() if (each := _sum(samples.name, arm))]
+    yield from sorted(found, key=lambda e: ([*Attach].index(e.attach), e.scratch, e.transport))
+
+
+def _sum(experiment: str, arm: ArmSamples) -> Torn | None:
+    known = ~np.isnan(arm.number("torn"))
+    if not known.any():
+        return None
+    sums = {name: int(np.nansum(arm.number(name)[known])) for name in _CHECKED}
+    return Torn(
+        experiment=experiment,
+        arm=arm.name,
+        transport=arm.config.transport,
+        attach=arm.config.producer.attach,
+        scratch=arm.config.producer.scratch,
+        trials=int(np.count_nonzero(known)),
+        **sums,
+    )
