@@ -11,7 +11,7 @@ from typing import Final
 from bench.errors import UsageError
 from bench.host import ownership
 from bench.journal import saved
-from bench.questions.bisect.readings import Reading, agreed
+from bench.questions.bisect.condition import Reading, agreed
 from bench.questions.kernels import outcome
 
 STATE: Final = "state.json"

@@ -10,11 +10,11 @@ from typing import Final
 from bench.plan.traits import GREY
 from bench.questions.exact.functions import differences
 from bench.questions.exact.study import CallCount, KernelCount
+from bench.questions.transports.tables import cells, columns
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
     Cell,
-    Column,
     Figure,
     Figures,
     Heading,
@@ -49,7 +49,7 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
             key="why",
             title=f"Why: functions that differ between {first} and {last}",
             corner="function",
-            columns=(Column(heading=first), Column(heading=last), Column(heading="difference")),
+            columns=columns(first, last, "difference"),
             rows=rows,
             hint=(
                 "Instructions in each function itself, without the empty program's, as a plugin "
@@ -88,23 +88,22 @@ def _rows(before: KernelCount, after: KernelCount) -> Iterator[Row]:
         if two is None or not found or alike in shown:
             continue
         shown.add(alike)
-        yield _row(str(one), one.explained, two.explained, begins=True)
-        for name, was, now in found:
-            yield _row(clean(name), was, now, under=True)
+        yield Row(
+            heading=Cell(text=str(one)), cells=_change(one.explained, two.explained), begins=True
+        )
+        for name, *counts in found:
+            yield Row(heading=Cell(text=clean(name)), cells=_change(*counts), under=True)
 
 
-def _row(heading: str, was: int, now: int, *, begins: bool = False, under: bool = False) -> Row:
-    mark = Mark.OPEN if now > was else Mark.GOOD if now < was else Mark.NONE
-    return Row(
-        heading=Cell(text=heading),
-        cells=(
-            Cell(text=f"{was:,}" if was else NONE, value=was),
-            Cell(text=f"{now:,}" if now else NONE, value=now),
-            Cell(text=f"{now - was:+,}", value=now - was, mark=mark),
-        ),
-        begins=begins,
-        under=under,
-    )
+def _change(was: int, now: int) -> tuple[Cell, ...]:
+    more = now - was
+    counts = (Cell(text=f"{each:,}" if each else NONE, value=each) for each in (was, now))
+    return cells(*counts, Cell(text=f"{more:+,}", value=more, mark=mark(more)))
+
+
+def mark(more: int) -> Mark:
+    """Return the mark of so many instructions more, or fewer."""
+    return Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
 
 
 def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Figure]:
@@ -185,6 +184,5 @@ def _segments(bars: Sequence[tuple[str, CallCount]], most: int) -> Iterator[dict
 
 def _shares(call: CallCount, shown: Sequence[str]) -> dict[str, int]:
     """Return a call's instructions by function, those that are not ``shown`` summed up."""
-    by_name = {each.name: each.instructions for each in call.functions}
-    found = {name: by_name.get(name, 0) for name in shown}
+    found = {name: call.by_function.get(name, 0) for name in shown}
     return {**found, _REST: call.explained - sum(found.values())}

@@ -59,9 +59,14 @@ def columns(*headings: str, numeric: bool = True) -> tuple[Column, ...]:
     return tuple(Column(heading=each, numeric=numeric) for each in headings)
 
 
-def cells(*texts: str) -> tuple[Cell, ...]:
-    """Return cells of text alone."""
-    return tuple(Cell(text=each) for each in texts)
+def cells(*values: str | int | Cell) -> tuple[Cell, ...]:
+    """Return cells of texts alone, of counts, and those that are given."""
+    return tuple(
+        each if isinstance(each, Cell)
+        else Cell(text=each) if isinstance(each, str)
+        else Cell(text=f"{each:,}", value=each)
+        for each in values
+    )  # fmt: skip
 
 
 def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
