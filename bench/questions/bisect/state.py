@@ -11,8 +11,8 @@ from typing import Final
 from bench.errors import UsageError
 from bench.host import ownership
 from bench.journal import saved
+from bench.journal.files import write_whole
 from bench.questions.bisect.condition import Reading, agreed
-from bench.questions.kernels import outcome
 
 STATE: Final = "state.json"
 FORMAT: Final = 1
@@ -80,7 +80,7 @@ class Notes:
         state = _State(format=FORMAT, setup=self._setup, kernels=tuple(self._kernels.values()))
         text = TypeAdapter(_State).dump_json(state, indent=1) + b"\n"
         ownership.make_folder(self.folder)
-        outcome.replace(self.folder / STATE, text)
+        write_whole(self.folder / STATE, text)
 
 
 def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:

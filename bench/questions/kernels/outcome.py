@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.guests.console import broken, last_line, panic
 from bench.guests.watch import End, Ended, held
-from bench.host import ownership
+from bench.journal.files import write_whole
 from bench.report.document import pick
 
 if TYPE_CHECKING:
@@ -105,22 +104,28 @@ def parse(text: bytes) -> GuestResult | None:
     return None
 
 
+def whole(word: bytes, journal: bytes) -> GuestResult:
+    """Return a guest's own result; ValueError where it or its journal is not as it was written."""
+    result = parse(word)
+    if result is None:
+        raise ValueError(f"{RESULT} is not whole")
+    if hashlib.sha256(journal).hexdigest() != result.journal_sha256:
+        wrote = f"the guest wrote {result.journal_bytes:,} bytes of journal"
+        raise ValueError(f"{wrote}, not these {len(journal):,}")
+    return result
+
+
 def judge(folder: Path, ended: Ended, limit_s: float) -> Ran:
     """Return the guest's own result where it is whole, else why there is none."""
     word = held(folder / RESULT)
     if not word:
-        status, reason = _lost(
-            held(folder / "console.log").decode(errors="replace"), ended, limit_s
-        )
+        console = held(folder / "console.log").decode(errors="replace")
+        status, reason = _lost(console, ended, limit_s)
         return Ran(status=status, reason=reason)
-    result = parse(word)
-    if result is None:
-        return Ran(status=Status.TORN, reason=f"{RESULT} ends within a line")
-    journal = held(folder / JOURNAL)
-    if hashlib.sha256(journal).hexdigest() != result.journal_sha256:
-        reason = f"the guest wrote {result.journal_bytes:,} bytes of journal, not these"
-        return Ran(status=Status.TORN, reason=f"{reason} {len(journal):,}")
-    return result
+    try:
+        return whole(word, held(folder / JOURNAL))
+    except ValueError as error:
+        return Ran(status=Status.TORN, reason=str(error))
 
 
 def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
@@ -147,7 +152,7 @@ def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
 def write(folder: Path, outcome: Outcome) -> None:
     """Write outcome.json, whole or not at all."""
     text = json.dumps({"schema": 1, **asdict(outcome)}, indent=1) + "\n"
-    replace(folder / OUTCOME, text.encode())
+    write_whole(folder / OUTCOME, text.encode())
 
 
 def row(image: Image, ran: Ran, **more: object) -> Outcome:
@@ -164,15 +169,3 @@ def read(folder: Path) -> Outcome | None:
     with suppress(ValueError):
         return TypeAdapter(Outcome).validate_json(held(folder / OUTCOME))
     return None
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put ``content`` in the place of ``path``: whoever reads it sees all or nothing of it."""
-    beside = path.with_name(f".{path.name}")
-    beside.unlink(missing_ok=True)  # a guest may have left anything there
-    with beside.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    ownership.hand_over(beside)
-    beside.replace(path)

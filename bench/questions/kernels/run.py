@@ -23,6 +23,7 @@ from bench.guests.sources import Image
 from bench.guests.sources.host import HOST
 from bench.guests.watch import Ended, held
 from bench.host import ownership
+from bench.journal.files import write_whole
 from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
 from bench.questions.kernels.outcome import Outcome, Ran, Status
@@ -86,7 +87,7 @@ def write_asked(folder: Path, labels: Sequence[str], fields: Mapping[str, object
         **fields,
         "kernels": [{"label": label, "folder": folder_name(label)} for label in labels],
     }
-    outcome.replace(folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
+    write_whole(folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
 
 
 def check_names(labels: Sequence[str]) -> list[str]:
@@ -147,7 +148,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
                 begun = _begun(request, image, lost_boot, say)
             except BufbenchError as error:
                 lost = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
-                found.append(_record(request.folder / folder_name(image.label), lost, say))
+                found.append(record(request.folder / folder_name(image.label), lost, say))
             else:
                 running.append(begun.what)
                 return begun
@@ -166,7 +167,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
                 say(f"{over.image.label}: {ended.reason}; booting it once more")
                 waiting.insert(0, (over.image, ended.reason))
             else:
-                found.append(_record(over.folder, ended, say))
+                found.append(record(over.folder, ended, say))
     return found
 
 
@@ -183,7 +184,7 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
 def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_Running]:
     folder = request.folder / folder_name(image.label)
     lost_console = held(folder / boot.CONSOLE) if lost_boot else b""
-    _empty(folder)
+    empty(request.folder, image.label)
     if lost_console:
         (folder / LOST_CONSOLE).write_bytes(lost_console)
     limit_s = request.guest.time_limit_s
@@ -200,11 +201,13 @@ def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_R
         return Begun(_Running(image, folder, [], lost_boot), watch, stack.pop_all())
 
 
-def _empty(folder: Path) -> None:
-    """Make an empty folder for this kernel; what an earlier run left is of no use."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    ownership.make_folder(folder)
+def empty(folder: Path, label: str) -> Path:
+    """Return an empty folder for this kernel; what an earlier run left is of no use."""
+    place = folder / folder_name(label)
+    if place.exists():
+        shutil.rmtree(place)
+    ownership.make_folder(place)
+    return place
 
 
 def _outcome(request: Request, over: _Running, ended: Ended) -> Outcome:
@@ -215,18 +218,18 @@ def _outcome(request: Request, over: _Running, ended: Ended) -> Outcome:
 
 def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
     """Write the row of a kernel that could not be fetched."""
-    place = folder / folder_name(label)
-    _empty(place)
-    _record(place, Outcome(label=label, status=Status.UNAVAILABLE, reason=reason), say)
+    lost = Outcome(label=label, status=Status.UNAVAILABLE, reason=reason)
+    record(empty(folder, label), lost, say)
 
 
-def _record(folder: Path, found: Outcome, say: Say) -> Outcome:
+def record(folder: Path, found: Outcome, say: Say) -> Outcome:
+    """Write what became of a kernel, and say it."""
     outcome.write(folder, found)
-    say(line_of(found))
+    say(_line(found))
     return found
 
 
-def line_of(found: Outcome) -> str:
+def _line(found: Outcome) -> str:
     """Say in a line what became of a kernel."""
     if found.status is Status.DONE:
         left_out = f", no time for {', '.join(found.left_out)}" if found.left_out else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -26,10 +25,11 @@ from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import End
 from bench.host import ownership, scratch
+from bench.journal.files import write_whole
 from bench.linux.machine import COUNTED_VARIABLE
 from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
-from bench.questions.kernels.run import Say, folder_name, line_of, write_asked
+from bench.questions.kernels.run import Say, empty, record, write_asked
 from bench.report.document import pick
 from bench.tracer import compiler, libbpf, loader
 from bench.tracer.loader import Loader
@@ -96,26 +96,20 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
         compiler.bcc_version()  # guests have this machine's
     found = []
     for image in images:
-        folder = request.folder / folder_name(image.label)
-        if folder.exists():
-            shutil.rmtree(folder)
-        ownership.make_folder(folder)
-        outcome.replace(folder / ORDER, json.dumps({"seeds": request.seeds}).encode())
+        folder = empty(request.folder, image.label)
+        write_whole(folder / ORDER, json.dumps({"seeds": request.seeds}).encode())
         began = time.monotonic()
         guests = counted(len(request.seeds) + 1, "guest")
         say(f"{image.label}: {image.origin}; instructions counted, {guests}, {request.jobs} at a "
             "time")  # fmt: skip
         try:
             _check(image)
-            samples = _samples(request, image, folder, say)
-            ended = _concluded(image, folder, samples, qemu)
+            ended = _concluded(image, folder, _samples(request, image, folder, say), qemu)
         except MachineUnfit as error:
             ended = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
         ended = replace(ended, seconds=round(time.monotonic() - began, 1))
-        outcome.write(folder, ended)
+        found.append(record(folder, ended, say))
         ownership.hand_over_all(folder)
-        say(line_of(ended))
-        found.append(ended)
     return found
 
 
@@ -155,18 +149,14 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 
     guest = request.guest
     machine = machines.usual().sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
+    limit_s = guest.time_limit_s
+    settings = Settings(time_limit_s=limit_s, append=guest.append, steady=guest.cpus > 1)
     with scratch.folder() as private:
         initrd = private / "initrd"
         write_disk(initrd, image)
-        settings = Settings(
-            time_limit_s=guest.time_limit_s,
-            append=guest.append,
-            steady=guest.cpus > 1,
-        )
         with closing(reproducible.boots(following, settings, request.jobs)) as booted:
             for asked, boot in booted:
-                sample = judged(asked.seed, boot, guest.time_limit_s)
-                found[asked.folder.name] = sample
+                sample = found[asked.folder.name] = judged(asked.seed, boot, limit_s)
                 how = sample.ran.reason or counted(sample.ran.trials, "trial")
                 say(f"{image.label}, {asked.folder.name}: {how}, {boot.ended.seconds:.0f} s")
     return [found[name] for name in names if name in found]
@@ -195,7 +185,7 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     files: Mapping[str, bytes] = {}
     try:
         files = port.unpack(boot.report)
-        ran = _ran(files)
+        ran: Ran = outcome.whole(files.get(RESULT, b""), files.get(JOURNAL, b""))
     except ValueError as error:
         sent = boot.report and boot.ended.end is End.EXITED
         reason = str(error) if sent else reproducible.problem(boot, time_limit_s)
@@ -206,15 +196,6 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     return Sample(seed=seed, ran=ran, files=files, cpu_s=boot.ended.cpu_s)
 
 
-def _ran(files: Mapping[str, bytes]) -> Ran:
-    result = outcome.parse(files.get(RESULT, b""))
-    if result is None:
-        raise ValueError("the guest sent no result")
-    if hashlib.sha256(files.get(JOURNAL, b"")).hexdigest() != result.journal_sha256:
-        raise ValueError("the guest sent another journal than it wrote")
-    return result
-
-
 def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str) -> Outcome:
     """Write the journal of all seeds, and return the outcome."""
     first, *rest = samples
@@ -223,17 +204,12 @@ def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str)
         return outcome.row(image, pick(Ran, first.ran, reason=reason))
     again, *others = rest
     whole = [each for each in (first, *others) if each.whole]
+    lost = {f"seed {e.seed}: {e.ran.reason}": e.ran.status for e in others if not e.whole}
     journal = b"".join(each.journal for each in whole)
     (folder / JOURNAL).write_bytes(journal)
     differs = difference(first, again)
-    lost = [f"seed {each.seed}: {each.ran.reason}" for each in others if not each.whole]
-    status = Status.DONE
-    if differs:
-        status = Status.NOT_REPRODUCIBLE
-    elif lost:
-        status = next(each.ran.status for each in others if not each.whole)
     ran = Ran(
-        status=status,
+        status=Status.NOT_REPRODUCIBLE if differs else next(iter(lost.values()), Status.DONE),
         reason=differs or "; ".join(lost),
         release=first.ran.release,
         trials=sum(each.ran.trials for each in whole),
