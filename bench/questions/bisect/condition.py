@@ -101,8 +101,7 @@ def of_trials(matrix: Matrix) -> Iterator[Reading]:
             happened = sum(counts(what, each)[0] for each in own)
             known = bool(happened or sum(counts(what, each)[1] for each in full))
             yield _counted(f"{transport}:{what}", happened, "" if known else f"no {unit}")
-    found = (each for row in matrix.missed for each in (row.peace, row.noise))
-    missed = [each.missed for each in found if each is not None]
+    missed = [each.missed for row in matrix.missed for each in row.known.values()]
     yield _counted(MISSED, sum(missed), "" if missed else "no exits")
     for row in matrix.claims:
         if finding := row.findings[0]:

@@ -9,18 +9,20 @@ from typing import Final
 from bench.amounts import counted
 from bench.judge.memory import INSTRUMENTS, Judged
 from bench.judge.metrics import Unit
-from bench.questions.kernels.answers import Answer, Answers
-from bench.questions.kernels.changes import Change
+from bench.judge.torn import Torn
+from bench.questions.kernels.answers import Answers
 from bench.questions.kernels.curves import Curve, Point
-from bench.questions.kernels.matrix import Matrix
+from bench.questions.kernels.matrix import Matrix, TornOn
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
 from bench.questions.transports.standing import LEAST_PAIRS
 from bench.questions.transports.tables import columns
-from bench.report.document import NONE, Cell, Mark, Row, Table
+from bench.questions.transports.torn import HINT, words
+from bench.questions.transports.words import listed
+from bench.report.document import NONE, Cell, Mark, Row, Sentence, Table
 from bench.report.units import budget, clean, number, size
-from bench.tracer.transports import ranked
+from bench.tracer.transports import ranked, traits
 
 ONSET: Final = "◆"
 """Marks where a state differs from the last kernel's; of preemption, of the same flavour."""
@@ -46,9 +48,10 @@ def _table(
 def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     """Tabulate the answer to each question on each kernel."""
     by_kernel: dict[str, list[Cell]] = {}
-    for question in found:
-        for each in question.answers:
-            by_kernel.setdefault(each.kernel, []).append(_answer(each))
+    for each in (answer for question in found for answer in question.answers):
+        hint = f"another than on {each.changed}; {each.why}" if each.changed else each.why
+        cell = _marked(each.words, hint, changed=bool(each.changed))
+        by_kernel.setdefault(each.kernel, []).append(cell)
     rows = (
         Row(
             heading=Cell(text=clean(row.label)),
@@ -68,11 +71,11 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     return _table("answers", title, headings, rows, hint, numeric=False)
 
 
-def _answer(found: Answer) -> Cell:
-    if not found.changed:
-        return Cell(text=found.words, hint=found.why)
-    hint = f"another than on {found.changed}; {found.why}"
-    return Cell(text=f"{found.words} {ONSET}", mark=Mark.NEW, hint=hint)
+def _marked(text: str, hint: str = "", *, changed: bool) -> Cell:
+    """Return a cell that shows whether it differs from the last kernel's."""
+    if not changed:
+        return Cell(text=text, hint=hint)
+    return Cell(text=f"{text} {ONSET}", mark=Mark.NEW, hint=hint)
 
 
 def _ending(row: KernelRow) -> str:
@@ -88,9 +91,11 @@ def kernels(matrix: Matrix) -> Table:
     rows = (
         Row(
             heading=Cell(text=clean(row.label)),
-            cells=tuple(_state(change, row, at) for change in matrix.changes)
-            if row.result is not None
-            else (),
+            cells=tuple(
+                _marked(clean(each.states[at] or "not known"), changed=row.label in each.onsets)
+                for each in matrix.changes
+                if row.result is not None
+            ),
             reason=_ending(row),
         )
         for at, row in enumerate(matrix.rows)
@@ -101,13 +106,6 @@ def kernels(matrix: Matrix) -> Table:
     )
     headings = (change.short for change in matrix.changes)
     return _table("kernels", "What each kernel has", headings, rows, hint, numeric=False)
-
-
-def _state(change: Change, row: KernelRow, at: int) -> Cell:
-    state = clean(change.states[at] or "not known")
-    if row.label in change.onsets:
-        return Cell(text=f"{state} {ONSET}", mark=Mark.NEW)
-    return Cell(text=state)
 
 
 def title_of(found: Curve) -> str:
@@ -179,4 +177,46 @@ def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
         ),
         reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
         begins=begins,
+    )
+
+
+def torn_sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
+    """Yield on which kernels records were torn, and how many."""
+    for on in found:
+        arms = [
+            f"{arm.torn:,} of {arm.delivered:,} records of {traits(arm.transport).title} "
+            f"on a {words(arm)}"
+            for arm in on.arms
+            if arm.torn
+        ]
+        if arms:
+            of = f"{on.kernel}, preemption {on.preemption}"
+            yield Sentence(lead=clean(f"Torn on {of}"), text=clean(f"{listed(arms)}."))
+    if clear := [on.kernel for on in found if not any(arm.torn for arm in on.arms)]:
+        yield Sentence(lead="Torn", text=clean(f"no record on {listed(clear)}."))
+
+
+def torn(found: Sequence[TornOn]) -> Table:
+    """Tabulate kernels by arms: torn of delivered, and exits that the kernel skipped."""
+    arms = [{f"{traits(e.transport).short}, {words(e)}": e for e in on.arms} for on in found]
+    names = dict.fromkeys(name for each in arms for name in each)
+    title = "Torn records of those delivered, by what the programs are attached to"
+    rows = (
+        Row(
+            heading=Cell(text=clean(on.kernel)),
+            cells=(Cell(text=clean(on.preemption)), *(_torn(each.get(name)) for name in names)),
+        )
+        for on, each in zip(found, arms, strict=True)
+    )
+    return _table("torn", title, ("preemption", *map(clean, names)), rows, HINT)
+
+
+def _torn(found: Torn | None) -> Cell:
+    if found is None:
+        return Cell(text=NONE)
+    return Cell(
+        text=f"{found.torn:,} of {found.delivered:,}",
+        value=found.torn,
+        mark=Mark.OPEN if found.torn else Mark.NONE,
+        hint=f"{found.missed:,} of {found.reaped:,} exits skipped",
     )

@@ -14,7 +14,9 @@ from bench.judge.samples import Stretch
 from bench.judge.torn import torn
 from bench.plan import arms
 from bench.plan.config import Attach
-from bench.questions.kernels.torn import TornOn, sentences, table
+from bench.questions.kernels.matrix import TornOn
+from bench.questions.kernels.tables import torn as table
+from bench.questions.kernels.tables import torn_sentences as sentences
 from bench.questions.transports import torn as words
 from bench.report.document import NONE
 from bench.tracer.transports import find
