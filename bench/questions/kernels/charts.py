@@ -199,13 +199,10 @@ def _y(curve: Curve) -> alt.Y:
     highest = max(point.high for point in curve.points)
     scale: dict[str, Any]
     axis: dict[str, Any]
-    if curve.unit is Unit.INSTRUCTIONS:
-        scale = {"domainMin": 0, "domainMax": highest * 1.08, "nice": True}
-        axis = {"format": "~s", "tickCount": 5}
-    elif curve.unit is Unit.SHARE:
-        most = highest * 1.08 or 0.01
-        scale = {"domainMin": 0, "domainMax": most, "nice": highest > 0}
-        axis = {"labelExpr": SHARE_LABELS, "tickCount": 5}
+    if curve.unit in (Unit.INSTRUCTIONS, Unit.SHARE):
+        scale = {"domainMin": 0, "domainMax": highest * 1.08 or 0.01, "nice": highest > 0}
+        labels = {"labelExpr": SHARE_LABELS} if curve.unit is Unit.SHARE else {"format": "~s"}
+        axis = {**labels, "tickCount": 5}
     elif curve.unit is Unit.BYTES:
         ticks = powers(lowest, highest, 2)
         scale = {"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]}

@@ -21,7 +21,7 @@ from bench.guests.boot import Accelerator, Guest, booted, python, watched
 from bench.guests.side_by_side import Begun
 from bench.guests.sources import Image
 from bench.guests.sources.host import HOST
-from bench.guests.watch import Ended, held
+from bench.guests.watch import held
 from bench.host import ownership
 from bench.journal.files import write_whole
 from bench.questions.kernels import outcome
@@ -45,11 +45,11 @@ class Request:
     """Describe what to run, and where the results go."""
 
     folder: Path
-    guest: Guest
+    command_line: tuple[str, ...]
     accelerator: Accelerator
+    guest: Guest
     jobs: int
     seed: int
-    command_line: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,7 @@ def folder_name(label: str) -> str:
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
     """Write run.json: what was asked for, and of which machine."""
-    fields = {
-        "command_line": request.command_line,
-        "accelerator": asdict(request.accelerator),
-        "guest": asdict(request.guest),
-        "jobs": request.jobs,
-        "seed": request.seed,
-    }
+    fields = {name: value for name, value in asdict(request).items() if name != "folder"}
     write_asked(request.folder, labels, fields)
 
 
@@ -162,7 +156,13 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
                 continue
             over, how = each
             running.remove(over)
-            ended = _outcome(request, over, how)
+            ended = outcome.row(
+                over.image,
+                outcome.judge(over.folder, how, request.guest.time_limit_s),
+                seconds=round(how.seconds, 1),
+                cpu_s=round(how.cpu_s, 1),
+                lost_boot=over.lost_boot,
+            )
             if _by_emulation(request, over, ended):
                 say(f"{over.image.label}: {ended.reason}; booting it once more")
                 waiting.insert(0, (over.image, ended.reason))
@@ -210,12 +210,6 @@ def empty(folder: Path, label: str) -> Path:
     return place
 
 
-def _outcome(request: Request, over: _Running, ended: Ended) -> Outcome:
-    ran = outcome.judge(over.folder, ended, request.guest.time_limit_s)
-    seconds, cpu_s = round(ended.seconds, 1), round(ended.cpu_s, 1)
-    return outcome.row(over.image, ran, seconds=seconds, cpu_s=cpu_s, lost_boot=over.lost_boot)
-
-
 def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
     """Write the row of a kernel that could not be fetched."""
     lost = Outcome(label=label, status=Status.UNAVAILABLE, reason=reason)
@@ -223,22 +217,14 @@ def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
 
 
 def record(folder: Path, found: Outcome, say: Say) -> Outcome:
-    """Write what became of a kernel, and say it."""
+    """Write what became of a kernel, and say it in a line."""
     outcome.write(folder, found)
-    say(_line(found))
-    return found
-
-
-def _line(found: Outcome) -> str:
-    """Say in a line what became of a kernel."""
+    words = f"{found.status}: {found.reason}"
     if found.status is Status.DONE:
-        left_out = f", no time for {', '.join(found.left_out)}" if found.left_out else ""
-        return (
-            f"{found.label}: {found.release}, {counted(found.trials, 'trial')} in "
-            f"{found.seconds:.0f} s"
-            f"{left_out}"
-        )
-    return f"{found.label}: {found.status}: {found.reason}"
+        words = f"{found.release}, {counted(found.trials, 'trial')} in {found.seconds:.0f} s"
+        words += f", no time for {', '.join(found.left_out)}" if found.left_out else ""
+    say(f"{found.label}: {words}")
+    return found
 
 
 def _show_progress(one: _Running, say: Say) -> None:
