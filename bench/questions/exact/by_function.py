@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.plan.traits import GREY
 from bench.questions.exact.functions import differences
 from bench.questions.exact.study import CallCount, KernelCount
+from bench.questions.transports.figures.panels import panel
 from bench.questions.transports.tables import cells, columns
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
@@ -57,12 +57,9 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
                 "differs as a smaller one does is left out."
             ),
         )
-    lacking = defaultdict[str, list[str]](list)
-    for kernel in counted:
-        if kernel.unexplained:
-            lacking[kernel.unexplained].append(kernel.name)
-    for reason, names in lacking.items():
-        yield Note(text=f"{', '.join(names)}: no functions: {clean(reason)}")
+    for reason in dict.fromkeys(each.unexplained for each in counted if each.unexplained):
+        names = ", ".join(each.name for each in counted if each.unexplained == reason)
+        yield Note(text=f"{names}: no functions: {clean(reason)}")
     for kernel in counted:
         unequal = ", ".join(
             f"{clean(call.name)} of {call.bytes} bytes {call.explained:,} for {call.instructions:,}"
@@ -107,15 +104,14 @@ def mark(more: int) -> Mark:
 
 
 def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Figure]:
-    panels = [panel for name in drawn if (panel := _panel(explained, name)) is not None]
-    if panels:
+    if panels := tuple(filter(None, (_panel(explained, name) for name in drawn))):
         yield Figure(
             key="functions",
             title="Instructions by function",
             reading="A bar is a call, its parts are the kernel's functions, the longest first on "
             "the first kernel. Coloured parts take another number than on the first kernel.",
             transports=(),
-            panels=tuple(panels),
+            panels=panels,
         )
 
 
@@ -127,30 +123,20 @@ def _panel(explained: Sequence[KernelCount], name: str) -> Panel | None:
     if not bars:
         return None
     most = max(call.explained for _, call in bars)
-    rows = list(_segments(bars, most))
     labels = [label for label, _ in bars]
     y = alt.Y("kernel:N", title=None, sort=labels, axis={"grid": False, "labelOverlap": False})
     x = alt.X("begin:Q", title=None, scale={"domain": [0, most], "nice": False})
-    changed = look("ring over perf").colour
+    colours = {"domain": [False, True], "range": [GREY.colour, look("ring over perf").colour]}
     bar = chart_of("functions").mark_bar(fillOpacity=0.4, stroke="white", height=_BAR - 4)
     names = chart_of("functions").mark_text(fontSize=10, color=_INK, aria=False)
-    return Panel(
-        title=f"{name}, {RECORD_BYTES} bytes",
-        chart=alt.layer(
-            bar.encode(
-                x=x,
-                x2="end:Q",
-                y=y,
-                color=alt.Color(
-                    "changed:N",
-                    legend=None,
-                    scale={"domain": [False, True], "range": [GREY.colour, changed]},
-                ),
-                description="words:N",
-            ),
-            names.encode(x="middle:Q", y=y, text="label:N"),
-        ).properties(width=_WIDTH, height=_BAR * len(bars)),
-        data={"functions": rows},
+    shares = alt.Color("changed:N", legend=None, scale=colours)
+    return panel(
+        f"{name}, {RECORD_BYTES} bytes",
+        {"functions": list(_segments(bars, most))},
+        bar.encode(x=x, x2="end:Q", y=y, color=shares, description="words:N"),
+        names.encode(x="middle:Q", y=y, text="label:N"),
+        width=_WIDTH,
+        height=_BAR * len(bars),
         wide=True,
     )
 

@@ -78,7 +78,7 @@ def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
             yield Measure(
                 number="instructions",
                 labels=(("kernel", kernel.label), ("call", call.name), ("bytes", str(call.bytes))),
-                name=f"instructions of {call.name}, {call.bytes} bytes, on {kernel.name}",
+                name=f"instructions of {call}, on {kernel.name}",
                 value=call.counted,
                 unit=Unit.COUNT,
             )
@@ -88,7 +88,7 @@ def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
     for kernel, call in _each_call(counted):
         counts = Passing.SKIPPED if call.instructions is None else Passing.PASSED
         yield Check(
-            name=f"{kernel.name}: {call.name}, {call.bytes} bytes, is reproducible",
+            name=f"{kernel.name}: {call}, is reproducible",
             outcome=counts if call.reproducible else Passing.FAILED,
             text=clean(call.why) or f"{call.instructions:,} instructions",
         )

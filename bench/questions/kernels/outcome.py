@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bench.guests.console import broken, last_line, panic
 from bench.guests.watch import End, Ended, held
@@ -21,6 +21,8 @@ from bench.report.document import pick
 
 if TYPE_CHECKING:
     from bench.guests.sources import Image
+
+T = TypeVar("T", bound="Ran")
 
 RESULT: Final = "result.json"
 OUTCOME: Final = "outcome.json"
@@ -95,13 +97,17 @@ def result_of(journal: Path, ran: Ran) -> GuestResult:
     return pick(GuestResult, ran, journal_bytes=len(content), journal_sha256=digest)
 
 
-def parse(text: bytes) -> GuestResult | None:
-    """Parse a guest's result; None if it is not whole."""
+def _parsed(kind: type[T], text: bytes) -> T | None:
     from pydantic import TypeAdapter
 
     with suppress(ValueError):
-        return TypeAdapter(GuestResult).validate_json(text)
+        return TypeAdapter(kind).validate_json(text)
     return None
+
+
+def parse(text: bytes) -> GuestResult | None:
+    """Parse a guest's result; None if it is not whole."""
+    return _parsed(GuestResult, text)
 
 
 def whole(word: bytes, journal: bytes) -> GuestResult:
@@ -164,8 +170,4 @@ def row(image: Image, ran: Ran, **more: object) -> Outcome:
 
 def read(folder: Path) -> Outcome | None:
     """Return a folder's outcome; None where none can be read."""
-    from pydantic import TypeAdapter
-
-    with suppress(ValueError):
-        return TypeAdapter(Outcome).validate_json(held(folder / OUTCOME))
-    return None
+    return _parsed(Outcome, held(folder / OUTCOME))

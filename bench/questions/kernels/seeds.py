@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -103,7 +103,6 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
         say(f"{image.label}: {image.origin}; instructions counted, {guests}, {request.jobs} at a "
             "time")  # fmt: skip
         try:
-            _check(image)
             ended = _concluded(image, folder, _samples(request, image, folder, say), qemu)
         except MachineUnfit as error:
             ended = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
@@ -113,20 +112,16 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     return found
 
 
-def _check(image: Image) -> None:
-    """Raise MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
+def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
+    """Boot the first seed, then it once more and all others; if the first is lost, no other.
 
-    The guest's files are this machine's.
+    MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """
     if (machine := reproducible.machine_of(image)) != machines.usual():
         raise MachineUnfit(
             f"{image.vmlinuz} is of {machine.architecture}, a guest has this machine's files",
             remedy="count calls on it, with kernels exact",
         )
-
-
-def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot the first seed, then it once more and all others; if the first is lost, no other."""
     waiting = [(seed, number, f"seed-{seed}") for number, seed in enumerate(request.seeds, 1)]
     waiting.insert(1, (request.seeds[0], 1, f"seed-{request.seeds[0]}-again"))
     names = [name for *_, name in waiting]
@@ -148,7 +143,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
         )
 
     guest = request.guest
-    machine = machines.usual().sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
+    machine = machine.sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
     limit_s = guest.time_limit_s
     settings = Settings(time_limit_s=limit_s, append=guest.append, steady=guest.cpus > 1)
     with scratch.folder() as private:
@@ -235,16 +230,15 @@ def difference(first: Sample, again: Sample) -> str:
     lines = zip_longest(first.journal.splitlines(), again.journal.splitlines(), fillvalue=b"")
     for number, (one, other) in enumerate(lines, 1):
         if one != other:
-            fields = [f"{key} {value}" for key, value in _named(one) or _named(other)]
-            where = f"line {number} of its journal ({', '.join(fields)})"
+            where = f"line {number} of its journal ({_named(one) or _named(other)})"
             return f"seed {first.seed} booted again differs in {where}"
     return f"seed {first.seed} booted again wrote another result"
 
 
-def _named(line: bytes) -> list[tuple[str, str]]:
-    """Return what kind of line it is, and of which trial."""
-    try:
+def _named(line: bytes) -> str:
+    """Say what kind of line it is, and of which trial."""
+    with suppress(ValueError, TypeError):
         fields = json.loads(line)
-        return [(key, str(fields[key])) for key in ("kind", "experiment", "arm") if key in fields]
-    except (ValueError, TypeError):
-        return []
+        known = (key for key in ("kind", "experiment", "arm") if key in fields)
+        return ", ".join(f"{key} {fields[key]}" for key in known)
+    return ""
