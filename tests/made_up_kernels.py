@@ -146,8 +146,8 @@ def write(folder: Path, each: Entry) -> Path:
     """``each`` as `kernels run` leaves it."""
     place = folder / each.label
     place.mkdir(parents=True)
-    told = {"schema": 1, "label": each.label, "status": each.status, "reason": each.reason}
-    (place / "outcome.json").write_text(json.dumps(told))
+    written = {"schema": 1, "label": each.label, "status": each.status, "reason": each.reason}
+    (place / "outcome.json").write_text(json.dumps(written))
     for run in each.content.runs:
         with JournalWriter(place / "journal.jsonl") as writer:
             writer.write(run.header)

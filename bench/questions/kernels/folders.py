@@ -54,7 +54,7 @@ class _Asked(BaseModel):
 
 
 class _Written(BaseModel):
-    """Hold outcome.json or run.json, whoever wrote them."""
+    """Hold outcome.json or run.json, of any origin."""
 
     label: _Word = ""
     release: _Word = ""

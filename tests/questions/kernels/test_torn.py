@@ -64,7 +64,7 @@ def test_arms_that_are_held_up_say_nothing_of_the_buffers() -> None:
     assert compare_arms(held, []) == ()
 
 
-def test_kernels_are_told_apart() -> None:
+def test_kernels_stand_apart() -> None:
     (samples,) = file([Stretch(trials=trials(""), machine=machine())]).values()
     one = TornOn(kernel="7.3", preemption="full", arms=tuple(torn(samples)))
     other = replace(one, kernel="6.18", arms=tuple(replace(each, torn=0) for each in one.arms[:2]))
