@@ -228,7 +228,12 @@ def parse(text: str) -> Condition:
     call, _, size = what.partition("@")
     transport, _, event = what.rpartition(":")
     if call in (ALL, *plan.NAMES):
-        _check_size(call, size, what)
+        sizes = dict.fromkeys(str(each.bytes) for each in plan.CALLS if call in (ALL, each.name))
+        if "@" in what and size not in sizes:
+            raise UsageError(
+                f"{call} is not counted at {size[:20] or 'no'} bytes",
+                remedy=f"take one of {', '.join(each for each in sizes if each != '0')}",
+            )
         allowed, what, scope = [SAME, REFUSED], call, size
     elif event in WHAT and (what == event or known(transport)):
         what, scope = event, transport
@@ -241,15 +246,6 @@ def parse(text: str) -> Condition:
         words = " or ".join(f"={each}" for each in allowed)
         raise UsageError(f"{text[:60]!r} has no limit", remedy=f"write :+N, :N, =N, {words}")
     return Condition(text=text.strip(), what=what, scope=scope, relation=relation, limit=limit)
-
-
-def _check_size(call: str, size: str, what: str) -> None:
-    sizes = dict.fromkeys(str(each.bytes) for each in plan.CALLS if call in (ALL, each.name))
-    if "@" in what and size not in sizes:
-        raise UsageError(
-            f"{call} is not counted at {size[:20] or 'no'} bytes",
-            remedy=f"take one of {', '.join(each for each in sizes if each != '0')}",
-        )
 
 
 def _claimed(text: str, name: str, word: str) -> Condition:

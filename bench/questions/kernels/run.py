@@ -36,6 +36,7 @@ Of the usual limit it is 300 s, with which a kernel takes 6 minutes.
 """
 
 _LOOK_S: Final = 0.5
+_ELSEWHERE: Final = "choose another with --output"
 
 Say = Callable[[str], None]
 
@@ -84,13 +85,13 @@ def write_asked(folder: Path, labels: Sequence[str], fields: Mapping[str, object
     write_whole(folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
 
 
-def check_names(labels: Sequence[str]) -> list[str]:
+def check_names(labels: Sequence[str]) -> Mapping[str, str]:
     """Return the labels' folders; raise UsageError if two would share one."""
     names = [folder_name(label) for label in labels]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two kernels would both be {name}", remedy="name each of them once")
-    return names
+    return dict(zip(labels, names, strict=True))
 
 
 def pending(folder: Path, labels: Sequence[str]) -> list[str]:
@@ -98,12 +99,8 @@ def pending(folder: Path, labels: Sequence[str]) -> list[str]:
 
     A kernel whose guests ended the same way twice is not tried a third time.
     """
-    known = [outcome.read(folder / name) for name in check_names(labels)]
-    return [
-        label
-        for label, found in zip(labels, known, strict=True)
-        if found is None or not found.final
-    ]
+    known = {label: outcome.read(folder / name) for label, name in check_names(labels).items()}
+    return [label for label, found in known.items() if found is None or not found.final]
 
 
 def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
@@ -113,16 +110,14 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
         if not os.path.lexists(place):
             continue
         if place.is_symlink() or not place.is_dir():
-            raise UsageError(f"{place} is not a folder", remedy="choose another with --output")
+            raise UsageError(f"{place} is not a folder", remedy=_ELSEWHERE)
         there = {each.name for each in place.iterdir()}
         if there and not there & {boot.ORDER, outcome.OUTCOME, boot.CONSOLE}:
-            raise UsageError(
-                f"{place} has no run over kernels", remedy="choose another with --output"
-            )
+            raise UsageError(f"{place} has no run over kernels", remedy=_ELSEWHERE)
         if there and not resume:
             raise UsageError(
                 f"{place} has results of an earlier run",
-                remedy="add --resume, remove it, or choose another with --output",
+                remedy=f"add --resume, remove it, or {_ELSEWHERE}",
             )
 
 
@@ -242,7 +237,5 @@ def new_folder(results: Path, kind: str = "kernels") -> Path:
 def check_place(folder: Path) -> None:
     """Raise UsageError for a place that a guest cannot be given."""
     if not re.fullmatch(r"[A-Za-z0-9_+ /.-]+", os.fspath(folder.resolve())):
-        raise UsageError(
-            f"{folder} has characters that a guest cannot be given",
-            remedy="choose another with --output",
-        )
+        reason = f"{folder} has characters that a guest cannot be given"
+        raise UsageError(reason, remedy=_ELSEWHERE)
