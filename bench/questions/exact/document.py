@@ -250,29 +250,21 @@ def _kernels(kernels: Sequence[KernelCount]) -> Table:
             *columns("empty program"),
             *columns("reproducible calls", "SHA-256", numeric=False),
         ),
-        rows=tuple(
-            Row(
-                heading=Cell(text=each.name, hint=_origin(each)),
-                cells=_facts(each) if each.calls else (),
-                reason=clean(each.reason),
-            )
-            for each in kernels
-        ),
+        rows=tuple(map(_kernel, kernels)),
         hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
     )
 
 
-def _origin(kernel: KernelCount) -> str:
+def _kernel(kernel: KernelCount) -> Row:
     whole = "" if kernel.name == kernel.label else f"{kernel.label}: "  # of a label cut short
-    return clean(f"{whole}{kernel.origin}")
-
-
-def _facts(kernel: KernelCount) -> tuple[Cell, ...]:
+    heading = Cell(text=kernel.name, hint=clean(f"{whole}{kernel.origin}"))
     texts = (kernel.release, kernel.machine, "on" if kernel.jit else "off", kernel.clock)
     alike, every = sum(each.reproducible for each in kernel.calls), len(kernel.calls)
-    reproducible = Cell(text=f"{alike} of {every}", mark=Mark.GOOD if alike == every else Mark.BAD)
+    mark = Mark.GOOD if alike == every else Mark.BAD
+    reproducible = Cell(text=f"{alike} of {every}", mark=mark)
     digest = Cell(text=kernel.sha256[:12], hint=kernel.sha256)
-    return cells(*map(clean, texts), kernel.empty, reproducible, digest)
+    facts = cells(*map(clean, texts), kernel.empty, reproducible, digest)
+    return Row(heading=heading, cells=facts if every else (), reason=clean(kernel.reason))
 
 
 def _distributions(number: int, kernel: KernelCount) -> Table:

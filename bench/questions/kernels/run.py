@@ -146,7 +146,10 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     with closing(side_by_side.ended(following, request.jobs, _LOOK_S)) as guests:
         for each in guests:
             for one in running:
-                _show_progress(one, say)
+                line = clean(held(one.folder / PROGRESS).decode(errors="replace").strip())
+                if line and line not in one.shown:
+                    one.shown.append(line)
+                    say(f"{one.image.label}: {line}")
             if each is None:
                 continue
             over, how = each
@@ -220,13 +223,6 @@ def record(folder: Path, found: Outcome, say: Say) -> Outcome:
         words += f", no time for {', '.join(found.left_out)}" if found.left_out else ""
     say(f"{found.label}: {words}")
     return found
-
-
-def _show_progress(one: _Running, say: Say) -> None:
-    line = clean(held(one.folder / PROGRESS).decode(errors="replace").strip())
-    if line and line not in one.shown:
-        one.shown.append(line)
-        say(f"{one.image.label}: {line}")
 
 
 def new_folder(results: Path, kind: str = "kernels") -> Path:

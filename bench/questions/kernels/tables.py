@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from bench.amounts import counted
-from bench.judge.memory import INSTRUMENTS, Judged
+from bench.judge.memory import INSTRUMENTS
 from bench.judge.metrics import Unit
 from bench.judge.torn import Torn
 from bench.questions.kernels.answers import Answers
@@ -17,7 +18,7 @@ from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
 from bench.questions.transports.standing import LEAST_PAIRS
-from bench.questions.transports.tables import columns
+from bench.questions.transports.tables import cells, columns
 from bench.questions.transports.torn import HINT, words
 from bench.questions.transports.words import listed
 from bench.report.document import NONE, Cell, Mark, Row, Sentence, Table
@@ -45,6 +46,11 @@ def _table(
     return Table(key=key, title=title, corner=corner, columns=headed, rows=tuple(rows), hint=hint)
 
 
+def _row(label: str, cells: Iterable[Cell], reason: str = "", *, begins: bool = False) -> Row:
+    heading = Cell(text=clean(label))
+    return Row(heading=heading, cells=tuple(cells), reason=reason, begins=begins)
+
+
 def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     """Tabulate the answer to each question on each kernel."""
     by_kernel: dict[str, list[Cell]] = {}
@@ -53,11 +59,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         cell = _marked(each.words, hint, changed=bool(each.changed))
         by_kernel.setdefault(each.kernel, []).append(cell)
     rows = (
-        Row(
-            heading=Cell(text=clean(row.label)),
-            cells=tuple(by_kernel.get(row.label, ())),
-            reason="" if row.result is not None else _ending(row),
-        )
+        _row(row.label, by_kernel.get(row.label, ()), _ending(row) if row.result is None else "")
         for row in matrix.rows
     )
     hint = (
@@ -88,18 +90,13 @@ def _ending(row: KernelRow) -> str:
 
 def kernels(matrix: Matrix) -> Table:
     """Tabulate the facts of each kernel, and how its run ended."""
-    rows = (
-        Row(
-            heading=Cell(text=clean(row.label)),
-            cells=tuple(
-                _marked(clean(each.states[at] or "not known"), changed=row.label in each.onsets)
-                for each in matrix.changes
-                if row.result is not None
-            ),
-            reason=_ending(row),
+    rows = []
+    for at, row in enumerate(matrix.rows):
+        states = (
+            _marked(clean(each.states[at] or "not known"), changed=row.label in each.onsets)
+            for each in matrix.changes
         )
-        for at, row in enumerate(matrix.rows)
-    )
+        rows.append(_row(row.label, states if row.result is not None else (), _ending(row)))
     hint = (
         "Facts are probed from BTF, tracefs and instruments, never derived from a version. "
         f"{ONSET} marks a state that differs from the kernel before (preemption: within a flavour)."
@@ -118,14 +115,7 @@ def curve(found: Curve) -> Table:
     """Tabulate one number of every kernel that has it, with intervals."""
     headings = (heading for series in found.series for heading in (series, "95 % interval"))
     rows = (
-        Row(
-            heading=Cell(text=clean(kernel)),
-            cells=tuple(
-                cell
-                for series in found.series
-                for cell in _cells(found.at(kernel, series), found.unit)
-            ),
-        )
+        _row(kernel, chain(*(_cells(found.at(kernel, each), found.unit) for each in found.series)))
         for kernel in dict.fromkeys(point.kernel for point in found.points)
     )
     return _table(found.key, title_of(found), headings, rows)
@@ -155,7 +145,14 @@ def memory(matrix: Matrix) -> Iterator[Table]:
         for transport in ranked(name for _, name in places):
             place = (budget_bytes, transport)
             here = [e for e in found if (e[1].line.budget_bytes, e[1].line.transport) == place]
-            rows += (_instruments(*each, begins=each is here[0]) for each in here)
+            for row, judged in here:
+                unread = clean("; ".join(dict.fromkeys(judged.line.untold.values())))
+                seen = cells(
+                    number(judged.line.physical_bytes, Unit.BYTES),
+                    *(cell(judged, each.key) for each in _SHOWN),
+                )
+                label = f"{row.label} {judged.line.transport}"
+                rows.append(_row(label, seen, unread, begins=judged is here[0][1]))
         yield _table(
             f"memory:{budget_bytes}",
             f"Memory at {size(budget_bytes)}, by instrument",
@@ -166,18 +163,6 @@ def memory(matrix: Matrix) -> Iterator[Table]:
             "over 64.",
             corner="kernel and transport",
         )
-
-
-def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
-    return Row(
-        heading=Cell(text=f"{clean(row.label)} {clean(judged.line.transport)}"),
-        cells=(
-            Cell(text=number(judged.line.physical_bytes, Unit.BYTES)),
-            *(cell(judged, each.key) for each in _SHOWN),
-        ),
-        reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
-        begins=begins,
-    )
 
 
 def torn_sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
@@ -202,10 +187,7 @@ def torn(found: Sequence[TornOn]) -> Table:
     names = dict.fromkeys(name for each in arms for name in each)
     title = "Torn records of those delivered, by what the programs are attached to"
     rows = (
-        Row(
-            heading=Cell(text=clean(on.kernel)),
-            cells=(Cell(text=clean(on.preemption)), *(_torn(each.get(name)) for name in names)),
-        )
+        _row(on.kernel, (*cells(clean(on.preemption)), *(_torn(each.get(name)) for name in names)))
         for on, each in zip(found, arms, strict=True)
     )
     return _table("torn", title, ("preemption", *map(clean, names)), rows, HINT)
