@@ -59,7 +59,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bisection:
-    """Hold a search, over or planned, as JSON has it."""
+    """Hold a search, over or planned."""
 
     format: int = 1
     test: str  # holds on good kernels
