@@ -114,6 +114,10 @@ def _run(
     def say(what: str) -> None:
         (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
 
+    def run_block(experiment: Experiment, block: int) -> tuple[TrialResult, ...]:
+        one = replace(experiment, blocks=block + 1)
+        return running.run(one, lambda _: None, first_block=block)
+
     began, spent_s, expected_s = time.monotonic(), 0.0, 0.0
     cpus = len(running.rig.usable)
     say("memory")
@@ -123,7 +127,7 @@ def _run(
     while pending or not ran:
         begun = time.monotonic()
         say(f"calibration {len(ran) + 1}")
-        (bare,) = _block(running, profile.calibration(cpus), len(ran))
+        (bare,) = run_block(profile.calibration(cpus), len(ran))
         trials.append(bare)
         rate_per_s = bare.storm.rate_per_s
         on = profile.Setting(rate_per_s=rate_per_s, cpus=cpus, transports=transports(running))
@@ -146,20 +150,13 @@ def _run(
                 lacking = counted(experiment.blocks - block, "block")
                 left_out.append(f"{lacking} of {experiment.name}")
                 break
-            trials += _block(running, experiment, block)
+            trials += run_block(experiment, block)
         spent_s += time.monotonic() - begun
         expected_s += schedule.seconds(experiment, on)
     running.intend(*map(stage, pending.values()))
     left_out += pending
     running.leave_out(*left_out)
     return tuple(left_out)
-
-
-def _block(
-    running: campaign.Campaign, experiment: Experiment, block: int
-) -> tuple[TrialResult, ...]:
-    one = replace(experiment, blocks=block + 1)
-    return running.run(one, lambda _: None, first_block=block)
 
 
 if __name__ == "__main__":
