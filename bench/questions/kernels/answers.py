@@ -137,10 +137,8 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
     """Count the claims that one kernel's trials speak to, by verdict."""
-    names: dict[Verdict, list[str]] = {verdict: [] for verdict in SPOKEN}
-    for row in rows:
-        if (finding := row.findings[at]) is not None and finding.verdict in names:
-            names[finding.verdict].append(row.claim.id)
+    found = [(row.claim.id, row.findings[at]) for row in rows]
+    names = {verdict: [n for n, f in found if f and f.verdict is verdict] for verdict in SPOKEN}
     known = {verdict: of for verdict, of in names.items() if of}
     answer = Answer(
         kernel=kernel,

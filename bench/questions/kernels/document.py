@@ -248,9 +248,19 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
     """Yield a fold for each claim that some kernel's trials speak to."""
     for each in matrix.claims:
         on: dict[str, list[str]] = {}
+        entries = [
+            ("Published", (f"{each.claim.published} ({each.claim.sources})",)),
+            ("Reproduced when", (each.claim.reproduced_when,)),
+        ]
         for row, found in zip(matrix.rows, each.findings, strict=True):
-            if found is not None and found.verdict in SPOKEN:
-                on.setdefault(f"{SIGNS[found.verdict]} {found.verdict}", []).append(_on(each, row))
+            if found is None:
+                continue
+            label = row.label + " (by instructions)" * _by_instructions(each, row)
+            signed = f"{SIGNS[found.verdict]} {found.verdict}"
+            if found.verdict in SPOKEN:
+                on.setdefault(signed, []).append(label)
+            words = f"{signed} {figure(found.measured)}".rstrip()
+            entries.append((label, (f"{words}: {reason(found)}",)))
         gist = "; ".join(f"{verdict} on {', '.join(labels)}" for verdict, labels in on.items())
         if each.together is not None:
             gist = f"over all kernels {each.together.verdict}: {reason(each.together)}"
@@ -259,26 +269,13 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
                 key=each.claim.id,
                 summary=f"{each.claim.id}: {each.claim.statement}",
                 gist=gist,
-                parts=(Definitions(entries=tuple(_findings(matrix, each))),),
+                parts=(Definitions(entries=tuple(entries)),),
                 links=tuple(links(each.claim.sources)),
             )
 
 
-def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "Published", (f"{each.claim.published} ({each.claim.sources})",)
-    yield "Reproduced when", (each.claim.reproduced_when,)
-    for row, found in zip(matrix.rows, each.findings, strict=True):
-        if found is not None:
-            words = f"{SIGNS[found.verdict]} {found.verdict} {figure(found.measured)}"
-            yield _on(each, row), (f"{words.rstrip()}: {reason(found)}",)
-
-
 def _by_instructions(each: ClaimRow, row: KernelRow) -> bool:
     return each.claim.of_times and row.counted
-
-
-def _on(each: ClaimRow, row: KernelRow) -> str:
-    return f"{row.label} (by instructions)" if _by_instructions(each, row) else row.label
 
 
 def _trials(matrix: Matrix) -> Iterator[Part]:
