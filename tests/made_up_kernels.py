@@ -122,8 +122,6 @@ def entry(
         label=label,
         release=release,
         status=Status.DONE,
-        reason="",
-        notes=(),
         path=f"results/{label}",
         content=JournalContent(runs=(run,), faults=()),
     )
@@ -131,15 +129,7 @@ def entry(
 
 def lost(label: str, status: str, reason: str) -> Entry:
     """A kernel that left nothing."""
-    return Entry(
-        label=label,
-        release="",
-        status=status,
-        reason=reason,
-        notes=(),
-        path=f"results/{label}",
-        content=JournalContent(runs=(), faults=()),
-    )
+    return Entry(label=label, status=status, reason=reason, path=f"results/{label}")
 
 
 def write(folder: Path, each: Entry) -> Path:

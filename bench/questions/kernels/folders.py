@@ -155,7 +155,7 @@ def _alone(journal: Path) -> Entry:
 
 def _kernel(folder: Path) -> Entry:
     found = _written(folder / OUTCOME)
-    status, reason = found.status, found.reason or "no reason is given"
+    status, reason = found.status or Status.FAILED, found.reason or "no reason is given"
     if status == Status.DONE and not (folder / JOURNAL).exists():
         status, reason = Status.TORN, f"{OUTCOME} reports done, but there is no {JOURNAL}"
     notes = [f"booted twice: {found.lost_boot}"] if found.lost_boot else []
