@@ -10,6 +10,7 @@ from bench.questions.exact.judge import Seen, judge
 from bench.questions.exact.plan import CALLS, EMPTY, RUNS, Buffer, find
 from bench.questions.exact.report import parse
 from bench.questions.exact.study import FORMAT, FunctionCount, KernelCount, Study
+from bench.report.document import Document, tables
 
 EMPTY_NS = 50
 PERF_LENGTH = 88  # of a record of 72 bytes, with its header
@@ -94,6 +95,12 @@ def all_calls(more: int = 0) -> dict[tuple[str, int], int]:
         for number, call in enumerate(CALLS)
         if call.name != EMPTY
     }
+
+
+def rows(found: Document, key: str) -> dict[str, list[str]]:
+    """The texts of a table's rows, by their headings."""
+    (table,) = (each for each in tables(found.parts) if each.key == key)
+    return {row.heading.text: [cell.text for cell in row.cells] for row in table.rows}
 
 
 def study(*kernels: KernelCount) -> Study:

@@ -122,8 +122,6 @@ def entry(
         label=label,
         release=release,
         status=Status.DONE,
-        reason="",
-        notes=(),
         path=f"results/{label}",
         content=JournalContent(runs=(run,), faults=()),
     )
@@ -131,23 +129,15 @@ def entry(
 
 def lost(label: str, status: str, reason: str) -> Entry:
     """A kernel that left nothing."""
-    return Entry(
-        label=label,
-        release="",
-        status=status,
-        reason=reason,
-        notes=(),
-        path=f"results/{label}",
-        content=JournalContent(runs=(), faults=()),
-    )
+    return Entry(label=label, status=status, reason=reason, path=f"results/{label}")
 
 
 def write(folder: Path, each: Entry) -> Path:
     """``each`` as `kernels run` leaves it."""
     place = folder / each.label
     place.mkdir(parents=True)
-    told = {"schema": 1, "label": each.label, "status": each.status, "reason": each.reason}
-    (place / "outcome.json").write_text(json.dumps(told))
+    written = {"schema": 1, "label": each.label, "status": each.status, "reason": each.reason}
+    (place / "outcome.json").write_text(json.dumps(written))
     for run in each.content.runs:
         with JournalWriter(place / "journal.jsonl") as writer:
             writer.write(run.header)

@@ -21,7 +21,7 @@ from bench.cli.trace import Exit
 from bench.doctor.doctor import Findings
 from bench.doctor.least_privilege import Needs
 from bench.guests.sources import Image, Listed
-from bench.questions.bisect.study import Bisection
+from bench.questions.bisect.run import Bisection
 from bench.questions.change.difference import Difference
 from bench.questions.check.document import CheckData
 from bench.questions.claims.data import ClaimsData

@@ -22,9 +22,9 @@ from bench.errors import UsageError
 from bench.guests.sources import Image
 from bench.journal.writer import JournalWriter
 from bench.plan.budgets import KIB
-from bench.questions.bisect.readings import Reading
+from bench.questions.bisect.condition import Reading
+from bench.questions.bisect.run import Bisection, Tried
 from bench.questions.bisect.search import Verdict
-from bench.questions.bisect.study import Bisection, Tried
 from bench.questions.duet.designs import designs
 from bench.questions.exact import document as exact_document
 from bench.questions.sizing.document import Sized, document

@@ -38,7 +38,7 @@ from bench.plan import budgets
 from bench.plan.experiments import ArmName
 from bench.questions.bisect import condition
 from bench.questions.bisect import state as bisect_state
-from bench.questions.bisect.readings import of_calls
+from bench.questions.bisect.condition import of_calls
 from bench.questions.claims import expectations
 from bench.questions.exact import document as exact_document
 from bench.questions.exact import functions as exact_functions

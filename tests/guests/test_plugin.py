@@ -8,12 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from real_kernels import provided
 
-from bench.errors import BufbenchError
 from bench.guests.architecture import AMD64
 from bench.guests.machines import MACHINES
-from bench.guests.sources import Options, provide
-from bench.questions.exact import probe, run
+from bench.questions.exact import functions, run
 from bench.questions.exact.study import KernelCount
 
 SOURCE = Path(__file__).parents[2] / "bench/questions/exact/plugin/functions.c"
@@ -37,14 +36,14 @@ def test_a_plugin_runs_on_each_version_of_the_api(
 ) -> None:
     """From version 3 on an instruction's bytes are copied; before, they are pointed to."""
     out = tmp_path / "executed"
-    path = Path(probe.__file__).with_name(f"plugin-{plugin}.so")
+    path = Path(functions.__file__).with_name(f"plugin-{plugin}.so")
     subprocess.run([host, path, str(version), f"out={out}"], check=True)
     kernel = 0xFFFFFFFF81000000
     assert out.read_text() == f"call 0 3 2 {kernel + 2:x}:1 {kernel + 3:x}:1 {kernel:x}:1\n"
 
 
 def test_a_plugin_refuses_an_api_that_it_does_not_know(host: Path, tmp_path: Path) -> None:
-    path = Path(probe.__file__).with_name("plugin-2.so")
+    path = Path(functions.__file__).with_name("plugin-2.so")
     words = [host, path, "6", f"out={tmp_path / 'executed'}"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -54,7 +53,7 @@ def test_a_plugin_refuses_an_api_that_it_does_not_know(host: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("version", [1, 2, 5])
 def test_a_plugin_that_is_asked_says_that_it_would_be_taken(host: Path, version: int) -> None:
-    path = Path(probe.__file__).with_name("plugin-2.so")
+    path = Path(functions.__file__).with_name("plugin-2.so")
     done = subprocess.run([host, path, str(version)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "taken\n")
 
@@ -69,7 +68,7 @@ def built(folder: Path, version: int) -> Path:
 
 @needs_qemu
 def test_one_of_the_plugins_is_taken() -> None:
-    found = probe.plugin(MACHINES[AMD64])
+    found = functions.plugin(MACHINES[AMD64])
     assert found.path is not None, found.why_not
     assert found.path.name in ("plugin-1.so", "plugin-2.so")
 
@@ -77,11 +76,11 @@ def test_one_of_the_plugins_is_taken() -> None:
 @needs_qemu
 def test_another_version_of_the_api_is_a_line(tmp_path: Path) -> None:
     built(tmp_path, 99)
-    found = probe.plugin(MACHINES[AMD64], tmp_path)
+    found = functions.plugin(MACHINES[AMD64], tmp_path)
     assert found.path is None
     assert "missing" in found.why_not  # the last that is looked for
     shutil.copy(tmp_path / "plugin-2.so", tmp_path / "plugin-1.so")
-    why_not = probe.plugin(MACHINES[AMD64], tmp_path).why_not
+    why_not = functions.plugin(MACHINES[AMD64], tmp_path).why_not
     assert why_not.startswith("plugin requires API version 99, but this QEMU supports only up to")
     assert "\n" not in why_not
 
@@ -90,10 +89,10 @@ def test_another_version_of_the_api_is_a_line(tmp_path: Path) -> None:
 def test_a_folder_with_a_comma_is_quoted(tmp_path: Path) -> None:
     folder = tmp_path / "a,b"
     folder.mkdir()
-    taken = probe.plugin(MACHINES[AMD64])
+    taken = functions.plugin(MACHINES[AMD64])
     assert taken.path is not None
     shutil.copy(taken.path, folder)
-    assert probe.plugin(MACHINES[AMD64], folder).path == folder / taken.path.name
+    assert functions.plugin(MACHINES[AMD64], folder).path == folder / taken.path.name
 
 
 @needs_qemu
@@ -101,13 +100,8 @@ def test_a_folder_with_a_comma_is_quoted(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_functions_of_a_real_kernel_add_up(tmp_path: Path) -> None:
     """Three boots, the last with the plugin, which leaves the same bytes as the first."""
-    try:
-        images = provide(["6.1-cloud"], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"no kernel can be had: {error}")
-    study = run.count(
-        list(images), tmp_path, jobs=2, time_limit_s=300, append=[], say=lambda _: None
-    )
+    image = provided("6.1-cloud")
+    study = run.count([image], tmp_path, jobs=2, time_limit_s=300, append=[], say=lambda _: None)
     (kernel,) = study.kernels
     assert kernel.unexplained == ""
     assert all(each.reproducible for each in kernel.calls), kernel

@@ -90,8 +90,14 @@ def test_a_torn_line_on_memory_costs_itself_alone(tmp_path: Path) -> None:
 
 
 def test_a_kernel_of_a_long_path_has_one_row(tmp_path: Path) -> None:
-    name = "home_somebody_linux_arch_x86_boot_" + "x" * 20
+    name = "home_user_linux_arch_x86_boot_" + "x" * 20
     write(tmp_path, lost(name, "failed", "QEMU did not start"))
     asked = [{"label": f"/{name}", "folder": name}, {"label": "7.3", "folder": "7.3"}]
     (tmp_path / "run.json").write_text(json.dumps({"kernels": asked}))
     assert [each.status for each in read_matrix([tmp_path])] == ["failed", "not run"]
+
+
+def test_a_stopped_run_has_a_row_for_each_kernel_however_many(tmp_path: Path) -> None:
+    asked = [{"label": f"6.{number}", "folder": f"6.{number}"} for number in range(30)]
+    (tmp_path / "run.json").write_text(json.dumps({"kernels": asked}))
+    assert len(read_matrix([tmp_path])) == 30

@@ -81,7 +81,7 @@ def command(
     from bench.guests import sources as known
     from bench.questions.bisect import condition, run, state
     from bench.questions.bisect.document import document, title
-    from bench.questions.bisect.study import Outcome
+    from bench.questions.bisect.run import Outcome
     from bench.questions.kernels.run import check_place, new_folder
 
     asked = condition.parse(test)
@@ -133,7 +133,7 @@ def step(
     Example: bufbench kernels bisect-step ./bzImage --test all:+0 --baseline yesterday.json
     """
     from bench.guests.sources import Options, provide, source_of
-    from bench.questions.bisect import condition, readings, run, state
+    from bench.questions.bisect import condition, run, state
     from bench.questions.bisect.search import Verdict
     from bench.questions.exact import study
 
@@ -148,18 +148,17 @@ def step(
     reject(idle, f"--baseline has no effect on {name}", "test CALL:+N or CALL=same")
     tell = speaker()
     reader = _reader(context, asked, time_limit, append or [], tell, label=kernel, emulate=emulate)
-    good: tuple[readings.Reading, ...] = ()
+    good: tuple[condition.Reading, ...] = ()
     if baseline is not None:
         counted = study.read(baseline).kernels
         base = next((each for each in counted if each.label == kernel), counted[0])
-        good = tuple(readings.of_calls(base))
-        none = f"{baseline} has no count of {asked.what} on {base.label}"
-        reject(not asked.of(good), none)
+        good = tuple(condition.of_calls(base))
+        reject(not asked.of(good), f"{baseline} has no count of {asked.what} on {base.label}")
     (image,) = provide([kernel], Options(say=tell, sources_file=sources))
     with lock.held() if not asked.exact else nullcontext(), scratch.folder() as folder:
         notes = state.opened(folder, reader.setup, resume=False)
         judged = run.step(image, asked, run.Booter(reader, notes, tell), good)
-    numbers = readings.in_short(judged.readings)
+    numbers = condition.in_short(judged.readings)
     typer.echo(clean(f"{kernel}: {judged.verdict}: {judged.why or numbers}"))
     codes = {Verdict.BAD: ExitCode.GATE_FAILED, Verdict.UNKNOWN: ExitCode.UNDECIDED}
     if judged.verdict in codes:

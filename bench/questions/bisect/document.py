@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
-from bench.questions.bisect.readings import Reading, in_short, shown
+from bench.questions.bisect.condition import Reading, in_short, shown
+from bench.questions.bisect.run import Bisection, Outcome, Tried
 from bench.questions.bisect.search import Verdict
-from bench.questions.bisect.study import Bisection, Outcome, Tried
+from bench.questions.transports.tables import cells, columns
 from bench.report.document import (
     NONE,
     Cell,
@@ -36,10 +37,11 @@ _MARKS: Final = {Verdict.GOOD: Mark.GOOD, Verdict.BAD: Mark.BAD, Verdict.UNKNOWN
 def document(study: Bisection) -> Document:
     """Return the answer of a search, or its plan."""
     found = Passing.PASSED if study.outcome is Outcome.FOUND else Passing.FAILED
-    check = Check(name=f"first bad kernel of {clean(study.test)}", outcome=found, text=title(study))
+    said, test = title(study), clean(study.test)
+    check = Check(name=f"first bad kernel of {test}", outcome=found, text=said)
     return Document(
-        title=title(study),
-        subject=f"a kernel is good where {clean(study.test)} holds",
+        title=said,
+        subject=f"a kernel is good where {test} holds",
         parts=tuple(_parts(study)),
         data=study,
         short="Bisection",
@@ -79,8 +81,12 @@ def _parts(study: Bisection) -> Iterator[Part]:
     if study.last_good is not None and study.first_bad is not None:
         good = [each for each in study.tried if each.verdict is Verdict.GOOD][-1]
         bad = next(each for each in study.tried if each.verdict is Verdict.BAD)
-        yield _side("Last good", study.last_good, good)
-        yield _side("First bad", study.first_bad, bad)
+        for lead, label, tried in (
+            ("Last good", study.last_good, good),
+            ("First bad", study.first_bad, bad),
+        ):
+            words = f"{label} ({in_short(tried.readings)})".removesuffix(" ()")  # numbers if few
+            yield Sentence(lead=lead, text=clean(f"{words}."))
     boots = sum(len(each.seeds) for each in study.tried)
     now = f", {study.boots:,} of them in this run" if study.boots != boots else ""
     yield Sentence(
@@ -103,21 +109,15 @@ def _parts(study: Bisection) -> Iterator[Part]:
     )
 
 
-def _side(lead: str, label: str, tried: Tried) -> Sentence:
-    """Name a side of the border, with its numbers where they are few."""
-    numbers = in_short(tried.readings)
-    return Sentence(lead=lead, text=clean(f"{label} ({numbers})." if numbers else f"{label}."))
-
-
 def _candidates(study: Bisection) -> Table:
     fewer = study.different < len(study.candidates)
     return Table(
         key="candidates",
         title="Candidates, oldest first",
         corner="",
-        columns=(Column(heading="kernel", numeric=False),),
+        columns=columns("kernel", numeric=False),
         rows=tuple(
-            Row(heading=Cell(text=f"{at:,}", value=at), cells=(Cell(text=clean(each)),))
+            Row(heading=Cell(text=f"{at:,}", value=at), cells=cells(clean(each)))
             for at, each in enumerate(study.candidates, 1)
         ),
         hint=f"{study.different:,} of them differ." if fewer else "",
@@ -132,12 +132,23 @@ def _tried(study: Bisection) -> Table:
         title="Kernels that were tried",
         corner="kernel",
         columns=(
-            *(Column(heading=each) for each in _headings(names)),
+            *columns(*_headings(names)),
             Column(heading="verdict", numeric=False),
             Column(heading="boots"),
             Column(heading="why", numeric=False),
         ),
-        rows=tuple(_row(each, names) for each in study.tried),
+        rows=tuple(
+            Row(
+                heading=Cell(text=clean(each.kernel), hint=clean(each.origin)),
+                cells=(
+                    *_numbers(each, names),
+                    Cell(text=each.verdict, mark=_MARKS[each.verdict]),
+                    Cell(text=f"{len(each.seeds)}", value=len(each.seeds)),
+                    Cell(text=clean(each.why) or NONE),
+                ),
+            )
+            for each in study.tried
+        ),
         hint="Oldest first. Both sides of the border are booted with a second seed, too.",
     )
 
@@ -150,22 +161,10 @@ def _headings(names: Sequence[str]) -> Iterator[str]:
         yield f"{size} bytes" if one and at and len(names) > 1 else name
 
 
-def _row(tried: Tried, names: Sequence[str]) -> Row:
+def _numbers(tried: Tried, names: Sequence[str]) -> Iterator[Cell]:
     readings = {each.name: each for each in tried.readings}
-    boots = len(tried.seeds)
-    return Row(
-        heading=Cell(text=clean(tried.kernel), hint=clean(tried.origin)),
-        cells=(
-            *(_cell(readings.get(each)) for each in names),
-            Cell(text=tried.verdict, mark=_MARKS[tried.verdict]),
-            Cell(text=f"{boots}", value=boots),
-            Cell(text=clean(tried.why) or NONE),
-        ),
-    )
-
-
-def _cell(reading: Reading | None) -> Cell:
-    if reading is None or reading.value is None:
-        return Cell(text=NONE, hint=clean(reading.why) if reading else "")
-    value = reading.value if isinstance(reading.value, int) else None
-    return Cell(text=clean(shown(reading.value)), value=value, hint=clean(reading.why))
+    for name in names:
+        reading = readings.get(name, Reading(name=name, value=None))
+        value, hint = reading.value, clean(reading.why)
+        text = NONE if value is None else clean(shown(value))
+        yield Cell(text=text, value=value if isinstance(value, int) else None, hint=hint)

@@ -16,7 +16,7 @@ from bench.guests import reproducible
 from bench.guests.machines import Machine
 from bench.guests.reproducible import Request, Settings
 from bench.host import ownership
-from bench.questions.bisect import readings
+from bench.questions.bisect import condition
 from bench.questions.bisect.state import Boot
 from bench.questions.exact import judge, plan
 from bench.questions.exact import run as exact
@@ -63,7 +63,7 @@ class Calls:
         disk.unlink()
         seen = exact.seen(left, self.time_limit_s)
         found = judge.judge(image.label, image.release, image.origin, [seen], again=False)
-        return Boot(seed=seed, readings=tuple(readings.of_calls(found)), reason=found.reason)
+        return Boot(seed=seed, readings=tuple(condition.of_calls(found)), reason=found.reason)
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Trials:
         if ended.status is not Status.DONE:
             return Boot(seed=seed, readings=(), reason=f"{ended.status}: {ended.reason}")
         matrix = compare(read_matrix([folder / run.folder_name(image.label)]))
-        return Boot(seed=seed, readings=tuple(readings.of_trials(matrix)))
+        return Boot(seed=seed, readings=tuple(condition.of_trials(matrix)))
 
 
 Reader = Calls | Trials

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import BufbenchError, MachineUnfit, UsageError, clean
 from bench.guests import images
 from bench.host import ownership
-from bench.questions.bisect.condition import Condition, Judged
-from bench.questions.bisect.readings import Reading, in_short
+from bench.questions.bisect.condition import Condition, Judged, Reading, in_short
 from bench.questions.bisect.search import Verdict, most, search
-from bench.questions.bisect.study import Bisection, Outcome, Tried
 from bench.questions.kernels.run import folder_name
 
 if TYPE_CHECKING:
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from bench.questions.bisect.readers import Reader
     from bench.questions.bisect.state import Kernel, Notes
     from bench.questions.kernels.run import Say
+
+
+class Outcome(StrEnum):
+    """Name how a search ended."""
+
+    PLANNED = "planned"
+    FOUND = "found"
+    RANGE = "range"  # kernels between the last good and the first bad one cannot be judged
+    GOOD_FAILS = "the test fails on GOOD"
+    BAD_HOLDS = "the test holds on BAD"
+    END_UNKNOWN = "an end cannot be judged"
+
 
 _FAILED: Final = {
     Verdict.BAD: Outcome.GOOD_FAILS,
@@ -31,13 +43,46 @@ _FAILED: Final = {
 """How a search ends, by the verdict of an end that should have had another one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """Hold what came of looking at a kernel."""
+
+    kernel: str
+    place: int  # among the candidates that differ, from 1
+    release: str = ""
+    origin: str = ""
+    verdict: Verdict = Verdict.UNKNOWN
+    readings: tuple[Reading, ...] = ()  # that the test is about
+    seeds: tuple[int, ...] = ()  # of its boots
+    why: str = ""  # it is bad, or cannot be judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bisection:
+    """Hold a search, over or planned."""
+
+    format: int = 1
+    test: str  # holds on good kernels
+    good: str
+    bad: str
+    candidates: tuple[str, ...]  # oldest first
+    different: int  # of them; neighbours may be one image
+    most_boots: int  # if all can be judged
+    outcome: Outcome = Outcome.PLANNED
+    boots: int = 0  # of this run: what an earlier one did is not done again
+    first_bad: str | None = None
+    last_good: str | None = None
+    suspects: tuple[str, ...] = ()  # kernels behind the last good one, up to the first bad one
+    tried: tuple[Tried, ...] = ()
+
+
 def planned(candidates: Sequence[Candidate], condition: Condition, confirming: int) -> Bisection:
     """Return the plan of a search; nothing is booted.
 
     UsageError where all are one image. ``confirming`` is how many boots more a side takes.
     """
-    rows = _rows(candidates)
-    if len(rows) < 2:
+    different = len(_rows(candidates))
+    if different < 2:
         raise UsageError(
             f"{candidates[0].label} and {candidates[-1].label} are the same image, byte for byte",
             remedy="name two kernels",
@@ -47,37 +92,36 @@ def planned(candidates: Sequence[Candidate], condition: Condition, confirming: i
         good=candidates[0].label,
         bad=candidates[-1].label,
         candidates=tuple(each.label for each in candidates),
-        different=len(rows),
-        most_boots=most(len(rows)) + 2 * confirming,
+        different=different,
+        most_boots=most(different) + 2 * confirming,
     )
 
 
+@dataclass(slots=True)
 class Booter:
     """Boot kernels, each once with a seed, and keep what that gave."""
 
-    def __init__(self, reader: Reader, notes: Notes, say: Say) -> None:
-        self.boots = 0
-        self.seeds = reader.seeds
-        self.say = say
-        self._reader, self._notes = reader, notes
+    reader: Reader
+    notes: Notes
+    say: Say
+    boots: int = 0
 
     def read(self, image: Image, seeds: Sequence[int]) -> Kernel:
         """Return what is known of a kernel after boots with all these seeds.
 
         One that gives nothing is not booted again. MachineUnfit for what is no kernel.
         """
-        kernel = self._notes.of(images.digest(image.vmlinuz))
+        kernel = self.notes.of(images.digest(image.vmlinuz))
         for seed in seeds:
             if kernel.reason or any(each.seed == seed for each in kernel.boots):
                 continue
             self.say(f"{clean(image.label)}: booting, seed {seed}")
-            place = self._notes.folder / folder_name(f"{image.label}-{kernel.sha256[:8]}")
+            place = self.notes.folder / folder_name(f"{image.label}-{kernel.sha256[:8]}")
             ownership.make_folder(place)
-            boot = self._reader.boot(image, seed, place)
+            boots = (*kernel.boots, self.reader.boot(image, seed, place))
             self.boots += 1
-            known = (*kernel.boots, boot)
-            kernel = replace(kernel, release=image.release, origin=image.origin, boots=known)
-            self._notes.keep(kernel)
+            kernel = replace(kernel, release=image.release, origin=image.origin, boots=boots)
+            self.notes.keep(kernel)
         return kernel
 
 
@@ -86,20 +130,44 @@ def bisect(candidates: Sequence[Candidate], condition: Condition, booter: Booter
 
     Neighbours that are the same image, byte for byte, are one kernel.
     """
-    study = planned(candidates, condition, len(booter.seeds) - 1)
-    looks = _Looks(_rows(candidates), condition, booter)
-    border = search(study.different, looks.judge, looks.confirm)
-    tried = tuple(looks.tried[at] for at in sorted(looks.tried))
+    seeds = booter.reader.seeds
+    study = planned(candidates, condition, len(seeds) - 1)
+    rows, looked = _rows(candidates), dict[int, Tried]()
+    image = cache(lambda at: rows[at][0].fetch())
+
+    def look(at: int, seeds: Sequence[int]) -> Verdict:
+        label = rows[at][0].label
+        found = looked.get(at) or Tried(kernel=label, place=at + 1)
+        try:
+            kernel = booter.read(image(at), seeds)
+            judged = _judged(kernel, condition, looked[0].readings if at else kernel.readings)
+            booted = tuple(boot.seed for boot in kernel.boots)
+            found = replace(found, release=kernel.release, origin=kernel.origin, seeds=booted)
+        except UsageError:
+            raise
+        except BufbenchError as error:
+            judged = Judged(why=str(error))
+        verdict, readings, why = judged.verdict, judged.readings, judged.why
+        looked[at] = replace(found, verdict=verdict, readings=readings, why=why)
+        booter.say(f"{clean(label)}: {verdict}: {clean(why or in_short(readings))}")
+        return verdict
+
+    def confirm(at: int) -> Verdict:
+        """Boot with the other seeds as well: what differs then cannot be judged."""
+        return look(at, seeds) if len(seeds) > 1 else looked[at].verdict
+
+    border = search(study.different, lambda at: look(at, seeds[:1]), confirm)
+    tried = tuple(looked[at] for at in sorted(looked))
     study = replace(study, boots=booter.boots, tried=tried)
     if border is None:
         good, bad = tried[0].verdict, tried[-1].verdict
         return replace(study, outcome=_FAILED[bad if good is Verdict.GOOD else good])
-    between = looks.rows[border.last_good + 1 : border.first_bad + 1]
+    between = rows[border.last_good + 1 : border.first_bad + 1]
     first = between[-1][0].label
     suspects = tuple(each.label for row in between for each in row)
     return replace(
         study,
-        last_good=looks.rows[border.last_good][-1].label,
+        last_good=rows[border.last_good][-1].label,
         first_bad=first,
         suspects=suspects[: suspects.index(first) + 1],
         outcome=Outcome.FOUND if len(between) == 1 else Outcome.RANGE,
@@ -109,9 +177,9 @@ def bisect(candidates: Sequence[Candidate], condition: Condition, booter: Booter
 def step(image: Image, condition: Condition, booter: Booter, good: Sequence[Reading]) -> Judged:
     """Judge one kernel, with every seed; its readings are compared with ``good`` ones."""
     try:
-        return _judged(booter.read(image, booter.seeds), condition, good)
+        return _judged(booter.read(image, booter.reader.seeds), condition, good)
     except MachineUnfit as error:
-        return Judged(verdict=Verdict.UNKNOWN, readings=(), why=str(error))
+        return Judged(why=str(error))
 
 
 def _rows(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -121,50 +189,4 @@ def _rows(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 
 
 def _judged(kernel: Kernel, condition: Condition, good: Sequence[Reading]) -> Judged:
-    if kernel.reason:
-        return Judged(verdict=Verdict.UNKNOWN, readings=(), why=kernel.reason)
-    return condition.judge(kernel.readings, good)
-
-
-class _Looks:
-    """Look at kernels by their place, and keep what came of it."""
-
-    def __init__(
-        self, rows: Sequence[Sequence[Candidate]], condition: Condition, booter: Booter
-    ) -> None:
-        self.rows = rows
-        self.tried: dict[int, Tried] = {}
-        self._condition, self._booter = condition, booter
-        self._images: dict[int, Image] = {}
-
-    def judge(self, at: int) -> Verdict:
-        """Boot the kernel at a place once."""
-        return self._look(at, self._booter.seeds[:1])
-
-    def confirm(self, at: int) -> Verdict:
-        """Boot it with the other seeds as well: what differs then cannot be judged."""
-        seeds = self._booter.seeds
-        return self._look(at, seeds) if len(seeds) > 1 else self.tried[at].verdict
-
-    def _look(self, at: int, seeds: Sequence[int]) -> Verdict:
-        candidate = self.rows[at][0]
-        tried = self.tried.get(at) or Tried(kernel=candidate.label, place=at + 1)
-        try:
-            if at not in self._images:
-                self._images[at] = candidate.fetch()
-            kernel = self._booter.read(self._images[at], seeds)
-            good = self.tried[0].readings if at else kernel.readings
-            judged = _judged(kernel, self._condition, good)
-            booted = tuple(boot.seed for boot in kernel.boots)
-            tried = replace(tried, release=kernel.release, origin=kernel.origin, seeds=booted)
-        except UsageError:
-            raise
-        except BufbenchError as error:
-            judged = Judged(verdict=Verdict.UNKNOWN, readings=(), why=str(error))
-        self.tried[at] = replace(
-            tried, verdict=judged.verdict, readings=judged.readings, why=judged.why
-        )
-        numbers = in_short(judged.readings)
-        label = clean(candidate.label)
-        self._booter.say(f"{label}: {judged.verdict}: {clean(judged.why or numbers)}")
-        return judged.verdict
+    return Judged(why=kernel.reason) if kernel.reason else condition.judge(kernel.readings, good)

@@ -11,8 +11,8 @@ from typing import Final
 from bench.errors import UsageError
 from bench.host import ownership
 from bench.journal import saved
-from bench.questions.bisect.readings import Reading, agreed
-from bench.questions.kernels import outcome
+from bench.journal.files import write_whole
+from bench.questions.bisect.condition import Reading, agreed
 
 STATE: Final = "state.json"
 FORMAT: Final = 1
@@ -60,27 +60,23 @@ class Notes:
     """Keep the kernels read so far in a folder."""
 
     def __init__(self, folder: Path, setup: tuple[str, ...], kernels: Iterable[Kernel]) -> None:
-        self.folder = folder
-        self._setup = setup
+        self.folder, self._setup = folder, setup
         self._kernels = {each.sha256: each for each in kernels}
-        self._write()
+        self.keep()
 
     def of(self, sha256: str) -> Kernel:
         """Return what is known of an image."""
         return self._kernels.get(sha256, Kernel(sha256=sha256))
 
-    def keep(self, kernel: Kernel) -> None:
-        """Keep what is known of an image, at once."""
-        self._kernels[kernel.sha256] = kernel
-        self._write()
-
-    def _write(self) -> None:
+    def keep(self, *kernels: Kernel) -> None:
+        """Keep what is known of these images, at once."""
         from pydantic import TypeAdapter
 
+        self._kernels |= {each.sha256: each for each in kernels}
         state = _State(format=FORMAT, setup=self._setup, kernels=tuple(self._kernels.values()))
         text = TypeAdapter(_State).dump_json(state, indent=1) + b"\n"
         ownership.make_folder(self.folder)
-        outcome.replace(self.folder / STATE, text)
+        write_whole(self.folder / STATE, text)
 
 
 def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.plan.traits import GREY
 from bench.questions.exact.functions import differences
 from bench.questions.exact.study import CallCount, KernelCount
+from bench.questions.transports.figures.panels import panel
+from bench.questions.transports.tables import cells, columns
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
     Cell,
-    Column,
     Figure,
     Figures,
     Heading,
@@ -49,7 +49,7 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
             key="why",
             title=f"Why: functions that differ between {first} and {last}",
             corner="function",
-            columns=(Column(heading=first), Column(heading=last), Column(heading="difference")),
+            columns=columns(first, last, "difference"),
             rows=rows,
             hint=(
                 "Instructions in each function itself, without the empty program's, as a plugin "
@@ -57,12 +57,9 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
                 "differs as a smaller one does is left out."
             ),
         )
-    lacking = defaultdict[str, list[str]](list)
-    for kernel in counted:
-        if kernel.unexplained:
-            lacking[kernel.unexplained].append(kernel.name)
-    for reason, names in lacking.items():
-        yield Note(text=f"{', '.join(names)}: no functions: {clean(reason)}")
+    for reason in dict.fromkeys(each.unexplained for each in counted if each.unexplained):
+        names = ", ".join(each.name for each in counted if each.unexplained == reason)
+        yield Note(text=f"{names}: no functions: {clean(reason)}")
     for kernel in counted:
         unequal = ", ".join(
             f"{clean(call.name)} of {call.bytes} bytes {call.explained:,} for {call.instructions:,}"
@@ -88,35 +85,33 @@ def _rows(before: KernelCount, after: KernelCount) -> Iterator[Row]:
         if two is None or not found or alike in shown:
             continue
         shown.add(alike)
-        yield _row(str(one), one.explained, two.explained, begins=True)
-        for name, was, now in found:
-            yield _row(clean(name), was, now, under=True)
+        yield Row(
+            heading=Cell(text=str(one)), cells=_change(one.explained, two.explained), begins=True
+        )
+        for name, *counts in found:
+            yield Row(heading=Cell(text=clean(name)), cells=_change(*counts), under=True)
 
 
-def _row(heading: str, was: int, now: int, *, begins: bool = False, under: bool = False) -> Row:
-    mark = Mark.OPEN if now > was else Mark.GOOD if now < was else Mark.NONE
-    return Row(
-        heading=Cell(text=heading),
-        cells=(
-            Cell(text=f"{was:,}" if was else NONE, value=was),
-            Cell(text=f"{now:,}" if now else NONE, value=now),
-            Cell(text=f"{now - was:+,}", value=now - was, mark=mark),
-        ),
-        begins=begins,
-        under=under,
-    )
+def _change(was: int, now: int) -> tuple[Cell, ...]:
+    more = now - was
+    counts = (Cell(text=f"{each:,}" if each else NONE, value=each) for each in (was, now))
+    return cells(*counts, Cell(text=f"{more:+,}", value=more, mark=mark(more)))
+
+
+def mark(more: int) -> Mark:
+    """Return the mark of so many instructions more, or fewer."""
+    return Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
 
 
 def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Figure]:
-    panels = [panel for name in drawn if (panel := _panel(explained, name)) is not None]
-    if panels:
+    if panels := tuple(filter(None, (_panel(explained, name) for name in drawn))):
         yield Figure(
             key="functions",
             title="Instructions by function",
             reading="A bar is a call, its parts are the kernel's functions, the longest first on "
             "the first kernel. Coloured parts take another number than on the first kernel.",
             transports=(),
-            panels=tuple(panels),
+            panels=panels,
         )
 
 
@@ -128,30 +123,20 @@ def _panel(explained: Sequence[KernelCount], name: str) -> Panel | None:
     if not bars:
         return None
     most = max(call.explained for _, call in bars)
-    rows = list(_segments(bars, most))
     labels = [label for label, _ in bars]
     y = alt.Y("kernel:N", title=None, sort=labels, axis={"grid": False, "labelOverlap": False})
     x = alt.X("begin:Q", title=None, scale={"domain": [0, most], "nice": False})
-    changed = look("ring over perf").colour
+    colours = {"domain": [False, True], "range": [GREY.colour, look("ring over perf").colour]}
     bar = chart_of("functions").mark_bar(fillOpacity=0.4, stroke="white", height=_BAR - 4)
     names = chart_of("functions").mark_text(fontSize=10, color=_INK, aria=False)
-    return Panel(
-        title=f"{name}, {RECORD_BYTES} bytes",
-        chart=alt.layer(
-            bar.encode(
-                x=x,
-                x2="end:Q",
-                y=y,
-                color=alt.Color(
-                    "changed:N",
-                    legend=None,
-                    scale={"domain": [False, True], "range": [GREY.colour, changed]},
-                ),
-                description="words:N",
-            ),
-            names.encode(x="middle:Q", y=y, text="label:N"),
-        ).properties(width=_WIDTH, height=_BAR * len(bars)),
-        data={"functions": rows},
+    shares = alt.Color("changed:N", legend=None, scale=colours)
+    return panel(
+        f"{name}, {RECORD_BYTES} bytes",
+        {"functions": list(_segments(bars, most))},
+        bar.encode(x=x, x2="end:Q", y=y, color=shares, description="words:N"),
+        names.encode(x="middle:Q", y=y, text="label:N"),
+        width=_WIDTH,
+        height=_BAR * len(bars),
         wide=True,
     )
 
@@ -185,6 +170,5 @@ def _segments(bars: Sequence[tuple[str, CallCount]], most: int) -> Iterator[dict
 
 def _shares(call: CallCount, shown: Sequence[str]) -> dict[str, int]:
     """Return a call's instructions by function, those that are not ``shown`` summed up."""
-    by_name = {each.name: each.instructions for each in call.functions}
-    found = {name: by_name.get(name, 0) for name in shown}
+    found = {name: call.by_function.get(name, 0) for name in shown}
     return {**found, _REST: call.explained - sum(found.values())}

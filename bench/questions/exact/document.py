@@ -11,13 +11,13 @@ from bench import amounts
 from bench.judge.metrics import Unit
 from bench.questions.exact import by_function
 from bench.questions.exact.plan import PERF, RUNS
-from bench.questions.exact.study import CallCount, Distribution, KernelCount, Setup, Study, Times
+from bench.questions.exact.study import CallCount, KernelCount, Setup, Study, Times
+from bench.questions.transports.tables import cells, columns
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
     Cell,
     Check,
-    Column,
     Definitions,
     Document,
     Fold,
@@ -78,7 +78,7 @@ def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
             yield Measure(
                 number="instructions",
                 labels=(("kernel", kernel.label), ("call", call.name), ("bytes", str(call.bytes))),
-                name=f"instructions of {call.name}, {call.bytes} bytes, on {kernel.name}",
+                name=f"instructions of {call}, on {kernel.name}",
                 value=call.counted,
                 unit=Unit.COUNT,
             )
@@ -88,7 +88,7 @@ def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
     for kernel, call in _each_call(counted):
         counts = Passing.SKIPPED if call.instructions is None else Passing.PASSED
         yield Check(
-            name=f"{kernel.name}: {call.name}, {call.bytes} bytes, is reproducible",
+            name=f"{kernel.name}: {call}, is reproducible",
             outcome=counts if call.reproducible else Passing.FAILED,
             text=clean(call.why) or f"{call.instructions:,} instructions",
         )
@@ -179,7 +179,7 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
         key="instructions",
         title="Instructions of a call",
         corner="call",
-        columns=tuple(Column(heading=each.name) for alike in machines for each in alike),
+        columns=columns(*(each.name for alike in machines for each in alike)),
         rows=tuple(
             Row(
                 heading=Cell(text=heading),
@@ -214,15 +214,12 @@ def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
             yield Cell(text="refused", mark=Mark.SOFT, hint=clean(call.why))
         else:
             more = call.instructions - first if first is not None else 0
-            mark = Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
+            modes = (f"{e.times} of {RUNS} calls with seed {e.seed}" for e in call.distributions)
             yield Cell(
                 text=f"{call.instructions:,}" + (f" {more:+,}" if more else ""),
                 value=call.instructions,
-                mark=mark,
-                hint="; ".join(
-                    f"{each.times} of {RUNS} calls with seed {each.seed}"
-                    for each in call.distributions
-                ),
+                mark=by_function.mark(more),
+                hint="; ".join(modes),
             )
 
 
@@ -244,51 +241,48 @@ def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:
 
 
 def _kernels(kernels: Sequence[KernelCount]) -> Table:
-    numeric = "empty program"
-    headings = ("release", "machine", "JIT", "clock", numeric, "reproducible calls", "SHA-256")
     return Table(
         key="kernels",
         title="Kernels",
         corner="kernel",
-        columns=tuple(Column(heading=each, numeric=each == numeric) for each in headings),
-        rows=tuple(
-            Row(
-                heading=Cell(text=each.name, hint=_origin(each)),
-                cells=tuple(_facts(each)) if each.calls else (),
-                reason=clean(each.reason),
-            )
-            for each in kernels
+        columns=(
+            *columns("release", "machine", "JIT", "clock", numeric=False),
+            *columns("empty program"),
+            *columns("reproducible calls", "SHA-256", numeric=False),
         ),
+        rows=tuple(map(_kernel, kernels)),
         hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
     )
 
 
-def _origin(kernel: KernelCount) -> str:
+def _kernel(kernel: KernelCount) -> Row:
     whole = "" if kernel.name == kernel.label else f"{kernel.label}: "  # of a label cut short
-    return clean(f"{whole}{kernel.origin}")
-
-
-def _facts(kernel: KernelCount) -> Iterator[Cell]:
-    for text in (kernel.release, kernel.machine, "on" if kernel.jit else "off", kernel.clock):
-        yield Cell(text=clean(text))
-    yield Cell(text=f"{kernel.empty:,}", value=kernel.empty)
-    alike = sum(each.reproducible for each in kernel.calls)
-    whole = alike == len(kernel.calls)
-    yield Cell(text=f"{alike} of {len(kernel.calls)}", mark=Mark.GOOD if whole else Mark.BAD)
-    yield Cell(text=kernel.sha256[:12], hint=kernel.sha256)
+    heading = Cell(text=kernel.name, hint=clean(f"{whole}{kernel.origin}"))
+    texts = (kernel.release, kernel.machine, "on" if kernel.jit else "off", kernel.clock)
+    alike, every = sum(each.reproducible for each in kernel.calls), len(kernel.calls)
+    mark = Mark.GOOD if alike == every else Mark.BAD
+    reproducible = Cell(text=f"{alike} of {every}", mark=mark)
+    digest = Cell(text=kernel.sha256[:12], hint=kernel.sha256)
+    facts = cells(*map(clean, texts), kernel.empty, reproducible, digest)
+    return Row(heading=heading, cells=facts if every else (), reason=clean(kernel.reason))
 
 
 def _distributions(number: int, kernel: KernelCount) -> Table:
-    headings = ("seed", "mode", f"of {RUNS}", "first", "second values", "page crossings", "ticks")
     return Table(
         key=f"distribution-{number}",
         title=f"All counts on {kernel.name}",
         corner="call",
-        columns=tuple(Column(heading=each, numeric=each in headings[:4]) for each in headings),
+        columns=(
+            *columns("seed", "mode", f"of {RUNS}", "first"),
+            *columns("second values", "page crossings", "ticks", numeric=False),
+        ),
         rows=tuple(
             Row(
                 heading=Cell(text=str(call)),
-                cells=tuple(_spread(each)),
+                cells=cells(
+                    *(each.seed, each.mode, each.times, each.first),
+                    *map(_times, (each.others, each.crossings, each.ticks)),
+                ),
                 begins=each is call.distributions[0],
             )
             for call in kernel.calls
@@ -300,13 +294,6 @@ def _distributions(number: int, kernel: KernelCount) -> Table:
             "within which something else ran."
         ),
     )
-
-
-def _spread(found: Distribution) -> Iterator[Cell]:
-    for value in (found.seed, found.mode, found.times, found.first):
-        yield Cell(text=f"{value:,}", value=value)
-    for times in (found.others, found.crossings, found.ticks):
-        yield Cell(text=_times(times))
 
 
 def _times(times: Times) -> str:

@@ -2,8 +2,9 @@
 """Attribute the instructions of a call to the kernel's functions.
 
 A plugin of QEMU notes what a guest executes between two readings of its clock
-(plugin/functions.c), the guest names the functions of its kernel at the end (guest/symbols.c): so
-the parts add up to what the guest counted, the empty program subtracted here as there.
+(plugin/functions.c, built for each version of QEMU's API), the guest names the functions of its
+kernel at the end (guest/symbols.c): so the parts add up to what the guest counted, the empty
+program subtracted here as there.
 """
 
 from __future__ import annotations
@@ -13,14 +14,32 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+from bench.errors import BufbenchError
+from bench.guests.architecture import AMD64
+from bench.guests.machines import Machine
+from bench.host import process
 from bench.questions.exact.plan import CALLS, EMPTY
 from bench.questions.exact.study import CallCount, FunctionCount, KernelCount
 
 PROGRAM: Final = "(BPF program)"
 """What is executed beyond the kernel's own text: programs compiled by the JIT."""
 
+DEVICE: Final = ("-device", "isa-debugcon,iobase=0xe9,chardev=symbols")
+"""A port through which a guest is asked for its symbols; it is there whether they are or not."""
+
+UNASKED: Final = ("-chardev", "null,id=symbols", "-global", "isa-debugcon.readback=0")
+
+SYMBOLS: Final = "symbols.txt"
+EXECUTED: Final = "executed.txt"
+
+_PLUGINS: Final = ("plugin-2.so", "plugin-1.so")
+_PLACE: Final = Path(__file__).parent
+_PROBE_S: Final = 30.0
+_TAKEN: Final = "taken"
+_BEFORE: Final = re.compile(r"^.*?Could not load plugin [^:]*: ")
 _END: Final = "_etext"
 _SYMBOL: Final = re.compile(r"([0-9a-f]{1,16}) ([\x21-\x7e]{1,255})", re.ASCII)
 _CALL: Final = re.compile(
@@ -30,7 +49,58 @@ _CLONE: Final = re.compile(r"\.(isra|constprop|part|cold)\b.*")
 _ROUNDING: Final = 1  # of a clock that is not quite 1 GHz
 _EDGES: Final = ("_start", "_end", "_begin")
 
-ByFunction = Mapping[str, int]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """Hold a plugin that QEMU takes, or why it takes none."""
+
+    path: Path | None
+    why_not: str = ""
+    device: tuple[str, ...] = DEVICE  # of every boot, with the plugin or without
+
+    def options(self, folder: Path, *, asked: bool = True) -> tuple[str, ...]:
+        """Return QEMU's options; a boot that is asked leaves SYMBOLS and EXECUTED in ``folder``."""
+        if not self.device:
+            return ()
+        if self.path is None or not asked:
+            return (*self.device, *UNASKED)
+        return (
+            *self.device,
+            *("-chardev", f"file,id=symbols,path={_quoted(folder / SYMBOLS)}"),
+            *("-global", "isa-debugcon.readback=1"),
+            *("-plugin", f"{_quoted(self.path)},out={_quoted(folder / EXECUTED)}"),
+        )
+
+
+def plugin(machine: Machine, place: Path = _PLACE) -> Plugin:
+    """Ask QEMU which plugin in ``place`` it takes; it exits before it would run anything.
+
+    The guest marks its calls, and hands its symbols out by a port, on x86-64 alone.
+    """
+    if machine.architecture != AMD64:
+        return Plugin(path=None, why_not="calls are marked on x86-64 alone", device=())
+    why_not = ""
+    for path in (place / name for name in _PLUGINS):
+        if not path.exists():
+            why_not = f"{path} is missing"
+            continue
+        words = ("-machine", "none", "-nodefaults", "-display", "none", "-plugin", _quoted(path))
+        try:
+            done = process.run([machine.qemu(), *words], timeout_s=_PROBE_S, check=False)
+        except BufbenchError as error:
+            return Plugin(path=None, why_not=str(error))
+        if (said := done.stdout.strip()) == _TAKEN:
+            return Plugin(path=path)
+        last = (done.stderr.strip().splitlines() or [""])[-1]
+        if "-plugin" in last:
+            last = "this QEMU is built without plugins"
+        why_not = said or _BEFORE.sub("", last)[:200] or "QEMU does not say why"
+    return Plugin(path=None, why_not=why_not)
+
+
+def _quoted(path: Path) -> str:
+    """Double the commas, as QEMU wants them in a value."""
+    return str(path).replace(",", ",,")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +121,11 @@ def symbols(written: bytes) -> Symbols:
     """Return what a guest wrote; ValueError, with words, if it is not whole."""
     found: dict[int, str] = {}
     end = 0
-    for line in written.decode("ascii", errors="replace").splitlines():
-        symbol = _SYMBOL.fullmatch(line)
-        if symbol is None:
-            raise ValueError(f"its symbols are garbled: {line[:80]!r}")
-        address, name = int(symbol[1], 16), symbol[2]
+    for symbol in _lines(written, _SYMBOL, "its symbols are"):
+        address, name = int(symbol[1], 16), _CLONE.sub("", symbol[2])
         if name == _END:
             end = address
         else:
-            name = _CLONE.sub("", name)
             found[address] = min(name, found.get(address, name), key=_plainness)
     if not found or not end:
         raise ValueError("its guest names no functions: it has no /proc/kallsyms, or hides it")
@@ -67,24 +133,28 @@ def symbols(written: bytes) -> Symbols:
     return Symbols(addresses=addresses, names=tuple(found[each] for each in addresses), end=end)
 
 
+def _lines(written: bytes, form: re.Pattern[str], what: str) -> Iterator[re.Match[str]]:
+    for line in written.decode("ascii", errors="replace").splitlines():
+        if (found := form.fullmatch(line)) is None:
+            raise ValueError(f"{what} garbled: {line[:80]!r}")
+        yield found
+
+
 def _plainness(name: str) -> tuple[bool, int, int, str]:
     """Order the names of one address: a mark of the linker's is no function."""
     return name.endswith(_EDGES), len(name) - len(name.lstrip("_")), len(name), name
 
 
-def calls(written: bytes, known: Symbols) -> Mapping[int, ByFunction]:
-    """Return the instructions of each call by its place in the plan, from a plugin's file."""
+def calls(written: bytes, known: Symbols) -> Mapping[int, Counter[str]]:
+    """Return each call's instructions by function, by its place in the plan, as a plugin wrote."""
     found = {}
-    for line in written.decode("ascii", errors="replace").splitlines():
-        call = _CALL.fullmatch(line)
-        if call is None:
-            raise ValueError(f"what the plugin wrote is garbled: {line[:80]!r}")
+    for call in _lines(written, _CALL, "what the plugin wrote is"):
         parts = Counter[str]()
         for step in call[4].split():
             address, _, times = step.partition(":")
             parts[known.name(int(address, 16))] += int(times)
-        if sum(parts.values()) != int(call[2]):
-            raise ValueError(f"what the plugin wrote does not add up: {line[:80]!r}")
+        if parts.total() != int(call[2]):
+            raise ValueError(f"what the plugin wrote does not add up: {call[0][:80]!r}")
         found[int(call[1])] = parts
     return found
 
@@ -95,9 +165,9 @@ def explained(kernel: KernelCount, executed: bytes, names: bytes) -> KernelCount
         found = calls(executed, symbols(names))
     except ValueError as error:
         return replace(kernel, unexplained=str(error))
-    by_key = {(call.name, call.bytes): found.get(at) for at, call in enumerate(CALLS)}
+    by_key = {(call.name, call.bytes): found.get(at, Counter()) for at, call in enumerate(CALLS)}
     empty = by_key[EMPTY, 0]
-    if empty is None:
+    if not empty:
         return replace(kernel, unexplained="the plugin did not see the empty program run")
     explained = (
         replace(each, functions=tuple(_parts(by_key.get((each.name, each.bytes)), empty)))
@@ -106,11 +176,10 @@ def explained(kernel: KernelCount, executed: bytes, names: bytes) -> KernelCount
     return replace(kernel, calls=tuple(explained))
 
 
-def _parts(call: ByFunction | None, empty: ByFunction) -> Iterator[FunctionCount]:
-    """Yield the functions of a call, the longest first."""
-    if call is None:
-        return
-    beyond = {name: call.get(name, 0) - empty.get(name, 0) for name in call.keys() | empty.keys()}
+def _parts(call: Counter[str] | None, empty: Counter[str]) -> Iterator[FunctionCount]:
+    """Yield the functions of a call that was seen, the longest first."""
+    beyond = Counter(call)
+    beyond.subtract(empty if call else ())
     for name, instructions in sorted(beyond.items(), key=lambda each: (-each[1], each[0])):
         if instructions:
             yield FunctionCount(name=name, instructions=instructions)
@@ -124,9 +193,7 @@ def differences(before: CallCount, after: CallCount) -> list[tuple[str, int, int
     for call in (before, after):
         if not call.functions or abs(call.explained - (call.instructions or 0)) > _ROUNDING:
             return []
-    one, two = (
-        {each.name: each.instructions for each in call.functions} for call in (before, after)
-    )
+    one, two = before.by_function, after.by_function
     found = [(name, one.get(name, 0), two.get(name, 0)) for name in one.keys() | two.keys()]
     return sorted(
         (each for each in found if each[1] != each[2]),

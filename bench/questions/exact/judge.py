@@ -68,12 +68,12 @@ def judge(
     )
 
 
-def _calls(first: GuestReport, other: GuestReport | None) -> Iterator[CallCount]:
-    """Yield all calls of the first boot, each compared with that of another seed."""
-    page = int(first.facts["page"])
-    empty, other_empty = _empty(first), _empty(other) if other else 0
+def _calls(boot: GuestReport, other: GuestReport | None) -> Iterator[CallCount]:
+    """Yield all calls of a boot, each compared with that of another seed."""
+    page = int(boot.facts["page"])
+    empty, other_empty = _empty(boot), _empty(other) if other else 0
     others = {(each.name, each.bytes): each for each in other.calls} if other else {}
-    for one in first.calls:
+    for one in boot.calls:
         if one.name == EMPTY:
             continue
         two = others.get((one.name, one.bytes))
@@ -85,7 +85,10 @@ def _calls(first: GuestReport, other: GuestReport | None) -> Iterator[CallCount]
             found = (_distribution(one, SEED, empty, page),)
             if isinstance(two, Counted):
                 found = (*found, _distribution(two, OTHER_SEED, other_empty, page))
-            why = unlike = _unmoved(one) or _moved_mode(found, two)
+            first, last = found[0], found[-1]
+            modes = f"{first.mode} with seed {first.seed}, {last.mode} with seed {last.seed}"
+            moved = "" if first.mode == last.mode else modes
+            why = unlike = _unmoved(one) or (_ONE_SEED if isinstance(two, Refused) else moved)
         yield CallCount(
             name=one.name,
             bytes=one.bytes,
@@ -94,16 +97,6 @@ def _calls(first: GuestReport, other: GuestReport | None) -> Iterator[CallCount]
             why=why,
             distributions=found,
         )
-
-
-def _moved_mode(found: Sequence[Distribution], other: Counted | Refused | None) -> str:
-    """Say how the modes of two seeds differ; "" if they do not."""
-    if isinstance(other, Refused):
-        return _ONE_SEED
-    first, last = found[0], found[-1]
-    if first.mode == last.mode:
-        return ""
-    return f"{first.mode} with seed {first.seed}, {last.mode} with seed {last.seed}"
 
 
 def mode(values: Sequence[int]) -> tuple[int, int]:

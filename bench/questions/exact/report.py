@@ -6,14 +6,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Final
 
 from bench.questions.exact.plan import RUNS
 
 _HEAD: Final = "bufbench-exact 1"
-_VALUES: Final = re.compile(r"[0-9]{1,19}(\*[0-9]{1,4})?(,[0-9]{1,19}(\*[0-9]{1,4})?)*", re.ASCII)
-_NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+_NUMBER: Final = "([0-9]{1,19})"
+_RUN: Final = r"[0-9]{1,19}(?:\*[0-9]{1,4})?"  # a value, and how often in a row
+_CALL: Final = re.compile(
+    rf"call ([^ ]*) {_NUMBER} {_NUMBER} {_NUMBER} ({_RUN}(?:,{_RUN})*)", re.ASCII
+)
+_REFUSED: Final = re.compile(rf"refused ([^ ]+) {_NUMBER} ([^ ]*) [^ ]* (.*)", re.ASCII)
 
 _STEPS: Final = {
     "ring": "no such ring buffer",
@@ -62,40 +66,27 @@ def parse(report: bytes) -> GuestReport:
     calls: list[Counted | Refused] = []
     for line in lines[1:-1]:
         word, _, rest = line.partition(" ")
-        match word:
-            case "call":
-                calls.append(_counted(rest))
-            case "refused":
-                calls.append(_refused(rest))
-            case "failed":
-                raise ValueError(f"the first process failed: {rest[:200]}")
-            case _:
-                facts[word] = rest
-    if not _NUMBER.fullmatch(facts.get("page", "")) or not int(facts["page"]):
+        if call := _CALL.fullmatch(line):
+            name, size, begin, end = call[1], *map(int, call.group(2, 3, 4))
+            values = tuple(islice(_values(call[5]), RUNS + 1))
+            if len(values) != RUNS:
+                raise ValueError(f"the report has not {RUNS} counts of {name}")
+            calls.append(Counted(name=name, bytes=size, begin=begin, end=end, values=values))
+        elif refused := _REFUSED.fullmatch(line):
+            reason = f"{_STEPS.get(refused[3], refused[3])}: {refused[4][:200]}"
+            calls.append(Refused(name=refused[1], bytes=int(refused[2]), reason=reason))
+        elif word in ("call", "refused"):
+            raise ValueError(f"the report is garbled: {rest[:80]!r}")
+        elif word == "failed":
+            raise ValueError(f"the first process failed: {rest[:200]}")
+        else:
+            facts[word] = rest
+    if not re.fullmatch(_NUMBER, facts.get("page", "")) or not int(facts["page"]):
         raise ValueError("the report names no size of a page")
     return GuestReport(facts=facts, calls=tuple(calls))
-
-
-def _counted(text: str) -> Counted:
-    name, *numbers, values = text.split(" ") if text.count(" ") == 4 else ("", "")
-    if not all(map(_NUMBER.fullmatch, numbers)) or not _VALUES.fullmatch(values):
-        raise ValueError(f"the report is garbled: {text[:80]!r}")
-    found = tuple(islice(_values(values), RUNS + 1))
-    if len(found) != RUNS:
-        raise ValueError(f"the report has not {RUNS} counts of {name}")
-    size, begin, end = map(int, numbers)
-    return Counted(name=name, bytes=size, begin=begin, end=end, values=found)
 
 
 def _values(text: str) -> Iterator[int]:
     for run in text.split(","):
         value, _, times = run.partition("*")
-        yield from (int(value) for _ in range(int(times or 1)))
-
-
-def _refused(text: str) -> Refused:
-    name, size, step, _, reason = (text.split(" ", 4) + [""] * 5)[:5]
-    if not name or not _NUMBER.fullmatch(size):
-        raise ValueError(f"the report is garbled: {text[:80]!r}")
-    words = _STEPS.get(step, step)
-    return Refused(name=name, bytes=int(size), reason=f"{words}: {reason[:200]}")
+        yield from repeat(int(value), int(times or 1))

@@ -17,7 +17,7 @@ from bench.guests.reproducible import Boot, Request, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import held
 from bench.host import ownership
-from bench.questions.exact import functions, plan, probe, report
+from bench.questions.exact import functions, plan, report
 from bench.questions.exact.judge import Seen, judge
 from bench.questions.exact.study import FORMAT, KernelCount, Setup, Study
 from bench.questions.kernels.run import Say, folder_name
@@ -89,7 +89,7 @@ class _Kit:
         self.machine = machine
         self.initrd = folder / f"initrd-{machine.architecture}"
         self.initrd.write_bytes(disk)
-        self.plugin = probe.plugin(machine)
+        self.plugin = functions.plugin(machine)
         self.setup = Setup(
             qemu=qemu,
             options=(*machine.options, *self.plugin.device),
@@ -142,8 +142,7 @@ class _Kernel:
     def judged(self) -> KernelCount:
         """Return what was counted."""
         again = _LAST + 1 in self._seen
-        turns = [turn for turn in sorted(self._seen) if not again or turn != _LAST]
-        found = [self._seen[turn] for turn in turns]
+        found = [self._seen[turn] for turn in sorted(self._seen) if turn != _LAST or not again]
         kernel = judge(self._image.label, self._image.release, self._image.origin, found)
         if not kernel.calls or self._kit.plugin.why_not:
             return replace(kernel, unexplained=self._kit.plugin.why_not)
@@ -151,7 +150,7 @@ class _Kernel:
             problem = self._seen[_LAST].problem
             return replace(kernel, unexplained=f"with the plugin {problem or _DISTURBED}")
         place = self.folder / str(_LAST + 1)
-        executed, names = (held(place / each) for each in (probe.EXECUTED, probe.SYMBOLS))
+        executed, names = held(place / functions.EXECUTED), held(place / functions.SYMBOLS)
         return functions.explained(kernel, executed, names)
 
 

@@ -66,9 +66,14 @@ class CallCount:
         return self.instructions if self.reproducible else None
 
     @property
+    def by_function(self) -> Mapping[str, int]:
+        """Return its instructions by function."""
+        return {each.name: each.instructions for each in self.functions}
+
+    @property
     def explained(self) -> int:
         """Return the sum of its functions' instructions."""
-        return sum(each.instructions for each in self.functions)
+        return sum(self.by_function.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,8 +99,8 @@ def _marked(found: Sequence[Found], flavours: Sequence[str]) -> Iterator[Answer]
 def _differ(before: object, now: object) -> bool:
     """Whether verdicts turned, intervals of skipped exits lie apart, or another is better."""
     if isinstance(before, Missed) and isinstance(now, Missed):
-        pairs = ((before.peace, now.peace), (before.noise, now.noise))
-        return any(one and two and (one.high < two.low or two.high < one.low) for one, two in pairs)
+        pairs = ((each, now.known.get(when)) for when, each in before.known.items())
+        return any(two and (one.high < two.low or two.high < one.low) for one, two in pairs)
     if isinstance(before, dict) and isinstance(now, dict):
         return any(before[name] is not now[name] for name in before.keys() & now.keys())
     return before != now
@@ -137,10 +137,8 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
     """Count the claims that one kernel's trials speak to, by verdict."""
-    names: dict[Verdict, list[str]] = {verdict: [] for verdict in SPOKEN}
-    for row in rows:
-        if (finding := row.findings[at]) is not None and finding.verdict in names:
-            names[finding.verdict].append(row.claim.id)
+    found = [(row.claim.id, row.findings[at]) for row in rows]
+    names = {verdict: [n for n, f in found if f and f.verdict is verdict] for verdict in SPOKEN}
     known = {verdict: of for verdict, of in names.items() if of}
     answer = Answer(
         kernel=kernel,
@@ -153,13 +151,9 @@ def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
 
 def _skipped(missed: Missed) -> Found:
     """Say which share of exits the kernel hid from the tracer, idle and beside bpf() calls."""
-    known = [
-        (each, when)
-        for each, when in ((missed.peace, "when idle"), (missed.noise, "beside bpf() calls"))
-        if each is not None
-    ]
-    parts = [f"{share(each.missed_share)} {when}" for each, when in known if each.missed]
-    none = f"none of {sum(each.reaped for each, _ in known):,}" if known else _UNMEASURED
+    known = {when.replace("idle", "when idle"): each for when, each in missed.known.items()}
+    parts = [f"{share(each.missed_share)} {when}" for when, each in known.items() if each.missed]
+    none = f"none of {sum(e.reaped for e in known.values()):,}" if known else _UNMEASURED
     why = f"preemption {clean(missed.preemption)}"
     return Answer(kernel=missed.kernel, words=", ".join(parts) or none, why=why), missed
 

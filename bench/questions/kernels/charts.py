@@ -4,29 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 from bench.judge.metrics import Unit
 from bench.questions.kernels.answers import Answer, Answers
 from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.tables import point_words, title_of
+from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.standing import Question
 from bench.report.document import Figure, Panel
-from bench.report.figure import (
-    BYTES_LABELS,
-    SHARE_LABELS,
-    WIDTH,
-    chart_of,
-    colour,
-    dash,
-    powers,
-    shape,
-)
+from bench.report.figure import BYTES_LABELS, SHARE_LABELS, WIDTH, chart_of, linear, powers
 from bench.report.units import clean
-
-if TYPE_CHECKING:
-    import altair as alt
 
 _STEP: Final = 46  # pixels that a kernel takes
 _LETTER: Final = 7  # pixels, of an axis
@@ -131,59 +121,53 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
         }
         for point in curve.points
     ]
+    rules = [
+        {
+            "kernel": clean(each.kernel),
+            "words": f"Another than on {clean(each.changed)}: {each.words}",
+        }
+        for each in changed
+    ]
     width = max(WIDTH, _STEP * len(labels))
     crowded = _LETTER * (2 + max(map(len, labels))) > width / len(labels)
-    x = alt.X(
-        "kernel:N",
-        title=None,
-        sort=labels,
-        scale={"type": "band", "domain": labels, "paddingInner": 0.4, "paddingOuter": 0.2},
-        axis={
+    x = {
+        "shorthand": "kernel:N",
+        "title": None,
+        "sort": labels,
+        "scale": {"type": "band", "domain": labels, "paddingInner": 0.4, "paddingOuter": 0.2},
+        "axis": {
             "labelAngle": -35 if crowded else 0,
             "grid": False,
             "labelLimit": 90,
             "labelOverlap": False,  # no kernel without its label
             "offset": 6,  # of points at zero
         },
-    )
-    offset: dict[str, Any] = {}
-    if len(curve.series) > 1:
-        offset["xOffset"] = alt.XOffset("transport:N", scale={"domain": list(curve.series)})
-    at: dict[str, Any] = {"x": x, "color": colour(curve.series), **offset}
-    y, by_shape = _y(curve), shape(curve.series)
+    }
+    ways, y = curve.series, _y(curve)
+    apart: dict[str, Any] = {}
+    if len(ways) > 1:
+        apart["xOffset"] = alt.XOffset("transport:N", scale={"domain": list(ways)})
+    drawn = partial(layer, ways=ways, x=x, **apart)
+    line, low = {"strokeWidth": 2}, {"shorthand": "low:Q"}
     layers = [
         chart_of("rules")
         .mark_rule(color="#808080", strokeDash=[2, 3], strokeWidth=1.5)
         .encode(x=alt.X("kernel:N", sort=labels, bandPosition=0), description="words:N"),
-        chart_of("lines")
-        .mark_line(strokeWidth=2, aria=False)
-        .encode(y=y, strokeDash=dash(curve.series), order="at:O", **at),
-        chart_of("points")
-        .mark_rule(strokeWidth=2, aria=False)
-        .encode(y=alt.Y("low:Q"), y2="high:Q", **at),
-        chart_of("points")
-        .mark_point(size=55, filled=True, opacity=1)
-        .encode(y=y, shape=by_shape, description="words:N", **at),
+        drawn(data="lines", mark="line", y=y, said=False, style=line, order="at:O"),
+        drawn(data="points", mark="rule", y=low, said=False, style=line, y2="high:Q"),
+        drawn(data="points", mark="point", y=y, style={"size": 55, "filled": True, "opacity": 1}),
     ]
     if curve.unit is Unit.TIMES:
         one = chart_of("one").mark_rule(color="#808080", strokeWidth=1).encode(y=alt.Y("one:Q"))
         layers.insert(0, one)
-    return Panel(
-        title=title_of(curve),
-        chart=alt.layer(*layers).properties(width=width, height=_HEIGHT),
+    lines = [row for row in points if not row["flavour"]]
+    return panel(
+        title_of(curve),
+        {"points": points, "lines": lines, "rules": rules, "one": [{"one": 1}]},
+        *layers,
+        width=width,
+        height=_HEIGHT,
         wide=width > WIDTH,
-        data={
-            "points": points,
-            "lines": [row for row in points if not row["flavour"]],
-            "rules": [
-                {
-                    "kernel": clean(each.kernel),
-                    "words": f"Another than on {clean(each.changed)}: {each.words}",
-                }
-                for each in changed
-            ],
-            "one": [{"one": 1}],
-        },
     )
 
 
@@ -192,29 +176,21 @@ def _words(point: Point, unit: Unit) -> str:
     return f"{clean(point.kernel)}, {point.series}: {value} ({interval}), {note}"
 
 
-def _y(curve: Curve) -> alt.Y:
-    import altair as alt
-
+def _y(curve: Curve) -> dict[str, Any]:
     lowest = min(point.low for point in curve.points)
     highest = max(point.high for point in curve.points)
     scale: dict[str, Any]
-    axis: dict[str, Any]
-    if curve.unit is Unit.INSTRUCTIONS:
-        scale = {"domainMin": 0, "domainMax": highest * 1.08, "nice": True}
-        axis = {"format": "~s", "tickCount": 5}
-    elif curve.unit is Unit.SHARE:
-        most = highest * 1.08 or 0.01
-        scale = {"domainMin": 0, "domainMax": most, "nice": highest > 0}
-        axis = {"labelExpr": SHARE_LABELS, "tickCount": 5}
-    elif curve.unit is Unit.BYTES:
+    if curve.unit in (Unit.INSTRUCTIONS, Unit.SHARE):
+        scale = {"domainMin": 0, "domainMax": highest * 1.08 or 0.01, "nice": highest > 0}
+        labels = {"labelExpr": SHARE_LABELS} if curve.unit is Unit.SHARE else {"format": "~s"}
+        return linear("value", None, scale, **labels, tickCount=5)
+    if curve.unit is Unit.BYTES:
         ticks = powers(lowest, highest, 2)
         scale = {"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]}
-        axis = {"values": ticks, "labelExpr": BYTES_LABELS}
-    else:
-        low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
-        scale = {"type": "log", "domain": [low, high], "nice": False}
-        axis = {"values": axis_ticks(low, high), "format": "~g", "labelOverlap": False}
-    return alt.Y("value:Q", title=None, scale=scale, axis=axis)
+        return linear("value", None, scale, values=ticks, labelExpr=BYTES_LABELS)
+    low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
+    scale, ticks = {"type": "log", "domain": [low, high], "nice": False}, axis_ticks(low, high)
+    return linear("value", None, scale, values=ticks, format="~g", labelOverlap=False)
 
 
 def axis_ticks(low: float, high: float) -> list[float]:

@@ -42,23 +42,20 @@ _OF_QUESTION: Final = {
 }
 _METRICS: Final = {metric.key: metric for metric in METRICS}
 
-_TIMES: Final = (
-    ("latency_p50_ns", "latency p50"),
-    ("latency_p99_ns", "latency p99"),
-    ("write_ns", "time of a write"),
-    ("kernel_ns_per_run", "kernel time per exit"),
-    ("kernel_net_ns_per_run", "kernel time net of wake-ups"),
-    ("storm_over_none", "storm time over none"),
-    ("consumer_cpu_s_per_million", "consumer's CPU time"),
-)
-_INSTRUCTIONS: Final = (
-    ("latency_p50_ns", "instructions until delivery, p50"),
-    ("latency_p99_ns", "instructions until delivery, p99"),
-    ("write_ns", "instructions of a write"),
-    ("kernel_ns_per_run", "instructions in the kernel, per exit"),
-    ("storm_ns_per_process", "instructions of a storm, per process"),
-    ("consumer_cpu_s_per_million", "instructions of the consumer, per event"),
-)
+_WORDS: Final = {
+    "latency_p50_ns": ("latency p50", "instructions until delivery, p50"),
+    "latency_p99_ns": ("latency p99", "instructions until delivery, p99"),
+    "write_ns": ("time of a write", "instructions of a write"),
+    "kernel_ns_per_run": ("kernel time per exit", "instructions in the kernel, per exit"),
+    "kernel_net_ns_per_run": ("kernel time net of wake-ups", ""),
+    "storm_over_none": ("storm time over none", ""),
+    "storm_ns_per_process": ("", "instructions of a storm, per process"),
+    "consumer_cpu_s_per_million": (
+        "consumer's CPU time",
+        "instructions of the consumer, per event",
+    ),
+}
+"""What is shown where times are ratios, and where instructions are counted."""
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
 """Comparisons by experiment and budget, then by the label of the kernel."""
@@ -120,12 +117,12 @@ def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
     yield from _lossless(results)
     counting = {each: on for each, on in results.items() if on.machine.counts_instructions}
     timed = {each: on for each, on in results.items() if each not in counting}
-    for key, what in _TIMES:
-        having = _having(_places(timed), key)
-        points = _slow_downs if key == "storm_over_none" else _ratios
-        yield from _curves(timed, having, key, what, points)
-    for key, what in _INSTRUCTIONS:
-        yield from _curves(counting, _having(_places(counting), key), key, what, _instructions)
+    for of, on in enumerate((timed, counting)):
+        places = _places(on)
+        for key, words in _WORDS.items():
+            points = _instructions if of else _slow_downs if key == "storm_over_none" else _ratios
+            if words[of]:
+                yield from _curves(on, _having(places, key), key, words[of], points)
 
 
 def _having(places: Places, key: str) -> Places:
@@ -180,11 +177,18 @@ def _curves(
             points += [
                 _point(kernel, *point) for point in found(key, [arms[n] for n in names], compared)
             ]
-        unit = Unit.SHARE if found is _shares else Unit.TIMES
-        if found is _instructions:
-            unit = Unit.INSTRUCTIONS
-        name = f"{key}:{experiment}@{budget}" + ":instructions" * (unit is Unit.INSTRUCTIONS)
-        yield from _curve(name, what, experiment, points, budget=budget, unit=unit)
+        units: dict[object, Unit] = {_shares: Unit.SHARE, _instructions: Unit.INSTRUCTIONS}
+        unit = units.get(found, Unit.TIMES)
+        if points:
+            yield Curve(
+                key=f"{key}:{experiment}@{budget}" + ":instructions" * (found is _instructions),
+                what=what,
+                experiment=experiment,
+                budget=budget,
+                unit=unit,
+                times_within_one_guest=unit is Unit.TIMES,
+                points=tuple(points),
+            )
 
 
 def _is_latency(key: str) -> bool:
@@ -202,42 +206,22 @@ def _worth(key: str, comparison: Comparison) -> float:
     return sum(share * (1 - share) for share in sides if share is not None)
 
 
-def _curve(
-    key: str, what: str, experiment: str, points: Sequence[Point], *, budget: str = "", unit: Unit
-) -> Iterator[Curve]:
-    if points:
-        yield Curve(
-            key=key,
-            what=what,
-            experiment=experiment,
-            budget=budget,
-            unit=unit,
-            times_within_one_guest=unit is Unit.TIMES,
-            points=tuple(points),
-        )
-
-
 def _point(kernel: str, series: str, found: Estimate, note: str) -> Point:
     return pick(Point, found, kernel=kernel, series=series, value=found.point, note=note)
 
 
 def _shares(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
     """Return each side's share, and the counts that it is made of."""
+    names = ("own_dropped", "own_attempted", "records")
+    if key != "own_dropped_share":
+        names = ("causal_violations", "causal_pairs", "pairs")
     found = {}
     for arm in arms:
         if values := list(arm.values(_METRICS[key]).values()):
-            part, whole, of_what = _counted(arm, key)
-            estimate = counted_share(values, part, whole)
-            series = arm.name.transport
-            found[series] = series, estimate, f"{part:,} of {whole:,} {of_what}"
+            part, whole = map(arm.total, names[:2])
+            series, estimate = arm.name.transport, counted_share(values, part, whole)
+            found[series] = series, estimate, f"{part:,} of {whole:,} {names[2]}"
     return found.values()
-
-
-def _counted(arm: ArmSamples, key: str) -> tuple[int, int, str]:
-    """Return what a share is made of: how many, of how many, of what."""
-    if key == "own_dropped_share":
-        return arm.total("own_dropped"), arm.total("own_attempted"), "records"
-    return arm.total("causal_violations"), arm.total("causal_pairs"), "pairs"
 
 
 def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:
@@ -250,8 +234,15 @@ def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:
                 if values:
                     note = f"{counted(len(values), 'storm')} a rung"
                     points.append(_point(kernel, transport, _middle(values), note))
-        what = "least lossless budget"
-        yield from _curve(f"lossless:{ladder}", what, ladder, points, unit=Unit.BYTES)
+        if points:
+            yield Curve(
+                key=f"lossless:{ladder}",
+                what="least lossless budget",
+                experiment=ladder,
+                budget="",
+                unit=Unit.BYTES,
+                points=tuple(points),
+            )
 
 
 def _middle(values: Collection[float]) -> Estimate:
@@ -279,16 +270,13 @@ def _ratios(key: str, _: Sequence[ArmSamples], compared: Sequence[Comparison]) -
 
 def _slow_downs(key: str, arms: Sequence[ArmSamples], compared: Sequence[Comparison]) -> Found:
     """Return storm time under each tracer over that without one."""
-    return _medians(key, arms if compared else (), 1.0)
+    return _instructions(key, arms if compared else (), compared)
 
 
 def _instructions(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
-    """Return each side's number of instructions, the median over seeds."""
+    """Return each side's number, the median over blocks; instructions where time is counted."""
     # Seconds a million events are 1,000 ns each.
-    return _medians(key, arms, 1e3 if _METRICS[key].unit is Unit.SECONDS else 1.0)
-
-
-def _medians(key: str, arms: Sequence[ArmSamples], factor: float) -> Found:
+    factor = 1e3 if _METRICS[key].unit is Unit.SECONDS else 1.0
     found = {}
     for arm in arms:
         values = [factor * value for value in arm.values(_METRICS[key]).values()]

@@ -7,7 +7,7 @@ docs/record-format.md describes its data, which JSON has; lists over kernels fol
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.amounts import counted
@@ -18,21 +18,28 @@ from bench.linux.machine import Machine
 from bench.questions.claims.claim import Finding, Verdict
 from bench.questions.claims.data import NumberData
 from bench.questions.claims.sources import links
-from bench.questions.claims.words import SIGNS, SPOKEN, figure, reason
-from bench.questions.kernels import charts, sentences, tables, torn
+from bench.questions.claims.words import SIGNS, SPOKEN, check, figure, reason
+from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.answers import Answers, answers, title
 from bench.questions.kernels.changes import ChangeData
 from bench.questions.kernels.curves import Curve
-from bench.questions.kernels.matrix import ClaimRow, InvalidTrial, Matrix, Missed, Order
-from bench.questions.kernels.measures import checks, measures
-from bench.questions.kernels.outcome import Reproduced
+from bench.questions.kernels.matrix import (
+    ClaimRow,
+    InvalidTrial,
+    Matrix,
+    Missed,
+    Order,
+    TornOn,
+)
+from bench.questions.kernels.outcome import Reproduced, Status
 from bench.questions.kernels.rows import KernelRow
-from bench.questions.kernels.torn import TornOn
+from bench.questions.transports import measures as of_run
 from bench.questions.transports.background import EXPLAINED
 from bench.questions.transports.data import PlanData
 from bench.questions.transports.words import repeats
 from bench.record.footprint import MemoryLine
 from bench.report.document import (
+    Check,
     Definitions,
     Document,
     Figures,
@@ -40,8 +47,10 @@ from bench.report.document import (
     Heading,
     Level,
     Mark,
+    Measure,
     Note,
     Part,
+    Passing,
     Sentence,
     Table,
     pick,
@@ -145,16 +154,50 @@ def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> Document:
         subject=sentences.subject(matrix),
         parts=parts,
         data=data,
-        measures=tuple(measures(matrix)),
-        checks=tuple(checks(matrix, gates)),
+        measures=tuple(_measures(matrix)),
+        checks=tuple(_checks(matrix, gates)),
     )
+
+
+def _measures(matrix: Matrix) -> Iterator[Measure]:
+    """Yield what was measured on each kernel."""
+    for row, result in matrix.measured:
+        for each in of_run.measures(result.summary):
+            labels = (("kernel", row.label), *each.labels)
+            yield replace(each, labels=labels, name=f"{row.label}, {each.name}")
+
+
+def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[Check]:
+    """Yield whether each kernel has a whole result, which gates hold on it, and its claims."""
+    for row in matrix.rows:
+        done = row.status == Status.DONE and row.result is not None
+        lacking = Passing.SKIPPED if row.status == Status.UNAVAILABLE else Passing.FAILED
+        text = ": ".join(filter(None, (row.status, row.reason)))
+        whole = Passing.PASSED if done else lacking
+        found = [Check(name="whole result", outcome=whole, text=text)]
+        if row.result is not None:
+            found += of_run.checks(row.result.summary)
+        for gate in gates:
+            failure = gate.failure(row.trials)
+            outcome = Passing.FAILED if failure else Passing.PASSED
+            text = failure or f"not once in {counted(len(row.trials), 'trial')}"
+            found.append(Check(name=str(gate), outcome=outcome, text=text))
+        last = {each.name: each for each in found}  # gates asked for replace the usual checks
+        yield from (replace(each, name=f"{row.label} {name}") for name, each in last.items())
+    for claimed in matrix.claims:
+        if claimed.together is not None:
+            yield check(claimed.claim, claimed.together)
+        for row, finding in zip(matrix.rows, claimed.findings, strict=True):
+            if finding is not None:
+                one = check(claimed.claim, finding)
+                yield replace(one, name=f"{row.label} {one.name}")
 
 
 def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Part]:
     for line in (*sentences.trouble(matrix), *repeats(matrix.repeated)):
         yield Note(text=line, mark=Mark.OPEN)
     yield tables.answers(matrix, found)
-    yield from torn.sentences(matrix.torn)
+    yield from tables.torn_sentences(matrix.torn)
     if any(row.emulated and not row.counted for row in matrix.rows):
         yield Note(text=sentences.RATIOS)
     if any(row.counted for row in matrix.rows):
@@ -171,7 +214,7 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
     yield Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
     yield _fold("kernels", tables.kernels(matrix))
     if matrix.torn:
-        yield _fold("torn", torn.table(matrix.torn))
+        yield _fold("torn", tables.torn(matrix.torn))
     if entries := tuple(
         (f"{tables.ONSET} {clean(row.label)}", tuple(f"{c.title}: {step}" for c, step in steps))
         for row in matrix.rows
@@ -205,9 +248,19 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
     """Yield a fold for each claim that some kernel's trials speak to."""
     for each in matrix.claims:
         on: dict[str, list[str]] = {}
+        entries = [
+            ("Published", (f"{each.claim.published} ({each.claim.sources})",)),
+            ("Reproduced when", (each.claim.reproduced_when,)),
+        ]
         for row, found in zip(matrix.rows, each.findings, strict=True):
-            if found is not None and found.verdict in SPOKEN:
-                on.setdefault(f"{SIGNS[found.verdict]} {found.verdict}", []).append(_on(each, row))
+            if found is None:
+                continue
+            label = row.label + " (by instructions)" * _by_instructions(each, row)
+            signed = f"{SIGNS[found.verdict]} {found.verdict}"
+            if found.verdict in SPOKEN:
+                on.setdefault(signed, []).append(label)
+            words = f"{signed} {figure(found.measured)}".rstrip()
+            entries.append((label, (f"{words}: {reason(found)}",)))
         gist = "; ".join(f"{verdict} on {', '.join(labels)}" for verdict, labels in on.items())
         if each.together is not None:
             gist = f"over all kernels {each.together.verdict}: {reason(each.together)}"
@@ -216,26 +269,13 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
                 key=each.claim.id,
                 summary=f"{each.claim.id}: {each.claim.statement}",
                 gist=gist,
-                parts=(Definitions(entries=tuple(_findings(matrix, each))),),
+                parts=(Definitions(entries=tuple(entries)),),
                 links=tuple(links(each.claim.sources)),
             )
 
 
-def _findings(matrix: Matrix, each: ClaimRow) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "Published", (f"{each.claim.published} ({each.claim.sources})",)
-    yield "Reproduced when", (each.claim.reproduced_when,)
-    for row, found in zip(matrix.rows, each.findings, strict=True):
-        if found is not None:
-            words = f"{SIGNS[found.verdict]} {found.verdict} {figure(found.measured)}"
-            yield _on(each, row), (f"{words.rstrip()}: {reason(found)}",)
-
-
 def _by_instructions(each: ClaimRow, row: KernelRow) -> bool:
     return each.claim.of_times and row.counted
-
-
-def _on(each: ClaimRow, row: KernelRow) -> str:
-    return f"{row.label} (by instructions)" if _by_instructions(each, row) else row.label
 
 
 def _trials(matrix: Matrix) -> Iterator[Part]:

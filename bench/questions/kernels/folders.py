@@ -7,11 +7,13 @@ A journal anywhere else counts as well, as a kernel that is done.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel
 
 from bench.amounts import counted
 from bench.errors import JournalError
@@ -23,10 +25,12 @@ from bench.questions.kernels.outcome import JOURNAL, OUTCOME, RUN, Reproduced, S
 _BEGUN: Final = "order.json"
 """In a kernel's folder as soon as its guest is started; the outcome comes at the end."""
 _LONGEST_BYTES: Final = 1 << 20
-_LONGEST_WORD: Final = 40
-_LONGEST_REASON: Final = 400
-_MOST_NOTES: Final = 20
 _EMPTY: Final = JournalContent(runs=(), faults=())
+
+# Foreign files may hold anything of any length.
+_Word = Annotated[str, AfterValidator(itemgetter(slice(40)))]
+_Text = Annotated[str, AfterValidator(itemgetter(slice(400)))]
+_Texts = Annotated[tuple[_Text, ...], AfterValidator(itemgetter(slice(20)))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,25 @@ class Entry:
     path: str  # of the folder or journal
     content: JournalContent = _EMPTY
     alone: bool = False  # a journal without an outcome beside it
+
+
+class _Asked(BaseModel):
+    folder: _Text = ""
+    label: _Word = ""
+
+
+class _Written(BaseModel):
+    """Hold outcome.json or run.json, of any origin."""
+
+    label: _Word = ""
+    release: _Word = ""
+    status: _Word = Status.FAILED
+    reason: _Text | None = None
+    lost_boot: _Text = ""
+    left_out: _Texts = ()
+    complaints: _Texts = ()
+    reproduced: Reproduced | None = None
+    kernels: tuple[_Asked, ...] = ()
 
 
 def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
@@ -108,13 +131,11 @@ def _entries(place: Path) -> Iterator[Entry]:
 
 def _never_begun(run: Path, known: set[Path]) -> Iterator[Entry]:
     """Yield kernels that a run was asked for, and of which there is no folder."""
-    asked = _read(run).get("kernels")
-    for each in asked[:_MOST_NOTES] if isinstance(asked, list) else ():
-        name = _text(each, "folder", _LONGEST_REASON) if isinstance(each, dict) else ""
-        folder = run.parent / name
-        if name and folder not in known and not (folder / JOURNAL).exists():
+    for each in _written(run).kernels:
+        folder = run.parent / each.folder
+        if each.folder and folder not in known and not (folder / JOURNAL).exists():
             yield Entry(
-                label=_text(each, "label") or name,
+                label=each.label or each.folder,
                 status="not run",
                 reason="the run was stopped before its turn",
                 path=str(run),
@@ -133,44 +154,26 @@ def _alone(journal: Path) -> Entry:
 
 
 def _kernel(folder: Path) -> Entry:
-    found = _read(folder / OUTCOME)
-    status = _text(found, "status") or Status.FAILED
-    reason = str(found.get("reason") or "no reason is given")[:_LONGEST_REASON]
+    found = _written(folder / OUTCOME)
+    status, reason = found.status or Status.FAILED, found.reason or "no reason is given"
     if status == Status.DONE and not (folder / JOURNAL).exists():
         status, reason = Status.TORN, f"{OUTCOME} reports done, but there is no {JOURNAL}"
-    lost_boot = _text(found, "lost_boot", _LONGEST_REASON)
-    left_out = ", ".join(_texts(found, "left_out"))
-    reproduced = _reproduced(found.get("reproduced"))
+    notes = [f"booted twice: {found.lost_boot}"] if found.lost_boot else []
+    notes += [f"left out: {', '.join(found.left_out)}"] if found.left_out else []
+    if again := found.reproduced:
+        which, seeds = "the same" if again.identical else "other", counted(len(again.seeds), "seed")
+        digest = f"SHA-256 of {seeds} {again.journal_sha256[:16]}"
+        notes.append(f"{which} bytes when booted again, {digest}")
     return Entry(
-        label=_text(found, "label") or folder.name,
-        release=_text(found, "release"),
+        label=found.label or folder.name,
+        release=found.release,
         status=status,
         reason="" if status == Status.DONE else reason,
-        notes=(
-            *([f"booted twice: {lost_boot}"] if lost_boot else ()),
-            *([f"left out: {left_out}"] if left_out else ()),
-            *([_words(reproduced)] if reproduced else ()),
-            *(f"kernel: {complaint}" for complaint in _texts(found, "complaints")),
-        ),
-        reproduced=reproduced,
+        notes=(*notes, *(f"kernel: {complaint}" for complaint in found.complaints)),
+        reproduced=again,
         path=str(folder),
         content=_journal(folder),
     )
-
-
-def _reproduced(found: object) -> Reproduced | None:
-    from pydantic import TypeAdapter
-
-    try:
-        return TypeAdapter(Reproduced).validate_python(found)
-    except ValueError:  # none, or foreign
-        return None
-
-
-def _words(found: Reproduced) -> str:
-    which = "the same" if found.identical else "other"
-    seeds = counted(len(found.seeds), "seed")
-    return f"{which} bytes when booted again, SHA-256 of {seeds} {found.journal_sha256[:16]}"
 
 
 def _journal(folder: Path) -> JournalContent:
@@ -178,23 +181,10 @@ def _journal(folder: Path) -> JournalContent:
     return read_journal(journal) if journal.exists() else _EMPTY
 
 
-def _read(path: Path) -> dict[str, object]:
+def _written(path: Path) -> _Written:
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(_LONGEST_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        return {"status": "torn", "reason": f"{path.name} cannot be used: {error}"}
-    if not isinstance(found, dict):
-        return {"status": "torn", "reason": f"{path.name} is not a JSON object"}
-    return found
-
-
-def _text(found: dict[str, object], key: str, longest: int = _LONGEST_WORD) -> str:
-    value = found.get(key)
-    return value[:longest] if isinstance(value, str) else ""
-
-
-def _texts(found: dict[str, object], key: str) -> list[str]:
-    values = found.get(key)
-    known = values[:_MOST_NOTES] if isinstance(values, list) else []
-    return [str(each)[:_LONGEST_REASON] for each in known]
+            return _Written.model_validate_json(file.read(_LONGEST_BYTES))
+    except (OSError, ValueError):
+        reason = f"{path.name} cannot be read, or is of another form"
+        return _Written(status=Status.TORN, reason=reason)

@@ -9,19 +9,27 @@ speed, are left out before they begin.
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 from bench.amounts import counted
 from bench.campaign import campaign
+from bench.errors import BufbenchError, MachineUnfit
+from bench.host import inherited, limits
+from bench.journal.files import write_whole
 from bench.linux import machine
+from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment, stage
-from bench.questions.kernels import inside, profile, schedule
+from bench.questions.kernels import outcome, profile, schedule
 from bench.questions.kernels.outcome import JOURNAL, Ran, Status
+from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.tracer.btf import VMLINUX
 from bench.trial.result import TrialResult
 
 _LENIENCE: Final = 1.4
@@ -32,6 +40,45 @@ With the share of its time limit that a guest measures for, that is 70 % of the 
 
 PROGRESS: Final = "progress"
 """A file whose one line names the current step."""
+
+
+def run(
+    request: campaign.Request,
+    trials: list[TrialResult],
+    body: Callable[[campaign.Campaign], tuple[str, ...]],
+) -> Ran:
+    """Run ``body``, which adds to ``trials`` and returns what it left out; say how it went.
+
+    That is so also where it failed; on a kernel without BTF it does not begin.
+    """
+    left_out: tuple[str, ...] = ()
+    status, reason = Status.DONE, ""
+    try:
+        if not VMLINUX.exists():
+            raise MachineUnfit(
+                "this kernel has no BTF, from which the tracer knows where fields are",
+                remedy="take one built with CONFIG_DEBUG_INFO_BTF",
+            )
+        with limits.explain(), campaign.opened(request) as running:
+            left_out = body(running)
+    except BufbenchError as error:
+        unfit = isinstance(error, MachineUnfit) and not trials
+        status, reason = Status.UNAVAILABLE if unfit else Status.FAILED, str(error)
+    release, ran = os.uname().release, len(trials)
+    return Ran(status=status, reason=reason, release=release, trials=ran, left_out=left_out)
+
+
+def transports(running: campaign.Campaign) -> tuple[str, ...]:
+    """Return the transports that this kernel has."""
+    return TRANSPORTS if running.rig.kernel.facts["ring_buffer"] == "yes" else (PERFBUF,)
+
+
+def leave(ran: Callable[[Path], Ran], folder: Path) -> None:
+    """Write how a run in ``folder`` went into it, and what the kernel complained about."""
+    inherited.settle()
+    found = replace(ran(folder), complaints=complaints_since_boot())
+    result = outcome.result_of(folder / JOURNAL, found)
+    write_whole(folder / outcome.RESULT, json.dumps(asdict(result)).encode())
 
 
 def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Ran:
@@ -46,11 +93,8 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         # Under emulation a tenth of the time, and times mean little there.
         wakeups=not machine.virtualisation().emulated,
     )
-    ran = inside.run(
-        request,
-        trials,
-        lambda running: _run(running, folder, began + left_s - time.monotonic(), trials),
-    )
+    end = began + left_s
+    ran = run(request, trials, lambda on: _run(on, folder, end - time.monotonic(), trials))
     if ran.status is Status.DONE and not any(trial.ledger for trial in trials):
         reason = f"there was no time for any experiment within {left_s:g} s"
         return replace(ran, status=Status.FAILED, reason=reason, left_out=())
@@ -69,22 +113,23 @@ def _run(
     def say(what: str) -> None:
         (folder / PROGRESS).write_text(f"{what}\n", encoding="utf-8")
 
+    def run_block(experiment: Experiment, block: int) -> tuple[TrialResult, ...]:
+        one = replace(experiment, blocks=block + 1)
+        return running.run(one, lambda _: None, first_block=block)
+
     began, spent_s, expected_s = time.monotonic(), 0.0, 0.0
     cpus = len(running.rig.usable)
     say("memory")
     running.census(profile.CENSUS_BYTES)
     left_out: list[str] = []
-    told, ran, pending = tuple[str, ...](), set[str](), dict[str, Experiment]()
+    named, ran, pending = tuple[str, ...](), set[str](), dict[str, Experiment]()
     while pending or not ran:
         begun = time.monotonic()
         say(f"calibration {len(ran) + 1}")
-        (bare,) = _block(running, profile.calibration(cpus), len(ran))
+        (bare,) = run_block(profile.calibration(cpus), len(ran))
         trials.append(bare)
-        on = profile.Setting(
-            rate_per_s=bare.storm.rate_per_s,
-            cpus=cpus,
-            transports=inside.transports(running),
-        )
+        rate_per_s = bare.storm.rate_per_s
+        on = profile.Setting(rate_per_s=rate_per_s, cpus=cpus, transports=transports(running))
         pending = {each.name: each for each in profile.experiments(on) if each.name not in ran}
         slowness = spent_s / expected_s if expected_s else 1.0
         plan = schedule.fitted(pending.values(), on, left_s - (begun - began), slowness=slowness)
@@ -92,20 +137,19 @@ def _run(
             break
         experiment, *_ = plan.experiments
         words = f"{experiment.name} ({len(ran) + 1} of {len(ran) + len(plan.experiments)})"
-        if not ran or told != plan.left_out:
-            words += f"; at {on.rate_per_s:.0f} processes a second: {plan.words}"
-        told = plan.left_out
+        if not ran or named != plan.left_out:
+            words += f"; at {rate_per_s:.0f} processes a second: {plan.words}"
+        named = plan.left_out
         ran.add(experiment.name)
         del pending[experiment.name]
         running.intend(stage(experiment))
         say(words)
         for block in range(experiment.blocks):
             if time.monotonic() - began > left_s * _LENIENCE:
-                left_out.append(
-                    f"{counted(experiment.blocks - block, 'block')} of {experiment.name}"
-                )
+                lacking = counted(experiment.blocks - block, "block")
+                left_out.append(f"{lacking} of {experiment.name}")
                 break
-            trials += _block(running, experiment, block)
+            trials += run_block(experiment, block)
         spent_s += time.monotonic() - begun
         expected_s += schedule.seconds(experiment, on)
     running.intend(*map(stage, pending.values()))
@@ -114,15 +158,8 @@ def _run(
     return tuple(left_out)
 
 
-def _block(
-    running: campaign.Campaign, experiment: Experiment, block: int
-) -> tuple[TrialResult, ...]:
-    one = replace(experiment, blocks=block + 1)
-    return running.run(one, lambda _: None, first_block=block)
-
-
 if __name__ == "__main__":
-    inside.main(
+    leave(
         lambda folder: measure(folder, int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]),
         Path(sys.argv[1]),
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 from bench.journal.schema import Fault
 from bench.judge.metrics import Unit
 from bench.judge.statistics import counted_share
+from bench.judge.sums import Torn, torn
 from bench.questions.claims.catalogue import claims
 from bench.questions.claims.claim import Claim, Finding, Verdict
 from bench.questions.claims.families.order import by_chains_alone
@@ -17,7 +18,6 @@ from bench.questions.kernels.changes import Change, changes
 from bench.questions.kernels.curves import Curve, Point, curves
 from bench.questions.kernels.folders import Entry
 from bench.questions.kernels.rows import KernelRow, Result, rows
-from bench.questions.kernels.torn import TornOn, torn_on
 from bench.questions.transports.profiles import TRANSPORTS
 from bench.questions.transports.summary import LeftOut
 from bench.report.document import pick
@@ -60,6 +60,12 @@ class Missed:
     peace: Skipped | None
     noise: Skipped | None
 
+    @property
+    def known(self) -> Mapping[str, Skipped]:
+        """Return those that there are, by when they were skipped."""
+        both = {"idle": self.peace, "beside bpf() calls": self.noise}
+        return {when: each for when, each in both.items() if each is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -70,6 +76,15 @@ class Order:
     violating: tuple[str, ...]  # labels of kernels that have violations
     causal_pairs: int
     causal_violations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TornOn:
+    """Hold one kernel's arms whose records have checksums."""
+
+    kernel: str
+    preemption: str
+    arms: tuple[Torn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +144,7 @@ class Matrix:
                     note=f"{found.missed:,} of {found.reaped:,} exits",
                 )
                 for each in self.missed
-                for series, found in (("idle", each.peace), ("beside bpf() calls", each.noise))
-                if found is not None
+                for series, found in each.known.items()
             ),
         )
 
@@ -158,7 +172,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
             for kernel, result in results.items()
         ),
         order=tuple(_order(results, transport) for transport in TRANSPORTS),
-        torn=torn_on(results),
+        torn=tuple(_torn(results)),
         invalid=tuple(
             pick(InvalidTrial, trial, kernel=kernel)
             for kernel, result in results.items()
@@ -199,15 +213,22 @@ def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:
     missed, reaped = sum(part for part, *_ in each), sum(whole for _, whole, _ in each)
     reported = [skips for *_, skips in each if skips is not None]
     share = counted_share([part / whole for part, whole, _ in each], missed, reaped)
-    return Skipped(
+    return pick(
+        Skipped,
+        share,
         trials=len(each),
         reaped=reaped,
         missed=missed,
         skipped_told=sum(reported) if len(reported) == len(each) else None,
         missed_share=share.point,
-        low=share.low,
-        high=share.high,
     )
+
+
+def _torn(results: Mapping[str, Result]) -> Iterator[TornOn]:
+    for kernel, result in results.items():
+        arms = tuple(e for each in result.evidence.experiments.values() for e in torn(each))
+        if arms:
+            yield TornOn(kernel=kernel, preemption=result.machine.preemption, arms=arms)
 
 
 def _order(results: Mapping[str, Result], transport: str) -> Order:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bench.guests.console import broken, last_line, panic
 from bench.guests.watch import End, Ended, held
-from bench.host import ownership
+from bench.journal.files import write_whole
 from bench.report.document import pick
 
 if TYPE_CHECKING:
     from bench.guests.sources import Image
+
+T = TypeVar("T", bound="Ran")
 
 RESULT: Final = "result.json"
 OUTCOME: Final = "outcome.json"
@@ -96,31 +97,41 @@ def result_of(journal: Path, ran: Ran) -> GuestResult:
     return pick(GuestResult, ran, journal_bytes=len(content), journal_sha256=digest)
 
 
-def parse(text: bytes) -> GuestResult | None:
-    """Parse a guest's result; None if it is not whole."""
+def _parsed(kind: type[T], text: bytes) -> T | None:
     from pydantic import TypeAdapter
 
     with suppress(ValueError):
-        return TypeAdapter(GuestResult).validate_json(text)
+        return TypeAdapter(kind).validate_json(text)
     return None
+
+
+def parse(text: bytes) -> GuestResult | None:
+    """Parse a guest's result; None if it is not whole."""
+    return _parsed(GuestResult, text)
+
+
+def whole(word: bytes, journal: bytes) -> GuestResult:
+    """Return a guest's own result; ValueError where it or its journal is not as it was written."""
+    result = parse(word)
+    if result is None:
+        raise ValueError(f"{RESULT} is not whole")
+    if hashlib.sha256(journal).hexdigest() != result.journal_sha256:
+        wrote = f"the guest wrote {result.journal_bytes:,} bytes of journal"
+        raise ValueError(f"{wrote}, not these {len(journal):,}")
+    return result
 
 
 def judge(folder: Path, ended: Ended, limit_s: float) -> Ran:
     """Return the guest's own result where it is whole, else why there is none."""
     word = held(folder / RESULT)
     if not word:
-        status, reason = _lost(
-            held(folder / "console.log").decode(errors="replace"), ended, limit_s
-        )
+        console = held(folder / "console.log").decode(errors="replace")
+        status, reason = _lost(console, ended, limit_s)
         return Ran(status=status, reason=reason)
-    result = parse(word)
-    if result is None:
-        return Ran(status=Status.TORN, reason=f"{RESULT} ends within a line")
-    journal = held(folder / JOURNAL)
-    if hashlib.sha256(journal).hexdigest() != result.journal_sha256:
-        reason = f"the guest wrote {result.journal_bytes:,} bytes of journal, not these"
-        return Ran(status=Status.TORN, reason=f"{reason} {len(journal):,}")
-    return result
+    try:
+        return whole(word, held(folder / JOURNAL))
+    except ValueError as error:
+        return Ran(status=Status.TORN, reason=str(error))
 
 
 def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
@@ -147,7 +158,7 @@ def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
 def write(folder: Path, outcome: Outcome) -> None:
     """Write outcome.json, whole or not at all."""
     text = json.dumps({"schema": 1, **asdict(outcome)}, indent=1) + "\n"
-    replace(folder / OUTCOME, text.encode())
+    write_whole(folder / OUTCOME, text.encode())
 
 
 def row(image: Image, ran: Ran, **more: object) -> Outcome:
@@ -159,20 +170,4 @@ def row(image: Image, ran: Ran, **more: object) -> Outcome:
 
 def read(folder: Path) -> Outcome | None:
     """Return a folder's outcome; None where none can be read."""
-    from pydantic import TypeAdapter
-
-    with suppress(ValueError):
-        return TypeAdapter(Outcome).validate_json(held(folder / OUTCOME))
-    return None
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put ``content`` in the place of ``path``: whoever reads it sees all or nothing of it."""
-    beside = path.with_name(f".{path.name}")
-    beside.unlink(missing_ok=True)  # a guest may have left anything there
-    with beside.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    ownership.hand_over(beside)
-    beside.replace(path)
+    return _parsed(Outcome, held(folder / OUTCOME))

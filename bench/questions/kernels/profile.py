@@ -9,6 +9,7 @@ compare something else. One program for each transport serves all experiments bu
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
@@ -82,9 +83,7 @@ def calibration(cpus: int) -> Experiment:
     storm = replace(
         _by_fork(storms(cpus)[Shape.STORM]), count=1_000_000, seconds=_CALIBRATION_S, timed=True
     )
-    arm = Arm(
-        name=ArmName("none"), config=TrialConfig(transport="none", budget_bytes=0, storm=storm)
-    )
+    arm = Arm(name=ArmName("none"), config=_config(storm))
     return Experiment(name=CALIBRATION, title="How fast is this guest now?", arms=(arm,), blocks=1)
 
 
@@ -103,26 +102,24 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         ("storm-duet", title, Shape.STORM),
         ("trickle-duet", "The same far below capacity", Shape.TRICKLE),
     )
+    of = partial(_experiment, on)
     return (
-        _experiment(on, "storm", "Which drops fewer?", storm, usual_bytes, first=True),
-        _experiment(
-            on,
+        of("storm", "Which drops fewer?", storm, usual_bytes, first=True),
+        of(
             "chain",
             "Which keeps children before the parents that reaped them, drained every 5 ms?",
             _config(chain, TIMED),
             usual_bytes,
         ),
         *(_duet(on, *each) for each in duets if len(on.transports) > 1 and on.cpus > 1),
-        _experiment(
-            on,
+        of(
             NOISE,
             "What does the kernel skip while others make bpf() map calls?",
             replace(storm, map_callers=max(2, on.cpus)),
             usual_bytes,
         ),
-        _experiment(on, "cost", "Which costs less in the kernel, for each exit?", counted, MIB),
-        _experiment(
-            on,
+        of("cost", "Which costs less in the kernel, for each exit?", counted, MIB),
+        of(
             "refused",
             "What does a write cost that finds no room?",
             replace(counted, storm=refused, consumer=AWAY),
@@ -166,9 +163,8 @@ def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     """
     storm = on.storm(shape, 0.0)
     storm = replace(storm, count=_RUNG_EXITS * buffers(on) - storm.workers)
-    one_buffer_bytes = buffers(on) * PAGE_BYTES
     doublings = (buffers(on) - 1).bit_length()
-    rungs = (one_buffer_bytes << step for step in range(doublings + 1))
+    rungs = (buffers(on) * PAGE_BYTES << step for step in range(doublings + 1))
     return _experiment(
         on,
         name,

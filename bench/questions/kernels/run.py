@@ -21,8 +21,9 @@ from bench.guests.boot import Accelerator, Guest, booted, python, watched
 from bench.guests.side_by_side import Begun
 from bench.guests.sources import Image
 from bench.guests.sources.host import HOST
-from bench.guests.watch import Ended, held
+from bench.guests.watch import held
 from bench.host import ownership
+from bench.journal.files import write_whole
 from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
 from bench.questions.kernels.outcome import Outcome, Ran, Status
@@ -35,6 +36,7 @@ Of the usual limit it is 300 s, with which a kernel takes 6 minutes.
 """
 
 _LOOK_S: Final = 0.5
+_ELSEWHERE: Final = "choose another with --output"
 
 Say = Callable[[str], None]
 
@@ -44,11 +46,11 @@ class Request:
     """Describe what to run, and where the results go."""
 
     folder: Path
-    guest: Guest
+    command_line: tuple[str, ...]
     accelerator: Accelerator
+    guest: Guest
     jobs: int
     seed: int
-    command_line: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,7 @@ def folder_name(label: str) -> str:
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
     """Write run.json: what was asked for, and of which machine."""
-    fields = {
-        "command_line": request.command_line,
-        "accelerator": asdict(request.accelerator),
-        "guest": asdict(request.guest),
-        "jobs": request.jobs,
-        "seed": request.seed,
-    }
+    fields = {name: value for name, value in asdict(request).items() if name != "folder"}
     write_asked(request.folder, labels, fields)
 
 
@@ -86,16 +82,16 @@ def write_asked(folder: Path, labels: Sequence[str], fields: Mapping[str, object
         **fields,
         "kernels": [{"label": label, "folder": folder_name(label)} for label in labels],
     }
-    outcome.replace(folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
+    write_whole(folder / outcome.RUN, (json.dumps(asked, indent=1) + "\n").encode())
 
 
-def check_names(labels: Sequence[str]) -> list[str]:
+def check_names(labels: Sequence[str]) -> Mapping[str, str]:
     """Return the labels' folders; raise UsageError if two would share one."""
     names = [folder_name(label) for label in labels]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two kernels would both be {name}", remedy="name each of them once")
-    return names
+    return dict(zip(labels, names, strict=True))
 
 
 def pending(folder: Path, labels: Sequence[str]) -> list[str]:
@@ -103,12 +99,8 @@ def pending(folder: Path, labels: Sequence[str]) -> list[str]:
 
     A kernel whose guests ended the same way twice is not tried a third time.
     """
-    known = [outcome.read(folder / name) for name in check_names(labels)]
-    return [
-        label
-        for label, found in zip(labels, known, strict=True)
-        if found is None or not found.final
-    ]
+    known = {label: outcome.read(folder / name) for label, name in check_names(labels).items()}
+    return [label for label, found in known.items() if found is None or not found.final]
 
 
 def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
@@ -118,16 +110,14 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
         if not os.path.lexists(place):
             continue
         if place.is_symlink() or not place.is_dir():
-            raise UsageError(f"{place} is not a folder", remedy="choose another with --output")
+            raise UsageError(f"{place} is not a folder", remedy=_ELSEWHERE)
         there = {each.name for each in place.iterdir()}
         if there and not there & {boot.ORDER, outcome.OUTCOME, boot.CONSOLE}:
-            raise UsageError(
-                f"{place} has no run over kernels", remedy="choose another with --output"
-            )
+            raise UsageError(f"{place} has no run over kernels", remedy=_ELSEWHERE)
         if there and not resume:
             raise UsageError(
                 f"{place} has results of an earlier run",
-                remedy="add --resume, remove it, or choose another with --output",
+                remedy=f"add --resume, remove it, or {_ELSEWHERE}",
             )
 
 
@@ -147,7 +137,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
                 begun = _begun(request, image, lost_boot, say)
             except BufbenchError as error:
                 lost = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
-                found.append(_record(request.folder / folder_name(image.label), lost, say))
+                found.append(record(request.folder / folder_name(image.label), lost, say))
             else:
                 running.append(begun.what)
                 return begun
@@ -156,17 +146,26 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     with closing(side_by_side.ended(following, request.jobs, _LOOK_S)) as guests:
         for each in guests:
             for one in running:
-                _show_progress(one, say)
+                line = clean(held(one.folder / PROGRESS).decode(errors="replace").strip())
+                if line and line not in one.shown:
+                    one.shown.append(line)
+                    say(f"{one.image.label}: {line}")
             if each is None:
                 continue
             over, how = each
             running.remove(over)
-            ended = _outcome(request, over, how)
+            ended = outcome.row(
+                over.image,
+                outcome.judge(over.folder, how, request.guest.time_limit_s),
+                seconds=round(how.seconds, 1),
+                cpu_s=round(how.cpu_s, 1),
+                lost_boot=over.lost_boot,
+            )
             if _by_emulation(request, over, ended):
                 say(f"{over.image.label}: {ended.reason}; booting it once more")
                 waiting.insert(0, (over.image, ended.reason))
             else:
-                found.append(_record(over.folder, ended, say))
+                found.append(record(over.folder, ended, say))
     return found
 
 
@@ -183,7 +182,7 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
 def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_Running]:
     folder = request.folder / folder_name(image.label)
     lost_console = held(folder / boot.CONSOLE) if lost_boot else b""
-    _empty(folder)
+    empty(request.folder, image.label)
     if lost_console:
         (folder / LOST_CONSOLE).write_bytes(lost_console)
     limit_s = request.guest.time_limit_s
@@ -200,49 +199,30 @@ def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_R
         return Begun(_Running(image, folder, [], lost_boot), watch, stack.pop_all())
 
 
-def _empty(folder: Path) -> None:
-    """Make an empty folder for this kernel; what an earlier run left is of no use."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    ownership.make_folder(folder)
-
-
-def _outcome(request: Request, over: _Running, ended: Ended) -> Outcome:
-    ran = outcome.judge(over.folder, ended, request.guest.time_limit_s)
-    seconds, cpu_s = round(ended.seconds, 1), round(ended.cpu_s, 1)
-    return outcome.row(over.image, ran, seconds=seconds, cpu_s=cpu_s, lost_boot=over.lost_boot)
+def empty(folder: Path, label: str) -> Path:
+    """Return an empty folder for this kernel; what an earlier run left is of no use."""
+    place = folder / folder_name(label)
+    if place.exists():
+        shutil.rmtree(place)
+    ownership.make_folder(place)
+    return place
 
 
 def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
     """Write the row of a kernel that could not be fetched."""
-    place = folder / folder_name(label)
-    _empty(place)
-    _record(place, Outcome(label=label, status=Status.UNAVAILABLE, reason=reason), say)
+    lost = Outcome(label=label, status=Status.UNAVAILABLE, reason=reason)
+    record(empty(folder, label), lost, say)
 
 
-def _record(folder: Path, found: Outcome, say: Say) -> Outcome:
+def record(folder: Path, found: Outcome, say: Say) -> Outcome:
+    """Write what became of a kernel, and say it in a line."""
     outcome.write(folder, found)
-    say(line_of(found))
-    return found
-
-
-def line_of(found: Outcome) -> str:
-    """Say in a line what became of a kernel."""
+    words = f"{found.status}: {found.reason}"
     if found.status is Status.DONE:
-        left_out = f", no time for {', '.join(found.left_out)}" if found.left_out else ""
-        return (
-            f"{found.label}: {found.release}, {counted(found.trials, 'trial')} in "
-            f"{found.seconds:.0f} s"
-            f"{left_out}"
-        )
-    return f"{found.label}: {found.status}: {found.reason}"
-
-
-def _show_progress(one: _Running, say: Say) -> None:
-    line = clean(held(one.folder / PROGRESS).decode(errors="replace").strip())
-    if line and line not in one.shown:
-        one.shown.append(line)
-        say(f"{one.image.label}: {line}")
+        words = f"{found.release}, {counted(found.trials, 'trial')} in {found.seconds:.0f} s"
+        words += f", no time for {', '.join(found.left_out)}" if found.left_out else ""
+    say(f"{found.label}: {words}")
+    return found
 
 
 def new_folder(results: Path, kind: str = "kernels") -> Path:
@@ -253,7 +233,5 @@ def new_folder(results: Path, kind: str = "kernels") -> Path:
 def check_place(folder: Path) -> None:
     """Raise UsageError for a place that a guest cannot be given."""
     if not re.fullmatch(r"[A-Za-z0-9_+ /.-]+", os.fspath(folder.resolve())):
-        raise UsageError(
-            f"{folder} has characters that a guest cannot be given",
-            remedy="choose another with --output",
-        )
+        reason = f"{folder} has characters that a guest cannot be given"
+        raise UsageError(reason, remedy=_ELSEWHERE)

@@ -19,7 +19,7 @@ from typing import Final
 from bench.campaign import campaign
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import Experiment, stage
-from bench.questions.kernels import inside, profile
+from bench.questions.kernels import guest, profile
 from bench.questions.kernels.outcome import JOURNAL, Ran
 from bench.questions.transports.attachments import TORN
 from bench.tracer import loader
@@ -86,7 +86,7 @@ def take(folder: Path, seed: int, number: int) -> Ran:
     )
 
     def run(running: campaign.Campaign) -> tuple[str, ...]:
-        upto = experiments(len(running.rig.usable), inside.transports(running), number)
+        upto = experiments(len(running.rig.usable), guest.transports(running), number)
         plan = [each for each in upto if each.blocks > first_block(each, number)]
         if not running.rig.kernel.adds_atomically and loader.chosen() is Loader.PREBUILT:
             plan = [each for each in plan if each.name != TORN]  # none can be, nor be loaded
@@ -99,8 +99,8 @@ def take(folder: Path, seed: int, number: int) -> Ran:
             trials.extend(running.run(each, lambda _: None, first_block=first))
         return ()
 
-    return inside.run(request, trials, run)
+    return guest.run(request, trials, run)
 
 
 if __name__ == "__main__":
-    inside.main(lambda folder: take(folder, *map(int, sys.argv[2:4])), Path(sys.argv[1]))
+    guest.leave(lambda folder: take(folder, *map(int, sys.argv[2:4])), Path(sys.argv[1]))

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -26,10 +25,11 @@ from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import End
 from bench.host import ownership, scratch
+from bench.journal.files import write_whole
 from bench.linux.machine import COUNTED_VARIABLE
 from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
-from bench.questions.kernels.run import Say, folder_name, line_of, write_asked
+from bench.questions.kernels.run import Say, empty, record, write_asked
 from bench.report.document import pick
 from bench.tracer import compiler, libbpf, loader
 from bench.tracer.loader import Loader
@@ -96,43 +96,32 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
         compiler.bcc_version()  # guests have this machine's
     found = []
     for image in images:
-        folder = request.folder / folder_name(image.label)
-        if folder.exists():
-            shutil.rmtree(folder)
-        ownership.make_folder(folder)
-        outcome.replace(folder / ORDER, json.dumps({"seeds": request.seeds}).encode())
+        folder = empty(request.folder, image.label)
+        write_whole(folder / ORDER, json.dumps({"seeds": request.seeds}).encode())
         began = time.monotonic()
         guests = counted(len(request.seeds) + 1, "guest")
         say(f"{image.label}: {image.origin}; instructions counted, {guests}, {request.jobs} at a "
             "time")  # fmt: skip
         try:
-            _check(image)
-            samples = _samples(request, image, folder, say)
-            ended = _concluded(image, folder, samples, qemu)
+            ended = _concluded(image, folder, _samples(request, image, folder, say), qemu)
         except MachineUnfit as error:
             ended = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
         ended = replace(ended, seconds=round(time.monotonic() - began, 1))
-        outcome.write(folder, ended)
+        found.append(record(folder, ended, say))
         ownership.hand_over_all(folder)
-        say(line_of(ended))
-        found.append(ended)
     return found
 
 
-def _check(image: Image) -> None:
-    """Raise MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
+def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
+    """Boot the first seed, then it once more and all others; if the first is lost, no other.
 
-    The guest's files are this machine's.
+    MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """
     if (machine := reproducible.machine_of(image)) != machines.usual():
         raise MachineUnfit(
             f"{image.vmlinuz} is of {machine.architecture}, a guest has this machine's files",
             remedy="count calls on it, with kernels exact",
         )
-
-
-def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot the first seed, then it once more and all others; if the first is lost, no other."""
     waiting = [(seed, number, f"seed-{seed}") for number, seed in enumerate(request.seeds, 1)]
     waiting.insert(1, (request.seeds[0], 1, f"seed-{request.seeds[0]}-again"))
     names = [name for *_, name in waiting]
@@ -154,19 +143,15 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
         )
 
     guest = request.guest
-    machine = machines.usual().sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
+    machine = machine.sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
+    limit_s = guest.time_limit_s
+    settings = Settings(time_limit_s=limit_s, append=guest.append, steady=guest.cpus > 1)
     with scratch.folder() as private:
         initrd = private / "initrd"
         write_disk(initrd, image)
-        settings = Settings(
-            time_limit_s=guest.time_limit_s,
-            append=guest.append,
-            steady=guest.cpus > 1,
-        )
         with closing(reproducible.boots(following, settings, request.jobs)) as booted:
             for asked, boot in booted:
-                sample = judged(asked.seed, boot, guest.time_limit_s)
-                found[asked.folder.name] = sample
+                sample = found[asked.folder.name] = judged(asked.seed, boot, limit_s)
                 how = sample.ran.reason or counted(sample.ran.trials, "trial")
                 say(f"{image.label}, {asked.folder.name}: {how}, {boot.ended.seconds:.0f} s")
     return [found[name] for name in names if name in found]
@@ -195,7 +180,7 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     files: Mapping[str, bytes] = {}
     try:
         files = port.unpack(boot.report)
-        ran = _ran(files)
+        ran: Ran = outcome.whole(files.get(RESULT, b""), files.get(JOURNAL, b""))
     except ValueError as error:
         sent = boot.report and boot.ended.end is End.EXITED
         reason = str(error) if sent else reproducible.problem(boot, time_limit_s)
@@ -206,15 +191,6 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     return Sample(seed=seed, ran=ran, files=files, cpu_s=boot.ended.cpu_s)
 
 
-def _ran(files: Mapping[str, bytes]) -> Ran:
-    result = outcome.parse(files.get(RESULT, b""))
-    if result is None:
-        raise ValueError("the guest sent no result")
-    if hashlib.sha256(files.get(JOURNAL, b"")).hexdigest() != result.journal_sha256:
-        raise ValueError("the guest sent another journal than it wrote")
-    return result
-
-
 def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str) -> Outcome:
     """Write the journal of all seeds, and return the outcome."""
     first, *rest = samples
@@ -223,17 +199,12 @@ def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str)
         return outcome.row(image, pick(Ran, first.ran, reason=reason))
     again, *others = rest
     whole = [each for each in (first, *others) if each.whole]
+    lost = {f"seed {e.seed}: {e.ran.reason}": e.ran.status for e in others if not e.whole}
     journal = b"".join(each.journal for each in whole)
     (folder / JOURNAL).write_bytes(journal)
     differs = difference(first, again)
-    lost = [f"seed {each.seed}: {each.ran.reason}" for each in others if not each.whole]
-    status = Status.DONE
-    if differs:
-        status = Status.NOT_REPRODUCIBLE
-    elif lost:
-        status = next(each.ran.status for each in others if not each.whole)
     ran = Ran(
-        status=status,
+        status=Status.NOT_REPRODUCIBLE if differs else next(iter(lost.values()), Status.DONE),
         reason=differs or "; ".join(lost),
         release=first.ran.release,
         trials=sum(each.ran.trials for each in whole),
@@ -259,16 +230,15 @@ def difference(first: Sample, again: Sample) -> str:
     lines = zip_longest(first.journal.splitlines(), again.journal.splitlines(), fillvalue=b"")
     for number, (one, other) in enumerate(lines, 1):
         if one != other:
-            fields = [f"{key} {value}" for key, value in _named(one) or _named(other)]
-            where = f"line {number} of its journal ({', '.join(fields)})"
+            where = f"line {number} of its journal ({_named(one) or _named(other)})"
             return f"seed {first.seed} booted again differs in {where}"
     return f"seed {first.seed} booted again wrote another result"
 
 
-def _named(line: bytes) -> list[tuple[str, str]]:
-    """Return what kind of line it is, and of which trial."""
-    try:
+def _named(line: bytes) -> str:
+    """Say what kind of line it is, and of which trial."""
+    with suppress(ValueError, TypeError):
         fields = json.loads(line)
-        return [(key, str(fields[key])) for key in ("kind", "experiment", "arm") if key in fields]
-    except (ValueError, TypeError):
-        return []
+        known = (key for key in ("kind", "experiment", "arm") if key in fields)
+        return ", ".join(f"{key} {fields[key]}" for key in known)
+    return ""

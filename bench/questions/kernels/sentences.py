@@ -43,7 +43,7 @@ def subject(matrix: Matrix) -> str:
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
     """Return what the answers rest on in sentences; "head: rest" each."""
-    parts = (_kernels, trouble, _emulated, _ledger, _order)
+    parts = (_kernels, trouble, _emulated, _balance)
     return tuple(line for part in parts for line in part(matrix))
 
 
@@ -88,12 +88,9 @@ def _emulated(matrix: Matrix) -> Iterator[str]:
         yield f"Instructions counted: {which(counting)}; times are instructions, not ns"
 
 
-def _ledger(matrix: Matrix) -> Iterator[str]:
+def _balance(matrix: Matrix) -> Iterator[str]:
     if matrix.trials and not matrix.invalid:
         yield "Ledger: every trial balances on every kernel"
-
-
-def _order(matrix: Matrix) -> Iterator[str]:
     for order in matrix.order:
         if not order.causal_pairs:
             continue

@@ -4,23 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from bench.amounts import counted
-from bench.judge.memory import INSTRUMENTS, Judged
+from bench.judge.memory import INSTRUMENTS
 from bench.judge.metrics import Unit
-from bench.questions.kernels.answers import Answer, Answers
-from bench.questions.kernels.changes import Change
+from bench.judge.sums import Torn
+from bench.questions.kernels.answers import Answers
 from bench.questions.kernels.curves import Curve, Point
-from bench.questions.kernels.matrix import Matrix
+from bench.questions.kernels.matrix import Matrix, TornOn
 from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
 from bench.questions.transports.standing import LEAST_PAIRS
-from bench.questions.transports.tables import columns
-from bench.report.document import NONE, Cell, Mark, Row, Table
+from bench.questions.transports.tables import cells, columns
+from bench.questions.transports.torn import HINT, words
+from bench.questions.transports.words import listed
+from bench.report.document import NONE, Cell, Mark, Row, Sentence, Table
 from bench.report.units import budget, clean, number, size
-from bench.tracer.transports import ranked
+from bench.tracer.transports import ranked, traits
 
 ONSET: Final = "◆"
 """Marks where a state differs from the last kernel's; of preemption, of the same flavour."""
@@ -43,18 +46,20 @@ def _table(
     return Table(key=key, title=title, corner=corner, columns=headed, rows=tuple(rows), hint=hint)
 
 
+def _row(label: str, cells: Iterable[Cell], reason: str = "", *, begins: bool = False) -> Row:
+    heading = Cell(text=clean(label))
+    return Row(heading=heading, cells=tuple(cells), reason=reason, begins=begins)
+
+
 def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     """Tabulate the answer to each question on each kernel."""
     by_kernel: dict[str, list[Cell]] = {}
-    for question in found:
-        for each in question.answers:
-            by_kernel.setdefault(each.kernel, []).append(_answer(each))
+    for each in (answer for question in found for answer in question.answers):
+        hint = f"another than on {each.changed}; {each.why}" if each.changed else each.why
+        cell = _marked(each.words, hint, changed=bool(each.changed))
+        by_kernel.setdefault(each.kernel, []).append(cell)
     rows = (
-        Row(
-            heading=Cell(text=clean(row.label)),
-            cells=tuple(by_kernel.get(row.label, ())),
-            reason="" if row.result is not None else _ending(row),
-        )
+        _row(row.label, by_kernel.get(row.label, ()), _ending(row) if row.result is None else "")
         for row in matrix.rows
     )
     hint = (
@@ -68,11 +73,11 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     return _table("answers", title, headings, rows, hint, numeric=False)
 
 
-def _answer(found: Answer) -> Cell:
-    if not found.changed:
-        return Cell(text=found.words, hint=found.why)
-    hint = f"another than on {found.changed}; {found.why}"
-    return Cell(text=f"{found.words} {ONSET}", mark=Mark.NEW, hint=hint)
+def _marked(text: str, hint: str = "", *, changed: bool) -> Cell:
+    """Return a cell that shows whether it differs from the last kernel's."""
+    if not changed:
+        return Cell(text=text, hint=hint)
+    return Cell(text=f"{text} {ONSET}", mark=Mark.NEW, hint=hint)
 
 
 def _ending(row: KernelRow) -> str:
@@ -85,29 +90,19 @@ def _ending(row: KernelRow) -> str:
 
 def kernels(matrix: Matrix) -> Table:
     """Tabulate the facts of each kernel, and how its run ended."""
-    rows = (
-        Row(
-            heading=Cell(text=clean(row.label)),
-            cells=tuple(_state(change, row, at) for change in matrix.changes)
-            if row.result is not None
-            else (),
-            reason=_ending(row),
+    rows = []
+    for at, row in enumerate(matrix.rows):
+        states = (
+            _marked(clean(each.states[at] or "not known"), changed=row.label in each.onsets)
+            for each in matrix.changes
         )
-        for at, row in enumerate(matrix.rows)
-    )
+        rows.append(_row(row.label, states if row.result is not None else (), _ending(row)))
     hint = (
         "Facts are probed from BTF, tracefs and instruments, never derived from a version. "
         f"{ONSET} marks a state that differs from the kernel before (preemption: within a flavour)."
     )
     headings = (change.short for change in matrix.changes)
     return _table("kernels", "What each kernel has", headings, rows, hint, numeric=False)
-
-
-def _state(change: Change, row: KernelRow, at: int) -> Cell:
-    state = clean(change.states[at] or "not known")
-    if row.label in change.onsets:
-        return Cell(text=f"{state} {ONSET}", mark=Mark.NEW)
-    return Cell(text=state)
 
 
 def title_of(found: Curve) -> str:
@@ -120,14 +115,7 @@ def curve(found: Curve) -> Table:
     """Tabulate one number of every kernel that has it, with intervals."""
     headings = (heading for series in found.series for heading in (series, "95 % interval"))
     rows = (
-        Row(
-            heading=Cell(text=clean(kernel)),
-            cells=tuple(
-                cell
-                for series in found.series
-                for cell in _cells(found.at(kernel, series), found.unit)
-            ),
-        )
+        _row(kernel, chain(*(_cells(found.at(kernel, each), found.unit) for each in found.series)))
         for kernel in dict.fromkeys(point.kernel for point in found.points)
     )
     return _table(found.key, title_of(found), headings, rows)
@@ -157,7 +145,14 @@ def memory(matrix: Matrix) -> Iterator[Table]:
         for transport in ranked(name for _, name in places):
             place = (budget_bytes, transport)
             here = [e for e in found if (e[1].line.budget_bytes, e[1].line.transport) == place]
-            rows += (_instruments(*each, begins=each is here[0]) for each in here)
+            for row, judged in here:
+                unread = clean("; ".join(dict.fromkeys(judged.line.untold.values())))
+                seen = cells(
+                    number(judged.line.physical_bytes, Unit.BYTES),
+                    *(cell(judged, each.key) for each in _SHOWN),
+                )
+                label = f"{row.label} {judged.line.transport}"
+                rows.append(_row(label, seen, unread, begins=judged is here[0][1]))
         yield _table(
             f"memory:{budget_bytes}",
             f"Memory at {size(budget_bytes)}, by instrument",
@@ -170,13 +165,40 @@ def memory(matrix: Matrix) -> Iterator[Table]:
         )
 
 
-def _instruments(row: KernelRow, judged: Judged, *, begins: bool) -> Row:
-    return Row(
-        heading=Cell(text=f"{clean(row.label)} {clean(judged.line.transport)}"),
-        cells=(
-            Cell(text=number(judged.line.physical_bytes, Unit.BYTES)),
-            *(cell(judged, each.key) for each in _SHOWN),
-        ),
-        reason=clean("; ".join(dict.fromkeys(judged.line.untold.values()))),
-        begins=begins,
+def torn_sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
+    """Yield on which kernels records were torn, and how many."""
+    for on in found:
+        arms = [
+            f"{arm.torn:,} of {arm.delivered:,} records of {traits(arm.transport).title} "
+            f"on a {words(arm)}"
+            for arm in on.arms
+            if arm.torn
+        ]
+        if arms:
+            of = f"{on.kernel}, preemption {on.preemption}"
+            yield Sentence(lead=clean(f"Torn on {of}"), text=clean(f"{listed(arms)}."))
+    if clear := [on.kernel for on in found if not any(arm.torn for arm in on.arms)]:
+        yield Sentence(lead="Torn", text=clean(f"no record on {listed(clear)}."))
+
+
+def torn(found: Sequence[TornOn]) -> Table:
+    """Tabulate kernels by arms: torn of delivered, and exits that the kernel skipped."""
+    arms = [{f"{traits(e.transport).short}, {words(e)}": e for e in on.arms} for on in found]
+    names = dict.fromkeys(name for each in arms for name in each)
+    title = "Torn records of those delivered, by what the programs are attached to"
+    rows = (
+        _row(on.kernel, (*cells(clean(on.preemption)), *(_torn(each.get(name)) for name in names)))
+        for on, each in zip(found, arms, strict=True)
+    )
+    return _table("torn", title, ("preemption", *map(clean, names)), rows, HINT)
+
+
+def _torn(found: Torn | None) -> Cell:
+    if found is None:
+        return Cell(text=NONE)
+    return Cell(
+        text=f"{found.torn:,} of {found.delivered:,}",
+        value=found.torn,
+        mark=Mark.OPEN if found.torn else Mark.NONE,
+        hint=f"{found.missed:,} of {found.reaped:,} exits skipped",
     )

@@ -58,9 +58,16 @@ def unwanted(count: int) -> Cell:
     return quantity(count, mark=Mark.OPEN if count else Mark.NONE)
 
 
-def cells(*texts: str) -> tuple[Cell, ...]:
-    """Return cells of text alone."""
-    return tuple(Cell(text=each) for each in texts)
+def cells(*values: str | int | Cell) -> tuple[Cell, ...]:
+    """Return cells of texts alone, of counts, and those that are given."""
+    return tuple(
+        each
+        if isinstance(each, Cell)
+        else quantity(each)
+        if isinstance(each, int)
+        else Cell(text=each)
+        for each in values
+    )
 
 
 def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:

@@ -6,8 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.questions.bisect.condition import parse
-from bench.questions.bisect.readings import Reading, Value
+from bench.questions.bisect.condition import Reading, Value, parse
 from bench.questions.bisect.search import Verdict
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from bench.questions.bisect.condition import Reading
 from bench.questions.bisect.document import document
-from bench.questions.bisect.readings import Reading
+from bench.questions.bisect.run import Bisection, Outcome, Tried
 from bench.questions.bisect.search import Verdict
-from bench.questions.bisect.study import Bisection, Outcome, Tried
 from bench.report import renderers
 
 

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from patched_kernel import longer
+from real_kernels import provided
 from tracing import bufbench
-
-from bench.errors import BufbenchError
-from bench.guests.sources import Options, provide
 
 MORE = 7
 
@@ -21,13 +18,7 @@ MORE = 7
 @pytest.mark.live
 @pytest.mark.slow
 def test_an_added_path_is_found(tmp_path: Path) -> None:
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        (kernel,) = provide(["6.1"], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"no kernel can be had: {error}")
-    image = kernel.vmlinuz.read_bytes()
+    image = provided("6.1").vmlinuz.read_bytes()
     patched = longer(image, MORE)
     folder = tmp_path / "images"
     folder.mkdir()

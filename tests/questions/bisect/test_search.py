@@ -24,14 +24,15 @@ class Row:
 
     def judge(self, at: int) -> Verdict:
         self.looks.append(at)
-        if at in self._unknown:
-            return Verdict.UNKNOWN
-        return Verdict.BAD if at >= self._first_bad else Verdict.GOOD
+        return self._verdict(at, self._unknown)
 
     def confirm(self, at: int) -> Verdict:
         assert at in self.looks
         self.confirmed.append(at)
-        if at in self._unconfirmed:
+        return self._verdict(at, self._unconfirmed)
+
+    def _verdict(self, at: int, unknown: Collection[int]) -> Verdict:
+        if at in unknown:
             return Verdict.UNKNOWN
         return Verdict.BAD if at >= self._first_bad else Verdict.GOOD
 

@@ -16,10 +16,9 @@ from bench.guests import images
 from bench.guests.boot import Guest
 from bench.guests.sources import Image
 from bench.questions.bisect import condition, state
+from bench.questions.bisect.condition import of_trials
 from bench.questions.bisect.readers import Trials
-from bench.questions.bisect.readings import of_trials
-from bench.questions.bisect.run import Booter, bisect
-from bench.questions.bisect.study import Outcome
+from bench.questions.bisect.run import Booter, Outcome, bisect
 from bench.questions.kernels import run as kernels_run
 from bench.questions.kernels.matrix import compare
 from bench.questions.kernels.outcome import Outcome as Ended

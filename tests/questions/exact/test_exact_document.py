@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_exact import all_calls, kernel, study
+from made_up_exact import all_calls, kernel, rows, study
 from rendered import text
 
 from bench.errors import JournalError
@@ -24,12 +24,6 @@ LOST = KernelCount(label="./bad<b>", reason="hung: not over after 120 s")
 STUDY = study(OLD, NEW, LOST)
 
 
-def cells(key: str, row: str) -> list[str]:
-    (table,) = (each for each in tables(document(STUDY).parts) if each.key == key)
-    (found,) = (each for each in table.rows if each.heading.text == row)
-    return [each.text for each in found.cells]
-
-
 def test_the_title_is_the_answer() -> None:
     assert document(STUDY).title == (
         "reserve-submit of 72 bytes takes 141 to 1,149 instructions on 2 kernels"
@@ -37,8 +31,9 @@ def test_the_title_is_the_answer() -> None:
 
 
 def test_each_count_stands_beside_its_difference_from_the_first_kernel() -> None:
-    assert cells("instructions", "reserve-submit, 72 bytes") == ["141", "1,149 +1,008"]
-    assert cells("instructions", "reserve-submit-overwrite, 72 bytes")[0] == "refused"
+    shown = rows(document(STUDY), "instructions")
+    assert shown["reserve-submit, 72 bytes"] == ["141", "1,149 +1,008"]
+    assert shown["reserve-submit-overwrite, 72 bytes"][0] == "refused"
 
 
 def test_a_kernel_that_was_lost_keeps_its_row_and_reason() -> None:
@@ -76,7 +71,7 @@ def test_two_architectures_stand_apart() -> None:
     )
     (table,) = (each for each in tables(found.parts) if each.key == "instructions")
     assert [each.heading for each in table.columns] == ["6.1", "7.3", "6.12-arm64", "7.3-arm64"]
-    shown = [each.text for each in table.rows[0].cells]
+    shown = rows(found, "instructions")["reserve-submit, 72 bytes"]
     assert shown == ["141", "1,149 +1,008", "1,200", "1,207 +7"]
     whole = renderers.find("html")(found)
     assert "-cpu x" in whole

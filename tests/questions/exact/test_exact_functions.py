@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_up_exact import SYMBOLS, blocks, kernel, study, with_functions
+from made_up_exact import SYMBOLS, blocks, kernel, rows, study, with_functions
 from rendered import text
 
 from bench.errors import GateFailed
@@ -84,9 +84,7 @@ def test_what_grew_comes_first() -> None:
 
 
 def test_the_table_has_what_differs_between_the_first_and_the_last() -> None:
-    (table,) = (each for each in tables(document(study(OLD, NEW)).parts) if each.key == "why")
-    shown = {row.heading.text: [cell.text for cell in row.cells] for row in table.rows}
-    assert shown == {
+    assert rows(document(study(OLD, NEW)), "why") == {
         "reserve-submit, 72 bytes": ["141", "149", "+8"],
         "reserve": ["79", "114", "+35"],
         "submit": ["21", "20", "-1"],
@@ -99,8 +97,7 @@ def test_a_size_that_differs_alike_is_shown_once() -> None:
     sizes = {CALL: 141, ("reserve-submit", 328): 141}
     one = with_functions(kernel("a", sizes), reserve=141)
     two = with_functions(kernel("b", sizes), reserve=142)
-    (table,) = (each for each in tables(document(study(one, two)).parts) if each.key == "why")
-    assert len(table.rows) == 2
+    assert len(rows(document(study(one, two)), "why")) == 2
 
 
 def test_parts_that_do_not_add_up_are_named() -> None:

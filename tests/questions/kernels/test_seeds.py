@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import made_up_qemu
 import pytest
 from made_up_kernels import run_header
 from made_up_trials import trial
+from real_kernels import provided
 
-from bench.errors import BufbenchError
-from bench.guests import machines, port, reproducible
+from bench.guests import port, reproducible
 from bench.guests.boot import Guest
-from bench.guests.sources import Image, Options, provide
+from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
 from bench.journal.writer import encode
 from bench.judge.comparison import Outcome as Verdict
@@ -259,12 +258,7 @@ def test_storms_are_the_same_on_every_kernel_and_small_where_they_take_long() ->
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["5.10", "6.12"])  # 5.10's first CPU waits busily for the second
 def test_a_real_kernel_comes_out_the_same(tmp_path: Path, name: str) -> None:
-    if shutil.which(machines.usual().program) is None:
-        pytest.skip("no QEMU")
-    try:
-        (image,) = provide([name], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"no kernel can be had: {error}")
+    image = provided(name)
     request = seeds.Request(folder=tmp_path, guest=guest(600.0), jobs=2, seeds=(7,))
     (found,) = seeds.run(request, [image], lambda _: None)
     assert (found.status, found.reason) == (Status.DONE, "")

@@ -14,7 +14,9 @@ from bench.judge.samples import Stretch
 from bench.judge.sums import torn
 from bench.plan import arms
 from bench.plan.config import Attach
-from bench.questions.kernels.torn import TornOn, sentences, table
+from bench.questions.kernels.matrix import TornOn
+from bench.questions.kernels.tables import torn as table
+from bench.questions.kernels.tables import torn_sentences as sentences
 from bench.questions.transports import torn as words
 from bench.report.document import NONE
 from bench.tracer.transports import find
@@ -62,7 +64,7 @@ def test_arms_that_are_held_up_say_nothing_of_the_buffers() -> None:
     assert compare_arms(held, []) == ()
 
 
-def test_kernels_are_told_apart() -> None:
+def test_kernels_stand_apart() -> None:
     (samples,) = file([Stretch(trials=trials(""), machine=machine())]).values()
     one = TornOn(kernel="7.3", preemption="full", arms=tuple(torn(samples)))
     other = replace(one, kernel="6.18", arms=tuple(replace(each, torn=0) for each in one.arms[:2]))
