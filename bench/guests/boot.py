@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,9 +24,8 @@ import bench
 from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
-from bench.guests.architecture import AMD64, ARM64, named, own
+from bench.guests.architecture import AMD64, ARM64, meant, own
 from bench.guests.console import broken, panic
-from bench.guests.header import HEADER_BYTES, architecture_of
 from bench.guests.machines import usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
@@ -125,10 +124,7 @@ def why_foreign(label: str, image: Image | None = None) -> str:
 
     "" for any other. It is known by its name, and by its image where that is at hand.
     """
-    found = named(label.rpartition("/")[2])
-    if image is not None:
-        with suppress(OSError), image.vmlinuz.open("rb") as file:
-            found = architecture_of(file.read(HEADER_BYTES)) or found
+    found = meant(label, image.vmlinuz if image else None)
     if found in ("", own()):
         return ""
     return (

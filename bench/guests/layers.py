@@ -18,7 +18,7 @@ from typing import IO, Final, cast
 
 from bench.amounts import counted
 from bench.errors import FetchFailed
-from bench.guests.header import HEADER_BYTES, release_of
+from bench.guests.architecture import header, release_of
 from bench.guests.unpack import settle_modules
 from bench.host import process
 
@@ -178,8 +178,7 @@ def _settle(files: Mapping[str, Path], into: Path) -> str:
 
 
 def _release(image: Path) -> str:
-    with image.open("rb") as file:
-        release = release_of(file.read(HEADER_BYTES))
+    release = release_of(header(image))
     if not _RELEASE.fullmatch(release):
         raise BadImage("holds a vmlinuz that is no x86 kernel image", remedy="take another image")
     return release

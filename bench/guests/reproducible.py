@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,10 +20,9 @@ import psutil
 
 from bench.errors import MachineUnfit
 from bench.guests import side_by_side
-from bench.guests.architecture import named
+from bench.guests.architecture import architecture_of, header, is_zboot, meant, named
 from bench.guests.boot import watched
 from bench.guests.console import last_line, panic
-from bench.guests.header import HEADER_BYTES, architecture_of, is_zboot
 from bench.guests.machines import MACHINES, Machine, usual
 from bench.guests.side_by_side import Begun
 from bench.guests.sources import Image
@@ -82,22 +81,21 @@ def machine_of(image: Image) -> Machine:
     one of another architecture than its name speaks of.
     """
     try:
-        with image.vmlinuz.open("rb") as file:
-            header = file.read(HEADER_BYTES)
+        beginning = header(image.vmlinuz)
     except OSError as error:
         raise MachineUnfit(f"kernel image {image.vmlinuz}: {error.strerror}") from error
-    if is_zboot(header):
+    if is_zboot(beginning):
         raise MachineUnfit(
             f"{image.vmlinuz} is packed as an EFI program, which takes firmware to boot",
             remedy="name the Image of its build",
         )
-    architecture = architecture_of(header)
+    architecture = architecture_of(beginning)
     if not architecture:
         raise MachineUnfit(
             f"{image.vmlinuz} is not a kernel image of x86-64 or arm64",
             remedy="name a bzImage, or an Image of arm64",
         )
-    wanted = named(image.label.rpartition("/")[2]) or architecture
+    wanted = named(image.label) or architecture
     if wanted != architecture:
         raise MachineUnfit(
             f"{image.vmlinuz} is an image of {architecture}, though named {wanted}",
@@ -108,10 +106,7 @@ def machine_of(image: Image) -> Machine:
 
 def machine_named(label: str) -> Machine:
     """Return the machine for a kernel by its label: by the file's header, else by its words."""
-    architecture = named(label.rpartition("/")[2])
-    with suppress(OSError), Path(label).open("rb") as file:
-        architecture = architecture_of(file.read(HEADER_BYTES)) or architecture
-    return MACHINES.get(architecture, usual())
+    return MACHINES.get(meant(label, Path(label)), usual())
 
 
 def fitting(memory_mib: int) -> int:

@@ -17,8 +17,8 @@ from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests import library
+from bench.guests.architecture import architecture_of, release_of
 from bench.guests.catalogue import Kernel, Package
-from bench.guests.header import HEADER_BYTES, architecture_of, release_of
 from bench.guests.sources import host, local
 from bench.guests.store import Store
 
@@ -192,7 +192,7 @@ def test_of_several_kernels_modules_an_image_takes_its_own(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS", arm64_image()]
 )
-def test_other_files_tell_no_release(content: bytes) -> None:
+def test_other_files_give_no_release(content: bytes) -> None:
     assert not release_of(content)
 
 
@@ -210,8 +210,8 @@ def test_other_files_tell_no_release(content: bytes) -> None:
         (b"MZ\0\0zimg".ljust(0x1000, b"\0"), ""),
     ],
 )
-def test_an_image_tells_its_architecture(image: bytes, architecture: str) -> None:
-    assert architecture_of(image[:HEADER_BYTES]) == architecture
+def test_an_image_gives_its_architecture(image: bytes, architecture: str) -> None:
+    assert architecture_of(image) == architecture
 
 
 def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:

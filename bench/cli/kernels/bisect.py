@@ -91,8 +91,8 @@ def command(
     Example: bufbench kernels bisect good bad --images ./builds --test all=same --dry-run
     """
     from bench import paths
-    from bench.guests import images as folders
     from bench.guests import sources as known
+    from bench.guests.sources import local
     from bench.questions.bisect import condition, run, state
     from bench.questions.bisect.document import document, title
     from bench.questions.bisect.study import Outcome
@@ -109,7 +109,7 @@ def command(
     candidates: Sequence[Candidate] = (
         known.between(good, bad, known.Options(say=tell, sources_file=sources))
         if images is None
-        else folders.between(images, good, bad)
+        else local.between(images, good, bad)
     )
     study = run.planned(candidates, asked, len(reader.seeds) - 1)
     if dry_run:
