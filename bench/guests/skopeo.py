@@ -86,6 +86,11 @@ class Repository:
     address: str = ""  # ghcr.io/cilium/ci-kernels
     folder: Path | None = None  # an OCI layout
 
+    @property
+    def place(self) -> str:
+        """Return the address, or the folder's path."""
+        return self.address or str(self.folder)
+
     def tags(self) -> tuple[str, ...]:
         """Return the tags of its images, in no order. FetchFailed where they cannot be had."""
         if self.folder is not None:

@@ -22,7 +22,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final, Generic, Protocol, TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed
@@ -125,6 +124,8 @@ class Store(Generic[K]):
 
         While another process holds it, call ``waiting`` and wait; without ``waiting``, yield False.
         """
+        from filelock import FileLock, Timeout
+
         lock = FileLock(self._locks / f"{name}.lock")
         try:
             held = lock.acquire(timeout=0)

@@ -16,10 +16,9 @@ import pytest
 from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import FetchFailed, UsageError
-from bench.guests import library
 from bench.guests.architecture import architecture_of, release_of
 from bench.guests.catalogue import Kernel, Package
-from bench.guests.sources import host, local
+from bench.guests.sources import archives, host, local
 from bench.guests.store import Store
 
 RELEASE = "6.1.0-56-amd64"
@@ -62,7 +61,7 @@ def fetch(store: Store[Kernel], package: Path, kernel: Kernel = KERNEL) -> None:
     def download(_: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
         return (Path(shutil.copy(package, into)),)
 
-    library.fetch(store, kernel, download, lambda _: None)
+    archives.fetch(store, kernel, download, lambda _: None)
 
 
 @pytest.fixture

@@ -80,9 +80,9 @@ def refused(label: str, options: Options) -> str:
 )
 def test_a_label_names_a_place_and_a_tag(text: str, place: str, tag: str) -> None:
     assert sources.source_of(text) is oci.SOURCE
-    wanted = oci.parse(text)
-    assert (wanted.place, wanted.tag) == (place, tag)
-    assert wanted.repository.named(wanted.tag) == text
+    repository, found = oci.parse(text)
+    assert (repository.place, found) == (place, tag)
+    assert repository.named(found) == text
 
 
 @pytest.mark.parametrize(

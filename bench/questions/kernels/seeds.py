@@ -20,7 +20,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit
-from bench.guests import closure, machines, port, reproducible, sealed
+from bench.guests import closure, machines, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
 from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
@@ -194,7 +194,7 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     """Return what a guest left, or why it left nothing whole."""
     files: Mapping[str, bytes] = {}
     try:
-        files = port.unpack(boot.report)
+        files = sealed.unpack(boot.report)
         ran = _ran(files)
     except ValueError as error:
         sent = boot.report and boot.ended.end is End.EXITED
