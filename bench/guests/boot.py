@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Generic, TypeVar, cast
 
 import bench
 from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
 from bench.guests.architecture import AMD64, ARM64, meant, own
-from bench.guests.console import broken, panic
 from bench.guests.machines import usual
 from bench.guests.sources import Image
-from bench.guests.watch import End, Ended
+from bench.guests.watch import End, Ended, broken, panic
 from bench.host import process, scratch
 from bench.linux.machine import CONFIG_VARIABLE
 
@@ -47,6 +47,8 @@ _PROBE_MIB: Final = 512
 _CHECK_S: Final = 30.0
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,45 @@ def watched(
     """
     words = [str(folder / said), str(limit_s), qmp, "--", *command]
     return process.started(python("bench.guests.watch", *words), env={**_found(), **environment})
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[T]):
+    """Hold a guest that runs; ``stack`` ends its watch, and all that goes with it."""
+
+    what: T
+    watch: subprocess.Popen[bytes]
+    stack: ExitStack
+
+
+def side_by_side(
+    following: Callable[[], Begun[T] | None], jobs: int, look_s: float | None = None
+) -> Generator[tuple[T, Ended] | None]:
+    """Run guests side by side; yield each with how it ended, once its stack is closed.
+
+    A guest is asked for where fewer than ``jobs`` run, and again after each end: None means nothing
+    for now, and the end where no guest runs. Yields None each ``look_s`` in which none ended.
+    Leaving the iterator ends all guests.
+    """
+    running: dict[int, Begun[T]] = {}
+    with ExitStack() as everything, selectors.DefaultSelector() as selector:
+        while True:
+            while len(running) < jobs and (begun := following()) is not None:
+                everything.push(begun.stack)
+                stdout = cast("IO[bytes]", begun.watch.stdout)
+                selector.register(stdout, selectors.EVENT_READ)
+                running[stdout.fileno()] = begun
+            if not running:
+                return
+            ready = selector.select(look_s)
+            if not ready:
+                yield None
+            for key, _ in ready:
+                over = running.pop(key.fd)
+                selector.unregister(key.fd)
+                how = Ended.parse(cast("IO[bytes]", over.watch.stdout).read())
+                over.stack.close()
+                yield over.what, how
 
 
 def python(module: str, *arguments: str) -> list[str]:

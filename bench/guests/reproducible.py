@@ -19,14 +19,11 @@ from typing import Final
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.guests import side_by_side
 from bench.guests.architecture import architecture_of, header, is_zboot, meant, named
-from bench.guests.boot import watched
-from bench.guests.console import last_line, panic
+from bench.guests.boot import Begun, side_by_side, watched
 from bench.guests.machines import MACHINES, Machine, usual
-from bench.guests.side_by_side import Begun
 from bench.guests.sources import Image
-from bench.guests.watch import End, Ended, held
+from bench.guests.watch import End, Ended, held, last_line, panic
 from bench.host import process
 
 CONSOLE: Final = "console.log"
@@ -135,7 +132,7 @@ def boots(
             )
             return Begun(request, watch, stack.pop_all())
 
-    with closing(side_by_side.ended(begun, jobs)) as guests:
+    with closing(side_by_side(begun, jobs)) as guests:
         for request, ended in filter(None, guests):
             yield request, _left(request.folder, ended)
 

@@ -62,7 +62,7 @@ def write(
         disk.write(
             file,
             (
-                *disk.merged_folders(),
+                *(disk.copy(each) for each in Path("/").iterdir() if each.is_symlink()),
                 *(disk.Entry(path=each) for each in _EMPTY),
                 *map(disk.copy, closure.files),
                 disk.copy(Path(closure.interpreter)),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -40,6 +41,16 @@ _ASK: Final = b'{"execute": "query-status"}\n'
 _GREETING: Final = b'{"execute": "qmp_capabilities"}\n' + _ASK
 _BEYOND_REPAIR: Final = {"internal-error", "io-error"}
 """Run states that QEMU stops a guest in: KVM cannot run it, or a device of this machine failed."""
+_STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
+_PANIC: Final = re.compile(r"Kernel panic - not syncing: .*")
+# Source: QEMU, accel/kvm/kvm-all.c and target/i386/kvm/kvm.c; of the kinds of an internal error
+# (KVM_INTERNAL_ERROR_...) only the first has its name there.
+_OF_KVM: Final = re.compile(
+    r"(KVM internal error\. Suberror: \d+|KVM: (?:entry failed|unknown exit).*"
+    r"|error: (?:kvm run failed|failed to set MSR).*)"
+    r"\s*(?:extra data\[\d+\].*\s*)*(emulation failure)?"
+)
+_LONGEST_LINE: Final = 200
 
 
 class End(StrEnum):
@@ -182,6 +193,28 @@ def held(path: Path) -> bytes:
             return file.read(_LONGEST_BYTES) if plain else b""
     except OSError:
         return b""
+
+
+def last_line(console: str, default: str = "nothing") -> str:
+    """Return the last line that says something; ``default`` where none does."""
+    lines = (_STAMP.sub("", line).strip() for line in reversed(console.splitlines()))
+    return next((line[:_LONGEST_LINE] for line in lines if line), default)
+
+
+def panic(console: str) -> str:
+    """Return the kernel's words for its panic, "" where it has none."""
+    found = _PANIC.search(console)
+    return found[0].strip()[:_LONGEST_LINE] if found else ""
+
+
+def broken(console: str) -> str:
+    """Return QEMU's words for what it could not go on with; its last line where it has none."""
+    found = _OF_KVM.search(console)
+    return (
+        ": ".join(filter(None, map(str.strip, found.groups(""))))[:_LONGEST_LINE]
+        if found
+        else last_line(console)
+    )
 
 
 def main() -> None:

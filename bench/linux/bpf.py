@@ -11,7 +11,7 @@ import os
 import resource
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -220,15 +220,13 @@ def map_info(map_fd: int) -> MapInfo:
     return MapInfo(id=number, kind=kind, entries=entries, name=_text(name))
 
 
-@contextmanager
-def opened_map(number: int) -> Iterator[int]:
-    """Yield a descriptor of the map with this id.
+def opened_map(number: int) -> AbstractContextManager[int]:
+    """Return a descriptor of the map with this id, which is closed on leaving.
 
     Without BPF_F_RDONLY: do_mmap() takes VM_SHARED off a mapping of such a file, and bpf_map_mmap()
     refuses any that is not shared.
     """
-    with _opened(_MAP_FD_BY_ID, number) as descriptor:
-        yield descriptor
+    return _opened(_MAP_FD_BY_ID, number)
 
 
 def links() -> Iterator[int]:

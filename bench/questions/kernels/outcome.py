@@ -15,8 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench.guests.console import broken, last_line, panic
-from bench.guests.watch import End, Ended, held
+from bench.guests.watch import End, Ended, broken, held, last_line, panic
 from bench.host import ownership
 from bench.report.document import pick
 
