@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from bench.errors import MachineUnfit, StormFailed, UsageError, check_range
-from bench.host import session, signals
+from bench.host import process, signals
 from bench.linux import cpus, refusal
 from workloads.cgroup import Cgroup
 from workloads.storm import Shape, Storm, StormReport
@@ -259,18 +259,17 @@ class Generator:
 
     def _failure(self) -> Exception:
         """Return the error for a generator that closed its pipes, with its last words."""
-        process = self._started()
-        if process.returncode is None:
+        child = self._started()
+        if child.returncode is None:
             if not self._has_ended(_GRACE_S):
                 return StormFailed("the generator closed its pipe without a report")
-            # Not reaped yet, so that the session's number is nobody else's.
-            session.end(process.pid, timeout_s=_KILL_S)
-        code = process.wait()
+            process.end_session(child, timeout_s=_KILL_S)
+        code = child.wait()
         said = ""
-        if process.stderr:
+        if child.stderr:
             # Never to the end of file: a process that it left behind may hold the other end.
-            os.set_blocking(process.stderr.fileno(), False)
-            said = (process.stderr.read() or b"").decode(errors="replace").strip()
+            os.set_blocking(child.stderr.fileno(), False)
+            said = (child.stderr.read() or b"").decode(errors="replace").strip()
         if code in _REFUSED and said:
             return _REFUSED[code](said)
         ended = f"was killed by {signals.named(-code)}" if code < 0 else f"returned {code}"
@@ -289,32 +288,23 @@ class Generator:
 
         ``in_order`` gives it time to reap what it made; nobody waits for that on Ctrl-C.
         """
-        process = self._process
+        child = self._process
         try:
-            if process and process.poll() is None:
-                self._end_running(process, _GRACE_S if in_order else 0.0)
+            if child and child.poll() is None:
+                try:
+                    child.terminate()
+                    child.wait(_GRACE_S if in_order else 0.0)
+                except subprocess.TimeoutExpired:
+                    pass
+                finally:  # also when a second Ctrl-C cuts the grace short
+                    process.end_session(child, timeout_s=_KILL_S)
         finally:
             for fd in (self._report_fd, self._go_fd, self._schedule_fd):
                 if fd >= 0:
                     os.close(fd)
             self._report_fd = self._go_fd = self._schedule_fd = -1
-            if process and process.stderr:
-                process.stderr.close()
-
-    @staticmethod
-    def _end_running(process: subprocess.Popen[bytes], grace_s: float) -> None:
-        try:
-            process.terminate()
-            process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            # Also when a second Ctrl-C cuts the grace short.
-            if process.poll() is None:
-                process.kill()
-                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-                session.end(process.pid, timeout_s=_KILL_S)
-                process.wait()
+            if child and child.stderr:
+                child.stderr.close()
 
 
 def parse_report(lines: list[str]) -> StormReport:

@@ -26,7 +26,7 @@ from bench.guests import boot
 from bench.guests.boot import CONSOLE, EMULATION, EXIT, Guest, booted
 from bench.guests.sources import Image, Options, provide
 from bench.guests.watch import End, Ended
-from bench.host import session
+from bench.host import process
 from bench.journal.reader import read_journal
 from bench.questions.kernels import outcome, run
 from bench.questions.kernels.folders import read_matrix
@@ -74,7 +74,7 @@ def of_run(folder: Path) -> set[int]:
                 continue
             if os.fsencode(folder) in words:
                 named.add(int(entry.name))
-    return named.union(*(session.members(pid) for pid in named))
+    return named.union(*(process.members(pid) for pid in named))
 
 
 def qemu(pids: set[int]) -> int | None:
@@ -149,7 +149,7 @@ def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
         assert watch.stdout is not None
         console = tmp_path / CONSOLE
         assert eventually(lambda: console.exists() and console.stat().st_size > 0)
-        pid = qemu(session.members(watch.pid))
+        pid = qemu(process.members(watch.pid))
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         ended = Ended.parse(watch.stdout.read())

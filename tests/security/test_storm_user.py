@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import MachineUnfit, UsageError
-from bench.host import scratch, session
+from bench.host import process, scratch
 from bench.linux import capabilities, procfs
 from bench.linux.cgroup import homes
 from workloads import cgroup, user
@@ -56,9 +56,9 @@ def group() -> Iterator[cgroup.Cgroup]:
 def test_whatever_a_storm_makes_has_no_privileges() -> None:
     with Generator(ENDLESS) as generator:
         generator.go()
-        assert until(lambda: len(session.members(generator.session)) > 3)
+        assert until(lambda: len(process.members(generator.session)) > 3)
         seen = []
-        for pid in session.members(generator.session):
+        for pid in process.members(generator.session):
             try:
                 seen.append(status(pid))
             except OSError:  # it has ended
@@ -169,10 +169,10 @@ def test_nobody_outlives_its_parent(victim: str) -> None:
         assert harness.stdout
         leader = int(harness.stdout.readline())
         try:
-            assert until(lambda: len(session.members(leader)) > 3)
+            assert until(lambda: len(process.members(leader)) > 3)
             assert status(leader)["Uid"].split()[0] == str(NOBODY)
             os.kill(harness.pid if victim == "harness" else leader, signal.SIGKILL)
-            assert until(lambda: not session.members(leader))
+            assert until(lambda: not process.members(leader))
         finally:
             harness.kill()
 
