@@ -212,10 +212,7 @@ def booted(
     """
     folder = folder.resolve()
     environment = {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "TMPDIR": "/dev/shm",  # noqa: S108  all else is read-only in a guest
+        **init.ENVIRONMENT,
         "PYTHONDONTWRITEBYTECODE": "1",
         **{name: value for name, value in os.environ.items() if name.startswith(_OWN)},
         **_found(),

@@ -96,7 +96,7 @@ class Repository:
         if self.folder is not None:
             named = (each.annotations or {} for each in _index(self.name, self.folder).manifests)
             return tuple(each[_TAG] for each in named if _TAG in each)
-        said = self._run("list-tags", f"docker://{self.address}", what=self.name)
+        said = self._run("list-tags", f"docker://{self.address}")
         return tuple(_read(_Listing, said, self.name).tags)
 
     def inspect(self, tag: str) -> Seen:
@@ -127,12 +127,9 @@ class Repository:
         place = f"docker://{self.address}" if self.address else "oci:."
         return f"{place}:{tag}" if tag else place
 
-    def _run(
-        self, command: str, *words: str, tag: str = "", what: str = "", timeout_s: float = 0
-    ) -> str:
+    def _run(self, command: str, *words: str, tag: str = "", timeout_s: float = 0) -> str:
         chosen = ("--override-os", "linux", "--override-arch", own())
-        what = what or self.named(tag)
-        timeout_s = timeout_s or ASK_S
+        what, timeout_s = self.named(tag), timeout_s or ASK_S
         try:
             return process.run(
                 ["skopeo", *chosen, command, *words], timeout_s=timeout_s, cwd=self.folder

@@ -18,7 +18,8 @@ from typing import BinaryIO, ClassVar
 import psutil
 
 from bench.errors import BufbenchError, ExitCode
-from bench.host import limits, signals
+from bench.host import signals
+from bench.linux import refusal
 
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
@@ -174,7 +175,7 @@ def _starting(program: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise limits.explained(error) or ProgramFailed(
+        raise refusal.explained(error) or ProgramFailed(
             f"cannot run {program}: {error.strerror}"
         ) from error
 

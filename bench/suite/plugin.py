@@ -24,8 +24,8 @@ from pytest_benchmark.session import PerformanceRegression
 from bench import paths
 from bench.campaign import campaign, gates, progress
 from bench.errors import BufbenchError, GateFailed, UsageError
-from bench.host import limits, ownership
-from bench.linux import cpus
+from bench.host import ownership
+from bench.linux import cpus, refusal
 from bench.plan.experiments import Arm, Experiment
 from bench.plan.outline import outline
 from bench.questions.transports import profiles
@@ -87,7 +87,7 @@ class Suite:
         if experiment.name not in self.trials:
             began = time.monotonic()
             try:
-                with limits.explain():
+                with refusal.explain():
                     self.trials[experiment.name] = self._trials(experiment)
             except BufbenchError as error:  # no other experiment would fare better
                 self.error = error

@@ -27,7 +27,7 @@ from bench.campaign import gates
 from bench.dataset import store
 from bench.dataset.processes import processes
 from bench.errors import BufbenchError, UsageError
-from bench.guests import archives, catalogue, layers, lists, sealed, skopeo, sources
+from bench.guests import apt, catalogue, lists, sealed, skopeo, sources, unpack
 from bench.journal.files import code
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
@@ -110,7 +110,7 @@ def _expectations(data: bytes) -> None:
 
 def _kernels_toml(data: bytes) -> None:
     with _file(data) as path:
-        archives.read(path, mirrors=["http://mirror.invalid/debian"])
+        apt.read(path, mirrors=["http://mirror.invalid/debian"])
 
 
 def _settings(data: bytes) -> None:
@@ -181,7 +181,7 @@ def _packages(data: bytes) -> None:
 
 def _layer(data: bytes) -> None:
     with _file(data) as path, TemporaryDirectory() as folder:
-        layers.take_kernel([path], Path(folder))
+        unpack.take_kernel([path], Path(folder))
 
 
 def _layer_seeds() -> list[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.guests import apt, archives
+from bench.guests import apt
 
 MINE = """
 use = ["ubuntu"]
@@ -20,14 +20,14 @@ keyring = "/etc/ours.gpg"
 """
 
 
-def read(tmp_path: Path, content: str | bytes) -> tuple[archives.Archive, ...]:
+def read(tmp_path: Path, content: str | bytes) -> tuple[apt.Archive, ...]:
     path = tmp_path / "kernels.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return archives.read(path)
+    return apt.read(path)
 
 
 def test_debians_public_archive_is_the_default() -> None:
-    assert {archive.name for archive in archives.read(None)} == {"Debian"}
+    assert {archive.name for archive in apt.read(None)} == {"Debian"}
 
 
 def test_archives_are_chosen_and_added(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_hosts_mirror_is_asked_where_it_carries_an_archive() -> None:
         "http://mirror.example/pub/debian/",
         "http://mirror.example/ubuntu",
     )
-    debian, security = archives.read(None, mirrors)
+    debian, security = apt.read(None, mirrors)
     assert debian.uri == "http://mirror.example/pub/debian"
     assert security.uri == "http://security.debian.org/debian-security"
 
@@ -75,7 +75,7 @@ def test_a_bad_file_is_told_with_file_and_key(
 
 
 def test_a_missing_keyring_is_told_with_its_package() -> None:
-    (archive,) = archives.BUILT_IN["ubuntu"]
+    (archive,) = apt.BUILT_IN["ubuntu"]
     missing = archive.without_keys()
     if Path(archive.keyring).exists():
         assert not missing

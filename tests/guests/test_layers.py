@@ -12,7 +12,7 @@ import pytest
 from made_up_archive import vmlinuz
 from made_up_oci import Entry, ci_kernel, layer, lvh_kernel, packed
 
-from bench.guests.layers import LIMITS, BadImage, Limits, take_kernel
+from bench.guests.unpack import LIMITS, BadImage, Limits, take_kernel
 
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 RELEASE = "6.12.81"

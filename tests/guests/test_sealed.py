@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.guests import closure, disk, reproducible, sealed
-from bench.guests.closure import Closure
+from bench.guests import disk, reproducible, sealed
+from bench.guests.sealed import Closure
 from bench.questions.kernels.seeds import COMPILER, IMPORTED, write_disk
 from bench.tracer import loader
 
@@ -29,7 +29,7 @@ _NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "msgspec", "rich"}
 
 @pytest.fixture(scope="module")
 def found() -> Closure:
-    return closure.closure((*IMPORTED, *COMPILER))
+    return sealed.closure((*IMPORTED, *COMPILER))
 
 
 def _third_party(source: Path) -> Iterator[str]:
@@ -73,9 +73,9 @@ def test_only_what_is_needed_is_there(found: Closure) -> None:
 def test_bytecode_does_not_depend_on_when_a_file_was_written(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text("value = 1\n")
-    first = closure.compile_to(source, tmp_path).read_bytes()
+    first = sealed.compile_to(source, tmp_path).read_bytes()
     os.utime(source, (1, 1))
-    assert closure.compile_to(source, tmp_path).read_bytes() == first
+    assert sealed.compile_to(source, tmp_path).read_bytes() == first
 
 
 def _written(*entries: disk.Entry) -> bytes:

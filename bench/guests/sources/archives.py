@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed, UsageError
-from bench.guests import apt, archives, catalogue, store
+from bench.guests import apt, catalogue, store
 from bench.guests.architecture import named, own
 from bench.guests.catalogue import Kernel, Package, kernels, newest, order
 from bench.guests.sources import Candidate, Image, Listed, Options, Source, stored, stretch
@@ -56,7 +56,7 @@ class Library:
     """
 
     def __init__(self, options: Options, architecture: str) -> None:
-        chosen = archives.read(options.sources_file or archives.find_file(), apt.host_mirrors())
+        chosen = apt.read(options.sources_file or apt.find_file(), apt.host_mirrors())
         self.store = _store()
         self.say = options.say
         self._update = options.update

@@ -15,10 +15,10 @@ from typing import Final, cast
 from bench.errors import FetchFailed, UsageError
 from bench.guests import store
 from bench.guests.architecture import own
-from bench.guests.layers import BadImage, take_kernel
 from bench.guests.skopeo import VERSION, Repository, Unreachable, order
 from bench.guests.sources import Candidate, Image, Listed, Options, Source, stored, stretch
 from bench.guests.store import Fetched, Store
+from bench.guests.unpack import BadImage, take_kernel
 
 _KNOWN: Final = {
     "ci-kernels": "ghcr.io/cilium/ci-kernels",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
-from bench.host import inherited, limits
+from bench.host import inherited
+from bench.linux import refusal
 from bench.linux.kernel_log import complaints_since_boot
 from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import Ran, Status
@@ -37,7 +38,7 @@ def run(
                 "this kernel has no BTF, from which the tracer knows where fields are",
                 remedy="take one built with CONFIG_DEBUG_INFO_BTF",
             )
-        with limits.explain(), campaign.opened(request) as running:
+        with refusal.explain(), campaign.opened(request) as running:
             left_out = body(running)
     except BufbenchError as error:
         unfit = isinstance(error, MachineUnfit) and not trials

@@ -20,7 +20,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit
-from bench.guests import closure, machines, reproducible, sealed
+from bench.guests import machines, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
 from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
@@ -175,7 +175,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 def write_disk(to: Path, image: Image) -> None:
     """Write the initial RAM disk of a kernel: all that a trial needs, and its configuration."""
     compiled = COMPILER if _loader() is Loader.BCC else ()
-    needed = closure.closure((*IMPORTED, *compiled), (libbpf.name(),))
+    needed = sealed.closure((*IMPORTED, *compiled), (libbpf.name(),))
     configuration = image.modules / "config" if image.modules is not None else None
     more = {}
     if configuration is not None and configuration.exists():
