@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A limit on processes and threads, as Python tells of it, and what merely looks like one."""
+"""A limit on processes and threads, as Python reports it, and what merely looks like one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FULL_PIPE = BlockingIOError(EAGAIN, "write could not complete without blocking",
 @pytest.mark.parametrize(
     "error", [RuntimeError("can't start new thread"), OSError(EAGAIN, os.strerror(EAGAIN))]
 )
-def test_a_limit_is_told_as_one(error: Exception) -> None:
+def test_a_limit_is_reported_as_one(error: Exception) -> None:
     words = r"limit on their number.*pids\.max"
     with pytest.raises(MachineUnfit, match=words) as caught, refusal.explain():
         raise error

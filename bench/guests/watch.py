@@ -224,7 +224,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts
     with Path(console).open("ab", buffering=0) as file:
         ended = watch(file, float(limit_s), qmp, argv)
-    with suppress(BrokenPipeError):  # whoever wanted to know was killed
+    with suppress(BrokenPipeError):  # the harness was killed
         os.write(1, json.dumps(asdict(ended)).encode() + b"\n")
 
 

@@ -135,7 +135,7 @@ def create_map(
     try:
         return _bpf(_MAP_CREATE, attribute)
     except PermissionError:
-        # Until 5.11 a map counts against this limit, whoever makes it.
+        # Until 5.11 a map counts against this limit, even root's.
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
         return _bpf(_MAP_CREATE, attribute)

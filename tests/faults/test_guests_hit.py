@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Guests at random moments: their QEMU killed, their harness killed or told to end.
+"""Guests at random moments: their QEMU killed, their harness killed or asked to end.
 
 Each takes many seconds, so they are for ./run faults; tests/guests has one of each.
 """
@@ -72,10 +72,10 @@ def test_no_guest_outlives_a_harness_that_ends(
             assert hit.wait_for(after_s), hit.stderr()
             hit.process.send_signal(number)
             ended_s = hit.ended_after_s()
-            told = f"{number.name} after {after_s:.3f} s: {hit.stderr()}"
-            assert hit.process.returncode == CODES[number], told
-            assert ended_s < SOON_S, told
-            assert "Traceback" not in told
+            said = f"{number.name} after {after_s:.3f} s: {hit.stderr()}"
+            assert hit.process.returncode == CODES[number], said
+            assert ended_s < SOON_S, said
+            assert "Traceback" not in said
             slowest_s = max(slowest_s, ended_s + hit.gone_after_s())
     faults.note("hits", faults.times(0, of=RARELY))
     faults.note("nothing_left_after_s", round(slowest_s, 3))
@@ -97,8 +97,8 @@ def test_a_killed_guest_costs_its_row_and_nothing_else(tmp_path: Path, faults: F
             hit.process.wait(timeout=90)
             assert "Traceback" not in hit.stderr()
             hit.gone_after_s()
-        told = json.loads((folder / "run" / LABEL / outcome.OUTCOME).read_text())
-        assert told["status"] == outcome.Status.KILLED.value, told
+        said = json.loads((folder / "run" / LABEL / outcome.OUTCOME).read_text())
+        assert said["status"] == outcome.Status.KILLED.value, said
         kills += 1
     assert abandoned_folders() == []
     faults.note("kills", kills)

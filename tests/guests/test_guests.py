@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Real kernels in real guests: one from fetch to report, and each way to lose one told apart.
+"""Real kernels in real guests: one from fetch to report, and each way to lose one distinguished.
 
 Debian's cloud flavour is the smallest download and boots as quickly as any.
 """
@@ -103,7 +103,7 @@ def test_a_panic(image: Image, tmp_path: Path) -> None:
 
 
 def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path) -> None:
-    """The emulator makes some; what the kernel makes comes again, and is told then."""
+    """The emulator makes some; what the kernel makes comes again, and is reported then."""
     said: list[str] = []
     request = run.Request(
         folder=tmp_path,

@@ -53,7 +53,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 class User:
-    """Somebody with a cache of his own and one kernels.toml."""
+    """A user with a cache and a kernels.toml."""
 
     def __init__(self, folder: Path, toml: str) -> None:
         self.folder = folder
@@ -193,7 +193,7 @@ def test_old_lists_serve_where_new_ones_cannot_be_had(tmp_path: Path) -> None:
     assert line.endswith(" are used")
 
 
-def test_a_suite_that_is_gone_is_told_and_costs_nothing_else(
+def test_a_suite_that_is_gone_is_reported_and_costs_nothing_else(
     user: User, published: Archive
 ) -> None:
     (user.folder / "kernels.toml").write_text(published.toml("gone", "kernels"))

@@ -82,7 +82,7 @@ def remains(store: Store[Kernel]) -> list[Path]:
     return list((store.folder / "images").iterdir())
 
 
-def test_too_little_room_is_told_before_anything_is_fetched(small_disk: Path) -> None:
+def test_too_little_room_is_reported_before_anything_is_fetched(small_disk: Path) -> None:
     store = Store(small_disk, Kernel)
     kernel = replace(KERNEL, packages=(replace(PACKAGE, size_bytes=2_000_000),))
     with pytest.raises(FetchFailed, match=rf"{RELEASE} needs 8 MB in .* where 4 are free; bufb"):
@@ -90,18 +90,20 @@ def test_too_little_room_is_told_before_anything_is_fetched(small_disk: Path) ->
     assert not remains(store)
 
 
-def test_a_disk_that_fills_up_is_told_and_nothing_remains(small_disk: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_reported_and_nothing_remains(
+    small_disk: Path, tmp_path: Path
+) -> None:
     store = Store(small_disk, Kernel)
-    with pytest.raises(FetchFailed) as told:
+    with pytest.raises(FetchFailed) as caught:
         fetch(store, deb(tmp_path, image_bytes=8_000_000))
-    assert "No space left on device" in str(told.value)
-    assert len(str(told.value).splitlines()) == 1
+    assert "No space left on device" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     assert not remains(store)
     fetch(store, deb(tmp_path / "small"))
     assert store.get(KERNEL.key)
 
 
-def test_a_package_without_an_image_is_told(tmp_path: Path) -> None:
+def test_a_package_without_an_image_is_reported(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", Kernel)
     kernel = replace(KERNEL, release="6.1.0-57-amd64")
     with pytest.raises(FetchFailed, match="holds no kernel image"):
@@ -109,7 +111,7 @@ def test_a_package_without_an_image_is_told(tmp_path: Path) -> None:
     assert not remains(store)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FetchFailed, match=r"cannot be made.*set XDG_CACHE_HOME"):
         Store(tmp_path / "file/store", Kernel)
@@ -142,7 +144,7 @@ with store.locked(sys.argv[2], lambda: None):
 """
 
 
-def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> None:
+def test_what_another_process_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", Kernel)
     fetch(store, deb(tmp_path))
     (store.folder / f"images/.partial-{KERNEL.key}.abcd").mkdir()
@@ -160,7 +162,7 @@ def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> No
     assert not remains(store)
 
 
-def test_an_image_of_ones_own_tells_its_release(tmp_path: Path) -> None:
+def test_an_image_of_ones_own_names_its_release(tmp_path: Path) -> None:
     image = tmp_path / "bzImage"
     image.write_bytes(vmlinuz("6.14.0-rc3+"))
     modules = tmp_path / "root/lib/modules/6.14.0-rc3+"
@@ -213,7 +215,7 @@ def test_an_image_gives_its_architecture(image: bytes, architecture: str) -> Non
     assert architecture_of(image) == architecture
 
 
-def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_files_that_are_not_there_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kernel image nowhere: No such file"):
         local.image("nowhere")
     with pytest.raises(UsageError, match=r"has no modules\.dep"):

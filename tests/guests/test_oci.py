@@ -285,7 +285,7 @@ def test_without_the_registry_what_was_fetched_serves(
 
 
 @pytest.mark.usefixtures("cache")
-def test_a_machine_without_skopeo_is_told_what_to_install(
+def test_a_machine_without_skopeo_learns_what_to_install(
     layout: Layout, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")

@@ -131,16 +131,16 @@ def test_sizes_that_lie_are_refused() -> None:
 
 def test_a_terminal_changes_nothing_on_the_way() -> None:
     content = bytes(range(256)) * 40 + b"\n\r\n\x03\x04\x1a"
-    ours, theirs = os.openpty()
+    master, slave = os.openpty()
     try:
         sender = threading.Thread(target=sealed.send, args=(Path(os.ttyname(theirs)), content))
         sender.start()
         arrived = b""
         while len(arrived) < len(content):
-            arrived += os.read(ours, 65_536)
+            arrived += os.read(master, 65_536)
         sender.join()
     finally:
-        os.close(ours)
+        os.close(master)
         os.close(theirs)
     assert arrived == content
 

@@ -82,7 +82,7 @@ def test_a_container_sees_its_own_part_of_the_tree() -> None:
     assert found.home == Path("/sys/fs/cgroup/memory/job")
 
 
-def test_no_memory_group_is_told() -> None:
+def test_no_memory_group_is_reported() -> None:
     assert (
         place(
             homes("5:pids:/\n", parse_mountinfo(V1.replace("memory", "pids")), controller="memory")

@@ -46,10 +46,10 @@ def until(true: Callable[[], object], seconds: float = 2.0) -> bool:
 
 @pytest.fixture
 def group() -> Iterator[cgroup.Cgroup]:
-    with cgroup.made() as ours:
-        if ours is None:
-            pytest.skip("no cgroup that we may make another in")
-        yield ours
+    with cgroup.made() as made:
+        if made is None:
+            pytest.skip("no cgroup can be made here")
+        yield made
 
 
 @needs_root
@@ -118,7 +118,7 @@ def test_the_command_line_refuses_it_in_a_line() -> None:
 
 
 @needs_root
-def test_a_user_that_the_kernel_refuses_is_told(tmp_path: Path) -> None:
+def test_a_user_that_the_kernel_refuses_is_reported(tmp_path: Path) -> None:
     script = tmp_path / "weaker"
     script.write_text(
         f'#!/bin/sh\nexec setpriv --bounding-set=-setuid {shlex.quote(str(EXECUTABLE))} "$@"\n'
@@ -178,7 +178,7 @@ def test_nobody_outlives_its_parent(victim: str) -> None:
 
 
 @needs_root
-def test_the_storm_is_bounded_by_a_cgroup_of_ours(group: cgroup.Cgroup) -> None:
+def test_the_storm_is_bounded_by_a_cgroup_of_bufbench(group: cgroup.Cgroup) -> None:
     storm = Storm(shape=Shape.BURST, count=600, burst_size=300)
     with Generator(storm, cgroup=group) as generator:
         assert cgroup._members(group.folder) == {generator.session}
@@ -201,7 +201,7 @@ def test_more_than_was_planned_is_refused_by_the_kernel(group: cgroup.Cgroup) ->
 
 
 @needs_root
-def test_a_cgroup_that_somebody_removed_does_not_end_a_run(group: cgroup.Cgroup) -> None:
+def test_a_cgroup_that_was_removed_does_not_end_a_run(group: cgroup.Cgroup) -> None:
     group.folder.rmdir()
     with Generator(Storm(count=10), cgroup=group) as generator:
         generator.go()

@@ -98,7 +98,7 @@ def first_worker(number: int) -> int:
     return next(iter({os.getpgid(pid) for pid in process.members(number)} - {number}))
 
 
-def test_a_worker_that_does_not_end_is_killed_and_told(forkstorm: Path) -> None:
+def test_a_worker_that_does_not_end_is_killed_and_reported(forkstorm: Path) -> None:
     with running("trickle", forkstorm) as generator:
         os.kill(first_worker(generator.session), signal.SIGSTOP)
         os.kill(generator.session, signal.SIGTERM)

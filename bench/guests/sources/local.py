@@ -58,7 +58,7 @@ def _expanded(path: str) -> Path:
 def _modules(folder: Path, release: str) -> Path:
     """Return a folder with depmod's files; of several in or below it, the release's own."""
     within = (*sorted(folder.glob("*")), *sorted(folder.glob("lib/modules/*")))
-    found = [place for place in (folder, *within) if os.path.isfile(place / "modules.dep")]  # noqa: PTH113  False where we may not look
+    found = [place for place in (folder, *within) if os.path.isfile(place / "modules.dep")]  # noqa: PTH113  False where this user may not look
     chosen = [place for place in found if place.name == release] or found
     if len(chosen) == 1:
         return chosen[0]
