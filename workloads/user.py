@@ -39,9 +39,10 @@ class StormUser:
 
 
 def chosen(name: str | None = None) -> StormUser:
-    """Return the user called ``name``, or of that number; None: nobody, where this process may change user.
+    """Return the user called ``name``, or of that number; by default nobody.
 
-    Raises UsageError for one that is unknown, or that this process may not become.
+    Where this process may not change user, the default is its own. Raises UsageError for a user
+    that is unknown, or that this process may not become.
     """
     may = capabilities.held() >= _TO_CHANGE_USER
     ids = _ids(NOBODY if name is None else name)

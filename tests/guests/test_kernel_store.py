@@ -90,7 +90,7 @@ def test_too_little_room_is_reported_before_anything_is_fetched(small_disk: Path
     assert not remains(store)
 
 
-def test_a_disk_that_fills_up_is_reported_and_nothing_remains(
+def test_a_disk_that_fills_up_is_reported_and_leaves_nothing(
     small_disk: Path, tmp_path: Path
 ) -> None:
     store = Store(small_disk, Kernel)

@@ -131,9 +131,9 @@ def test_sizes_that_lie_are_refused() -> None:
 
 def test_a_terminal_changes_nothing_on_the_way() -> None:
     content = bytes(range(256)) * 40 + b"\n\r\n\x03\x04\x1a"
-    master, slave = os.openpty()
+    master, terminal = os.openpty()
     try:
-        sender = threading.Thread(target=sealed.send, args=(Path(os.ttyname(theirs)), content))
+        sender = threading.Thread(target=sealed.send, args=(Path(os.ttyname(terminal)), content))
         sender.start()
         arrived = b""
         while len(arrived) < len(content):
@@ -141,7 +141,7 @@ def test_a_terminal_changes_nothing_on_the_way() -> None:
         sender.join()
     finally:
         os.close(master)
-        os.close(theirs)
+        os.close(terminal)
     assert arrived == content
 
 
