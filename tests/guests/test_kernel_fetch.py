@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from made_up_archive import ARCH, Archive, split, whole
-from tracing import eventually
+from tracing import BUFBENCH, eventually
 
 from bench.host import process
 
@@ -32,7 +32,6 @@ pytestmark = [
     ),
 ]
 
-BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
 OLD, NEW = f"6.1.0-9-{ARCH}", f"6.1.0-56-{ARCH}"
 REALTIME = f"6.1.0-56-rt-{ARCH}"
 SPLIT, BARE = f"7.3.4-{ARCH}", f"6.19.14-{ARCH}"

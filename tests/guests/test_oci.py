@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from made_up_archive import ARCH, vmlinuz
 from made_up_oci import OTHER_ARCH, Layout, ci_kernel, lvh_kernel, registry
+from tracing import BUFBENCH
 
 from bench.errors import BufbenchError, FetchFailed, UsageError
 from bench.guests import sources, store
@@ -21,7 +22,6 @@ from bench.guests.sources import Image, Options, each_or_why, oci, provide
 from bench.host import process
 
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
 KERNELS = {"6.12": "6.12.81", "6.12.80": "6.12.80", "6.1": "6.1.168", "6.7rc4": "6.7.0-rc4"}
 
 needs_skopeo = pytest.mark.skipif(

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tracing import BUFBENCH
 
 from bench.doctor import least_privilege
 from bench.doctor.least_privilege import Need, need
@@ -28,7 +29,6 @@ pytestmark = [
         reason="needs root, to become nobody, and setpriv",
     ),
 ]
-MAIN = "from bench.cli import main; main()"
 NOBODY = 65_534
 
 
@@ -62,7 +62,7 @@ def as_nobody(
     return subprocess.run(
         [
             *(*become, "--inh-caps", sets, "--ambient-caps", sets),
-            *(sys.executable, "-c", MAIN, *arguments),
+            *(*BUFBENCH, *arguments),
         ],
         cwd=folder,
         env=environment,

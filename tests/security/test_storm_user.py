@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tracing import bufbench
 
 from bench.errors import MachineUnfit, UsageError
 from bench.host import process, scratch
@@ -105,13 +106,7 @@ def test_an_unknown_user_is_refused(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_command_line_refuses_it_in_a_line() -> None:
-    main = "from bench.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", main, "run", "--storm-user", "no such user"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = bufbench("run", "--storm-user", "no such user")
     assert ended.returncode == 2
     expected = "bufbench: there is no user 'no such user'; choose another --storm-user\n"
     assert (ended.stdout, ended.stderr) == ("", expected)
