@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
 from bench.cli.values import Size, Time
-from bench.errors import UsageError
+from bench.errors import UsageError, clean_name
 from bench.linux import procfs
-from bench.linux.comm import clean_name
 
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord

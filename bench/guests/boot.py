@@ -25,8 +25,7 @@ import bench
 from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
-from bench.guests.architecture import AMD64, ARM64, meant, own
-from bench.guests.machines import usual
+from bench.guests.machines import AMD64, ARM64, meant, own, usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended, broken, panic
 from bench.host import process, scratch

@@ -19,9 +19,17 @@ from typing import Final
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.guests.architecture import architecture_of, header, is_zboot, meant, named
 from bench.guests.boot import Begun, side_by_side, watched
-from bench.guests.machines import MACHINES, Machine, usual
+from bench.guests.machines import (
+    MACHINES,
+    Machine,
+    architecture_of,
+    header,
+    is_zboot,
+    meant,
+    named,
+    usual,
+)
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended, held, last_line, panic
 from bench.host import process

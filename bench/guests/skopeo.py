@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from bench.errors import FetchFailed
-from bench.guests.architecture import own
+from bench.guests.machines import own
 from bench.host import process
 
 ASK_S: Final = 60.0

@@ -22,7 +22,7 @@ from typing import IO, Final, cast
 
 from bench.amounts import counted
 from bench.errors import FetchFailed
-from bench.guests.architecture import header, release_of
+from bench.guests.machines import header, release_of
 from bench.host import process
 
 _UNPACK_S: Final = 600.0

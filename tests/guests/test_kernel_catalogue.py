@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.guests.architecture import named
 from bench.guests.catalogue import Kernel, Package, find, kernels, newest, parse
+from bench.guests.machines import named
 
 LISTS = Path(__file__).parent / "lists"
 SUITES = (

@@ -16,8 +16,8 @@ import pytest
 from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import FetchFailed, UsageError
-from bench.guests.architecture import architecture_of, release_of
 from bench.guests.catalogue import Kernel, Package
+from bench.guests.machines import architecture_of, release_of
 from bench.guests.sources import archives, host, local
 from bench.guests.store import Store
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BufbenchError
-from bench.guests.architecture import AMD64
-from bench.guests.machines import MACHINES
+from bench.guests.machines import AMD64, MACHINES
 from bench.guests.sources import Options, provide
 from bench.questions.exact import probe, run
 from bench.questions.exact.study import KernelCount

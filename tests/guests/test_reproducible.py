@@ -12,8 +12,7 @@ from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import BufbenchError, MachineUnfit
 from bench.guests import reproducible
-from bench.guests.architecture import named, own
-from bench.guests.machines import MACHINES, usual
+from bench.guests.machines import MACHINES, named, own, usual
 from bench.guests.reproducible import Request, Settings, machine_of
 from bench.guests.sources import Image, Options, provide
 from bench.questions.exact import plan, report

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests import apt, catalogue, store
-from bench.guests.architecture import named, own
 from bench.guests.catalogue import Kernel, Package, kernels, newest, order
+from bench.guests.machines import named, own
 from bench.guests.sources import Candidate, Image, Listed, Options, Source, stored, stretch
 from bench.guests.store import Fetched, Store
 from bench.guests.unpack import unpack

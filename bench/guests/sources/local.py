@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
-from bench.guests.architecture import header, release_of
+from bench.guests.machines import header, release_of
 from bench.guests.sources import Candidate, Image, Options, Source, stretch
 from bench.linux.version import KernelVersion
 

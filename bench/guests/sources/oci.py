@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from bench.errors import FetchFailed, UsageError
 from bench.guests import store
-from bench.guests.architecture import own
+from bench.guests.machines import own
 from bench.guests.skopeo import VERSION, Repository, Unreachable, order
 from bench.guests.sources import Candidate, Image, Listed, Options, Source, stored, stretch
 from bench.guests.store import Fetched, Store

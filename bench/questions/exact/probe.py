@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BufbenchError
-from bench.guests.architecture import AMD64
-from bench.guests.machines import Machine
+from bench.guests.machines import AMD64, Machine
 from bench.host import process
 
 DEVICE: Final = ("-device", "isa-debugcon,iobase=0xe9,chardev=symbols")
