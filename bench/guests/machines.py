@@ -158,3 +158,38 @@ def release_of(header: bytes) -> str:
     text = header[at : at + _LONGEST_RELEASE].partition(b"\0")[0]
     release = text.partition(b" ")[0].decode("ascii", errors="replace")
     return release if at > 0x200 and release.isprintable() else ""
+
+
+def machine_of(label: str, vmlinuz: Path) -> Machine:
+    """Return the machine that a kernel's image is for.
+
+    MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
+    one of another architecture than its name speaks of.
+    """
+    try:
+        beginning = header(vmlinuz)
+    except OSError as error:
+        raise MachineUnfit(f"kernel image {vmlinuz}: {error.strerror}") from error
+    if is_zboot(beginning):
+        raise MachineUnfit(
+            f"{vmlinuz} is packed as an EFI program, which takes firmware to boot",
+            remedy="name the Image of its build",
+        )
+    architecture = architecture_of(beginning)
+    if not architecture:
+        raise MachineUnfit(
+            f"{vmlinuz} is not a kernel image of x86-64 or arm64",
+            remedy="name a bzImage, or an Image of arm64",
+        )
+    wanted = named(label) or architecture
+    if wanted != architecture:
+        raise MachineUnfit(
+            f"{vmlinuz} is an image of {architecture}, though named {wanted}",
+            remedy="name it as what it is",
+        )
+    return MACHINES[architecture]
+
+
+def machine_named(label: str) -> Machine:
+    """Return the machine for a kernel by its label: by the file's header, else by its words."""
+    return MACHINES.get(meant(label, Path(label)), usual())

@@ -18,18 +18,8 @@ from typing import Final
 
 import psutil
 
-from bench.errors import MachineUnfit
 from bench.guests.boot import Begun, side_by_side, watched
-from bench.guests.machines import (
-    MACHINES,
-    Machine,
-    architecture_of,
-    header,
-    is_zboot,
-    meant,
-    named,
-    usual,
-)
+from bench.guests.machines import Machine
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended, held, last_line, panic
 from bench.host import process
@@ -77,41 +67,6 @@ def version(machine: Machine) -> str:
     """Return the version of the QEMU at hand, in its own words; MachineUnfit if there is none."""
     said = process.run([machine.qemu(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
     return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
-
-
-def machine_of(image: Image) -> Machine:
-    """Return the machine that an image is for.
-
-    MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
-    one of another architecture than its name speaks of.
-    """
-    try:
-        beginning = header(image.vmlinuz)
-    except OSError as error:
-        raise MachineUnfit(f"kernel image {image.vmlinuz}: {error.strerror}") from error
-    if is_zboot(beginning):
-        raise MachineUnfit(
-            f"{image.vmlinuz} is packed as an EFI program, which takes firmware to boot",
-            remedy="name the Image of its build",
-        )
-    architecture = architecture_of(beginning)
-    if not architecture:
-        raise MachineUnfit(
-            f"{image.vmlinuz} is not a kernel image of x86-64 or arm64",
-            remedy="name a bzImage, or an Image of arm64",
-        )
-    wanted = named(image.label) or architecture
-    if wanted != architecture:
-        raise MachineUnfit(
-            f"{image.vmlinuz} is an image of {architecture}, though named {wanted}",
-            remedy="name it as what it is",
-        )
-    return MACHINES[architecture]
-
-
-def machine_named(label: str) -> Machine:
-    """Return the machine for a kernel by its label: by the file's header, else by its words."""
-    return MACHINES.get(meant(label, Path(label)), usual())
 
 
 def fitting(memory_mib: int) -> int:

@@ -128,9 +128,9 @@ def test_an_image_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
     for each in found:
         assert each.status is Status.FAILED
         assert "QEMU did not start" in each.reason
-        said = json.loads((tmp_path / "run" / each.label / outcome.OUTCOME).read_text())
-        assert said["status"] == each.status
-        assert said["reason"] == each.reason != ""
+        row = json.loads((tmp_path / "run" / each.label / outcome.OUTCOME).read_text())
+        assert row["status"] == each.status
+        assert row["reason"] == each.reason != ""
     assert any(line.startswith("a: ") for line in said)
 
 

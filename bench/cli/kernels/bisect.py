@@ -214,7 +214,7 @@ def _reader(
     import psutil
 
     from bench.guests import boot
-    from bench.guests.reproducible import machine_named
+    from bench.guests.machines import machine_named
     from bench.questions.bisect.readers import Calls, Trials
 
     limit_s = time_limit if time_limit is not None else _CALLS_S if asked.exact else _TRIALS_S

@@ -124,7 +124,7 @@ def _check(image: Image) -> None:
 
     The guest's files are this machine's.
     """
-    if (machine := reproducible.machine_of(image)) != machines.usual():
+    if (machine := machines.machine_of(image.label, image.vmlinuz)) != machines.usual():
         raise MachineUnfit(
             f"{image.vmlinuz} is of {machine.architecture}, a guest has this machine's files",
             remedy="count calls on it, with kernels exact",
