@@ -7,7 +7,6 @@ Each takes many seconds, so they are for ./run faults; tests/guests has one of e
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from pathlib import Path
 from typing import Final
@@ -15,11 +14,10 @@ from typing import Final
 import psutil
 import pytest
 from moments import Faults
+from real_kernels import fetched
 from victim import SOON_S, Victim, abandoned_folders, victim
 
-from bench.errors import BufbenchError
 from bench.guests.boot import CONSOLE
-from bench.guests.sources import Options, provide
 from bench.questions.kernels import outcome
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -34,12 +32,7 @@ CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 def _asked_for(faults: Faults) -> None:
     if not faults.times(0, of=RARELY):
         pytest.skip("takes minutes; ./run faults has it")
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        provide([LABEL], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"{LABEL} cannot be had: {error}")
+    fetched(LABEL)
 
 
 def qemu(hit: Victim) -> psutil.Process | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -19,12 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from real_kernels import fetched
 from tracing import BUFBENCH, bufbench, eventually
 
-from bench.errors import BufbenchError
 from bench.guests import boot
 from bench.guests.boot import CONSOLE, EMULATION, EXIT, Guest, booted
-from bench.guests.sources import Image, Options, provide
+from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
 from bench.host import process
 from bench.journal.reader import read_journal
@@ -41,13 +40,7 @@ GUEST = Guest(cpus=2, memory_mib=1024, time_limit_s=90.0, kvm=False)
 
 @pytest.fixture(scope="module")
 def image() -> Image:
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        (found,) = provide([LABEL], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"{LABEL} cannot be had: {error}")
-    return found
+    return fetched(LABEL)
 
 
 def lost(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from made_up_archive import arm64_image, vmlinuz
+from real_kernels import fetched
 
-from bench.errors import BufbenchError, MachineUnfit
+from bench.errors import MachineUnfit
 from bench.guests import reproducible
-from bench.guests.machines import MACHINES, machine_of, named, own, usual
+from bench.guests.machines import MACHINES, machine_named, machine_of, own
 from bench.guests.reproducible import Request, Settings
-from bench.guests.sources import Options, provide
 from bench.questions.exact import plan, report
 from bench.questions.exact.report import Counted
 
@@ -71,13 +71,11 @@ def test_the_first_process_is_small_and_needs_nothing(architecture: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("label", ["6.1-cloud", "6.1-cloud-arm64", "6.12-cloud-arm64"])
 def test_two_boots_are_equal_to_the_byte(label: str, tmp_path: Path) -> None:
-    machine = MACHINES.get(named(label), usual())
+    machine, kernel = machine_named(label), fetched(label)
     disk = tmp_path / "initrd"
     try:
-        machine.qemu()
         disk.write_bytes(plan.ram_disk(machine.architecture))
-        (kernel,) = provide([label], Options(say=lambda _: None))
-    except BufbenchError as error:
+    except MachineUnfit as error:
         pytest.skip(str(error))
     assert machine_of(kernel.label, kernel.vmlinuz) == machine
     folders = [tmp_path / name for name in ("one", "two", "other")]
