@@ -24,7 +24,6 @@ from bench.host import scratch
 from bench.linux import cgroup, procfs
 
 _PIDS: Final = "pids"
-_CONTROL: Final = "cgroup.subtree_control"
 _EMPTY_S: Final = 2.0
 _PAUSE_S: Final = 0.005
 
@@ -87,14 +86,8 @@ def _hand_over(where: Path, group: Path) -> bool:
     A cgroup that holds processes hands it down only to threaded cgroups, so that is what this one
     becomes where need be; any other would take no process in.
     """
-    control, kind = where / _CONTROL, group / "cgroup.type"
-    before = procfs.read(control)
-    if before is None:  # version 1 hands everything down
-        return False
-    handed = _PIDS not in before.split()
-    if handed:
-        control.write_text(f"+{_PIDS}")
-    if kind.read_text().strip() == "domain invalid":
+    handed, kind = cgroup.hand_down(where, _PIDS), group / "cgroup.type"
+    if procfs.word(kind) == "domain invalid":
         kind.write_text("threaded")
     return handed
 
@@ -102,10 +95,9 @@ def _hand_over(where: Path, group: Path) -> bool:
 def _take_back(where: Path, *, handed: bool) -> None:
     """Take back what ``where`` handed down, unless others use it; a killed run's as well."""
     # Nobody else has a group that holds processes hand anything down.
-    made = handed or (procfs.read(where / "cgroup.type") or "").strip() == "domain threaded"
+    made = handed or procfs.word(where / "cgroup.type") == "domain threaded"
     if made and not any(each.is_dir() for each in where.iterdir()):
-        with suppress(OSError):
-            (where / _CONTROL).write_text(f"-{_PIDS}")
+        cgroup.take_back(where, _PIDS)
 
 
 def _remove(folder: Path) -> None:

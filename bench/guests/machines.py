@@ -11,7 +11,7 @@ import re
 import shutil
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,6 @@ ARM64: Final = "arm64"
 MEMORY_MIB: Final = 512
 
 _COMMON: Final = (
-    *("-smp", "1", "-m", str(MEMORY_MIB)),
     *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
     *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
 )
@@ -41,16 +40,16 @@ class Machine:
     architecture: str
     program: str  # QEMU's
     package: str  # that has it
-    options: tuple[str, ...]  # all but the seed and the files
+    model: tuple[str, ...]  # QEMU's options for it
     port: tuple[str, ...]  # beside the console's: where QEMU's character device "report" is
     parameters: tuple[str, ...]  # of the kernel; ``report`` is in the first process's environment
+    cpus: int = 1  # which take turns
+    memory_mib: int = MEMORY_MIB
 
-    def sized(self, *, cpus: int, memory_mib: int) -> Machine:
-        """Return the same machine with so many CPUs, which take turns, and so much memory."""
-        sizes = {"-smp": str(cpus), "-m": str(memory_mib)}
-        before = ("", *self.options[:-1])
-        options = (sizes.get(name, value) for name, value in zip(before, self.options, strict=True))
-        return replace(self, options=tuple(options))
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Return QEMU's options, all but the seed and the files."""
+        return (*self.model, "-smp", str(self.cpus), "-m", str(self.memory_mib), *_COMMON)
 
     def qemu(self) -> str:
         """Return QEMU's path; MachineUnfit if it is missing."""
@@ -67,7 +66,7 @@ MACHINES: Final = {
         architecture=AMD64,
         program="qemu-system-x86_64",
         package="qemu-system-x86",
-        options=("-machine", "q35", "-cpu", "max", *_COMMON),
+        model=("-machine", "q35", "-cpu", "max"),
         port=("-serial", "chardev:report"),
         parameters=(
             *("console=ttyS0", "report=/dev/ttyS1", *_PARAMETERS),
@@ -83,7 +82,7 @@ MACHINES: Final = {
         # A server's processor with LSE atomics: "max" grows with QEMU, and so would the kernel's
         # choices (MOPS copies any length by three instructions); its pointer authentication
         # takes three quarters of a boot. The counter is 1 GHz, not 62.5 MHz.
-        options=("-machine", "virt", "-cpu", "neoverse-n1,cntfrq=1000000000", *_COMMON),
+        model=("-machine", "virt", "-cpu", "neoverse-n1,cntfrq=1000000000"),
         # The machine has one port; Debian's kernels have the driver of one on PCI built in.
         port=("-device", "pci-serial,chardev=report"),
         parameters=("console=ttyAMA0", "report=/dev/ttyS0", *_PARAMETERS),

@@ -51,8 +51,8 @@ def entered() -> Iterator[Callable[[], int]]:
         raise NoMemoryGroup("no memory cgroup is mounted")
     with contextlib.ExitStack() as stack:
         try:
-            if where.version == 2:
-                stack.enter_context(_controlled(where.root))
+            if cgroup.hand_down(where.root, "memory"):
+                stack.callback(cgroup.take_back, where.root, "memory")
             group = stack.enter_context(scratch.group(where.root, _remove))
             (group / "cgroup.procs").write_text(str(os.getpid()))
             stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
@@ -61,21 +61,6 @@ def entered() -> Iterator[Callable[[], int]]:
         if procfs.read_number(group / where.usage) is None:
             raise NoMemoryGroup(f"{where.root}: groups here are not charged for memory")
         yield lambda: procfs.read_number(group / where.usage) or 0
-
-
-@contextmanager
-def _controlled(root: Path) -> Iterator[None]:
-    """Charge memory to each group within ``root``; restore the setting afterwards."""
-    switch = root / "cgroup.subtree_control"
-    if "memory" in (procfs.read(switch) or "").split():
-        yield
-        return
-    switch.write_text("+memory")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # others use it by now
-            switch.write_text("-memory")
 
 
 def _remove(group: Path) -> None:

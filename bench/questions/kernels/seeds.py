@@ -154,7 +154,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
         )
 
     guest = request.guest
-    machine = machines.usual().sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
+    machine = replace(machines.usual(), cpus=guest.cpus, memory_mib=guest.memory_mib)
     with scratch.folder() as private:
         initrd = private / "initrd"
         write_disk(initrd, image)
