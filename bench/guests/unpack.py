@@ -15,7 +15,6 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, cast
@@ -51,7 +50,10 @@ _LONGEST_NAME: Final = 4096
 _BUFFER: Final = 1 << 16
 _SLACK_BYTES: Final = 4 << 20
 _HEADER_BYTES: Final = 2048
-_GiB: Final = 1 << 30
+# What the layers of one image may hold, all together.
+_UNPACKED_BYTES: Final = 8 << 30
+_TAKEN_BYTES: Final = 2 << 30
+_MEMBERS: Final = 200_000
 
 
 def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
@@ -116,18 +118,6 @@ class BadImage(FetchFailed):
     """Report that an image holds no kernel to take; the message follows the image's name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Limit what the layers of one image may hold."""
-
-    unpacked_bytes: int = 8 * _GiB
-    taken_bytes: int = 2 * _GiB
-    members: int = 200_000
-
-
-LIMITS: Final = Limits()
-
-
 class _Stream:
     """Read a layer; refuse more than its limit, and headers longer than members need."""
 
@@ -153,12 +143,12 @@ class _Stream:
 class _Taken:
     """Hold what is wanted of the layers applied so far: paths in the image, files in ``place``."""
 
-    def __init__(self, place: Path, limits: Limits) -> None:
+    def __init__(self, place: Path) -> None:
         self.files: dict[str, Path] = {}
         self._place = place
-        self._unpacked_left = limits.unpacked_bytes
-        self._left = limits.taken_bytes
-        self._members_left = limits.members
+        self._unpacked_left = _UNPACKED_BYTES
+        self._left = _TAKEN_BYTES
+        self._members_left = _MEMBERS
         self._count = 0
 
     def apply(self, layer: Path) -> None:
@@ -202,14 +192,14 @@ class _Taken:
         return path
 
 
-def take_kernel(layers: Sequence[Path], into: Path, limits: Limits = LIMITS) -> str:
+def take_kernel(layers: Sequence[Path], into: Path) -> str:
     """Make ``into``/lib/modules/RELEASE of the image's kernel and return its release.
 
     FetchFailed where there is no kernel, more than one, or a layer that cannot be read.
     """
     place = into / "taken"
     place.mkdir()
-    taken = _Taken(place, limits)
+    taken = _Taken(place)
     for layer in layers:
         taken.apply(layer)
     release = _settle(taken.files, into)
