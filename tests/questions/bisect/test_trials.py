@@ -12,9 +12,8 @@ import pytest
 from made_up_archive import vmlinuz
 from made_up_kernels import beside_callers, entry, storms, write
 
-from bench.guests.sources import local
 from bench.guests.boot import Guest
-from bench.guests.sources import Image
+from bench.guests.sources import Image, local
 from bench.questions.bisect import condition, state
 from bench.questions.bisect.readers import Trials
 from bench.questions.bisect.readings import of_trials
