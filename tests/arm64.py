@@ -17,7 +17,7 @@ from typing import Final
 
 import bench
 from bench import paths
-from bench.guests import apt, archives
+from bench.guests import apt
 from bench.guests.machines import MACHINES
 
 HERE: Final = Path(__file__).parent
@@ -117,7 +117,7 @@ def _packages(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     chosen = [
         each.model_copy(update={"suites": suites})
-        for each in archives.read(None, apt.host_mirrors())
+        for each in apt.read(None, apt.host_mirrors())
         if (suites := tuple(suite for suite in each.suites if suite in SUITES))
     ]
     root = apt.Root(folder, chosen, "arm64")

@@ -82,7 +82,7 @@ def test_who_left_the_session_cannot_hold_us() -> None:
     os.kill(survivor, 9)
 
 
-def test_environment_is_added_to_ours() -> None:
+def test_environment_is_added_to_the_callers() -> None:
     script = "import os; print(os.environ['ADDED'], 'PATH' in os.environ)"
     done = process.run([sys.executable, "-c", script], timeout_s=10, env={"ADDED": "yes"})
     assert done.stdout == "yes True\n"

@@ -170,7 +170,7 @@ def alive(ids: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
 def _is_alive(kind: str, number: int) -> bool:
     command = _PROG_GET_FD_BY_ID if kind == "prog" else _MAP_GET_FD_BY_ID
     try:
-        os.close(bpf._bpf(command, number.to_bytes(4, "little")))
+        os.close(bpf._bpf(command, "=I", number))
     except FileNotFoundError:
         return False
     return True

@@ -261,10 +261,10 @@ def _ids(kind: str) -> Iterator[int]:
 
 
 def _object_name(kind: str, number: int) -> str:
-    descriptor = bpf._bpf(_FD_BY_ID[kind], struct.pack("=I", number))
+    descriptor = bpf._bpf(_FD_BY_ID[kind], "=I", number)
     try:
         info = ct.create_string_buffer(_INFO_BYTES)
-        bpf._bpf(15, struct.pack("=IIQ", descriptor, _INFO_BYTES, ct.addressof(info)))
+        bpf._bpf(15, "=IIQ", descriptor, _INFO_BYTES, ct.addressof(info))
     finally:
         os.close(descriptor)
     start = _NAME_OFFSET[kind]

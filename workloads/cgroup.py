@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """A cgroup for storms, that bounds how many processes they can have.
 
-It is made below our own, so that whatever bounds us bounds the storm too, and is removed on every
-way out; one that a killed run left is swept by the next start. Processes are all that it bounds: a
+It is made below bufbench's own, so that what bounds bufbench bounds the storm too, and is removed
+on every way out; one that a killed run left is swept by the next start. It bounds only processes: a
 cgroup of the CPU controller is a scheduling group, whose share of a busy CPU is another than the
 session's (seen: forks three times as quick under load), so that what is measured would change.
 
@@ -11,9 +11,7 @@ Source: Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -26,7 +24,6 @@ from bench.host import scratch
 from bench.linux import cgroup, procfs
 
 _PIDS: Final = "pids"
-_CONTROL: Final = "cgroup.subtree_control"
 _EMPTY_S: Final = 2.0
 _PAUSE_S: Final = 0.005
 
@@ -53,8 +50,6 @@ def made() -> Iterator[Cgroup | None]:
     with ExitStack() as stack:
         group = None
         if where is not None:
-            for folder in scratch.abandoned_in(where):
-                _remove(folder)
             with suppress(OSError):  # read-only, or another user's: the storm does without
                 group = Cgroup(stack.enter_context(_group(where)))
         yield group
@@ -76,20 +71,12 @@ def usable(homes: Iterable[cgroup.Home]) -> Path | None:
 
 @contextmanager
 def _group(where: Path) -> Iterator[Path]:
-    group = where / f"{scratch.PREFIX}{secrets.token_hex(8)}"
-    group.mkdir(mode=0o755)
     handed = False
     try:
-        lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            group.stat()  # a sweep that was quicker has taken it
+        with scratch.group(where, _remove) as group:
             handed = _hand_over(where, group)
             yield group
-        finally:
-            os.close(lock)
     finally:
-        _remove(group)
         _take_back(where, handed=handed)
 
 
@@ -99,14 +86,8 @@ def _hand_over(where: Path, group: Path) -> bool:
     A cgroup that holds processes hands it down only to threaded cgroups, so that is what this one
     becomes where need be; any other would take no process in.
     """
-    control, kind = where / _CONTROL, group / "cgroup.type"
-    before = procfs.read(control)
-    if before is None:  # version 1 hands everything down
-        return False
-    handed = _PIDS not in before.split()
-    if handed:
-        control.write_text(f"+{_PIDS}")
-    if kind.read_text().strip() == "domain invalid":
+    handed, kind = cgroup.hand_down(where, _PIDS), group / "cgroup.type"
+    if procfs.word(kind) == "domain invalid":
         kind.write_text("threaded")
     return handed
 
@@ -114,14 +95,13 @@ def _hand_over(where: Path, group: Path) -> bool:
 def _take_back(where: Path, *, handed: bool) -> None:
     """Take back what ``where`` handed down, unless others use it; a killed run's as well."""
     # Nobody else has a group that holds processes hand anything down.
-    made = handed or (procfs.read(where / "cgroup.type") or "").strip() == "domain threaded"
+    made = handed or procfs.word(where / "cgroup.type") == "domain threaded"
     if made and not any(each.is_dir() for each in where.iterdir()):
-        with suppress(OSError):
-            (where / _CONTROL).write_text(f"-{_PIDS}")
+        cgroup.take_back(where, _PIDS)
 
 
 def _remove(folder: Path) -> None:
-    """End whoever is still in it; then it can go."""
+    """End the processes that are still in it, and remove it."""
     deadline = time.monotonic() + _EMPTY_S
     while time.monotonic() < deadline:
         try:
@@ -140,7 +120,7 @@ def _kill(folder: Path) -> None:
         with suppress(OSError):
             process = os.pidfd_open(pid)
             try:
-                if pid in _members(folder):  # it was not somebody else's number in between
+                if pid in _members(folder):  # the number was not reused in between
                     signal.pidfd_send_signal(process, signal.SIGKILL)
             finally:
                 os.close(process)

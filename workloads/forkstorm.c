@@ -7,7 +7,7 @@
  *
  * It writes "ready" to N when its session exists (the session's id is its pid), starts at the
  * first byte that it reads from M, and ends with key=value lines and "end" on N. The end of
- * file on M, at any time, means that whoever started it is gone. SIGTERM ends the storm early:
+ * file on M, at any time, means that its parent is gone. SIGTERM ends the storm early:
  * everything is reaped and reported all the same.
  */
 #define _GNU_SOURCE

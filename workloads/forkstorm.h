@@ -95,8 +95,8 @@ struct truth {
 };
 
 /*
- * Shared by every process of the storm. A process may die at any instruction of somebody
- * else's choosing, so nothing here is a lock: there are counters, and futex words.
+ * Shared by every process of the storm. A process may be killed at any instruction, so nothing
+ * here is a lock: there are counters, and futex words.
  */
 struct shared {
 	_Alignas(64) _Atomic uint32_t stop; /* futex: enum stop */

@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import struct
 import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from errno import EACCES, EMFILE, ENFILE, ENOMEM
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from bench.errors import MachineUnfit, StormFailed, UsageError, check_range
-from bench.host import session
+from bench.host import process, signals
 from bench.linux import cpus, refusal
 from workloads.cgroup import Cgroup
 from workloads.storm import Shape, Storm, StormReport
@@ -36,6 +34,11 @@ MOST_THREADS: Final = 256
 MOST_RATE_PER_S: Final = 1e7
 MOST_SECONDS: Final = 3_600.0
 
+_OPTIONS: Final = (
+    *("shape", "count", "workers", "spawn", "rate_per_s", "gap", "burst_size", "pause_ms"),
+    *("depth", "threads", "exit_code", "seconds", "seed"),
+)
+"""Fields of a storm that are forkstorm's options, of the same names."""
 _OF_THE_MACHINE: Final = (EMFILE, ENFILE, ENOMEM)
 _PROFILE: Final = "take --workload replay --profile FILE"
 _BUILD_IT: Final = "install the package, which builds it"
@@ -54,10 +57,12 @@ def require(executable: Path = EXECUTABLE) -> None:
         if not os.access(executable, os.X_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
     except OSError as error:
-        raise refusal.refused(
-            f"cannot start the generator {executable}", error,
-            remedy="" if error.errno in _OF_THE_MACHINE else _BUILD_IT,
-        ) from error  # fmt: skip
+        raise _cannot_start(executable, error) from error
+
+
+def _cannot_start(executable: Path, error: OSError) -> MachineUnfit:
+    remedy = "" if error.errno in _OF_THE_MACHINE else _BUILD_IT
+    return refusal.refused(f"cannot start the generator {executable}", error, remedy=remedy)
 
 
 def check(storm: Storm, usable: Sequence[int]) -> None:
@@ -85,22 +90,10 @@ def check(storm: Storm, usable: Sequence[int]) -> None:
 def storm_arguments(storm: Storm) -> list[str]:
     """Return the storm as forkstorm's options, without ``--tiny``, ``--user`` and descriptors."""
     words: list[str] = []
-    for name, value in (
-        ("shape", storm.shape.value),
-        ("count", storm.count),
-        ("workers", storm.workers),
-        ("spawn", storm.spawn.value),
-        ("rate", storm.rate_per_s),
-        ("gap", storm.gap.value),
-        ("burst-size", storm.burst_size),
-        ("pause-ms", storm.pause_ms),
-        ("depth", storm.depth),
-        ("threads", storm.threads),
-        ("exit-code", "turn" if storm.exit_code is None else storm.exit_code),
-        ("seconds", storm.seconds),
-        ("seed", storm.seed),
-    ):
-        words += [f"--{name}", str(value)]
+    for name in _OPTIONS:
+        value = getattr(storm, name)
+        option = name.removesuffix("_per_s").replace("_", "-")
+        words += [f"--{option}", "turn" if value is None else str(value)]
     if storm.cpus:
         words += ["--cpus", ",".join(map(str, storm.cpus))]
     return words
@@ -109,9 +102,9 @@ def storm_arguments(storm: Storm) -> list[str]:
 class Generator:
     """One run of forkstorm. Entered, it has its session and waits; `go` lets the storm loose.
 
-    It runs as ``user``, by default nobody where we may change user, within ``cgroup`` if there is
-    one, and writes down what it knows of each child in ``truth``. Leaving ends it and everything
-    that it made, whatever state it is in. It dies with the *thread* that entered it
+    It runs as ``user``, by default nobody where this process may change user, within ``cgroup`` if
+    there is one, and writes down what it knows of each child in ``truth``. Leaving ends it and
+    everything that it made, whatever state it is in. It dies with the *thread* that entered it
     (PR_SET_PDEATHSIG), so that thread must stay until it is left.
 
     Raises UsageError for a storm that makes no sense, MachineUnfit if limits leave no room for
@@ -154,12 +147,7 @@ class Generator:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._end(in_order=kind is None)
 
     def go(self) -> None:
@@ -186,46 +174,38 @@ class Generator:
         return parse_report(lines)
 
     def _start(self) -> None:
-        words = [
-            str(self._executable),
-            *storm_arguments(self._storm),
-            *self._user.arguments(),
-        ]
-        told = [] if self._truth is None else [self._truth.fd]
+        words = [str(self._executable), *storm_arguments(self._storm), *self._user.arguments()]
+        given = []
         if self._storm.schedule:
-            told.append(self._scheduled())
-            words += ["--schedule-fd", str(told[-1])]
+            given.append(self._scheduled())
+            words += ["--schedule-fd", str(given[-1])]
         if self._truth is not None:
+            given.append(self._truth.fd)
             words += self._truth.arguments()
         if self._storm.execute:
             words += ["--tiny", str(self._executable.with_name("tiny"))]
-        try:
-            self._report_fd, report_to = os.pipe()
-        except OSError as error:
-            raise refusal.refused("the generator gets no pipe", error) from error
-        try:
-            go_from, self._go_fd = os.pipe()
+        with ExitStack() as ends:
             try:
-                words += ["--report-fd", str(report_to), "--go-fd", str(go_from)]
+                self._report_fd, report_to = os.pipe()
+                ends.callback(os.close, report_to)
+                go_from, self._go_fd = os.pipe()
+                ends.callback(os.close, go_from)
+            except OSError as error:
+                raise refusal.refused("the generator gets no pipe", error) from error
+            words += ["--report-fd", str(report_to), "--go-fd", str(go_from)]
+            try:
                 self._process = subprocess.Popen(
                     words,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    pass_fds=(report_to, go_from, *told),
+                    pass_fds=(report_to, go_from, *given),
                     env={},  # the harness's may hold secrets, and a storm has its arguments
                 )
             except BlockingIOError:  # a limit on processes: not about the generator
                 raise
             except OSError as error:
-                raise refusal.refused(
-                    f"cannot start the generator {self._executable}", error,
-                    remedy="" if error.errno in _OF_THE_MACHINE else _BUILD_IT,
-                ) from error  # fmt: skip
-            finally:
-                os.close(go_from)
-        finally:
-            os.close(report_to)
+                raise _cannot_start(self._executable, error) from error
 
     def _scheduled(self) -> int:
         """Return a file of when each child is due, evenly within its bin."""
@@ -253,8 +233,8 @@ class Generator:
         except ProcessLookupError:
             raise self._failure() from None
         except OSError:
-            # Whoever manages the cgroups of this machine took it away. Then the storm's own plan
-            # is what bounds it, as where there is none.
+            # The manager of this machine's cgroups took it away. Then the storm's own plan is
+            # what bounds it, as where there is no cgroup.
             self._cgroup = None
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -279,21 +259,20 @@ class Generator:
 
     def _failure(self) -> Exception:
         """Return the error for a generator that closed its pipes, with its last words."""
-        process = self._started()
-        if process.returncode is None:
+        child = self._started()
+        if child.returncode is None:
             if not self._has_ended(_GRACE_S):
                 return StormFailed("the generator closed its pipe without a report")
-            # Not reaped yet, so that the session's number is nobody else's.
-            session.end(process.pid, timeout_s=_KILL_S)
-        code = process.wait()
+            process.end_session(child, timeout_s=_KILL_S)
+        code = child.wait()
         said = ""
-        if process.stderr:
+        if child.stderr:
             # Never to the end of file: a process that it left behind may hold the other end.
-            os.set_blocking(process.stderr.fileno(), False)
-            said = (process.stderr.read() or b"").decode(errors="replace").strip()
+            os.set_blocking(child.stderr.fileno(), False)
+            said = (child.stderr.read() or b"").decode(errors="replace").strip()
         if code in _REFUSED and said:
             return _REFUSED[code](said)
-        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"returned {code}"
+        ended = f"was killed by {signals.named(-code)}" if code < 0 else f"returned {code}"
         return StormFailed(f"the generator {ended}" + (f": {said}" if said else ""))
 
     def _has_ended(self, timeout_s: float) -> bool:
@@ -309,32 +288,23 @@ class Generator:
 
         ``in_order`` gives it time to reap what it made; nobody waits for that on Ctrl-C.
         """
-        process = self._process
+        child = self._process
         try:
-            if process and process.poll() is None:
-                self._end_running(process, _GRACE_S if in_order else 0.0)
+            if child and child.poll() is None:
+                try:
+                    child.terminate()
+                    child.wait(_GRACE_S if in_order else 0.0)
+                except subprocess.TimeoutExpired:
+                    pass
+                finally:  # also when a second Ctrl-C cuts the grace short
+                    process.end_session(child, timeout_s=_KILL_S)
         finally:
             for fd in (self._report_fd, self._go_fd, self._schedule_fd):
                 if fd >= 0:
                     os.close(fd)
             self._report_fd = self._go_fd = self._schedule_fd = -1
-            if process and process.stderr:
-                process.stderr.close()
-
-    @staticmethod
-    def _end_running(process: subprocess.Popen[bytes], grace_s: float) -> None:
-        try:
-            process.terminate()
-            process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            # Also when a second Ctrl-C cuts the grace short.
-            if process.poll() is None:
-                process.kill()
-                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-                session.end(process.pid, timeout_s=_KILL_S)
-                process.wait()
+            if child and child.stderr:
+                child.stderr.close()
 
 
 def parse_report(lines: list[str]) -> StormReport:

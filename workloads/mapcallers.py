@@ -6,7 +6,7 @@ from __future__ import annotations
 import select
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,6 @@ EXECUTABLE: Final = Path(__file__).parent / "mapcalls"
 """Where the build installs the program."""
 
 _READY_S: Final = 10.0
-_GRACE_S: Final = 5.0
 
 
 @contextmanager
@@ -25,23 +24,17 @@ def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[tuple[
 
     MachineUnfit if one cannot be started or may not make a map.
     """
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        for _ in range(processes):
-            started.append(_start(executable))  # noqa: PERF401  those before it are ended too
+    with ExitStack() as stack:
+        started = [_start(executable, stack) for _ in range(processes)]
         for process in started:
             _await_ready(process)
         yield tuple(process.pid for process in started)
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            _reap(process)
 
 
-def _start(executable: Path) -> subprocess.Popen[bytes]:
+def _start(executable: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
+    """Start one; ``stack`` kills it, since it keeps nothing, and reaps it."""
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [executable],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -52,6 +45,9 @@ def _start(executable: Path) -> subprocess.Popen[bytes]:
             f"cannot start {executable}: {error.strerror}",
             remedy="install the package, which builds it",
         ) from error
+    stack.enter_context(process)
+    stack.callback(process.kill)
+    return process
 
 
 def _await_ready(process: subprocess.Popen[bytes]) -> None:
@@ -60,13 +56,3 @@ def _await_ready(process: subprocess.Popen[bytes]) -> None:
         said = process.stdout.readline().decode(errors="replace").strip()
     if said != "ready":
         raise MachineUnfit(f"a process that is to make map calls said {said!r}, not ready")
-
-
-def _reap(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout:
-        process.stdout.close()

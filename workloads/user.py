@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whose processes a storm's are: an unprivileged user's, unless another is asked for."""
+"""Choose the user that runs the storm: an unprivileged one, unless another is asked for."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OVERFLOW_ID: Final = 65_534  # nobody's, where there is no list of users
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormUser:
-    """Who the generator becomes before it makes anything.
+    """The user that the generator becomes before it makes anything.
 
-    The default stays whoever we are, without capabilities.
+    By default this process's own, without capabilities.
     """
 
     ids: tuple[int, int] | None = None  # user and group; None: as they are
@@ -39,9 +39,10 @@ class StormUser:
 
 
 def chosen(name: str | None = None) -> StormUser:
-    """Return the user called ``name``, or of that number; None: nobody, where we may change user.
+    """Return the user called ``name``, or of that number; by default nobody.
 
-    Raises UsageError for one that is unknown, or that we may not become.
+    Where this process may not change user, the default is its own. Raises UsageError for a user
+    that is unknown, or that this process may not become.
     """
     may = capabilities.held() >= _TO_CHANGE_USER
     ids = _ids(NOBODY if name is None else name)

@@ -18,7 +18,7 @@ import typer.core
 from bench.cli import COMMANDS, SHARED, VARIABLES, output, settings
 from bench.cli.options import Command, plain_app
 from bench.errors import ExitCode, UsageError
-from bench.host import limits
+from bench.linux import refusal
 
 
 class _LoadedWhenCalled(typer.core.TyperGroup):
@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> int:
     group = typer.main.get_command(app)
     try:
         words = arguments or ["--help"]
-        with limits.explain(), group.make_context("bufbench", [*words]) as context:
+        with refusal.explain(), group.make_context("bufbench", [*words]) as context:
             group.invoke(context)
         sys.stdout.flush()
     except click.UsageError as error:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.cli.showing import Showing, check_duration, clock_time, conclude
-from bench.errors import reject
+from bench.errors import clean_name, reject
 from bench.linux import procfs
-from bench.linux.comm import clean_name
 
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord

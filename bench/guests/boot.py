@@ -9,27 +9,25 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Generic, TypeVar, cast
 
 import bench
 from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
-from bench.guests.architecture import AMD64, ARM64, named, own
-from bench.guests.console import broken, panic
-from bench.guests.header import HEADER_BYTES, architecture_of
-from bench.guests.machines import usual
+from bench.guests.machines import AMD64, ARM64, meant, own, usual
 from bench.guests.sources import Image
-from bench.guests.watch import End, Ended
+from bench.guests.watch import End, Ended, broken, panic
 from bench.host import process, scratch
 from bench.linux.machine import CONFIG_VARIABLE
 
@@ -48,6 +46,8 @@ _PROBE_MIB: Final = 512
 _CHECK_S: Final = 30.0
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,7 @@ def why_foreign(label: str, image: Image | None = None) -> str:
 
     "" for any other. It is known by its name, and by its image where that is at hand.
     """
-    found = named(label.rpartition("/")[2])
-    if image is not None:
-        with suppress(OSError), image.vmlinuz.open("rb") as file:
-            found = architecture_of(file.read(HEADER_BYTES)) or found
+    found = meant(label, image.vmlinuz if image else None)
     if found in ("", own()):
         return ""
     return (
@@ -155,6 +152,45 @@ def watched(
     return process.started(python("bench.guests.watch", *words), env={**_found(), **environment})
 
 
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[T]):
+    """Hold a guest that runs; ``stack`` ends its watch, and all that goes with it."""
+
+    what: T
+    watch: subprocess.Popen[bytes]
+    stack: ExitStack
+
+
+def side_by_side(
+    following: Callable[[], Begun[T] | None], jobs: int, look_s: float | None = None
+) -> Generator[tuple[T, Ended] | None]:
+    """Run guests side by side; yield each with how it ended, once its stack is closed.
+
+    A guest is asked for where fewer than ``jobs`` run, and again after each end: None means nothing
+    for now, and the end where no guest runs. Yields None each ``look_s`` in which none ended.
+    Leaving the iterator ends all guests.
+    """
+    running: dict[int, Begun[T]] = {}
+    with ExitStack() as everything, selectors.DefaultSelector() as selector:
+        while True:
+            while len(running) < jobs and (begun := following()) is not None:
+                everything.push(begun.stack)
+                stdout = cast("IO[bytes]", begun.watch.stdout)
+                selector.register(stdout, selectors.EVENT_READ)
+                running[stdout.fileno()] = begun
+            if not running:
+                return
+            ready = selector.select(look_s)
+            if not ready:
+                yield None
+            for key, _ in ready:
+                over = running.pop(key.fd)
+                selector.unregister(key.fd)
+                how = Ended.parse(cast("IO[bytes]", over.watch.stdout).read())
+                over.stack.close()
+                yield over.what, how
+
+
 def python(module: str, *arguments: str) -> list[str]:
     """Return the command that runs one of bufbench's modules."""
     return [sys.executable, "-P", "-m", module, *arguments]
@@ -175,10 +211,7 @@ def booted(
     """
     folder = folder.resolve()
     environment = {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "TMPDIR": "/dev/shm",  # noqa: S108  all else is read-only in a guest
+        **init.ENVIRONMENT,
         "PYTHONDONTWRITEBYTECODE": "1",
         **{name: value for name, value in os.environ.items() if name.startswith(_OWN)},
         **_found(),

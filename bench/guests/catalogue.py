@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from bench.errors import UsageError
-from bench.guests.architecture import ARM64, named
+from bench.guests.machines import ARM64, named
 from bench.linux.version import KernelVersion
 
 _SERIES: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9}){1,2})(?:-([a-z][a-z0-9-]{0,31}))?")

@@ -40,11 +40,6 @@ def copy(path: Path) -> Entry:
     return file(str(path), path, 0o755 if mode & stat.S_IXUSR else 0o644)
 
 
-def merged_folders(root: Path = Path("/")) -> Iterable[Entry]:
-    """Yield the links at the top: /lib to usr/lib and the like."""
-    yield from (copy(each) for each in sorted(root.iterdir()) if each.is_symlink())
-
-
 def write(to: BinaryIO, entries: Iterable[Entry]) -> None:
     """Write the disk: folders before what is in them, each path once, in the order of paths."""
     by_path = {each.path: each for each in entries}

@@ -20,6 +20,12 @@ TAG = "results"
 _TAG_9P = "virtme.initmount0"  # virtme-ng's name for the first folder that is shared
 POWER_OFF = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
 RESTART = 0x01234567  # LINUX_REBOOT_CMD_RESTART
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TMPDIR": "/dev/shm",  # noqa: S108  all else may be read-only in a guest
+}
 _MOUNTS = (
     ("proc", "/proc", "proc", ""),
     ("sys", "/sys", "sysfs", ""),

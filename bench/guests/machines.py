@@ -1,22 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define the machine that QEMU makes for kernels of each architecture."""
+"""Define the machine that QEMU makes for kernels of each architecture.
+
+Architectures are named as Debian does; a kernel's is found by its name and by its image's header.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-from dataclasses import dataclass, replace
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.errors import MachineUnfit
-from bench.guests.architecture import AMD64, ARM64, own
 
+AMD64: Final = "amd64"
+ARM64: Final = "arm64"
 MEMORY_MIB: Final = 512
 
 _COMMON: Final = (
-    *("-smp", "1", "-m", str(MEMORY_MIB)),
     *("-nodefaults", "-no-reboot", "-display", "none", "-vga", "none"),
     *("-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"),
 )
+_NAMES: Final = {"x86_64": AMD64, "aarch64": ARM64, AMD64: AMD64, ARM64: ARM64}
+_HEADER_BYTES: Final = 0x8000
+_LONGEST_RELEASE: Final = 128
+_ARM64_BYTES: Final = 64
+_GZIP: Final = 16 + zlib.MAX_WBITS
 _PARAMETERS: Final = ("panic=-1", "loglevel=4")
 
 
@@ -27,16 +40,16 @@ class Machine:
     architecture: str
     program: str  # QEMU's
     package: str  # that has it
-    options: tuple[str, ...]  # all but the seed and the files
+    model: tuple[str, ...]  # QEMU's options for it
     port: tuple[str, ...]  # beside the console's: where QEMU's character device "report" is
     parameters: tuple[str, ...]  # of the kernel; ``report`` is in the first process's environment
+    cpus: int = 1  # which take turns
+    memory_mib: int = MEMORY_MIB
 
-    def sized(self, *, cpus: int, memory_mib: int) -> Machine:
-        """Return the same machine with so many CPUs, which take turns, and so much memory."""
-        sizes = {"-smp": str(cpus), "-m": str(memory_mib)}
-        before = ("", *self.options[:-1])
-        options = (sizes.get(name, value) for name, value in zip(before, self.options, strict=True))
-        return replace(self, options=tuple(options))
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Return QEMU's options, all but the seed and the files."""
+        return (*self.model, "-smp", str(self.cpus), "-m", str(self.memory_mib), *_COMMON)
 
     def qemu(self) -> str:
         """Return QEMU's path; MachineUnfit if it is missing."""
@@ -53,7 +66,7 @@ MACHINES: Final = {
         architecture=AMD64,
         program="qemu-system-x86_64",
         package="qemu-system-x86",
-        options=("-machine", "q35", "-cpu", "max", *_COMMON),
+        model=("-machine", "q35", "-cpu", "max"),
         port=("-serial", "chardev:report"),
         parameters=(
             *("console=ttyS0", "report=/dev/ttyS1", *_PARAMETERS),
@@ -71,7 +84,7 @@ MACHINES: Final = {
         # A server's processor with LSE atomics: "max" grows with QEMU, and so would the kernel's
         # choices (MOPS copies any length by three instructions); its pointer authentication
         # takes three quarters of a boot. The counter is 1 GHz, not 62.5 MHz.
-        options=("-machine", "virt", "-cpu", "neoverse-n1,cntfrq=1000000000", *_COMMON),
+        model=("-machine", "virt", "-cpu", "neoverse-n1,cntfrq=1000000000"),
         # The machine has one port; Debian's kernels have the driver of one on PCI built in.
         port=("-device", "pci-serial,chardev=report"),
         parameters=("console=ttyAMA0", "report=/dev/ttyS0", *_PARAMETERS),
@@ -83,3 +96,101 @@ MACHINES: Final = {
 def usual() -> Machine:
     """Return the machine for kernels of this machine's architecture, else for those of x86-64."""
     return MACHINES.get(own(), MACHINES[AMD64])
+
+
+def own() -> str:
+    """Return this machine's architecture."""
+    machine = os.uname().machine
+    return _NAMES.get(machine, machine)
+
+
+def named(text: str) -> str:
+    """Return the architecture that a label or a file's name speaks of; "" if of none."""
+    words = re.split(r"[^a-z0-9_]+", text.rpartition("/")[2].lower())
+    return next((_NAMES[word] for word in reversed(words) if word in _NAMES), "")
+
+
+def meant(label: str, image: Path | None) -> str:
+    """Return a kernel's architecture by its image, where that is at hand, else by its name."""
+    with suppress(OSError):
+        if image is not None and (found := architecture_of(header(image))):
+            return found
+    return named(label)
+
+
+def header(image: Path) -> bytes:
+    """Return the beginning of an image, which the functions below look at. Raises OSError."""
+    with image.open("rb") as file:
+        return file.read(_HEADER_BYTES)
+
+
+def architecture_of(header: bytes) -> str:
+    """Return the architecture of an image that QEMU can boot; "" if it is no such image.
+
+    Documentation/arch/x86/boot.rst: "HdrS" at 0x202. Documentation/arch/arm64/booting.rst: "ARMd"
+    at 0x38; QEMU decompresses an image that is compressed with gzip.
+    """
+    if header[0x202:0x206] == b"HdrS":
+        return AMD64
+    if header[:2] == b"\x1f\x8b":
+        try:
+            header = zlib.decompressobj(_GZIP).decompress(header, _ARM64_BYTES)
+        except zlib.error:
+            return ""
+    return ARM64 if header[0x38:0x3C] == b"ARMd" else ""
+
+
+def is_zboot(header: bytes) -> bool:
+    """Return whether an image decompresses itself as an EFI program, which takes firmware.
+
+    include/linux/pe.h: "zimg" at 4, behind "MZ".
+    """
+    return header[:2] == b"MZ" and header[4:8] == b"zimg"
+
+
+def release_of(header: bytes) -> str:
+    """Return the release that an x86 image's first 32 KiB name; "" if it is no such image.
+
+    At 0x20e, less 0x200, where the text stands. An arm64 image has it nowhere in particular.
+    """
+    if architecture_of(header) != AMD64:
+        return ""
+    at = int.from_bytes(header[0x20E:0x210], "little") + 0x200
+    text = header[at : at + _LONGEST_RELEASE].partition(b"\0")[0]
+    release = text.partition(b" ")[0].decode("ascii", errors="replace")
+    return release if at > 0x200 and release.isprintable() else ""
+
+
+def machine_of(label: str, vmlinuz: Path) -> Machine:
+    """Return the machine that a kernel's image is for.
+
+    MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
+    one of another architecture than its name speaks of.
+    """
+    try:
+        beginning = header(vmlinuz)
+    except OSError as error:
+        raise MachineUnfit(f"kernel image {vmlinuz}: {error.strerror}") from error
+    if is_zboot(beginning):
+        raise MachineUnfit(
+            f"{vmlinuz} is packed as an EFI program, which takes firmware to boot",
+            remedy="name the Image of its build",
+        )
+    architecture = architecture_of(beginning)
+    if not architecture:
+        raise MachineUnfit(
+            f"{vmlinuz} is not a kernel image of x86-64 or arm64",
+            remedy="name a bzImage, or an Image of arm64",
+        )
+    wanted = named(label) or architecture
+    if wanted != architecture:
+        raise MachineUnfit(
+            f"{vmlinuz} is an image of {architecture}, though named {wanted}",
+            remedy="name it as what it is",
+        )
+    return MACHINES[architecture]
+
+
+def machine_named(label: str) -> Machine:
+    """Return the machine for a kernel by its label: by the file's header, else by its words."""
+    return MACHINES.get(meant(label, Path(label)), usual())

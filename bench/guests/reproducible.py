@@ -11,23 +11,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from bench.errors import MachineUnfit
-from bench.guests import side_by_side
-from bench.guests.architecture import named
-from bench.guests.boot import watched
-from bench.guests.console import last_line, panic
-from bench.guests.header import HEADER_BYTES, architecture_of, is_zboot
-from bench.guests.machines import MACHINES, Machine, usual
-from bench.guests.side_by_side import Begun
+from bench.guests.boot import Begun, side_by_side, watched
+from bench.guests.machines import Machine
 from bench.guests.sources import Image
-from bench.guests.watch import End, Ended, held
+from bench.guests.watch import End, Ended, held, last_line, panic
 from bench.host import process
 
 CONSOLE: Final = "console.log"
@@ -75,45 +69,6 @@ def version(machine: Machine) -> str:
     return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
 
 
-def machine_of(image: Image) -> Machine:
-    """Return the machine that an image is for.
-
-    MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
-    one of another architecture than its name speaks of.
-    """
-    try:
-        with image.vmlinuz.open("rb") as file:
-            header = file.read(HEADER_BYTES)
-    except OSError as error:
-        raise MachineUnfit(f"kernel image {image.vmlinuz}: {error.strerror}") from error
-    if is_zboot(header):
-        raise MachineUnfit(
-            f"{image.vmlinuz} is packed as an EFI program, which takes firmware to boot",
-            remedy="name the Image of its build",
-        )
-    architecture = architecture_of(header)
-    if not architecture:
-        raise MachineUnfit(
-            f"{image.vmlinuz} is not a kernel image of x86-64 or arm64",
-            remedy="name a bzImage, or an Image of arm64",
-        )
-    wanted = named(image.label.rpartition("/")[2]) or architecture
-    if wanted != architecture:
-        raise MachineUnfit(
-            f"{image.vmlinuz} is an image of {architecture}, though named {wanted}",
-            remedy="name it as what it is",
-        )
-    return MACHINES[architecture]
-
-
-def machine_named(label: str) -> Machine:
-    """Return the machine for a kernel by its label: by the file's header, else by its words."""
-    architecture = named(label.rpartition("/")[2])
-    with suppress(OSError), Path(label).open("rb") as file:
-        architecture = architecture_of(file.read(HEADER_BYTES)) or architecture
-    return MACHINES.get(architecture, usual())
-
-
 def fitting(memory_mib: int) -> int:
     """Return how many guests to run at a time: each takes one CPU, however many it has."""
     available_mib = psutil.virtual_memory().available >> 20
@@ -140,7 +95,7 @@ def boots(
             )
             return Begun(request, watch, stack.pop_all())
 
-    with closing(side_by_side.ended(begun, jobs)) as guests:
+    with closing(side_by_side(begun, jobs)) as guests:
         for request, ended in filter(None, guests):
             yield request, _left(request.folder, ended)
 

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from bench.errors import FetchFailed
-from bench.guests.architecture import own
+from bench.guests.machines import own
 from bench.host import process
 
 ASK_S: Final = 60.0
@@ -86,12 +86,17 @@ class Repository:
     address: str = ""  # ghcr.io/cilium/ci-kernels
     folder: Path | None = None  # an OCI layout
 
+    @property
+    def place(self) -> str:
+        """Return the address, or the folder's path."""
+        return self.address or str(self.folder)
+
     def tags(self) -> tuple[str, ...]:
         """Return the tags of its images, in no order. FetchFailed where they cannot be had."""
         if self.folder is not None:
             named = (each.annotations or {} for each in _index(self.name, self.folder).manifests)
             return tuple(each[_TAG] for each in named if _TAG in each)
-        said = self._run("list-tags", f"docker://{self.address}", what=self.name)
+        said = self._run("list-tags", f"docker://{self.address}")
         return tuple(_read(_Listing, said, self.name).tags)
 
     def inspect(self, tag: str) -> Seen:
@@ -122,12 +127,9 @@ class Repository:
         place = f"docker://{self.address}" if self.address else "oci:."
         return f"{place}:{tag}" if tag else place
 
-    def _run(
-        self, command: str, *words: str, tag: str = "", what: str = "", timeout_s: float = 0
-    ) -> str:
+    def _run(self, command: str, *words: str, tag: str = "", timeout_s: float = 0) -> str:
         chosen = ("--override-os", "linux", "--override-arch", own())
-        what = what or self.named(tag)
-        timeout_s = timeout_s or ASK_S
+        what, timeout_s = self.named(tag), timeout_s or ASK_S
         try:
             return process.run(
                 ["skopeo", *chosen, command, *words], timeout_s=timeout_s, cwd=self.folder

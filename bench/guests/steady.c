@@ -12,8 +12,8 @@
  * first begins anew.
  *
  * And keep turns short: QEMU's last until the guest's next timer, milliseconds, in which a CPU spins
- * for what the other holds, and a consumer that was woken waits. A timer of ours ends them sooner; it
- * is an external one, which an idle guest's clock does not stop at.
+ * for what the other holds, and a consumer that was woken waits. A timer of this library ends them
+ * sooner; it is an external one, which an idle guest's clock does not stop at.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

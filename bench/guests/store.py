@@ -7,7 +7,7 @@ fetches has a store of its own; that of archives is the user's folder itself.
 images/KEY/kernel.json             what it is
 images/KEY/lib/modules/RELEASE/    vmlinuz, config, modules
 images/.partial-KEY.RANDOM/        being fetched, or left behind by a process that was killed
-locks/KEY.lock                     held by whoever fetches it; the kernel drops it with its holder
+locks/KEY.lock                     held by the process that fetches it; dropped with it
 apt-DIGEST/                        private APT roots, one for each list of archives
 oci/                               the store of kernels from OCI images
 """
@@ -22,7 +22,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final, Generic, Protocol, TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import FetchFailed
@@ -100,8 +99,8 @@ class Store(Generic[K]):
     ) -> Fetched[K]:
         """Return a kernel; if it is not here, have ``fill`` make it in an empty folder first.
 
-        ``what`` names it to people. Whoever else fetches the same is waited for. FetchFailed where
-        disk or network do not allow it: then nothing of it is left.
+        ``what`` names it to people. Another process that fetches the same is waited for.
+        FetchFailed where disk or network do not allow it: then nothing of it is left.
         """
         if found := self.get(key):
             return found
@@ -125,6 +124,8 @@ class Store(Generic[K]):
 
         While another process holds it, call ``waiting`` and wait; without ``waiting``, yield False.
         """
+        from filelock import FileLock, Timeout
+
         lock = FileLock(self._locks / f"{name}.lock")
         try:
             held = lock.acquire(timeout=0)
@@ -167,7 +168,7 @@ class Store(Generic[K]):
             elif self._read(folder) is not None:
                 continue
             with self.locked(key) as free:
-                # Somebody may have fetched it anew before the lock was taken.
+                # Another process may have fetched it anew before the lock was taken.
                 if free and self._read(folder) is None:
                     shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -25,9 +27,7 @@ from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 from threading import Event, Thread
-from typing import Final
-
-from bench.guests.qmp import Heard
+from typing import Any, Final
 
 MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """Output beyond this is not kept."""
@@ -35,6 +35,22 @@ MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 _LONGEST_BYTES: Final = 64 << 20
 _LAST_WORDS_S: Final = 1.0
 _READ_BYTES: Final = 1 << 16
+_RETRY_S: Final = 0.1
+_ASK: Final = b'{"execute": "query-status"}\n'
+# Before the first QEMU reports no events; a guest may have stopped before the line was there.
+_GREETING: Final = b'{"execute": "qmp_capabilities"}\n' + _ASK
+_BEYOND_REPAIR: Final = {"internal-error", "io-error"}
+"""Run states that QEMU stops a guest in: KVM cannot run it, or a device of this machine failed."""
+_STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
+_PANIC: Final = re.compile(r"Kernel panic - not syncing: .*")
+# Source: QEMU, accel/kvm/kvm-all.c and target/i386/kvm/kvm.c; of the kinds of an internal error
+# (KVM_INTERNAL_ERROR_...) only the first has its name there.
+_OF_KVM: Final = re.compile(
+    r"(KVM internal error\. Suberror: \d+|KVM: (?:entry failed|unknown exit).*"
+    r"|error: (?:kvm run failed|failed to set MSR).*)"
+    r"\s*(?:extra data\[\d+\].*\s*)*(emulation failure)?"
+)
+_LONGEST_LINE: Final = 200
 
 
 class End(StrEnum):
@@ -67,6 +83,42 @@ class Ended:
             return cls(**{**fields, "end": End(fields["end"])})
         except (ValueError, LookupError, TypeError):
             return cls(end=End.GONE, seconds=0.0, code=-signal.SIGKILL)
+
+
+class Heard:
+    """Collect what QEMU reports, from construction until ``over`` is set.
+
+    By QMP: an object of JSON a line. Two commands and two events of it serve here, and each guest
+    has a watch of its own to start, so that no client's package is loaded.
+    """
+
+    def __init__(self, path: str, over: Event) -> None:
+        self.greeted = False
+        self.ends: list[str] = []  # reasons of its shutdowns, the first of which is the cause
+        self.stopped = os.eventfd(0)  # readable once the guest can never go on
+        self._path, self._over = path, over
+        self.thread = Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self) -> None:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            while line.connect_ex(self._path) != 0:
+                if self._over.wait(_RETRY_S):
+                    return
+            line.sendall(_GREETING)
+            for text in line.makefile("rb"):
+                with suppress(ValueError, KeyError, TypeError, AttributeError):
+                    self._note(line, json.loads(text))
+
+    def _note(self, line: socket.socket, message: dict[str, Any]) -> None:
+        self.greeted |= "QMP" in message
+        match message.get("event"):
+            case "SHUTDOWN":
+                self.ends.append(message["data"]["reason"])
+            case "STOP":
+                line.sendall(_ASK)
+        if message.get("return", {}).get("status") in _BEYOND_REPAIR:
+            os.eventfd_write(self.stopped, 1)
 
 
 def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
@@ -143,6 +195,28 @@ def held(path: Path) -> bytes:
         return b""
 
 
+def last_line(console: str, default: str = "nothing") -> str:
+    """Return the last line that says something; ``default`` where none does."""
+    lines = (_STAMP.sub("", line).strip() for line in reversed(console.splitlines()))
+    return next((line[:_LONGEST_LINE] for line in lines if line), default)
+
+
+def panic(console: str) -> str:
+    """Return the kernel's words for its panic, "" where it has none."""
+    found = _PANIC.search(console)
+    return found[0].strip()[:_LONGEST_LINE] if found else ""
+
+
+def broken(console: str) -> str:
+    """Return QEMU's words for what it could not go on with; its last line where it has none."""
+    found = _OF_KVM.search(console)
+    return (
+        ": ".join(filter(None, map(str.strip, found.groups(""))))[:_LONGEST_LINE]
+        if found
+        else last_line(console)
+    )
+
+
 def main() -> None:
     """Run the command line above."""
     console, limit_s, qmp, _, *argv = sys.argv[1:]
@@ -150,7 +224,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts
     with Path(console).open("ab", buffering=0) as file:
         ended = watch(file, float(limit_s), qmp, argv)
-    with suppress(BrokenPipeError):  # whoever wanted to know was killed
+    with suppress(BrokenPipeError):  # the harness was killed
         os.write(1, json.dumps(asdict(ended)).encode() + b"\n")
 
 

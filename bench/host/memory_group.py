@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,41 +49,20 @@ def entered() -> Iterator[Callable[[], int]]:
     where = place(cgroup.own("memory"))
     if where is None:
         raise NoMemoryGroup("no memory cgroup is mounted")
-    for folder in scratch.abandoned_in(where.root):
-        _removed(folder)  # left by a run that was killed; no process is in it
-    group = where.root / f"{scratch.PREFIX}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as stack:
         try:
-            if where.version == 2:
-                stack.enter_context(_controlled(where.root))
-            group.mkdir()
-            stack.callback(_removed, group)
-            if (lock := scratch.locked(group)) is not None:
-                stack.callback(os.close, lock)
+            if cgroup.hand_down(where.root, "memory"):
+                stack.callback(cgroup.take_back, where.root, "memory")
+            group = stack.enter_context(scratch.group(where.root, _remove))
             (group / "cgroup.procs").write_text(str(os.getpid()))
             stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
         except OSError as error:
-            raise NoMemoryGroup(f"{error.filename or group}: {error.strerror}") from error
+            raise NoMemoryGroup(f"{error.filename or where.root}: {error.strerror}") from error
         if procfs.read_number(group / where.usage) is None:
             raise NoMemoryGroup(f"{where.root}: groups here are not charged for memory")
         yield lambda: procfs.read_number(group / where.usage) or 0
 
 
-@contextmanager
-def _controlled(root: Path) -> Iterator[None]:
-    """Charge memory to each group within ``root``; restore the setting afterwards."""
-    switch = root / "cgroup.subtree_control"
-    if "memory" in (procfs.read(switch) or "").split():
-        yield
-        return
-    switch.write_text("+memory")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # others use it by now
-            switch.write_text("-memory")
-
-
-def _removed(group: Path) -> None:
+def _remove(group: Path) -> None:
     with contextlib.suppress(OSError):  # it may stay
         group.rmdir()

@@ -8,17 +8,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOENT
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
+import psutil
+
 from bench.errors import BufbenchError, ExitCode
-from bench.host import limits, session, signals
+from bench.host import signals
+from bench.linux import refusal
 
 _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
+_PAUSE_S = 0.005
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 # Nothing outlives bufbench, not even if that is killed before the program has begun.
 _TIED = """
 import ctypes, os, sys
@@ -129,14 +135,38 @@ def started(
     try:
         yield child
     finally:
-        if child.returncode is None:  # its PID is not used again before it is reaped
-            os.kill(child.pid, signal.SIGKILL)
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-            session.end(child.pid, timeout_s=_KILL_S)
-            child.wait()
+        end_session(child)
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
                 pipe.close()
+
+
+def members(session: int) -> set[int]:
+    """Return the PIDs of the session's running processes; zombies only wait for their parent."""
+    found = set()
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):  # it ended meanwhile
+            if os.getsid(pid) == session and psutil.Process(pid).status() not in _ENDED:
+                found.add(pid)
+    return found
+
+
+def end_session(leader: subprocess.Popen[bytes], *, timeout_s: float = _KILL_S) -> None:
+    """Kill all processes of a child's session and reap the child; its end is waited for.
+
+    Nothing is done for a child that was reaped: its PID could have been reused.
+    """
+    if leader.returncode is not None:
+        return
+    os.kill(leader.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
+    deadline = time.monotonic() + timeout_s
+    while (left := members(leader.pid)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_S)
+    leader.wait()
 
 
 @contextmanager
@@ -145,7 +175,7 @@ def _starting(program: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise limits.explained(error) or ProgramFailed(
+        raise refusal.explained(error) or ProgramFailed(
             f"cannot run {program}: {error.strerror}"
         ) from error
 

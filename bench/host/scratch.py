@@ -10,11 +10,13 @@ from __future__ import annotations
 import ctypes as ct
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from errno import ENOENT
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,24 @@ def folder() -> Iterator[Path]:
     finally:
         _remove(path)
         os.close(lock)
+
+
+@contextmanager
+def group(where: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
+    """Make a cgroup in ``where`` that goes by ``remove``, as do those of killed runs. OSError."""
+    for left in abandoned_in(where):
+        remove(left)
+    made = where / f"{PREFIX}{secrets.token_hex(8)}"
+    made.mkdir(mode=0o755)
+    try:
+        if (lock := locked(made)) is None:  # a sweep that was quicker has taken it
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(made))
+        try:
+            yield made
+        finally:
+            os.close(lock)
+    finally:
+        remove(made)
 
 
 def sweep() -> None:

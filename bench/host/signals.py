@@ -44,15 +44,14 @@ class Ending:
     """Handle Ctrl-C and SIGTERM; made once, at the start of the process."""
 
     def __init__(self) -> None:
-        self._asked: int = signal.SIGINT
-        self._came = False
+        self._asked = 0  # SIGINT or SIGTERM, once one came
         self._reason = ""
         self._stderr = -1
 
     @property
     def code(self) -> int:
         """Return the exit code of the signal: 130 or 143."""
-        return 128 + self._asked
+        return 128 + (self._asked or signal.SIGINT)
 
     def install(self) -> None:
         """Install the handlers; call it in the main thread."""
@@ -71,7 +70,7 @@ class Ending:
         """Return the final exit code, ``code`` or that of a signal; later signals are ignored."""
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)  # Python restores defaults as it shuts down
-        if self._came:  # but was swallowed, for example in a finaliser
+        if self._asked:  # but was swallowed, for example in a finaliser
             self.leave()
         return code
 
@@ -97,7 +96,6 @@ class Ending:
             signal.signal(each, signal.SIG_IGN)
         self._asked = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
         self._reason = _REASONS.get(signal.Signals(number), "")
-        self._came = True
         # Not threading's: the signal may have come while this thread held one of its locks.
         try:
             _thread.start_new_thread(self._wait, ())

@@ -11,7 +11,7 @@ import os
 import resource
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,8 +56,9 @@ _LOG_STATS: Final = 4  # BPF_LOG_STATS
 _PACKET_BYTES: Final = 64  # any that holds an Ethernet header
 
 
-def _bpf(command: int, attribute: bytes) -> int:
-    return _bpf_in(command, ct.create_string_buffer(attribute, _ATTRIBUTE_BYTES))
+def _bpf(command: int, form: str, *fields: int | bytes) -> int:
+    block = ct.create_string_buffer(struct.pack(form, *fields), _ATTRIBUTE_BYTES)
+    return _bpf_in(command, block)
 
 
 def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
@@ -98,11 +99,8 @@ def load_code(
     licence_block, count = ct.create_string_buffer(licence), len(code) // _INSTRUCTION.size
     logged = (0, 0, 0) if log is None else (_LOG_STATS, len(log), ct.addressof(log))
     return _bpf(
-        _PROG_LOAD,
-        struct.pack(
-            "=IIQQIIQ4xI16s4xI36xI", kind, count, ct.addressof(code_block),
-            ct.addressof(licence_block), *logged, flags, name.encode()[:15], attach_type, btf_type,
-        ),
+        _PROG_LOAD, "=IIQQIIQ4xI16s4xI36xI", kind, count, ct.addressof(code_block),
+        ct.addressof(licence_block), *logged, flags, name.encode()[:15], attach_type, btf_type,
     )  # fmt: skip
 
 
@@ -113,32 +111,27 @@ def open_raw_tracepoint(program_fd: int, name: str = "") -> int:
     """
     block = ct.create_string_buffer(name.encode())
     place = ct.addressof(block) if name else 0
-    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QI", place, program_fd))
+    return _bpf(_RAW_TRACEPOINT_OPEN, "=QI", place, program_fd)
 
 
 def run_once(program_fd: int) -> None:
     """Run a socket filter on a packet of zeros, attached to nothing (4.12)."""
     packet = ct.create_string_buffer(_PACKET_BYTES)
-    _bpf(
-        _PROG_TEST_RUN,
-        struct.pack("=IIIIQQI", program_fd, 0, _PACKET_BYTES, 0, ct.addressof(packet), 0, 1),
-    )
+    _bpf(_PROG_TEST_RUN, "=IIIIQQI", program_fd, 0, len(packet), 0, ct.addressof(packet), 0, 1)
 
 
 def create_map(
     kind: int, *, key_bytes: int, value_bytes: int, entries: int, name: str, flags: int = 0
 ) -> int:
     """Return a new map's file descriptor, close-on-exec."""
-    attribute = struct.pack(
-        "=IIIIIII16s", kind, key_bytes, value_bytes, entries, flags, 0, 0, name.encode()[:15]
-    )
+    fields = kind, key_bytes, value_bytes, entries, flags, 0, 0, name.encode()[:15]
     try:
-        return _bpf(_MAP_CREATE, attribute)
+        return _bpf(_MAP_CREATE, "=IIIIIII16s", *fields)
     except PermissionError:
-        # Until 5.11 a map counts against this limit, whoever makes it.
+        # Until 5.11 a map counts against this limit, even root's.
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
-        return _bpf(_MAP_CREATE, attribute)
+        return _bpf(_MAP_CREATE, "=IIIIIII16s", *fields)
 
 
 def update(map_fd: int, key: bytes, value: bytes) -> None:
@@ -177,7 +170,7 @@ def taken(map_fd: int, key_bytes: int, value_bytes: int, most: int) -> bytes:
 def _element(command: int, map_fd: int, key: bytes, value: ct.Array[ct.c_char] | None) -> None:
     key_block = ct.create_string_buffer(key, len(key))
     place = 0 if value is None else ct.addressof(value)
-    _bpf(command, struct.pack("=IIQQ", map_fd, 0, ct.addressof(key_block), place))
+    _bpf(command, "=IIQQ", map_fd, 0, ct.addressof(key_block), place)
 
 
 def run_time(program_fd: int) -> tuple[int, int]:
@@ -220,15 +213,13 @@ def map_info(map_fd: int) -> MapInfo:
     return MapInfo(id=number, kind=kind, entries=entries, name=_text(name))
 
 
-@contextmanager
-def opened_map(number: int) -> Iterator[int]:
-    """Yield a descriptor of the map with this id.
+def opened_map(number: int) -> AbstractContextManager[int]:
+    """Return a descriptor of the map with this id, which is closed on leaving.
 
     Without BPF_F_RDONLY: do_mmap() takes VM_SHARED off a mapping of such a file, and bpf_map_mmap()
     refuses any that is not shared.
     """
-    with _opened(_MAP_FD_BY_ID, number) as descriptor:
-        yield descriptor
+    return _opened(_MAP_FD_BY_ID, number)
 
 
 def links() -> Iterator[int]:
@@ -262,13 +253,13 @@ def _text(name: bytes) -> str:
 
 def _info(descriptor: int, asked: bytes = b"", size_bytes: int = _PROG_INFO_BYTES) -> bytes:
     info = ct.create_string_buffer(asked, size_bytes)
-    _bpf(_INFO_BY_FD, struct.pack("=IIQ", descriptor, size_bytes, ct.addressof(info)))
+    _bpf(_INFO_BY_FD, "=IIQ", descriptor, size_bytes, ct.addressof(info))
     return info.raw
 
 
 @contextmanager
 def _opened(command: int, number: int) -> Iterator[int]:
-    descriptor = _bpf(command, struct.pack("=I", number))
+    descriptor = _bpf(command, "=I", number)
     try:
         yield descriptor
     finally:

@@ -16,6 +16,7 @@ from typing import Final
 
 from bench.linux import procfs
 
+_CONTROL: Final = "cgroup.subtree_control"
 _LONGEST_PATH: Final = 4096
 _MAX: Final = re.compile(r"([0-9]{1,19}) ([1-9][0-9]{0,18})\s*", re.ASCII)
 _A_SECOND: Final = {"throttled_usec": 1e6, "throttled_time": 1e9}
@@ -64,6 +65,22 @@ def lineage(homes: Iterable[Home]) -> Iterator[Path]:
             if not group.is_relative_to(home.mount.point):
                 break
             yield group
+
+
+def hand_down(group: Path, controller: str) -> bool:
+    """Have a cgroup hand a controller down; return whether it did not before. OSError."""
+    control = group / _CONTROL
+    before = procfs.read(control)
+    if before is None or controller in before.split():  # version 1 hands everything down
+        return False
+    control.write_text(f"+{controller}")
+    return True
+
+
+def take_back(group: Path, controller: str) -> None:
+    """Undo :func:`hand_down`, unless others use it by now."""
+    with suppress(OSError):
+        (group / _CONTROL).write_text(f"-{controller}")
 
 
 def quota_of(group: Path) -> float | None:

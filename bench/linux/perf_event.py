@@ -12,6 +12,7 @@ import fcntl
 import os
 import struct
 import time
+from functools import partial
 from typing import Final
 
 from bench.linux import libc, procfs
@@ -37,20 +38,23 @@ def open_output(cpu: int, *, wake_every: int | None = 1, in_bytes: bool = False)
 
     ``in_bytes``: every so many bytes, with headers. Raises OSError with the kernel's errno.
     """
+    event_on = partial(
+        _open, cpu, _TYPE_SOFTWARE, _COUNT_SW_BPF_OUTPUT, _SAMPLE_RAW, wakeup=wake_every or _NEVER,
+        flags=_WATERMARK_BIT if in_bytes or wake_every is None else 0,
+    )  # fmt: skip
     try:
-        event = _open(cpu, wake_every, _FORMAT_LOST, in_bytes=in_bytes)
+        event = event_on(read_format=_FORMAT_LOST)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        event = _open(cpu, wake_every, 0, in_bytes=in_bytes)  # before 6.0
+        event = event_on()  # before 6.0
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
 
 
 def open_tracepoint(number: int) -> int:
     """Return an enabled event that counts tracepoint ``number`` on the first online CPU."""
-    attribute = _ATTR.pack(_TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_RAW, 0, 0, 1, *[0] * 10)
-    event = _call(attribute, procfs.online_cpus()[0])
+    event = _open(procfs.online_cpus()[0], _TYPE_TRACEPOINT, number, _SAMPLE_RAW)
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
 
@@ -58,11 +62,10 @@ def open_tracepoint(number: int) -> int:
 def open_sampler(number: int, cpu: int) -> int:
     """Return a disabled event that samples CLOCK_MONOTONIC at each hit of a tracepoint."""
     flags = _DISABLED_BIT | _WATERMARK_BIT | _CLOCK_BIT
-    attribute = _ATTR.pack(
-        _TYPE_TRACEPOINT, _ATTR.size, number, 1, _SAMPLE_TIME, 0, flags, _NEVER,
-        0, 0, 0, 0, 0, 0, time.CLOCK_MONOTONIC, 0, 0, 0,
+    return _open(
+        cpu, _TYPE_TRACEPOINT, number, _SAMPLE_TIME, flags=flags, wakeup=_NEVER,
+        clock=time.CLOCK_MONOTONIC,
     )  # fmt: skip
-    return _call(attribute, cpu)
 
 
 def keep_to(event: int, condition: str) -> None:
@@ -77,16 +80,12 @@ def lost(event: int) -> int | None:
     return int(struct.unpack("=QQ", counts)[1]) if len(counts) == 16 else None
 
 
-def _open(cpu: int, wake_every: int | None, read_format: int, *, in_bytes: bool) -> int:
-    by_bytes = in_bytes or wake_every is None
-    flags, wakeup = _WATERMARK_BIT if by_bytes else 0, wake_every or _NEVER
+def _open(
+    cpu: int, kind: int, config: int, sample: int,
+    *, read_format: int = 0, flags: int = 0, wakeup: int = 1, clock: int = 0,
+) -> int:  # fmt: skip
     attribute = _ATTR.pack(
-        _TYPE_SOFTWARE, _ATTR.size, _COUNT_SW_BPF_OUTPUT, 1, _SAMPLE_RAW, read_format, flags,
-        wakeup, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    )  # fmt: skip
-    return _call(attribute, cpu)
-
-
-def _call(attribute: bytes, cpu: int) -> int:
-    block = ct.create_string_buffer(attribute, len(attribute))
+        kind, _ATTR.size, config, 1, sample, read_format, flags, wakeup, *[0] * 6, clock, 0, 0, 0
+    )
+    block = ct.create_string_buffer(attribute, _ATTR.size)
     return libc.call("syscall", libc.SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)

@@ -90,12 +90,8 @@ def _number(text: str) -> int | None:
 
 def parse_irq_work(interrupts: str) -> int | None:
     """Return IWI of /proc/interrupts, all CPUs since boot; None where there is no such row."""
-    header, *rows = interrupts.splitlines() or [""]
-    for row in rows:
-        name, _, counts = row.partition(":")
-        if name.strip() == "IWI":
-            return sum(_number(count) or 0 for count in counts.split()[: len(header.split())])
-    return None
+    found = re.search(r"^ *IWI:((?: +[0-9]{1,19})+)", interrupts, re.MULTILINE)
+    return sum(map(int, found[1].split())) if found else None
 
 
 def parse_numbers(text: str) -> dict[str, int]:

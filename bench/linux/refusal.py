@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Explain a failed system call: its errno by name, and what to do about it on this machine."""
+"""Explain what the kernel refuses: the errno by name, the limit that was reached, the remedy."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import errno
 import os
 import re
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from bench.errors import KernelRefused
+from bench.errors import KernelRefused, MachineUnfit
 from bench.linux import capabilities, lockdown, procfs
 from bench.linux.capabilities import Capability
 from bench.linux.version import numbers
@@ -18,6 +20,7 @@ _INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO
 _MEMORY_BY_CGROUP: Final = (5, 11, 0)
 """BPF memory is charged to the memory cgroup from here on, before to RLIMIT_MEMLOCK."""
 _PARANOID: Final = 2
+_NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeError
 _ROOM: Final = "make room, in /tmp and /run too, or set TMPDIR"
 _REMEDIES: Final = {
     errno.ENFILE: "raise sysctl fs.file-max, or end what holds files open",
@@ -88,3 +91,43 @@ def _permission() -> str:
     if old and soft != resource.RLIM_INFINITY:
         return f"raise ulimit -l, which is {soft >> 10} KiB"
     return "look for a security module (AppArmor, SELinux) that forbids it: see dmesg"
+
+
+def explained(error: Exception) -> MachineUnfit | None:
+    """Return what to raise at a limit on memory, files or processes; None for other causes."""
+    if _is_about_memory(error):
+        return refused("this process gets no more memory", OSError(errno.ENOMEM, ""))
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return refused("no more files can be opened", error)
+    no_thread = isinstance(error, RuntimeError) and error.args == (_NO_THREAD,)
+    # Non-blocking writes also raise EAGAIN; exclude them.
+    written = hasattr(error, "characters_written")
+    no_process = isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN and not written
+    if not no_thread and not no_process:
+        return None
+    return MachineUnfit(
+        "no process or thread could be started: a limit on their number is reached",
+        remedy=remedy_for(errno.EAGAIN),
+    )
+
+
+def _is_about_memory(error: Exception) -> bool:
+    # The loader reports no errno for a library that it cannot map.
+    words = str(error) if isinstance(error, OSError | ImportError) else ""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or "failed to map segment" in words
+        or "cannot allocate memory" in words.lower()
+    )
+
+
+@contextmanager
+def explain() -> Iterator[None]:
+    """Raise MachineUnfit in place of Python's own errors at a limit on memory, files, processes."""
+    try:
+        yield
+    except (RuntimeError, OSError, MemoryError, ImportError) as error:
+        if (too_many := explained(error)) is not None:
+            raise too_many from error
+        raise

@@ -25,9 +25,9 @@ from bench import paths
 from bench.campaign import campaign, gates, progress
 from bench.cli.report import page_line
 from bench.errors import BufbenchError, GateFailed, UsageError
-from bench.host import limits, ownership
+from bench.host import ownership
 from bench.journal.reader import read_journal
-from bench.linux import cpus
+from bench.linux import cpus, refusal
 from bench.plan.experiments import Arm, Experiment, outline
 from bench.questions.transports import profiles
 from bench.questions.transports.coverage import coverage
@@ -82,7 +82,7 @@ class Suite:
         if experiment.name not in self.trials:
             began = time.monotonic()
             try:
-                with limits.explain():
+                with refusal.explain():
                     self.trials[experiment.name] = self._trials(experiment)
             except BufbenchError as error:  # no other experiment would fare better
                 self.error = error

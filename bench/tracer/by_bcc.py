@@ -11,7 +11,6 @@ from typing import Any
 
 from bench import paths
 from bench.errors import BufbenchError, MachineUnfit
-from bench.host import limits
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, refusal
 from bench.plan.config import Attach
@@ -96,7 +95,7 @@ def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> Bufb
 
     bcc raises the same Exception whatever was missing.
     """
-    if known := limits.explained(error) or probes.refused():
+    if known := refusal.explained(error) or probes.refused():
         return known
     if code and (usual := refusal.remedy_for(code)):
         return refusal.refused(what, OSError(code, os.strerror(code)), remedy=usual)

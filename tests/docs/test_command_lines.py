@@ -30,7 +30,8 @@ from bench.campaign import campaign
 from bench.doctor import least_privilege
 from bench.errors import BufbenchError, MachineUnfit
 from bench.fleet import certificates, engine
-from bench.guests import library, sources
+from bench.guests import sources
+from bench.guests.sources import archives
 from bench.host import lock, process
 from bench.journal.writer import JournalWriter
 from bench.questions.check import tool
@@ -136,7 +137,7 @@ def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
         monkeypatch.setattr(html, name, lambda *_, **__: "")
     for module, name in (
         *((sources, "find"), (sources, "provide")),
-        *((sources, "offers"), (sources, "prune"), (library, "opened")),
+        *((sources, "offers"), (sources, "prune"), (archives, "Library")),
         *((compiled, "build"), (package, "read")),
         *((buffers, "find"), (replay, "read"), (tool, "running"), (fleet, "read")),
         *((engine, "require"), (certificates, "make")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Guests at random moments: their QEMU killed, their harness killed or told to end.
+"""Guests at random moments: their QEMU killed, their harness killed or asked to end.
 
 Each takes many seconds, so they are for ./run faults; tests/guests has one of each.
 """
@@ -7,7 +7,6 @@ Each takes many seconds, so they are for ./run faults; tests/guests has one of e
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from pathlib import Path
 from typing import Final
@@ -17,9 +16,7 @@ import pytest
 from moments import Faults
 from victim import SOON_S, Victim, abandoned_folders, victim
 
-from bench.errors import BufbenchError
 from bench.guests.boot import CONSOLE
-from bench.guests.sources import Options, provide
 from bench.questions.kernels import outcome
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -34,12 +31,7 @@ CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 def _asked_for(faults: Faults) -> None:
     if not faults.times(0, of=RARELY):
         pytest.skip("takes minutes; ./run faults has it")
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        provide([LABEL], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"{LABEL} cannot be had: {error}")
+    provided(LABEL)
 
 
 def qemu(hit: Victim) -> psutil.Process | None:
@@ -72,10 +64,10 @@ def test_no_guest_outlives_a_harness_that_ends(
             assert hit.wait_for(after_s), hit.stderr()
             hit.process.send_signal(number)
             ended_s = hit.ended_after_s()
-            told = f"{number.name} after {after_s:.3f} s: {hit.stderr()}"
-            assert hit.process.returncode == CODES[number], told
-            assert ended_s < SOON_S, told
-            assert "Traceback" not in told
+            said = f"{number.name} after {after_s:.3f} s: {hit.stderr()}"
+            assert hit.process.returncode == CODES[number], said
+            assert ended_s < SOON_S, said
+            assert "Traceback" not in said
             slowest_s = max(slowest_s, ended_s + hit.gone_after_s())
     faults.note("hits", faults.times(0, of=RARELY))
     faults.note("nothing_left_after_s", round(slowest_s, 3))
@@ -97,8 +89,8 @@ def test_a_killed_guest_costs_its_row_and_nothing_else(tmp_path: Path, faults: F
             hit.process.wait(timeout=90)
             assert "Traceback" not in hit.stderr()
             hit.gone_after_s()
-        told = json.loads((folder / "run" / LABEL / outcome.OUTCOME).read_text())
-        assert told["status"] == outcome.Status.KILLED.value, told
+        said = json.loads((folder / "run" / LABEL / outcome.OUTCOME).read_text())
+        assert said["status"] == outcome.Status.KILLED.value, said
         kills += 1
     assert abandoned_folders() == []
     faults.note("kills", kills)

@@ -81,7 +81,7 @@ def hit(runs: Runs, target: str, moment: random.Random) -> tuple[bool, float]:
         elif target in ("harness", "consumer"):
             assert struck.process.wait(timeout=SOON_S) == -signal.SIGKILL
         else:
-            _check_told(struck)
+            _check_reported(struck)
         gone_s = struck.gone_after_s()
     after = runs.trials()
     assert after[: len(before)] == before
@@ -97,7 +97,7 @@ def _strike_at(struck: Victim, target: str, moment: random.Random) -> bool:
     return strike(struck, target, delay_s=moment.uniform(0.0, 0.05) * (target != "harness"))
 
 
-def _check_told(struck: Victim) -> None:
+def _check_reported(struck: Victim) -> None:
     """The harness names what happened and ends; or it was the storm that it can do without."""
     ended_s = struck.ended_after_s()
     code, said = struck.process.returncode, struck.stderr()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Somebody else's tracer at the same event: allowed, and told as noise."""
+"""Another tracer at the same event: allowed, and reported as noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workloads.storm import Shape
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 RAW = b"RAW_TRACEPOINT_PROBE(sched_process_exit) { return 0; }"
-PERF = b"int somebody_else(void *context) { return 0; }"
+PERF = b"int another_one(void *context) { return 0; }"
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def foreign(rig: Rig, text: bytes) -> Iterator[None]:
         program = BPF(text=text)
     try:
         if text is PERF:
-            program.attach_tracepoint(tp=b"sched:sched_process_exit", fn_name=b"somebody_else")
+            program.attach_tracepoint(tp=b"sched:sched_process_exit", fn_name=b"another_one")
         yield
     finally:
         program.cleanup()
@@ -42,7 +42,7 @@ def foreign(rig: Rig, text: bytes) -> Iterator[None]:
 
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
 @pytest.mark.parametrize(
-    ("text", "name"), [(PERF, "somebody_else"), (RAW, "sched_process_e")], ids=["perf", "raw"]
+    ("text", "name"), [(PERF, "another_one"), (RAW, "sched_process_e")], ids=["perf", "raw"]
 )
 def test_a_foreign_tracer_is_recorded_as_noise(transport: str, text: bytes, name: str) -> None:
     config = TrialConfig(transport=transport, budget_bytes=1 << 20, storm=STORMS[Shape.STORM])
@@ -54,7 +54,7 @@ def test_a_foreign_tracer_is_recorded_as_noise(transport: str, text: bytes, name
     for trial in (before, beside, after):
         assert_balanced(trial)
         assert trial.conditions.neighbours is not None
-    # Whoever else runs a tracer here just now is told as well.
+    # Any other tracer that runs here just now is reported as well.
     found = [each for each in beside.conditions.neighbours or () if each.startswith(f"{name} (")]
     assert len(found) == 1, beside.conditions.neighbours
     assert beside.state is State.NOISY
@@ -73,7 +73,7 @@ def test_what_is_loaded_but_not_attached_is_no_neighbour() -> None:
     assert not any(f"program {number})" in each for each in trial.conditions.neighbours)
 
 
-def test_our_own_live_tracer_may_run_beside_and_is_told_too(tmp_path: Path) -> None:
+def test_our_own_live_tracer_may_run_beside_and_is_reported_too(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     arguments = ["run", "--count", "300", "--blocks", "2", "--wait", "--output", str(journal)]
     with tracing(tmp_path, "--json") as tracer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A second measurement is refused and told why, or waits; a tracer beside it may stay."""
+"""A second measurement is refused with the reason, or waits; a tracer beside it may stay."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_a_second_one_is_refused_with_the_holder_named(name: str, tmp_path: Path
         journal = tmp_path / "second.jsonl"
         done = process.run([*OTHERS[name], journal], timeout_s=60, check=False)
         assert done.returncode == 3, done
-        told = done.stdout + done.stderr
-        assert f"another measurement is running: process {first.pid} since " in told
-        assert "--blocks 1000" in told
+        said = done.stdout + done.stderr
+        assert f"another measurement is running: process {first.pid} since " in said
+        assert "--blocks 1000" in said
         assert not journal.exists()
-        assert "Traceback" not in told
+        assert "Traceback" not in said
         assert first.running()
 
 

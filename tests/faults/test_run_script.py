@@ -40,11 +40,11 @@ def test_a_signal_at_any_moment(number: signal.Signals, tmp_path: Path, faults: 
             assert hit.wait_for(after_s), hit.stderr()
             hit.process.send_signal(number)
             ended_s = hit.ended_after_s()
-            told = f"{number.name} {after_s:.3f} s after its start: {hit.stderr()}"
+            said = f"{number.name} {after_s:.3f} s after its start: {hit.stderr()}"
             # A shell calls it by the same number if the signal itself ended a process.
-            assert hit.process.returncode in (CODES[number], -number), told
-            assert ended_s < SOON_S, told
-            assert "Traceback" not in told
+            assert hit.process.returncode in (CODES[number], -number), said
+            assert ended_s < SOON_S, said
+            assert "Traceback" not in said
             hit.gone_after_s()
         slowest_s = max(slowest_s, ended_s)
     faults.note("signals", times)

@@ -59,10 +59,10 @@ def test_a_signal_ends_it_soon_in_a_line_and_leaves_nothing(
             struck.wait_for(after_s)
             struck.process.send_signal(number)
             ended_s = struck.ended_after_s()
-            told = f"{number.name} {after_s:.3f} s after its start: {struck.stderr()}"
-            assert struck.process.returncode == CODES[number], told
-            assert ended_s < SOON_S, told
-            assert "Traceback" not in struck.stderr(), told
+            said = f"{number.name} {after_s:.3f} s after its start: {struck.stderr()}"
+            assert struck.process.returncode == CODES[number], said
+            assert ended_s < SOON_S, said
+            assert "Traceback" not in struck.stderr(), said
             assert struck.gone_after_s() < SOON_S
         _check_line(struck.stderr(), number, name)
         if journal.exists():

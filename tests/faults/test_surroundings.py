@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A machine that is not kind while trials run: what is measured stays right, or is told in a line.
+"""A machine that is not kind while trials run: what is measured is right, or a line says why not.
 
 What a test changes for the whole machine is put back, whatever happens.
 """
@@ -111,7 +111,7 @@ def test_a_results_folder_that_goes_costs_no_trial(tmp_path: Path) -> None:
 
 
 def test_spaces_quotes_and_no_home(tmp_path: Path) -> None:
-    folder = tmp_path / 'it\'s a "folder" $(of) ours'
+    folder = tmp_path / 'it\'s a "folder" $(of) results'
     folder.mkdir()
     done, trials = run(folder, *CHAINS, "--blocks", "1", before=["env", "-u", "HOME"])
     assert done.returncode == 0, done.stderr
@@ -221,7 +221,7 @@ def pids_cgroup() -> Iterator[Path]:
         _emptied(folder)
 
 
-def test_pids_max_reached_by_somebody_else_within_a_storm(
+def test_pids_max_reached_by_another_process_within_a_storm(
     pids_cgroup: Path, tmp_path: Path
 ) -> None:
     journal = tmp_path / "run.jsonl"
@@ -331,7 +331,7 @@ def test_tracefs_is_mounted_where_it_is_missing(tmp_path: Path) -> None:
     in_order(trials)
 
 
-def test_statistics_that_somebody_switches(tmp_path: Path) -> None:
+def test_statistics_that_another_process_switches(tmp_path: Path) -> None:
     """kernel.bpf_stats_enabled on and off within trials: counts and order are not touched."""
     setting = Path("/proc/sys/kernel/bpf_stats_enabled")
     journal = tmp_path / "run.jsonl"
@@ -373,8 +373,8 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     trials = read_journal(journal, strict=True).trials
     assert len(trials) == 4
     in_order(trials)
-    told = [reason for each in trials for reason in each.reasons if f"CPU {last} " in reason]
-    assert any("dropped" in reason for reason in told), told
+    said = [reason for each in trials for reason in each.reasons if f"CPU {last} " in reason]
+    assert any("dropped" in reason for reason in said), said
 
 
 def test_a_cpu_that_was_away_at_the_start_is_named(tmp_path: Path) -> None:

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import arm64
 import pytest
-
-from bench.errors import BufbenchError
-from bench.guests.sources import Options, provide
+from real_kernels import provided
 
 TESTS = (
     "tests/tracer/test_btf.py::test_the_running_kernel_has_what_the_tracer_needs",
@@ -29,10 +27,7 @@ python3 -m pytest -p no:cacheprovider -q --color=no -m "not slow" {" ".join(TEST
 def test_its_own_tests_pass_there(tmp_path: Path) -> None:
     if lacking := arm64.lacking():
         pytest.skip(f"there is no {lacking}")
-    try:
-        (kernel,) = provide(["6.12-arm64"], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(str(error))
+    kernel = provided("6.12-arm64")
     disk = arm64.ram_disk(tmp_path, JOB)
     said = arm64.said_by(kernel.vmlinuz, disk, tmp_path, timeout_s=900)
     assert "ended: 0" in said.splitlines(), said

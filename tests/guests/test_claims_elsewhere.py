@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
 from tracing import BUFBENCH
 
-from bench.errors import BufbenchError
 from bench.guests.boot import Guest, booted
-from bench.guests.sources import Options, provide
 from bench.journal.reader import read_journal
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Finding, Verdict
@@ -26,12 +23,7 @@ LABEL = "7.3"
 
 def judged(folder: Path, *claims: str, cpus: int, blocks: int) -> dict[str, Finding]:
     """Run the experiments of these claims in a guest; return what they came out as."""
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        (image,) = provide([LABEL], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"{LABEL} cannot be had: {error}")
+    image = provided(LABEL)
     journal = folder / "journal.jsonl"
     command = [*BUFBENCH, "claims", f"--blocks={blocks}", *(f"--only={each}" for each in claims)]
     run = f"{shlex.join(command)} --output {journal} > {folder}/said 2>&1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.guests import console
+from bench.guests import watch
 
 DUMP = "EAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\nCode=0f 01 d0 <c5> fc 77\n"
 
@@ -35,15 +35,15 @@ DUMP = "EAX=00000000 EBX=00000000 ECX=00000000 EDX=00060fb1\nCode=0f 01 d0 <c5> 
     ],
 )
 def test_the_error_is_found_before_its_dump(said: str, words: str) -> None:
-    assert console.broken(f"[    0.1] Booting the kernel.\n{said}{DUMP}") == words
+    assert watch.broken(f"[    0.1] Booting the kernel.\n{said}{DUMP}") == words
 
 
 def test_without_known_words_the_last_line_is_quoted() -> None:
-    assert console.broken("[    0.1] Booting\n[    0.2] so far\n\n") == "so far"
-    assert console.broken("") == "nothing"
+    assert watch.broken("[    0.1] Booting\n[    0.2] so far\n\n") == "so far"
+    assert watch.broken("") == "nothing"
 
 
 def test_a_panic_has_one_line() -> None:
     said = "[ 1.0] Kernel panic - not syncing: VFS: no root\n[ 1.1] CPU: 0\n"
-    assert console.panic(said) == "Kernel panic - not syncing: VFS: no root"
-    assert console.panic("[ 1.0] all is well") == ""
+    assert watch.panic(said) == "Kernel panic - not syncing: VFS: no root"
+    assert watch.panic("[ 1.0] all is well") == ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Real kernels in real guests: one from fetch to report, and each way to lose one told apart.
+"""Real kernels in real guests: one from fetch to report, and each way to lose one distinguished.
 
 Debian's cloud flavour is the smallest download and boots as quickly as any.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -21,12 +20,11 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH, bufbench, eventually
 
-from bench.errors import BufbenchError
 from bench.guests import boot
 from bench.guests.boot import CONSOLE, EMULATION, EXIT, Guest, booted
-from bench.guests.sources import Image, Options, provide
+from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
-from bench.host import session
+from bench.host import process
 from bench.journal.reader import read_journal
 from bench.questions.kernels import outcome, run
 from bench.questions.kernels.folders import read_matrix
@@ -41,13 +39,7 @@ GUEST = Guest(cpus=2, memory_mib=1024, time_limit_s=90.0, kvm=False)
 
 @pytest.fixture(scope="module")
 def image() -> Image:
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        (found,) = provide([LABEL], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"{LABEL} cannot be had: {error}")
-    return found
+    return provided(LABEL)
 
 
 def lost(
@@ -74,7 +66,7 @@ def of_run(folder: Path) -> set[int]:
                 continue
             if os.fsencode(folder) in words:
                 named.add(int(entry.name))
-    return named.union(*(session.members(pid) for pid in named))
+    return named.union(*(process.members(pid) for pid in named))
 
 
 def qemu(pids: set[int]) -> int | None:
@@ -103,7 +95,7 @@ def test_a_panic(image: Image, tmp_path: Path) -> None:
 
 
 def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path) -> None:
-    """The emulator makes some; what the kernel makes comes again, and is told then."""
+    """The emulator makes some; what the kernel makes comes again, and is reported then."""
     said: list[str] = []
     request = run.Request(
         folder=tmp_path,
@@ -149,7 +141,7 @@ def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
         assert watch.stdout is not None
         console = tmp_path / CONSOLE
         assert eventually(lambda: console.exists() and console.stat().st_size > 0)
-        pid = qemu(session.members(watch.pid))
+        pid = qemu(process.members(watch.pid))
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         ended = Ended.parse(watch.stdout.read())

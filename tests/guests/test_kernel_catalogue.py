@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.guests.architecture import named
 from bench.guests.catalogue import Kernel, Package, find, kernels, newest, parse
+from bench.guests.machines import named
 
 LISTS = Path(__file__).parent / "lists"
 SUITES = (
@@ -125,10 +125,10 @@ def test_the_newest_of_each_series_and_flavour() -> None:
 
 
 @pytest.mark.parametrize("asked", ["6.11", "6.12-cloud", "linux-image-9.9", "6.12.999"])
-def test_what_is_not_there_is_told_with_what_is(asked: str) -> None:
-    with pytest.raises(UsageError, match=f"no kernel {asked} is to be had") as told:
+def test_what_is_not_there_is_reported_with_what_is(asked: str) -> None:
+    with pytest.raises(UsageError, match=f"no kernel {asked} is to be had") as caught:
         find(asked, recorded())
-    assert "7.3" in str(told.value)
+    assert "7.3" in str(caught.value)
 
 
 def test_architectures_do_not_replace_each_other() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from made_up_archive import ARCH, Archive, split, whole
-from tracing import eventually
+from tracing import BUFBENCH, eventually
 
 from bench.host import process
 
@@ -32,7 +32,6 @@ pytestmark = [
     ),
 ]
 
-BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
 OLD, NEW = f"6.1.0-9-{ARCH}", f"6.1.0-56-{ARCH}"
 REALTIME = f"6.1.0-56-rt-{ARCH}"
 SPLIT, BARE = f"7.3.4-{ARCH}", f"6.19.14-{ARCH}"
@@ -53,7 +52,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 class User:
-    """Somebody with a cache of his own and one kernels.toml."""
+    """A user with a cache and a kernels.toml."""
 
     def __init__(self, folder: Path, toml: str) -> None:
         self.folder = folder
@@ -193,7 +192,7 @@ def test_old_lists_serve_where_new_ones_cannot_be_had(tmp_path: Path) -> None:
     assert line.endswith(" are used")
 
 
-def test_a_suite_that_is_gone_is_told_and_costs_nothing_else(
+def test_a_suite_that_is_gone_is_reported_and_costs_nothing_else(
     user: User, published: Archive
 ) -> None:
     (user.folder / "kernels.toml").write_text(published.toml("gone", "kernels"))

@@ -39,10 +39,10 @@ def test_a_request_is_understood(text: str, source: Source) -> None:
 
 
 @pytest.mark.parametrize("text", ["", ":modules", "a:b:c", "--all", "6.12\n", "a\x1b[31m/b"])
-def test_nonsense_is_told_in_a_line(text: str) -> None:
-    with pytest.raises(UsageError, match="names no kernel") as told:
+def test_nonsense_is_reported_in_a_line(text: str) -> None:
+    with pytest.raises(UsageError, match="names no kernel") as caught:
         source_of(text)
-    assert str(told.value).isprintable()
+    assert str(caught.value).isprintable()
 
 
 @given(st.text(max_size=40))

@@ -8,32 +8,32 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.guests import apt, archives
+from bench.guests import apt
 
 MINE = """
 use = ["ubuntu"]
 [[archive]]
-name = "Ours"
+name = "Mine"
 uri = "https://packages.example/debian/"
 suites = ["kernels"]
-keyring = "/etc/ours.gpg"
+keyring = "/etc/mine.gpg"
 """
 
 
-def read(tmp_path: Path, content: str | bytes) -> tuple[archives.Archive, ...]:
+def read(tmp_path: Path, content: str | bytes) -> tuple[apt.Archive, ...]:
     path = tmp_path / "kernels.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return archives.read(path)
+    return apt.read(path)
 
 
 def test_debians_public_archive_is_the_default() -> None:
-    assert {archive.name for archive in archives.read(None)} == {"Debian"}
+    assert {archive.name for archive in apt.read(None)} == {"Debian"}
 
 
 def test_archives_are_chosen_and_added(tmp_path: Path) -> None:
-    *ubuntu, ours = read(tmp_path, MINE)
+    *ubuntu, mine = read(tmp_path, MINE)
     assert {archive.name for archive in ubuntu} == {"Ubuntu"}
-    assert (ours.uri, ours.components) == ("https://packages.example/debian", ("main",))
+    assert (mine.uri, mine.components) == ("https://packages.example/debian", ("main",))
 
 
 def test_the_hosts_mirror_is_asked_where_it_carries_an_archive() -> None:
@@ -42,7 +42,7 @@ def test_the_hosts_mirror_is_asked_where_it_carries_an_archive() -> None:
         "http://mirror.example/pub/debian/",
         "http://mirror.example/ubuntu",
     )
-    debian, security = archives.read(None, mirrors)
+    debian, security = apt.read(None, mirrors)
     assert debian.uri == "http://mirror.example/pub/debian"
     assert security.uri == "http://security.debian.org/debian-security"
 
@@ -64,18 +64,18 @@ def test_the_hosts_mirror_is_asked_where_it_carries_an_archive() -> None:
         (" " * (1 << 21), "larger than 64 KiB"),
     ],
 )
-def test_a_bad_file_is_told_with_file_and_key(
+def test_a_bad_file_is_reported_with_file_and_key(
     tmp_path: Path, content: str | bytes, key: str
 ) -> None:
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as caught:
         read(tmp_path, content)
-    (line,) = str(told.value).splitlines()
+    (line,) = str(caught.value).splitlines()
     assert "kernels.toml: " in line
     assert key in line
 
 
-def test_a_missing_keyring_is_told_with_its_package() -> None:
-    (archive,) = archives.BUILT_IN["ubuntu"]
+def test_a_missing_keyring_is_reported_with_its_package() -> None:
+    (archive,) = apt.BUILT_IN["ubuntu"]
     missing = archive.without_keys()
     if Path(archive.keyring).exists():
         assert not missing
@@ -140,10 +140,10 @@ W: Skipping acquire of configured file 'x' as repository \
         ("http://deb.example/debian", "bookworm", "doesn't have the component"),
     ],
 )
-def test_why_a_suite_is_missing_is_told(uri: str, suite: str, reason: str) -> None:
-    told = apt.complaint(SAID, uri, suite)
-    assert reason in told
-    assert "IP:" not in told
+def test_why_a_suite_is_missing_is_reported(uri: str, suite: str, reason: str) -> None:
+    said = apt.complaint(SAID, uri, suite)
+    assert reason in said
+    assert "IP:" not in said
 
 
 @pytest.mark.parametrize("suite", ["trixie", "trixie-security", "such"])

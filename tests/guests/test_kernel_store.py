@@ -16,10 +16,9 @@ import pytest
 from made_up_archive import arm64_image, vmlinuz
 
 from bench.errors import FetchFailed, UsageError
-from bench.guests import library
 from bench.guests.catalogue import Kernel, Package
-from bench.guests.header import HEADER_BYTES, architecture_of, release_of
-from bench.guests.sources import host, local
+from bench.guests.machines import architecture_of, release_of
+from bench.guests.sources import archives, host, local
 from bench.guests.store import Store
 
 RELEASE = "6.1.0-56-amd64"
@@ -62,7 +61,7 @@ def fetch(store: Store[Kernel], package: Path, kernel: Kernel = KERNEL) -> None:
     def download(_: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
         return (Path(shutil.copy(package, into)),)
 
-    library.fetch(store, kernel, download, lambda _: None)
+    archives.fetch(store, kernel, download, lambda _: None)
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def remains(store: Store[Kernel]) -> list[Path]:
     return list((store.folder / "images").iterdir())
 
 
-def test_too_little_room_is_told_before_anything_is_fetched(small_disk: Path) -> None:
+def test_too_little_room_is_reported_before_anything_is_fetched(small_disk: Path) -> None:
     store = Store(small_disk, Kernel)
     kernel = replace(KERNEL, packages=(replace(PACKAGE, size_bytes=2_000_000),))
     with pytest.raises(FetchFailed, match=rf"{RELEASE} needs 8 MB in .* where 4 are free; bufb"):
@@ -91,18 +90,20 @@ def test_too_little_room_is_told_before_anything_is_fetched(small_disk: Path) ->
     assert not remains(store)
 
 
-def test_a_disk_that_fills_up_is_told_and_nothing_remains(small_disk: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_reported_and_leaves_nothing(
+    small_disk: Path, tmp_path: Path
+) -> None:
     store = Store(small_disk, Kernel)
-    with pytest.raises(FetchFailed) as told:
+    with pytest.raises(FetchFailed) as caught:
         fetch(store, deb(tmp_path, image_bytes=8_000_000))
-    assert "No space left on device" in str(told.value)
-    assert len(str(told.value).splitlines()) == 1
+    assert "No space left on device" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     assert not remains(store)
     fetch(store, deb(tmp_path / "small"))
     assert store.get(KERNEL.key)
 
 
-def test_a_package_without_an_image_is_told(tmp_path: Path) -> None:
+def test_a_package_without_an_image_is_reported(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", Kernel)
     kernel = replace(KERNEL, release="6.1.0-57-amd64")
     with pytest.raises(FetchFailed, match="holds no kernel image"):
@@ -110,7 +111,7 @@ def test_a_package_without_an_image_is_told(tmp_path: Path) -> None:
     assert not remains(store)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FetchFailed, match=r"cannot be made.*set XDG_CACHE_HOME"):
         Store(tmp_path / "file/store", Kernel)
@@ -143,7 +144,7 @@ with store.locked(sys.argv[2], lambda: None):
 """
 
 
-def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> None:
+def test_what_another_process_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", Kernel)
     fetch(store, deb(tmp_path))
     (store.folder / f"images/.partial-{KERNEL.key}.abcd").mkdir()
@@ -161,7 +162,7 @@ def test_what_somebody_fetches_is_neither_swept_nor_pruned(tmp_path: Path) -> No
     assert not remains(store)
 
 
-def test_an_image_of_ones_own_tells_its_release(tmp_path: Path) -> None:
+def test_an_image_of_ones_own_names_its_release(tmp_path: Path) -> None:
     image = tmp_path / "bzImage"
     image.write_bytes(vmlinuz("6.14.0-rc3+"))
     modules = tmp_path / "root/lib/modules/6.14.0-rc3+"
@@ -192,7 +193,7 @@ def test_of_several_kernels_modules_an_image_takes_its_own(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "content", [b"", b"\x7fELF", bytes(0x300), b"\0" * 0x202 + b"HdrS", arm64_image()]
 )
-def test_other_files_tell_no_release(content: bytes) -> None:
+def test_other_files_give_no_release(content: bytes) -> None:
     assert not release_of(content)
 
 
@@ -210,11 +211,11 @@ def test_other_files_tell_no_release(content: bytes) -> None:
         (b"MZ\0\0zimg".ljust(0x1000, b"\0"), ""),
     ],
 )
-def test_an_image_tells_its_architecture(image: bytes, architecture: str) -> None:
-    assert architecture_of(image[:HEADER_BYTES]) == architecture
+def test_an_image_gives_its_architecture(image: bytes, architecture: str) -> None:
+    assert architecture_of(image) == architecture
 
 
-def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_files_that_are_not_there_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kernel image nowhere: No such file"):
         local.image("nowhere")
     with pytest.raises(UsageError, match=r"has no modules\.dep"):

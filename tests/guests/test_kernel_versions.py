@@ -70,7 +70,7 @@ def test_a_release_is_read(  # noqa: PLR0917
 
 
 @pytest.mark.parametrize("text", ["", "6", "amd64", "v6.12", "6.12 ", "6.", "6.12_x", "6" * 400])
-def test_what_is_no_release_is_told(text: str) -> None:
+def test_what_is_no_release_is_reported(text: str) -> None:
     with pytest.raises(UsageError, match="is not a kernel version"):
         KernelVersion.parse(text)
 

@@ -12,7 +12,8 @@ import pytest
 from made_up_archive import vmlinuz
 from made_up_oci import Entry, ci_kernel, layer, lvh_kernel, packed
 
-from bench.guests.layers import LIMITS, BadImage, Limits, take_kernel
+from bench.guests import unpack
+from bench.guests.unpack import BadImage
 
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 RELEASE = "6.12.81"
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def take(
-    folder: Path, *layers: dict[str, Entry] | bytes, form: str = "gzip", limits: Limits = LIMITS
+    folder: Path, *layers: dict[str, Entry] | bytes, form: str = "gzip", **limits: int
 ) -> Path:
     """Return the folder of the kernel that is taken."""
     files = []
@@ -35,7 +36,10 @@ def take(
         files.append(path)
     into = folder / "into"
     into.mkdir()
-    return into / "lib/modules" / take_kernel(files, into, limits)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in limits.items():
+            patch.setattr(unpack, name, value)
+        return into / "lib/modules" / unpack.take_kernel(files, into)
 
 
 def names(folder: Path) -> set[str]:
@@ -154,21 +158,21 @@ def long_header(size: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "limits"),
     [
-        ({"var/zeros": bytes(10 << 20)}, Limits(unpacked_bytes=8 << 20)),
-        ({"boot/vmlinuz": IMAGE + bytes(8 << 20)}, Limits(taken_bytes=4 << 20)),
-        ({f"etc/{number}": b"" for number in range(50)}, Limits(members=40)),
-        (long_header(20 << 20), LIMITS),
+        ({"var/zeros": bytes(10 << 20)}, {"_UNPACKED_BYTES": 8 << 20}),
+        ({"boot/vmlinuz": IMAGE + bytes(8 << 20)}, {"_TAKEN_BYTES": 4 << 20}),
+        ({f"etc/{number}": b"" for number in range(50)}, {"_MEMBERS": 40}),
+        (long_header(20 << 20), {}),
     ],
     ids=["bytes", "kernel", "files", "header"],
 )
 def test_a_bomb_is_refused(
-    tmp_path: Path, content: dict[str, Entry] | bytes, limits: Limits
+    tmp_path: Path, content: dict[str, Entry] | bytes, limits: dict[str, int]
 ) -> None:
     with pytest.raises(BadImage, match="unpacks to more than a kernel's may"):
-        take(tmp_path, content, {"boot/vmlinuz": IMAGE}, limits=limits)
+        take(tmp_path, content, {"boot/vmlinuz": IMAGE}, **limits)
 
 
 def test_limits_hold_over_all_layers(tmp_path: Path) -> None:
     layers = [{"var/zeros": bytes(3 << 20)} for _ in range(3)]
     with pytest.raises(BadImage, match="unpacks to more"):
-        take(tmp_path, *layers, limits=Limits(unpacked_bytes=8 << 20))
+        take(tmp_path, *layers, _UNPACKED_BYTES=8 << 20)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from made_up_archive import ARCH, vmlinuz
 from made_up_oci import OTHER_ARCH, Layout, ci_kernel, lvh_kernel, registry
+from tracing import BUFBENCH
 
 from bench.errors import BufbenchError, FetchFailed, UsageError
 from bench.guests import sources, store
@@ -21,7 +22,6 @@ from bench.guests.sources import Image, Options, each_or_why, oci, provide
 from bench.host import process
 
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-BUFBENCH = [sys.executable, "-c", "from bench.cli import main; main()"]
 KERNELS = {"6.12": "6.12.81", "6.12.80": "6.12.80", "6.1": "6.1.168", "6.7rc4": "6.7.0-rc4"}
 
 needs_skopeo = pytest.mark.skipif(
@@ -80,9 +80,9 @@ def refused(label: str, options: Options) -> str:
 )
 def test_a_label_names_a_place_and_a_tag(text: str, place: str, tag: str) -> None:
     assert sources.source_of(text) is oci.SOURCE
-    wanted = oci.parse(text)
-    assert (wanted.place, wanted.tag) == (place, tag)
-    assert wanted.repository.named(wanted.tag) == text
+    repository, found = oci.parse(text)
+    assert (repository.place, found) == (place, tag)
+    assert repository.named(found) == text
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_without_the_registry_what_was_fetched_serves(
 
 
 @pytest.mark.usefixtures("cache")
-def test_a_machine_without_skopeo_is_told_what_to_install(
+def test_a_machine_without_skopeo_learns_what_to_install(
     layout: Layout, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")

@@ -88,7 +88,7 @@ def test_without_a_result(end: End, code: int, status: Status, reason: str, tmp_
 
 
 def test_the_console_decides_nothing(tmp_path: Path) -> None:
-    """Words of a panic that somebody wrote are no panic."""
+    """Words of a panic that a program wrote are no panic."""
     (tmp_path / "console.log").write_text("Kernel panic - not syncing: said by a program\n")
     assert outcome.judge(tmp_path, ended(End.POWERED_OFF), LIMIT_S).status is Status.FAILED
 

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from typing import Final
 
 import pytest
 from tracing import BUFBENCH
 
-from bench.errors import BufbenchError
 from bench.guests.boot import Guest, booted
-from bench.guests.sources import Options, provide
 from bench.journal.reader import read_journal
 from bench.trial.result import State, TrialResult
 
@@ -31,12 +28,7 @@ RUNS: Final = {
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[TrialResult, ...]]:
     """The trials of each run, all in one guest."""
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    try:
-        (image,) = provide([LABEL], Options(say=lambda _: None))
-    except BufbenchError as error:
-        pytest.skip(f"{LABEL} cannot be had: {error}")
+    image = provided(LABEL)
     folder = tmp_path_factory.mktemp("guest")
     begin = shlex.join([*BUFBENCH, "run", "--transport", "overwrite", "--blocks", "1", "--quiet"])
     commands = [

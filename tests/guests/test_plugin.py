@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from real_kernels import provided
 
-from bench.guests.architecture import AMD64
-from bench.guests.machines import MACHINES
+from bench.guests.machines import AMD64, MACHINES
 from bench.questions.exact import functions, run
 from bench.questions.exact.study import KernelCount
 

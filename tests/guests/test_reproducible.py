@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_up_archive import arm64_image, vmlinuz
+from real_kernels import provided
 
-from bench.errors import BufbenchError, MachineUnfit
+from bench.errors import MachineUnfit
 from bench.guests import reproducible
-from bench.guests.architecture import named, own
-from bench.guests.machines import MACHINES, usual
-from bench.guests.reproducible import Request, Settings, machine_of
-from bench.guests.sources import Image, Options, provide
+from bench.guests.machines import MACHINES, machine_named, machine_of, own
+from bench.guests.reproducible import Request, Settings
 from bench.questions.exact import plan, report
 from bench.questions.exact.report import Counted
 
@@ -25,34 +23,30 @@ _MACHINES = {"amd64": 62, "arm64": 183}
 _INTERPRETER = 3  # PT_INTERP
 
 
-def image(path: Path) -> Image:
-    return Image(label="x", release="", vmlinuz=path, modules=None, origin="")
-
-
 def test_what_is_no_kernel_is_not_booted(tmp_path: Path) -> None:
     path = tmp_path / "vmlinuz"
     with pytest.raises(MachineUnfit, match="No such file"):
-        machine_of(image(path))
+        machine_of("x", path)
     path.write_bytes(b"\x7fELF" + bytes(40_000))
     with pytest.raises(MachineUnfit, match="is not a kernel image of x86-64 or arm64"):
-        machine_of(image(path))
+        machine_of("x", path)
     path.write_bytes(b"MZ\0\0zimg" + bytes(40_000))
     with pytest.raises(MachineUnfit, match="is packed as an EFI program"):
-        machine_of(image(path))
+        machine_of("x", path)
 
 
 def test_an_image_boots_on_the_machine_of_its_architecture(tmp_path: Path) -> None:
     path = tmp_path / "vmlinuz"
     path.write_bytes(vmlinuz("6.1.0"))
-    assert machine_of(image(path)) == MACHINES["amd64"]
+    assert machine_of("x", path) == MACHINES["amd64"]
     for name in ("6.12-arm64", "./Image-arm64"):
         with pytest.raises(MachineUnfit, match="is an image of amd64, though named arm64"):
-            machine_of(replace(image(path), label=name))
+            machine_of(name, path)
     path.write_bytes(arm64_image())
-    assert machine_of(image(path)) == MACHINES["arm64"]
-    assert machine_of(replace(image(path), label="/some-amd64/Image")) == MACHINES["arm64"]
+    assert machine_of("x", path) == MACHINES["arm64"]
+    assert machine_of("/some-amd64/Image", path) == MACHINES["arm64"]
     with pytest.raises(MachineUnfit, match="is an image of arm64, though named amd64"):
-        machine_of(replace(image(path), label="6.12-amd64"))
+        machine_of("6.12-amd64", path)
 
 
 @pytest.mark.parametrize("architecture", MACHINES)
@@ -77,15 +71,13 @@ def test_the_first_process_is_small_and_needs_nothing(architecture: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("label", ["6.1-cloud", "6.1-cloud-arm64", "6.12-cloud-arm64"])
 def test_two_boots_are_equal_to_the_byte(label: str, tmp_path: Path) -> None:
-    machine = MACHINES.get(named(label), usual())
+    machine, kernel = machine_named(label), provided(label)
     disk = tmp_path / "initrd"
     try:
-        machine.qemu()
         disk.write_bytes(plan.ram_disk(machine.architecture))
-        (kernel,) = provide([label], Options(say=lambda _: None))
-    except BufbenchError as error:
+    except MachineUnfit as error:
         pytest.skip(str(error))
-    assert machine_of(kernel) == machine
+    assert machine_of(kernel.label, kernel.vmlinuz) == machine
     folders = [tmp_path / name for name in ("one", "two", "other")]
     for folder in folders:
         folder.mkdir()

@@ -87,7 +87,7 @@ def test_the_first_process_takes_nothing_from_the_kernels_command_line(tmp_path:
     assert "--" not in words
 
 
-def test_two_that_share_a_folder_are_told(tmp_path: Path) -> None:
+def test_two_that_share_a_folder_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="bzImage"):
         run.pending(tmp_path, ["./bzImage", "bzImage"])
 
@@ -103,7 +103,7 @@ def test_a_guest_fits_the_machine() -> None:
     ("memory_mib", "jobs", "available_mib"),
     [(None, 1, 1024), (4096, 2, 6000), (512, 1, 32_768)],
 )
-def test_one_that_does_not_fit_is_told(
+def test_one_that_does_not_fit_is_reported(
     memory_mib: int | None, jobs: int, available_mib: int
 ) -> None:
     with pytest.raises(UsageError, match=r"GiB; each"):
@@ -128,9 +128,9 @@ def test_an_image_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
     for each in found:
         assert each.status is Status.FAILED
         assert "QEMU did not start" in each.reason
-        told = json.loads((tmp_path / "run" / each.label / outcome.OUTCOME).read_text())
-        assert told["status"] == each.status
-        assert told["reason"] == each.reason != ""
+        row = json.loads((tmp_path / "run" / each.label / outcome.OUTCOME).read_text())
+        assert row["status"] == each.status
+        assert row["reason"] == each.reason != ""
     assert any(line.startswith("a: ") for line in said)
 
 
@@ -148,7 +148,7 @@ def test_an_image_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
         (["./no-such-image"], "no-such-image"),
     ],
 )
-def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_nonsense_is_reported_in_a_line(arguments: list[str], said: str, tmp_path: Path) -> None:
     where = [] if "--resume" in arguments else ["--output", str(tmp_path / "run")]
     done = bufbench("kernels", "run", *arguments, *where, timeout_s=20)
     assert done.returncode == 2
@@ -174,13 +174,13 @@ def test_a_run_without_any_result_ends_with_3(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.live
 def test_the_host_itself_is_a_row_without_a_guest(tmp_path: Path) -> None:
-    """Cut short by its time limit: what there was time for is whole, and whoever called sudo's."""
+    """Cut short by its time limit: what there was time for is whole, and sudo's caller's."""
     folder = tmp_path / "run"
     words = ("kernels", "run", "host", "--output", str(folder), "--time-limit", "20")
     done = bufbench(*words, SUDO_UID="12345", SUDO_GID="23456")
     assert done.returncode == 0, done.stderr
-    told = json.loads((folder / "host" / outcome.OUTCOME).read_text())
-    assert (told["status"], told["release"]) == ("done", platform.release())
-    assert told["trials"] > 10
+    said = json.loads((folder / "host" / outcome.OUTCOME).read_text())
+    assert (said["status"], said["release"]) == ("done", platform.release())
+    assert said["trials"] > 10
     for path in (folder, *folder.rglob("*")):
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456), path

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.guests import closure, disk, port, reproducible, sealed
-from bench.guests.closure import Closure
+from bench.guests import disk, reproducible, sealed
+from bench.guests.sealed import Closure
 from bench.questions.kernels.seeds import COMPILER, IMPORTED, write_disk
 from bench.tracer import loader
 
@@ -29,7 +29,7 @@ _NOT_IN_A_GUEST = {"pydantic", "pydantic_core", "msgspec", "rich"}
 
 @pytest.fixture(scope="module")
 def found() -> Closure:
-    return closure.closure((*IMPORTED, *COMPILER))
+    return sealed.closure((*IMPORTED, *COMPILER))
 
 
 def _third_party(source: Path) -> Iterator[str]:
@@ -73,9 +73,9 @@ def test_only_what_is_needed_is_there(found: Closure) -> None:
 def test_bytecode_does_not_depend_on_when_a_file_was_written(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text("value = 1\n")
-    first = closure.compile_to(source, tmp_path).read_bytes()
+    first = sealed.compile_to(source, tmp_path).read_bytes()
     os.utime(source, (1, 1))
-    assert closure.compile_to(source, tmp_path).read_bytes() == first
+    assert sealed.compile_to(source, tmp_path).read_bytes() == first
 
 
 def _written(*entries: disk.Entry) -> bytes:
@@ -113,35 +113,35 @@ def test_the_disk_is_what_cpio_reads(tmp_path: Path) -> None:
 
 def test_what_is_packed_comes_out_whole_or_not_at_all() -> None:
     files = {"journal.jsonl": b'{"a":"\xc3\xb6"}\n' * 999, "empty": b"", "raw": bytes(range(256))}
-    sent = port.pack(files)
-    assert port.unpack(sent) == files
+    sent = sealed.pack(files)
+    assert sealed.unpack(sent) == files
     assert len(sent) < 2_000  # a serial port is slow
     flipped = sent[:-5] + bytes([sent[-5] ^ 1]) + sent[-4:]
     for damaged in (b"", b"\n", sent[:-1], sent + b"x", flipped, b"[]\n", b"{}\n", sent[1:]):
         with pytest.raises(ValueError, match="arrived"):
-            port.unpack(damaged)
+            sealed.unpack(damaged)
 
 
 def test_sizes_that_lie_are_refused() -> None:
-    sent = port.pack({"a": b"abc"})
+    sent = sealed.pack({"a": b"abc"})
     for size in (b"2", b"4", b"-3", b"1e9"):
         with pytest.raises(ValueError, match="arrived"):
-            port.unpack(sent.replace(b'{"a": 3}', b'{"a": ' + size + b"}"))
+            sealed.unpack(sent.replace(b'{"a": 3}', b'{"a": ' + size + b"}"))
 
 
 def test_a_terminal_changes_nothing_on_the_way() -> None:
     content = bytes(range(256)) * 40 + b"\n\r\n\x03\x04\x1a"
-    ours, theirs = os.openpty()
+    master, terminal = os.openpty()
     try:
-        sender = threading.Thread(target=port.send, args=(Path(os.ttyname(theirs)), content))
+        sender = threading.Thread(target=sealed.send, args=(Path(os.ttyname(terminal)), content))
         sender.start()
         arrived = b""
         while len(arrived) < len(content):
-            arrived += os.read(ours, 65_536)
+            arrived += os.read(master, 65_536)
         sender.join()
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(master)
+        os.close(terminal)
     assert arrived == content
 
 

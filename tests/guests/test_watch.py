@@ -16,7 +16,7 @@ from tracing import eventually
 import bench
 from bench.guests import boot
 from bench.guests.watch import MOST_CONSOLE_BYTES, End, Ended
-from bench.host import session
+from bench.host import process
 
 
 def watched(folder: Path, command: list[str], *, limit_s: float = 20.0) -> Ended:
@@ -77,10 +77,10 @@ def test_nothing_outlives_the_harness(number: signal.Signals, tmp_path: Path) ->
     ) as harness:
         assert harness.stdout is not None
         leader = int(harness.stdout.readline())
-        assert eventually(lambda: len(session.members(leader)) == 4)  # watch, shell, two sleeps
+        assert eventually(lambda: len(process.members(leader)) == 4)  # watch, shell, two sleeps
         harness.send_signal(number)
         began = time.monotonic()
-        assert eventually(lambda: not session.members(leader))
+        assert eventually(lambda: not process.members(leader))
         assert time.monotonic() - began < 2.0
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A QEMU of two CPUs that never halt, and run until a timer is due: the guest's, each millisecond, or
- * one of whoever is preloaded. It prints how long each ran, and the longest turn.
+ * one of a preloaded library's. It prints how long each ran, and the longest turn.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -42,11 +42,11 @@ def test_what_users_write_into_the_log_is_not_the_kernel_s() -> None:
     assert kernel_log.complaints_in([record(COMPLAINTS[0], facility=1)]) == ()
 
 
-def test_lines_that_were_lost_are_told() -> None:
+def test_lines_that_were_lost_are_reported() -> None:
     assert kernel_log.complaints_in([kernel_log.OVERFLOWED]) == (kernel_log.OVERFLOWED,)
 
 
-def test_no_log_is_told_and_harmless(tmp_path: Path) -> None:
+def test_no_log_is_reported_and_harmless(tmp_path: Path) -> None:
     with kernel_log.KernelLog(tmp_path / "missing") as log:
         assert not log.readable
         assert log.complaints() == ()
@@ -77,7 +77,7 @@ def test_only_what_comes_after_the_mark_is_seen() -> None:
     with kernel_log.KernelLog() as log:
         assert log.readable
         kmsg.write_text("bufbench-test: WARNING after the mark\n")
-        ours = [record for record in log.new_records() if "bufbench-test" in record]
-        assert len(ours) == 1
-        assert "after the mark" in ours[0]
+        found = [record for record in log.new_records() if "bufbench-test" in record]
+        assert len(found) == 1
+        assert "after the mark" in found[0]
         assert not any("bufbench-test" in record for record in log.new_records())

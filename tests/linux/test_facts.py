@@ -7,7 +7,7 @@ import os
 from bench.linux import machine
 
 
-def test_collect_says_what_it_was_told_and_what_it_saw() -> None:
+def test_collect_returns_what_it_was_given_and_what_it_saw() -> None:
     found = machine.collect(
         bcc_version="0.26.0", kernel_facts={"pending_pos": "yes"}, wakeup_cost_ns=12.5
     )

@@ -52,3 +52,16 @@ def test_this_machine_has_a_limit() -> None:
     tightest = cgroup.tightest_process_limit()
     assert tightest.processes > 1
     assert tightest.source
+
+
+def test_a_controller_is_handed_down_once_and_taken_back(tmp_path: Path) -> None:
+    control = tmp_path / "cgroup.subtree_control"
+    assert not cgroup.hand_down(tmp_path, "pids")  # version 1 has no such file
+    cgroup.take_back(tmp_path / "gone", "pids")
+    control.write_text("cpu memory\n")
+    assert cgroup.hand_down(tmp_path, "pids")
+    assert control.read_text() == "+pids"
+    control.write_text("cpu memory pids\n")
+    assert not cgroup.hand_down(tmp_path, "pids")
+    cgroup.take_back(tmp_path, "pids")
+    assert control.read_text() == "-pids"

@@ -7,7 +7,7 @@ import mmap
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.host.memory_group import place
+from bench.host.memory_group import Place, place
 from bench.linux import procfs
 from bench.linux.cgroup import homes
 from bench.linux.procfs import parse_free_pages, parse_mountinfo
@@ -34,6 +34,10 @@ V1 = "25 1 0:22 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 V2 = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"
 
 
+def where(membership: str, mounts: str) -> Place | None:
+    return place(homes(membership, parse_mountinfo(mounts), controller="memory"))
+
+
 def test_mappings_are_added_up_by_their_whole_name(tmp_path: Path) -> None:
     path = tmp_path / "mapped"
     path.write_bytes(bytes(8 * mmap.PAGESIZE))
@@ -58,17 +62,15 @@ def test_free_pages_include_what_each_cpu_keeps_at_hand() -> None:
     assert parse_free_pages("") is None
 
 
-def test_version_1_groups_are_made_within_our_own() -> None:
-    found = place(homes("4:memory:/a/b\n0::/\n", parse_mountinfo(V1 + V2), controller="memory"))
+def test_version_1_groups_are_made_within_this_process_s() -> None:
+    found = where("4:memory:/a/b\n0::/\n", V1 + V2)
     assert found is not None
     assert (found.version, found.usage) == (1, "memory.usage_in_bytes")
     assert found.root == found.home == Path("/sys/fs/cgroup/memory/a/b")
 
 
 def test_version_2_groups_are_made_at_the_root() -> None:
-    found = place(
-        homes("0::/user.slice/session-1.scope\n", parse_mountinfo(V2), controller="memory")
-    )
+    found = where("0::/user.slice/session-1.scope\n", V2)
     assert found is not None
     assert (found.version, found.usage) == (2, "memory.current")
     assert found.root == Path("/sys/fs/cgroup")
@@ -76,16 +78,10 @@ def test_version_2_groups_are_made_at_the_root() -> None:
 
 
 def test_a_container_sees_its_own_part_of_the_tree() -> None:
-    mounts = parse_mountinfo(V1.replace(" / /sys", " /docker/x /sys"))
-    found = place(homes("4:memory:/docker/x/job\n", mounts, controller="memory"))
+    found = where("4:memory:/docker/x/job\n", V1.replace(" / /sys", " /docker/x /sys"))
     assert found is not None
     assert found.home == Path("/sys/fs/cgroup/memory/job")
 
 
-def test_no_memory_group_is_told() -> None:
-    assert (
-        place(
-            homes("5:pids:/\n", parse_mountinfo(V1.replace("memory", "pids")), controller="memory")
-        )
-        is None
-    )
+def test_no_memory_group_is_reported() -> None:
+    assert where("5:pids:/\n", V1.replace("memory", "pids")) is None

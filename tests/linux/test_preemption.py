@@ -43,7 +43,7 @@ def test_this_machine_has_one_of_the_models() -> None:
     assert machine.preemption() in {"none", "voluntary", "full", "lazy", "rt", "unknown"}
 
 
-def test_a_guest_is_told_where_its_build_configuration_lies(
+def test_a_guest_learns_where_its_build_configuration_lies(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"

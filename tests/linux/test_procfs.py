@@ -44,7 +44,7 @@ MOUNTINFO = r"""
 
 
 def as_list(cpus: set[int]) -> str:
-    """The kernel's way to write a set of CPUs, told the slow way."""
+    """The kernel's way to write a set of CPUs, found the slow way."""
     ranges: list[list[int]] = []
     for cpu in sorted(cpus):
         if ranges and ranges[-1][1] == cpu - 1:
@@ -96,7 +96,7 @@ def test_capabilities_are_bits() -> None:
     assert procfs.parse_capabilities("") == 0
 
 
-def test_fdinfo_tells_none_from_zero() -> None:
+def test_fdinfo_distinguishes_none_from_zero() -> None:
     ring = procfs.parse_numbers(RING_FDINFO)
     assert (ring["memlock"], ring.get("recursion_misses")) == (78128, None)
     assert procfs.parse_numbers(PROGRAM_FDINFO)["recursion_misses"] == 17

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What doctor --least-privilege says is enough, is; what it says is missing, is told in a line."""
+"""What doctor --least-privilege calls enough is; what it calls missing is reported in a line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tracing import BUFBENCH
 
 from bench.doctor import least_privilege
 from bench.doctor.least_privilege import Need, need
@@ -28,7 +29,6 @@ pytestmark = [
         reason="needs root, to become nobody, and setpriv",
     ),
 ]
-MAIN = "from bench.cli import main; main()"
 NOBODY = 65_534
 
 
@@ -62,7 +62,7 @@ def as_nobody(
     return subprocess.run(
         [
             *(*become, "--inh-caps", sets, "--ambient-caps", sets),
-            *(sys.executable, "-c", MAIN, *arguments),
+            *(*BUFBENCH, *arguments),
         ],
         cwd=folder,
         env=environment,
@@ -129,7 +129,7 @@ def test_run_works_with_what_was_found(
     assert left == {"journal.jsonl"}
 
 
-def test_less_is_told_in_one_line(needs: dict[str, Need], reachable: Path) -> None:
+def test_less_is_reported_in_one_line(needs: dict[str, Need], reachable: Path) -> None:
     if above_all():
         pytest.skip("perf_event_paranoid wants CAP_SYS_ADMIN, which stands in for the others")
     names = least_privilege.together(list(needs.values()), "trace")
@@ -144,9 +144,9 @@ def test_less_is_told_in_one_line(needs: dict[str, Need], reachable: Path) -> No
 
 def test_the_doctor_says_so(needs: dict[str, Need], reachable: Path) -> None:
     names = least_privilege.together(list(needs.values()), "run")
-    told = as_nobody(names, "doctor", "--least-privilege", "--json", folder=reachable)
-    assert told.returncode == 0, told.stderr
-    parts = {part["name"]: part for part in json.loads(told.stdout)["parts"]}
+    said = as_nobody(names, "doctor", "--least-privilege", "--json", folder=reachable)
+    assert said.returncode == 0, said.stderr
+    parts = {part["name"]: part for part in json.loads(said.stdout)["parts"]}
     assert parts.keys() == needs.keys()
     assert all(part["possible"] for part in parts.values() if part["commands"])
     table = as_nobody((), "doctor", "--least-privilege", folder=reachable)
@@ -162,7 +162,7 @@ def test_a_part_that_anybody_may_do_needs_nothing() -> None:
     assert (found.capabilities, found.possible, found.refused) == ((), True, "")
 
 
-def test_a_part_that_nothing_helps_is_told() -> None:
+def test_a_part_that_nothing_helps_is_reported() -> None:
     def fail() -> None:
         raise FileNotFoundError(2, "No such file or directory")
 

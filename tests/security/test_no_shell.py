@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""No string ever reaches a shell, nothing is evaluated, and nothing of ours opens a socket."""
+"""No string reaches a shell, nothing is evaluated, and no module of bufbench opens a socket."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INTERNET = {
 
 
 def dotted(node: ast.expr) -> str:
-    """A name such as os.path.join; "" for what is none."""
+    """A name such as os.path.join; "" for anything else."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,13 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tracing import BUFBENCH
 
 from bench.host import scratch
 from workloads import cgroup
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-MAIN = "from bench.cli import main; main()"
 BURSTS = (
     "--workload",
     "burst",
@@ -43,7 +42,7 @@ def sockets(process: psutil.Process) -> Iterator[str]:
                 yield f"{process.pid} {target}"
 
 
-def ours() -> set[Path]:
+def own() -> set[Path]:
     """Temporary folders and cgroups, of anybody."""
     places = (*scratch._places(), cgroup.place())
     return {path for place in places if place for path in place.glob(f"{scratch.PREFIX}*")}
@@ -63,7 +62,7 @@ def test_a_run_opens_no_socket_and_leaves_nothing(
     monkeypatch.setenv("SUDO_UID", "12345")
     monkeypatch.setenv("SUDO_GID", "23456")
     journal = tmp_path / "results" / "journal.jsonl"
-    command = [sys.executable, "-c", MAIN, "run", *BURSTS, "--blocks", "2"]
+    command = [*BUFBENCH, "run", *BURSTS, "--blocks", "2"]
     seen_sockets: set[str] = set()
     seen_storms = 0
     made: set[Path] = set()
@@ -78,7 +77,7 @@ def test_a_run_opens_no_socket_and_leaves_nothing(
             seen_storms += any(process.pid != run.pid for process in family)
             for process in family:
                 seen_sockets.update(sockets(process))
-            made |= ours()
+            made |= own()
             time.sleep(0.02)
     assert run.returncode == 0
     for path in (journal, journal.parent):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Under sudo, what we make belongs to whoever called it; what was there stays whose it was."""
+"""Under sudo, new files belong to the caller of sudo; what was there keeps its owner."""
 
 from __future__ import annotations
 

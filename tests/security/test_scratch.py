@@ -97,7 +97,7 @@ def test_other_names_are_nobody_s_but_their_owner_s(place: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root owns a place of its own")
 @pytest.mark.parametrize("trap", ["a link", "open to all", "another's"])
-def test_a_place_that_somebody_prepared_is_not_used(
+def test_a_place_that_another_user_prepared_is_not_used(
     trap: str,
     place: Path,
     tmp_path_factory: pytest.TempPathFactory,

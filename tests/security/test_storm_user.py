@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tracing import bufbench
 
 from bench.errors import MachineUnfit, UsageError
-from bench.host import scratch, session
+from bench.host import process, scratch
 from bench.linux import capabilities, procfs
 from bench.linux.cgroup import homes
 from workloads import cgroup, user
@@ -46,19 +47,19 @@ def until(true: Callable[[], object], seconds: float = 2.0) -> bool:
 
 @pytest.fixture
 def group() -> Iterator[cgroup.Cgroup]:
-    with cgroup.made() as ours:
-        if ours is None:
-            pytest.skip("no cgroup that we may make another in")
-        yield ours
+    with cgroup.made() as made:
+        if made is None:
+            pytest.skip("no cgroup can be made here")
+        yield made
 
 
 @needs_root
 def test_whatever_a_storm_makes_has_no_privileges() -> None:
     with Generator(ENDLESS) as generator:
         generator.go()
-        assert until(lambda: len(session.members(generator.session)) > 3)
+        assert until(lambda: len(process.members(generator.session)) > 3)
         seen = []
-        for pid in session.members(generator.session):
+        for pid in process.members(generator.session):
             try:
                 seen.append(status(pid))
             except OSError:  # it has ended
@@ -105,20 +106,14 @@ def test_an_unknown_user_is_refused(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_command_line_refuses_it_in_a_line() -> None:
-    main = "from bench.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", main, "run", "--storm-user", "no such user"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = bufbench("run", "--storm-user", "no such user")
     assert ended.returncode == 2
     expected = "bufbench: there is no user 'no such user'; choose another --storm-user\n"
     assert (ended.stdout, ended.stderr) == ("", expected)
 
 
 @needs_root
-def test_a_user_that_the_kernel_refuses_is_told(tmp_path: Path) -> None:
+def test_a_user_that_the_kernel_refuses_is_reported(tmp_path: Path) -> None:
     script = tmp_path / "weaker"
     script.write_text(
         f'#!/bin/sh\nexec setpriv --bounding-set=-setuid {shlex.quote(str(EXECUTABLE))} "$@"\n'
@@ -169,16 +164,16 @@ def test_nobody_outlives_its_parent(victim: str) -> None:
         assert harness.stdout
         leader = int(harness.stdout.readline())
         try:
-            assert until(lambda: len(session.members(leader)) > 3)
+            assert until(lambda: len(process.members(leader)) > 3)
             assert status(leader)["Uid"].split()[0] == str(NOBODY)
             os.kill(harness.pid if victim == "harness" else leader, signal.SIGKILL)
-            assert until(lambda: not session.members(leader))
+            assert until(lambda: not process.members(leader))
         finally:
             harness.kill()
 
 
 @needs_root
-def test_the_storm_is_bounded_by_a_cgroup_of_ours(group: cgroup.Cgroup) -> None:
+def test_the_storm_is_bounded_by_a_cgroup_of_bufbench(group: cgroup.Cgroup) -> None:
     storm = Storm(shape=Shape.BURST, count=600, burst_size=300)
     with Generator(storm, cgroup=group) as generator:
         assert cgroup._members(group.folder) == {generator.session}
@@ -201,7 +196,7 @@ def test_more_than_was_planned_is_refused_by_the_kernel(group: cgroup.Cgroup) ->
 
 
 @needs_root
-def test_a_cgroup_that_somebody_removed_does_not_end_a_run(group: cgroup.Cgroup) -> None:
+def test_a_cgroup_that_was_removed_does_not_end_a_run(group: cgroup.Cgroup) -> None:
     group.folder.rmdir()
     with Generator(Storm(count=10), cgroup=group) as generator:
         generator.go()

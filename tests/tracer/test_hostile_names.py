@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tracing import eventually, tracing
 
-from bench.errors import clean
-from bench.linux.comm import clean_name
+from bench.errors import clean, clean_name
 
 pytestmark = pytest.mark.slow
 

@@ -222,7 +222,7 @@ def timed(program_fd: int) -> Counter[bpf.Instruction]:
     block = ct.create_string_buffer(1 << 20)
     place = struct.pack("=20xI8xQ", len(block), ct.addressof(block))
     info = ct.create_string_buffer(place, 256)
-    bpf._bpf(INFO_BY_FD, struct.pack("=IIQ", program_fd, len(info), ct.addressof(info)))
+    bpf._bpf(INFO_BY_FD, "=IIQ", program_fd, len(info), ct.addressof(info))
     code = bpf.decoded(block.raw[: struct.unpack_from("=20xI", info)[0]])
     calls = [place for place, each in enumerate(code) if each[0] == CALL and not each[1] >> 4]
     begin, _, end = [each for each in calls if code[each][3] == code[calls[-1]][3]][-3:]

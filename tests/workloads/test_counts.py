@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Counts are exact for every shape, by every call, whatever the children are told to do."""
+"""Counts are exact for every shape, by every call, whatever the children are to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.host import session
+from bench.host import process
 from workloads.generator import Generator
 from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
 
@@ -20,7 +20,7 @@ def run(storm: Storm, executable: Path) -> StormReport:
     with Generator(storm, executable=executable) as generator:
         generator.go()
         report = generator.wait(storm.seconds + 15)
-        assert session.members(generator.session) == set()
+        assert process.members(generator.session) == set()
     return report
 
 
@@ -98,7 +98,7 @@ def test_more_workers_than_work(forkstorm: Path) -> None:
 
 def test_nothing_is_counted_before_go(forkstorm: Path) -> None:
     with Generator(STORM, executable=forkstorm) as generator:
-        assert session.members(generator.session) == {generator.session}
+        assert process.members(generator.session) == {generator.session}
 
 
 @pytest.mark.parametrize("gap", Gap)

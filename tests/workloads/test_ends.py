@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import StormFailed
-from bench.host import session
+from bench.host import process
 from workloads.generator import Generator
 from workloads.storm import Shape, Spawn, Storm
 
@@ -46,14 +46,14 @@ def running(name: str, executable: Path, *, after_s: float = 0.15) -> Iterator[G
     with Generator(ENDLESS[name], executable=executable) as generator:
         generator.go()
         time.sleep(after_s)
-        assert len(session.members(generator.session)) > 1
+        assert len(process.members(generator.session)) > 1
         yield generator
 
 
 def await_none(number: int) -> None:
     """Wait until nothing runs in the session; the kernel takes a moment to end a process."""
     deadline = time.monotonic() + 10
-    while left := session.members(number):
+    while left := process.members(number):
         assert time.monotonic() < deadline, f"still running: {left}"
         time.sleep(0.01)
 
@@ -63,7 +63,7 @@ def test_sigterm_reaps_all_and_reports(name: str, forkstorm: Path) -> None:
     with running(name, forkstorm) as generator:
         os.kill(generator.session, signal.SIGTERM)
         report = generator.wait(10)
-        assert session.members(generator.session) == set()
+        assert process.members(generator.session) == set()
     assert report.stopped_by == "signal"
     assert report.made == report.reaped >= ENDLESS[name].workers
 
@@ -72,7 +72,7 @@ def test_sigterm_reaps_all_and_reports(name: str, forkstorm: Path) -> None:
 def test_leaving_early_leaves_nothing(name: str, forkstorm: Path) -> None:
     with running(name, forkstorm) as generator:
         number = generator.session
-    assert session.members(number) == set()
+    assert process.members(number) == set()
 
 
 @endless
@@ -87,24 +87,24 @@ def test_a_killed_generator_takes_its_own_along(name: str, forkstorm: Path) -> N
 def test_a_generator_that_cannot_run_is_ended_too(forkstorm: Path) -> None:
     with running("burst", forkstorm) as generator:
         number = generator.session
-        for pid in session.members(number):
+        for pid in process.members(number):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
-    assert session.members(number) == set()
+    assert process.members(number) == set()
 
 
 def first_worker(number: int) -> int:
     """The first worker leads the process group of all but the generator."""
-    return next(iter({os.getpgid(pid) for pid in session.members(number)} - {number}))
+    return next(iter({os.getpgid(pid) for pid in process.members(number)} - {number}))
 
 
-def test_a_worker_that_does_not_end_is_killed_and_told(forkstorm: Path) -> None:
+def test_a_worker_that_does_not_end_is_killed_and_reported(forkstorm: Path) -> None:
     with running("trickle", forkstorm) as generator:
         os.kill(first_worker(generator.session), signal.SIGSTOP)
         os.kill(generator.session, signal.SIGTERM)
         with pytest.raises(StormFailed, match="had to be killed"):
             generator.wait(20)
-        assert session.members(generator.session) == set()
+        assert process.members(generator.session) == set()
 
 
 def test_a_killed_worker_spoils_the_counts(forkstorm: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_killed_worker_spoils_the_counts(forkstorm: Path) -> None:
         os.kill(first_worker(generator.session), signal.SIGKILL)
         with pytest.raises(StormFailed, match="worker 0 ended with wait status 9"):
             generator.wait(20)
-        assert session.members(generator.session) == set()
+        assert process.members(generator.session) == set()
 
 
 HARNESS = """
@@ -136,7 +136,7 @@ def test_a_killed_harness_takes_the_storm_along(shape: str, when: str, forkstorm
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as harness:
         assert harness.stdout
         number = int(harness.stdout.readline())
-        assert session.members(number)
+        assert process.members(number)
         harness.kill()
         harness.wait()
         await_none(number)
@@ -171,7 +171,7 @@ def test_waiting_has_an_end(forkstorm: Path) -> None:
         number = generator.session
         with pytest.raises(StormFailed, match="in time"):
             generator.wait(0.1)
-    assert session.members(number) == set()
+    assert process.members(number) == set()
 
 
 def test_ctrl_c_ends_the_storm(forkstorm: Path) -> None:
@@ -182,7 +182,7 @@ def test_ctrl_c_ends_the_storm(forkstorm: Path) -> None:
             run_until_interrupted(generator)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert session.members(generator.session) == set()
+    assert process.members(generator.session) == set()
 
 
 def run_until_interrupted(generator: Generator) -> None:

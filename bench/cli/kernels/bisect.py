@@ -77,8 +77,8 @@ def command(
 
     Example: bufbench kernels bisect good bad --images ./builds --test all=same --dry-run
     """
-    from bench.guests import images as folders
     from bench.guests import sources as known
+    from bench.guests.sources import local
     from bench.questions.bisect import condition, run, state
     from bench.questions.bisect.document import document, title
     from bench.questions.bisect.run import Outcome
@@ -92,7 +92,7 @@ def command(
     candidates: Sequence[Candidate] = (
         known.between(good, bad, known.Options(say=tell, sources_file=sources))
         if images is None
-        else folders.between(images, good, bad)
+        else local.between(images, good, bad)
     )
     study = run.planned(candidates, asked, len(reader.seeds) - 1)
     if dry_run:
@@ -177,7 +177,7 @@ def _reader(
 ) -> Reader:
     """Return what boots kernels for this test; MachineUnfit without what that takes."""
     from bench.guests import boot
-    from bench.guests.reproducible import machine_named
+    from bench.guests.machines import machine_named
     from bench.questions.bisect.readers import Calls, Trials
 
     limit_s = time_limit if time_limit is not None else _CALLS_S if asked.exact else _TRIALS_S

@@ -155,8 +155,7 @@ def _images(
 
 def _without_qemu(kernels: Sequence[str]) -> Iterator[tuple[str, MachineUnfit]]:
     """Yield the kernels of archives whose architecture has no QEMU here, each with the error."""
-    from bench.guests.architecture import named
-    from bench.guests.machines import MACHINES, usual
+    from bench.guests.machines import MACHINES, named, usual
     from bench.guests.sources import source_of
 
     for label in kernels:

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BufbenchError, FetchFailed, UsageError
+
+if TYPE_CHECKING:
+    from bench.guests.store import Fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,17 @@ class Image:
     vmlinuz: Path
     modules: Path | None  # .../lib/modules/RELEASE, decompressed, with depmod's files
     origin: str  # for people: "Debian sid, linux-image-... 6.12.73-1", "local file", "host"
+
+
+def stored(label: str, fetched: Fetched[Any], origin: str) -> Image:
+    """Return the image of a kernel in a store."""
+    return Image(
+        label=label,
+        release=fetched.kernel.release,
+        vmlinuz=fetched.vmlinuz,
+        modules=fetched.modules,
+        origin=origin,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

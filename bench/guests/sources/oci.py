@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from bench.errors import FetchFailed, UsageError
-from bench.guests.sources import Candidate, Image, Listed, Options, Source, stretch
-
-if TYPE_CHECKING:
-    from bench.guests.skopeo import Repository
-    from bench.guests.store import Fetched, Store
+from bench.guests import store
+from bench.guests.machines import own
+from bench.guests.skopeo import VERSION, Repository, Unreachable, order
+from bench.guests.sources import Candidate, Image, Listed, Options, Source, stored, stretch
+from bench.guests.store import Fetched, Store
+from bench.guests.unpack import BadImage, take_kernel
 
 _KNOWN: Final = {
     "ci-kernels": "ghcr.io/cilium/ci-kernels",
@@ -51,19 +52,6 @@ class Pulled:
         return key_of(self.tag, self.digest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """Refer to an image by its repository and its tag."""
-
-    repository: Repository
-    tag: str  # "" where none was named
-
-    @property
-    def place(self) -> str:
-        """Return the repository's address, or the folder's path."""
-        return self.repository.address or str(self.repository.folder)
-
-
 def key_of(tag: str, digest: str) -> str:
     """Return the name of a tag's kernel in the store."""
     return f"{re.sub('[^A-Za-z0-9.-]', '_', tag)}_{digest.partition(':')[2][:16]}"
@@ -74,10 +62,8 @@ def takes(text: str) -> bool:
     return text.isprintable() and _LABEL.fullmatch(text) is not None
 
 
-def parse(label: str) -> Reference:
-    """Return what a label refers to. FetchFailed for a home that is not there."""
-    from bench.guests.skopeo import Repository
-
+def parse(label: str) -> tuple[Repository, str]:
+    """Return the repository and the tag of a label, "" for none. FetchFailed for a lacking home."""
     match = cast("re.Match[str]", _LABEL.fullmatch(label))
     tag = match["tag"] or ""
     name = label.removesuffix(f":{tag}") if tag else label
@@ -86,9 +72,9 @@ def parse(label: str) -> Reference:
             folder = Path(path).expanduser().absolute()
         except RuntimeError as error:
             raise FetchFailed(f"{path}: there is no such home") from error
-        return Reference(repository=Repository(name=name, folder=folder), tag=tag)
+        return Repository(name=name, folder=folder), tag
     address = _KNOWN[match["known"]] if match["known"] else match["registry"]
-    return Reference(repository=Repository(name=name, address=address), tag=tag)
+    return Repository(name=name, address=address), tag
 
 
 def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
@@ -96,18 +82,15 @@ def _find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
 
 
 def _fetch(label: str, options: Options) -> Image:
-    from bench.guests.architecture import own
-    from bench.guests.skopeo import Unreachable
-
-    wanted, kept = parse(label), _store()
+    (repository, tag), kept = parse(label), _store()
     kept.sweep()
     try:
-        seen = wanted.repository.inspect(wanted.tag)
+        seen = repository.inspect(tag)
     except Unreachable as failed:
         before = [
             one
             for one in _by_age(kept)
-            if (one.kernel.place, one.kernel.tag) == (wanted.place, wanted.tag)
+            if (one.kernel.place, one.kernel.tag) == (repository.place, tag)
         ]
         if not before:
             raise
@@ -120,70 +103,58 @@ def _fetch(label: str, options: Options) -> Image:
         )
 
     def fill(folder: Path) -> Pulled:
-        from bench.guests.layers import BadImage, take_kernel
-
         options.say(f"fetching {label}, {seen.digest[:19]}")
         image = folder / "image"
-        layers = wanted.repository.copy(wanted.tag, seen, image)
+        layers = repository.copy(tag, seen, image)
         try:
             release = take_kernel(layers, folder)
         except BadImage as bad:
             raise FetchFailed(f"{label} {bad.message}", remedy=bad.remedy) from bad
         shutil.rmtree(image)
         return Pulled(
-            name=wanted.repository.name,
-            place=wanted.place,
-            tag=wanted.tag,
+            name=repository.name,
+            place=repository.place,
+            tag=tag,
             digest=seen.digest,
             release=release,
             fetched_s=time.time(),
         )
 
-    key = key_of(wanted.tag, seen.digest)
+    key = key_of(tag, seen.digest)
     return _image(label, kept.fetch(key, label, _NEEDED_BYTES, fill, options.say))
 
 
 def _image(label: str, fetched: Fetched[Pulled]) -> Image:
-    return Image(
-        label=label,
-        release=fetched.kernel.release,
-        vmlinuz=fetched.vmlinuz,
-        modules=fetched.modules,
-        origin=f"OCI image {label}, {fetched.kernel.digest[:19]}",
-    )
+    return stored(label, fetched, f"OCI image {label}, {fetched.kernel.digest[:19]}")
 
 
 def _between(good: str, bad: str, options: Options) -> list[Candidate]:
     """List the tags of a repository from one to another; those without a version have no place."""
-    from bench.guests.skopeo import VERSION, order
-
     ends = parse(good), parse(bad)
-    if ends[0].place != ends[1].place:
+    repository = ends[0][0]
+    if repository.place != ends[1][0].place:
         raise UsageError(
             f"{good} and {bad} are of two repositories", remedy="name two tags of one repository"
         )
-    repository = ends[0].repository
     tags = sorted(filter(VERSION.match, _tags(repository)), key=order)
-    for end in ends:
-        if end.tag not in tags:
+    for _, tag in ends:
+        if tag not in tags:
             raise UsageError(
-                f"{repository.named(end.tag)} has no place among the versions of {repository.name}",
+                f"{repository.named(tag)} has no place among the versions of {repository.name}",
                 remedy=f"bufbench kernels list {repository.name} --all shows them",
             )
     labels = map(repository.named, tags)
     known = [Candidate(label=label, fetch=partial(_fetch, label, options)) for label in labels]
-    return stretch(known, *(tags.index(end.tag) for end in ends))
+    return stretch(known, *(tags.index(tag) for _, tag in ends))
 
 
 def _offers(label: str, options: Options) -> list[Listed]:
     """List a place's tags by version; without a label, what was fetched from anywhere."""
-    from bench.guests.skopeo import Repository, order
-
     fetched = {(one.kernel.place, one.kernel.tag): one for one in _by_age(_store())}
     if label:
-        wanted = parse(label)
-        keys = [(wanted.place, tag) for tag in _tags(wanted.repository)]
-        rows = [_row(wanted.repository, key[1], fetched.get(key)) for key in keys]
+        repository, _ = parse(label)
+        tags = _tags(repository)
+        rows = [_row(repository, tag, fetched.get((repository.place, tag))) for tag in tags]
     else:
         rows = [_row(Repository(name=one.kernel.name), key[1], one) for key, one in fetched.items()]
     rows.sort(key=lambda row: (order(row.version), row.suite))
@@ -197,8 +168,6 @@ def _tags(repository: Repository) -> list[str]:
 
 
 def _row(repository: Repository, tag: str, fetched: Fetched[Pulled] | None) -> Listed:
-    from bench.guests.skopeo import VERSION
-
     match = VERSION.match(tag)
     return Listed(
         label=repository.named(tag),
@@ -229,8 +198,6 @@ def _by_age(kept: Store[Pulled]) -> list[Fetched[Pulled]]:
 
 
 def _store() -> Store[Pulled]:
-    from bench.guests import store
-
     return store.Store(store.folder() / "oci", Pulled)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
-from bench.guests.machines import Machine
+from bench.guests.machines import Machine, machine_of
 from bench.guests.reproducible import Request, Settings
 from bench.host import ownership
 from bench.questions.bisect import condition
@@ -48,7 +48,7 @@ class Calls:
 
     def boot(self, image: Image, seed: int, folder: Path) -> Boot:
         """Boot a kernel with a seed; MachineUnfit for what is no kernel of the architecture."""
-        machine = reproducible.machine_of(image)
+        machine = machine_of(image.label, image.vmlinuz)
         if machine != self.machine:
             raise MachineUnfit(f"{image.label} is a kernel of {machine.architecture}")
         place = folder / str(seed)

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import BufbenchError, MachineUnfit, UsageError, clean
-from bench.guests import images
+from bench.guests.sources import local
 from bench.host import ownership
 from bench.questions.bisect.condition import Condition, Judged, Reading, in_short
 from bench.questions.bisect.search import Verdict, most, search
@@ -111,7 +111,7 @@ class Booter:
 
         One that gives nothing is not booted again. MachineUnfit for what is no kernel.
         """
-        kernel = self.notes.of(images.digest(image.vmlinuz))
+        kernel = self.notes.of(local.digest(image.vmlinuz))
         for seed in seeds:
             if kernel.reason or any(each.seed == seed for each in kernel.boots):
                 continue

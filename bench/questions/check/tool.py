@@ -25,7 +25,7 @@ from typing import Final
 import psutil
 
 from bench.errors import MachineUnfit
-from bench.host import process, session, signals
+from bench.host import process, signals
 from bench.questions.check.lines import Chunk
 
 MOST_BYTES: Final = 64 << 20
@@ -90,7 +90,7 @@ class Tool:
     def use(self) -> tuple[float, int]:
         """Return the CPU seconds so far and the resident bytes of all its processes."""
         cpu_s, rss_bytes = 0.0, 0
-        for pid in session.members(self._child.pid):
+        for pid in process.members(self._child.pid):
             with suppress(psutil.Error):
                 each = psutil.Process(pid)
                 times = each.cpu_times()

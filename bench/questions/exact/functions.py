@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BufbenchError
-from bench.guests.architecture import AMD64
-from bench.guests.machines import Machine
+from bench.guests.machines import AMD64, Machine
 from bench.host import process
 from bench.questions.exact.plan import CALLS, EMPTY
 from bench.questions.exact.study import CallCount, FunctionCount, KernelCount

@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
-from bench.guests.machines import Machine, usual
+from bench.guests.machines import Machine, machine_of, usual
 from bench.guests.reproducible import Boot, Request, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import held
@@ -47,7 +47,7 @@ def count(
             rows.append(image)
             continue
         try:
-            machine = reproducible.machine_of(image)
+            machine = machine_of(image.label, image.vmlinuz)
             if machine.architecture not in kits:
                 kits[machine.architecture] = _Kit(machine, folder, append)
                 if why_not := kits[machine.architecture].plugin.why_not:

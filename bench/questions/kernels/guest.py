@@ -21,9 +21,9 @@ from typing import Final
 from bench.amounts import counted
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
-from bench.host import inherited, limits
+from bench.host import inherited
 from bench.journal.files import write_whole
-from bench.linux import machine
+from bench.linux import machine, refusal
 from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment, stage
 from bench.questions.kernels import outcome, profile, schedule
@@ -59,7 +59,7 @@ def run(
                 "this kernel has no BTF, from which the tracer knows where fields are",
                 remedy="take one built with CONFIG_DEBUG_INFO_BTF",
             )
-        with limits.explain(), campaign.opened(request) as running:
+        with refusal.explain(), campaign.opened(request) as running:
             left_out = body(running)
     except BufbenchError as error:
         unfit = isinstance(error, MachineUnfit) and not trials

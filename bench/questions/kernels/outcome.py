@@ -14,8 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from bench.guests.console import broken, last_line, panic
-from bench.guests.watch import End, Ended, held
+from bench.guests.watch import End, Ended, broken, held, last_line, panic
 from bench.journal.files import write_whole
 from bench.report.document import pick
 

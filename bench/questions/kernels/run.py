@@ -16,9 +16,8 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.errors import BufbenchError, UsageError, clean
-from bench.guests import boot, side_by_side
-from bench.guests.boot import Accelerator, Guest, booted, python, watched
-from bench.guests.side_by_side import Begun
+from bench.guests import boot
+from bench.guests.boot import Accelerator, Begun, Guest, booted, python, watched
 from bench.guests.sources import Image
 from bench.guests.sources.host import HOST
 from bench.guests.watch import held
@@ -143,7 +142,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
                 return begun
         return None
 
-    with closing(side_by_side.ended(following, request.jobs, _LOOK_S)) as guests:
+    with closing(boot.side_by_side(following, request.jobs, _LOOK_S)) as guests:
         for each in guests:
             for one in running:
                 line = clean(held(one.folder / PROGRESS).decode(errors="replace").strip())

@@ -19,7 +19,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit
-from bench.guests import closure, machines, port, reproducible, sealed
+from bench.guests import machines, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
 from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
@@ -117,7 +117,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 
     MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """
-    if (machine := reproducible.machine_of(image)) != machines.usual():
+    if (machine := machines.machine_of(image.label, image.vmlinuz)) != machines.usual():
         raise MachineUnfit(
             f"{image.vmlinuz} is of {machine.architecture}, a guest has this machine's files",
             remedy="count calls on it, with kernels exact",
@@ -143,7 +143,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
         )
 
     guest = request.guest
-    machine = machine.sized(cpus=guest.cpus, memory_mib=guest.memory_mib)
+    machine = replace(machine, cpus=guest.cpus, memory_mib=guest.memory_mib)
     limit_s = guest.time_limit_s
     settings = Settings(time_limit_s=limit_s, append=guest.append, steady=guest.cpus > 1)
     with scratch.folder() as private:
@@ -160,7 +160,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 def write_disk(to: Path, image: Image) -> None:
     """Write the initial RAM disk of a kernel: all that a trial needs, and its configuration."""
     compiled = COMPILER if _loader() is Loader.BCC else ()
-    needed = closure.closure((*IMPORTED, *compiled), (libbpf.name(),))
+    needed = sealed.closure((*IMPORTED, *compiled), (libbpf.name(),))
     configuration = image.modules / "config" if image.modules is not None else None
     more = {}
     if configuration is not None and configuration.exists():
@@ -179,7 +179,7 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     """Return what a guest left, or why it left nothing whole."""
     files: Mapping[str, bytes] = {}
     try:
-        files = port.unpack(boot.report)
+        files = sealed.unpack(boot.report)
         ran: Ran = outcome.whole(files.get(RESULT, b""), files.get(JOURNAL, b""))
     except ValueError as error:
         sent = boot.report and boot.ended.end is End.EXITED

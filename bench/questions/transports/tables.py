@@ -60,14 +60,8 @@ def unwanted(count: int) -> Cell:
 
 def cells(*values: str | int | Cell) -> tuple[Cell, ...]:
     """Return cells of texts alone, of counts, and those that are given."""
-    return tuple(
-        each
-        if isinstance(each, Cell)
-        else quantity(each)
-        if isinstance(each, int)
-        else Cell(text=each)
-        for each in values
-    )
+    shown = (Cell(text=each) if isinstance(each, str) else each for each in values)
+    return tuple(quantity(each) if isinstance(each, int) else each for each in shown)
 
 
 def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:

@@ -15,8 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from bench.errors import UsageError
-from bench.linux.comm import clean_name
+from bench.errors import UsageError, clean_name
 
 Value = int | float | bool | str | list[int] | None
 """What a column can hold; None where the record ends before it."""

@@ -12,9 +12,8 @@ import pytest
 from made_up_archive import vmlinuz
 from made_up_kernels import beside_callers, entry, storms, write
 
-from bench.guests import images
 from bench.guests.boot import Guest
-from bench.guests.sources import Image
+from bench.guests.sources import Image, local
 from bench.questions.bisect import condition, state
 from bench.questions.bisect.condition import of_trials
 from bench.questions.bisect.readers import Trials
@@ -69,7 +68,7 @@ def test_the_first_kernel_of_another_count(booted: list[str], tmp_path: Path) ->
     notes = state.opened(tmp_path / "out", reader.setup, resume=False)
     lossy = sum(range(10, 18))
     asked = condition.parse(f"ringbuf:drops={lossy}")
-    found = bisect(images.between(folder, "k1", "k8"), asked, Booter(reader, notes, print))
+    found = bisect(local.between(folder, "k1", "k8"), asked, Booter(reader, notes, print))
     assert found.outcome is Outcome.RANGE
     assert (found.last_good, found.first_bad, found.suspects) == ("k3", "k5", ("k4", "k5"))
     assert booted[:2] == ["k1", "k8"]
@@ -78,6 +77,6 @@ def test_the_first_kernel_of_another_count(booted: list[str], tmp_path: Path) ->
     assert hung.why == "hung: made up"
 
     held = state.opened(tmp_path / "out", reader.setup, resume=True)
-    again = bisect(images.between(folder, "k1", "k8"), asked, Booter(reader, held, print))
+    again = bisect(local.between(folder, "k1", "k8"), asked, Booter(reader, held, print))
     assert again.suspects == found.suspects
     assert again.boots == 1  # what hung is tried once more
