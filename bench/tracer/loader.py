@@ -8,11 +8,10 @@ from enum import StrEnum
 from errno import E2BIG, EFAULT
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from bench import paths
 from bench.errors import MachineUnfit, UsageError
-from bench.plan.config import Attach
 from bench.tracer import compiler
 
 VARIABLE: Final = "BUFBENCH_LOADER"
@@ -20,19 +19,6 @@ INSTALL: Final = "apt-get install python3-bpfcc"
 TOO_COMPLEX: Final = (E2BIG, EFAULT)
 """Errors of a verifier that gives up: after so many steps, or with so many branches left."""
 SIMPLER: Final = "take 100 --records or fewer, or records of one length"
-
-
-class Loaded(Protocol):
-    """The maps of one build, which are in the kernel, and its programs."""
-
-    def map_fd(self, name: str) -> int:
-        """Return the descriptor of a map; it belongs to the loader."""
-
-    def load(self, function: str, attach: Attach) -> int:
-        """Return the descriptor of a program of this kind; it belongs to the loader."""
-
-    def close(self) -> None:
-        """Leave nothing of it in the kernel."""
 
 
 class Loader(StrEnum):

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from bench.questions.check.presets import Reading
@@ -30,13 +31,16 @@ class Shown:
     status: int | None = None  # as waitpid(2) gives it
 
 
-def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[int, str]]:
-    """Yield each whole line with the time at which its end came."""
+def lines(
+    chunks: Iterable[Chunk], begin_ns: int = 0, end_ns: float = inf
+) -> Iterator[tuple[int, str]]:
+    """Yield each whole line with the time at which its end came, of those that came within."""
     rest = b""
     for came_ns, text in chunks:
         *whole, rest = (rest + text).split(b"\n")
-        for line in whole:
-            yield came_ns, line.decode(errors="replace").rstrip("\r")
+        if begin_ns <= came_ns < end_ns:
+            for line in whole:
+                yield came_ns, line.decode(errors="replace").rstrip("\r")
 
 
 def parser(reading: Reading) -> Callable[[int, str], Shown | None]:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -91,7 +91,9 @@ def check(
         for rate_per_s in plan.rates_per_s:
             found = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading))
             storms.append(found)
-            say(_line(found))
+            behind = "" if found.settled else "; the tool is behind"
+            per_s = f"{found.report.rate_per_s:,.0f} a second"
+            say(f"{len(found.children):,} processes at {per_s}{behind}")
             if judge(found) and found.settled:
                 whole_per_s = max(whole_per_s, found.report.rate_per_s)
         if whole_per_s:
@@ -145,18 +147,13 @@ def _storm(watch: _Watch, plan: Plan, storm: Storm) -> Storming:
     )
 
 
-def _line(found: Storming) -> str:
-    behind = "" if found.settled else "; the tool is behind"
-    return f"{len(found.children):,} processes at {found.report.rate_per_s:,.0f} a second{behind}"
-
-
 class _Watch:
     """Watches the tool's output, parsed while no storm runs."""
 
     def __init__(self, tool: Tool, reading: Reading) -> None:
         self.tool = tool
         self.reading = reading
-        self._parse = parser(reading)
+        self.parse = parser(reading)
 
     def await_probe(self, limit_s: float) -> float | None:
         """Make processes until the tool shows one of them; return how long it took, else None."""
@@ -170,7 +167,7 @@ class _Watch:
             text = b"".join(text for _, text in self.tool.output.printed[place:])
             written = re.compile("|".join(map(str, probes)))  # most lines are of other processes
             for line in text.decode(errors="replace").splitlines():
-                if written.search(line) and (found := self._parse(0, line)) and found.pid in probes:
+                if written.search(line) and (found := self.parse(0, line)) and found.pid in probes:
                     return waited
         return None
 
@@ -180,10 +177,6 @@ class _Watch:
         while time.monotonic() - begun < limit_s and count != len(self.tool.output.printed):
             count = len(self.tool.output.printed)
             time.sleep(_QUIET_S)
-
-    def shows_any(self, printed: Sequence[str]) -> bool:
-        """Return whether a line shows a process."""
-        return any(self._parse(0, line) for line in printed)
 
 
 def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> MachineUnfit:
@@ -197,7 +190,7 @@ def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> MachineUnfit:
             f"{name} printed no line {within}{reason}",
             remedy="raise --attach-timeout if it takes longer to start",
         )
-    if not watch.shows_any(printed):
+    if not any(watch.parse(0, line) for line in printed):
         return MachineUnfit(
             f"{name} printed no line with a PID {within}, the last: {printed[-1].strip()[:120]}",
             remedy="describe its lines with --pid-pattern or --pid-key",

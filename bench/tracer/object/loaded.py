@@ -96,8 +96,7 @@ class Object:
 
     def load(self) -> None:
         """Load the object, attached to nothing; KernelRefused, with the verifier's reason."""
-        missing = capabilities.missing_to_trace(capabilities.held())
-        if missing:
+        if capabilities.missing_to_trace(capabilities.held()):
             raise refusal.refused("objects cannot be loaded", OSError(EPERM, os.strerror(EPERM)))
         tracefs.exit_format()  # which mounts it; libbpf looks up tracepoints there
         self._library.warnings.clear()
@@ -109,65 +108,53 @@ class Object:
     def buffers(self, buffer_bytes: int | None) -> Iterator[Buffers]:
         """Load the prepared object and open its buffers; nothing is attached."""
         self.load()
-        with Buffers.opened(
-            self._library,
-            rings=self.descriptors(bpf.RINGBUF),
-            perf=self.descriptors(bpf.PERF_EVENT_ARRAY),
-            bytes_per_cpu=buffer_bytes,
-        ) as buffers:
+        rings, perf = map(self.descriptors, (bpf.RINGBUF, bpf.PERF_EVENT_ARRAY))
+        opened = Buffers.opened(self._library, rings=rings, perf=perf, bytes_per_cpu=buffer_bytes)
+        with opened as buffers:
             yield buffers
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Attach every program for as long as the context lasts."""
+        library = self._library
         with ExitStack() as links:
             for each in self.programs():
+                if not library.bpf_program__autoattach(each.handle):
+                    continue
+                library.warnings.clear()
                 with uninterrupted():
-                    link = self._attach(each)
-                    if link is not None:
-                        links.callback(self._library.bpf_link__destroy, link)
+                    link = library.bpf_program__attach(each.handle)
+                    if not link:
+                        what = f"program {each.name} cannot be attached to {each.section}"
+                        raise library.refused(what, ct.get_errno())
+                    links.callback(library.bpf_link__destroy, link)
             yield
 
-    def _attach(self, program: Program) -> int | None:
-        library = self._library
-        if not library.bpf_program__autoattach(program.handle):
-            return None
-        library.warnings.clear()
-        link = library.bpf_program__attach(program.handle)
-        if link:
-            return int(link)
-        raise library.refused(
-            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
-        )
+    def _map(self, name: str) -> int | None:
+        found: int | None = self._library.bpf_object__find_map_by_name(self._handle, name.encode())
+        return found
 
     def map_fd(self, name: str) -> int:
         """Return the descriptor of a map, once it is loaded."""
-        library = self._library
-        handle = library.bpf_object__find_map_by_name(self._handle, name.encode())
-        return int(library.bpf_map__fd(handle))
+        return int(self._library.bpf_map__fd(self._map(name)))
 
     def program_fd(self, name: str) -> int:
         """Return the descriptor of a program, once it is loaded."""
-        library = self._library
-        handle = library.bpf_object__find_program_by_name(self._handle, name.encode())
-        return int(library.bpf_program__fd(handle))
+        find = self._library.bpf_object__find_program_by_name
+        return int(self._library.bpf_program__fd(find(self._handle, name.encode())))
 
     def set_numbers(self, numbers: Mapping[str, int]) -> set[str]:
         """Set constant 64-bit variables before loading; return the names that there are not."""
         library = self._library
         there = Btf(library, library.bpf_object__btf(self._handle)).variables(_CONSTANTS)
-        data = library.bpf_map__initial_value(
-            library.bpf_object__find_map_by_name(self._handle, _CONSTANTS.encode()),
-            ct.byref(ct.c_size_t()),
-        )
+        data = library.bpf_map__initial_value(self._map(_CONSTANTS), ct.byref(ct.c_size_t()))
         for name in numbers.keys() & there.keys():
             ct.c_uint64.from_address(data + there[name]).value = numbers[name]
         return numbers.keys() - there.keys()
 
     def set_array_of_rings(self, name: str, entries: int, flags: int) -> None:
         """Set how many rings an array of maps holds, and the flags that they share."""
-        library = self._library
-        handle = library.bpf_object__find_map_by_name(self._handle, name.encode())
+        library, handle = self._library, self._map(name)
         library.bpf_map__set_max_entries(handle, entries)
         library.bpf_map__set_map_flags(library.bpf_map__inner_map(handle), flags)
 
@@ -236,7 +223,4 @@ def opened(library: Libbpf, elf: bytes, name: str) -> Iterator[Object]:
 class _Options(ct.Structure):
     """The first members of struct bpf_object_open_opts; libbpf takes the rest for zero."""
 
-    _fields_ = (
-        ("sz", ct.c_size_t),
-        ("object_name", ct.c_char_p),
-    )
+    _fields_ = (("sz", ct.c_size_t), ("object_name", ct.c_char_p))
