@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.amounts import counted, size
 from bench.questions.check.judge import Order, Rung, Verdict
-from bench.questions.check.presets import Reading
+from bench.questions.check.lines import Reading
 from bench.report import document as parts
 from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence, pick
 from bench.report.units import share

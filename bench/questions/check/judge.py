@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from bench.errors import GateFailed, UsageError
-from bench.questions.check.lines import Shown, lines, lost_in, parser
-from bench.questions.check.presets import Reading
+from bench.questions.check.lines import Reading, Shown, lines, lost_in, parser
 from bench.questions.check.run import Checked, Storming
 from bench.questions.check.tool import Output
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.errors import MachineUnfit
-from bench.questions.check.lines import lines, parser
-from bench.questions.check.presets import Reading
+from bench.questions.check.lines import Reading, lines, parser
 from bench.questions.check.tool import Tool
 from workloads import truth
 from workloads.generator import EXECUTABLE, Generator

@@ -23,7 +23,7 @@ from bench.tracer.capture import BIN_BITS
 from bench.tracer.consumer import consuming
 from bench.tracer.consumer import reader as native
 from bench.tracer.libbpf import Libbpf
-from bench.tracer.object.measured import Looks, Measuring, Setting, measuring
+from bench.tracer.object.measured import Looks, Measuring, measuring
 from bench.tracer.object.package import Package
 from workloads.generator import Generator
 
@@ -90,13 +90,15 @@ def run(
     """Run all rounds, each (block, side); an empty side is the object as it is."""
     found = []
     for block, side in rounds:
-        setting = Setting(
-            transport=side,
-            budget_bytes=looks.budget_bytes,
+        loaded = measuring(
+            library,
+            package,
+            looks.budget_bytes,
+            side,
             stamp_at=stamp_at,
             stamped_from_ns=time.monotonic_ns(),
         )
-        with bpf.statistics() as timed, measuring(library, package, setting) as object_:
+        with bpf.statistics() as timed, loaded as object_:
             passed = _pass(object_, load)
             now = _round(object_, passed, block, side or "+".join(looks.transports), timed)
         found.append(now)

@@ -28,7 +28,7 @@ from bench.record.footprint import Footprint, perfbuf_footprint, ringbuf_footpri
 from bench.tracer import buffers
 from bench.tracer.capture import Capture
 from bench.tracer.libbpf import Libbpf, last_reason
-from bench.tracer.object import elf, instructions, loaded
+from bench.tracer.object import instructions, loaded
 from bench.tracer.object.instructions import SENDS, Code, Counter, Helper
 from bench.tracer.object.package import Package
 
@@ -55,16 +55,6 @@ class Looks:
     alone: str  # why there is none
     uncounted: str  # why its sending cannot be counted; "": it can
     budget_bytes: int  # that it asks for itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """How an object is measured."""
-
-    transport: str = ""  # that it is carried over to; "": as it is
-    budget_bytes: int
-    stamp_at: int = -1  # where its records have a u64 of CLOCK_MONOTONIC ns; -1: nowhere
-    stamped_from_ns: int = 0  # an earlier one is no stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +105,7 @@ def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
         kinds = {each.kind for each in opened.maps()} & _OTHER.keys()
         asked = budget_bytes or _asked(opened)
         opened.prepare(None if budget_bytes is None else PAGE_BYTES)
-    setting = Setting(budget_bytes=asked)
-    with measuring(library, package, setting) as own:
+    with measuring(library, package, asked) as own:
         uncounted, helpers = own.uncounted, own.helpers
     other, alone = "", uncounted
     if len(kinds) > 1:
@@ -127,7 +116,7 @@ def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
         if not alone:
             other = _TRANSPORTS[to]
             try:
-                with measuring(library, package, Setting(transport=other, budget_bytes=asked)):
+                with measuring(library, package, asked, other):
                     pass
             except BufbenchError as error:
                 other, alone = "", error.message
@@ -141,13 +130,24 @@ def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
 
 
 @contextmanager
-def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[Measuring]:
-    """Load an object with buffers of ``setting``; KernelRefused where that cannot be."""
-    to = {name: kind for kind, name in _TRANSPORTS.items()}.get(setting.transport)
-    licence = bytes(elf.sections(package.elf).get("license", b"")).split(b"\0", 1)[0]
+def measuring(
+    library: Libbpf,
+    package: Package,
+    budget_bytes: int,
+    transport: str = "",
+    *,
+    stamp_at: int = -1,
+    stamped_from_ns: int = 0,
+) -> Iterator[Measuring]:
+    """Load an object with buffers of this budget; KernelRefused where that cannot be.
+
+    ``transport``: that it is carried over to; "": as it is. ``stamp_at``: where its records have a
+    u64 of CLOCK_MONOTONIC ns, which is none from before ``stamped_from_ns``; -1: nowhere.
+    """
+    to = {name: kind for kind, name in _TRANSPORTS.items()}.get(transport)
     with loaded.opened(library, package.elf, package.name) as opened, ExitStack() as stack:
         count = sum(each.kind in _OTHER for each in opened.maps())
-        each_bytes = _share(setting.budget_bytes, count)
+        each_bytes = _share(budget_bytes, count)
         opened.prepare(_prepared(opened, each_bytes, to))
         opened.load()
         programs = opened.programs()
@@ -157,7 +157,7 @@ def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[M
         if to is not None:
             entries = each_bytes if to == bpf.RINGBUF else max(procfs.online_cpus()) + 1
             make = partial(buffers.make_map, to, "buffer on the other transport", stack)
-            maps = {fd: make(entries=entries, name="moved") for fd in rings + perfs}
+            maps = {fd: make(entries=entries, name=_TRANSPORTS[to][:4]) for fd in rings + perfs}
             rings, perfs = ([*maps.values()] if to == kind else [] for kind in _TRANSPORTS)
         counters = buffers.make_map(
             bpf.ARRAY, "map to count in", stack, value_bytes=instructions.COUNTERS_BYTES,
@@ -168,13 +168,13 @@ def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[M
             if any(each.kind == _PROGRAM_ARRAY for each in opened.maps()):
                 raise UsageError("it makes tail calls, to programs that stay as they are")
             rewrite = partial(instructions.rewritten, counters_fd=counters, to=to, maps=maps)
-            _replace(library, programs, licence, rewrite)
+            _replace(library, programs, package.licence, rewrite)
         except BufbenchError as error:
             if to is not None:
                 raise
             uncounted = error.message
         reader = Capture(1)
-        reader.tally(setting.stamp_at, setting.stamped_from_ns)
+        reader.tally(stamp_at, stamped_from_ns)
         stack.callback(reader.unmap)
         footprint, events = _open(reader, rings, perfs, each_bytes, stack)
         senders = (each for each in programs if instructions.helpers(codes[each.name]) & SENDS)
