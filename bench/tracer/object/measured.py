@@ -142,7 +142,7 @@ def measuring(
     """Load an object with buffers of this budget; KernelRefused where that cannot be.
 
     ``transport``: that it is carried over to; "": as it is. ``stamp_at``: where its records have a
-    u64 of CLOCK_MONOTONIC ns, which is none from before ``stamped_from_ns``; -1: nowhere.
+    u64 of CLOCK_MONOTONIC ns, invalid from before ``stamped_from_ns``; -1: nowhere.
     """
     to = {name: kind for kind, name in _TRANSPORTS.items()}.get(transport)
     with loaded.opened(library, package.elf, package.name) as opened, ExitStack() as stack:
