@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from bench import paths
 from bench.errors import MachineUnfit
 from bench.host import scratch
 from bench.linux import libc
@@ -31,27 +32,6 @@ _INCLUDE: Final = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _VARIABLE: Final = "BCC_KERNEL_SOURCE"
 _MS_BIND: Final = 0x1000
 _M_ARENA_MAX: Final = -8  # of mallopt(3)
-_TYPES: Final = """\
-#pragma once
-typedef signed char __s8; typedef unsigned char __u8;
-typedef short __s16; typedef unsigned short __u16;
-typedef int __s32; typedef unsigned int __u32;
-typedef long long __s64; typedef unsigned long long __u64;
-typedef __s8 s8; typedef __u8 u8; typedef __s16 s16; typedef __u16 u16;
-typedef __s32 s32; typedef __u32 u32; typedef __s64 s64; typedef __u64 u64;
-typedef __u16 __le16, __be16, __sum16;
-typedef __u32 __le32, __be32, __wsum;
-typedef __u64 __le64, __be64;
-#define __aligned_u64 __u64 __attribute__((aligned(8)))
-typedef unsigned long size_t, uintptr_t;
-typedef long ssize_t;
-typedef int pid_t;
-typedef _Bool bool;
-#define __always_inline inline __attribute__((always_inline))
-#define true 1
-#define false 0
-#define NULL ((void *)0)
-"""
 _OTHERS: Final = "#define TASK_COMM_LEN 16\n#define __user\n"
 _OTHERS_CONFIG: Final = (
     "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n#define CONFIG_ARCH_HAS_SYSCALL_WRAPPER 1\n"
@@ -119,17 +99,16 @@ def kernel_tree(release: str) -> Mapping[str, str]:
     begins = re.match(r"[0-9.]*", release, re.ASCII)  # anything may follow: 6.12.9+bpo-amd64
     found = re.findall(r"\d+", begins[0], re.ASCII) if begins else []
     version, patch, sub = (*map(int, found[:3]), 0, 0, 0)[:3]
+    code = (version << 16) + (patch << 8) + min(sub, 255)
+    root = paths.bpf_sources() / "kernel"
     return {
         **dict.fromkeys(_EMPTY, ""),
-        "include/linux/kconfig.h": "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n",
-        "include/linux/types.h": _TYPES,
+        **{str(each.relative_to(root)): each.read_text() for each in root.rglob("*.h")},
         "include/linux/version.h": (
             "#pragma once\n"
-            f"#define LINUX_VERSION_CODE {(version << 16) + (patch << 8) + min(sub, 255)}\n"
+            f"#define LINUX_VERSION_CODE {code}\n"
             "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))\n"
         ),
-        "include/asm/page.h": "#pragma once\n#define PAGE_SIZE 4096UL\n",
-        "include/uapi/linux/bpf.h": "#pragma once\n#include <linux/types.h>\n",
     }
 
 

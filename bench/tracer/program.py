@@ -132,12 +132,11 @@ class Program:
         on maps do.
         """
         own = {*map(bpf.program_id, self.load_all())}
+        raw = _on_raw(self.build.event) - own
         if self.build.attach is not Attach.TRACEPOINT:
-            return _on_raw(self.build.event) - own  # which ones are on perf events is not known
+            return raw  # which ones are on perf events is not known
         there = _on_event(self._event)
-        if there is None:
-            return None
-        return (there | _on_raw(self.build.event)) - own
+        return None if there is None else (there - own) | raw
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""

@@ -14,7 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Final
 
@@ -240,14 +240,8 @@ def _open(
             buffers.put(fd, cpu, events[-1], stack)
     parts = [ringbuf_footprint(each_bytes) for _ in rings]
     parts += [perfbuf_footprint(pages, cpus=len(cpus)) for _ in perfs]
-    return (
-        Footprint(
-            data_bytes=sum(each.data_bytes for each in parts),
-            page_bytes=sum(each.page_bytes for each in parts),
-            bookkeeping_bytes=sum(each.bookkeeping_bytes for each in parts),
-        ),
-        tuple(events),
-    )
+    sums = {of.name: sum(getattr(each, of.name) for each in parts) for of in fields(Footprint)}
+    return Footprint(**sums), tuple(events)
 
 
 def _code_of(library: Libbpf, program: loaded.Program) -> list[Instruction]:

@@ -203,7 +203,7 @@ class Types:
         return found
 
     def _leaves(
-        self, number: int, name: str, bit: int, left: Iterator[int], deep: int = 0, bits: int = 0
+        self, number: int, name: str, bit: int, left: Iterator[int], *, deep: int = 0, bits: int = 0
     ) -> Iterator[Column]:
         found = self._resolved(number)
         offset, shift = divmod(bit, 8)
@@ -214,7 +214,9 @@ class Types:
                 inner = ".".join(filter(None, (name, member)))
                 place, length = (row[2] & 0xFFFFFF, row[2] >> 24) if found.flag else (row[2], 0)
                 if next(left, None) is not None:
-                    yield from self._leaves(row[1], inner, bit + place, left, deep + 1, length)
+                    yield from self._leaves(
+                        row[1], inner, bit + place, left, deep=deep + 1, bits=length
+                    )
         elif found.kind is Kind.ARRAY:
             yield self._array(found, name, offset)
         elif bits:
