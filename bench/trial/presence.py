@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench.host.signals import start
+from bench.host.signals import repeated
 
 _TICK_NS: Final = 50_000_000
 
@@ -20,21 +19,14 @@ def watched() -> Iterator[Callable[[], int]]:
 
     What it yields returns the longest time in ns, up to then, that the harness did not run.
     """
-    over = threading.Event()
     last_ns, longest_ns = time.monotonic_ns(), 0
 
     def away_ns() -> int:
         return max(longest_ns, time.monotonic_ns() - last_ns - _TICK_NS)
 
-    def body() -> None:
+    def look() -> None:
         nonlocal last_ns, longest_ns
-        while not over.wait(_TICK_NS / 1e9):
-            longest_ns, last_ns = away_ns(), time.monotonic_ns()
+        longest_ns, last_ns = away_ns(), time.monotonic_ns()
 
-    thread = threading.Thread(target=body, name="presence", daemon=True)
-    start(thread)
-    try:
+    with repeated(look, _TICK_NS / 1e9, name="presence"):
         yield away_ns
-    finally:
-        over.set()
-        thread.join()

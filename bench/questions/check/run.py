@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from bench.errors import MachineUnfit
+from bench.host.signals import repeated
 from bench.questions.check.lines import Reading, lines, parser
 from bench.questions.check.tool import Tool
 from workloads import truth
@@ -202,19 +202,12 @@ def _probe() -> int:
 def _use(tool: Tool) -> Iterator[list[float]]:
     """Yield a list that is filled on leaving: the tool's CPU seconds and peak resident bytes."""
     found = [0.0, 0.0]
-    over = threading.Event()
     before_s, _ = tool.use()
 
-    def sample() -> None:
-        while not over.wait(_USE_EVERY_S):
-            found[1] = max(found[1], tool.use()[1])
+    def look() -> None:
+        cpu_s, rss_bytes = tool.use()
+        found[:] = cpu_s - before_s, max(found[1], rss_bytes)
 
-    thread = threading.Thread(target=sample, name="use")
-    thread.start()
-    try:
+    with repeated(look, _USE_EVERY_S, name="use"):
         yield found
-    finally:
-        over.set()
-        thread.join()
-        after_s, rss_bytes = tool.use()
-        found[0], found[1] = after_s - before_s, max(found[1], rss_bytes)
+    look()
