@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from math import inf
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -84,12 +86,8 @@ class Verdict:
     @property
     def whole_to(self) -> Rung | None:
         """Return the fastest storm up to which it showed every process."""
-        found = None
-        for rung in self.rungs:
-            if not rung.whole:
-                break
-            found = rung
-        return found
+        whole = [*takewhile(attrgetter("whole"), self.rungs)]
+        return whole[-1] if whole else None
 
     @property
     def loses_from(self) -> Rung | None:

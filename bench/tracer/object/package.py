@@ -70,11 +70,19 @@ class Package:
 
     def columns(self, event: str | None) -> tuple[Column, ...]:
         """Return the columns of ``event``, by default of what the package exports."""
-        name = event or self._usual()
+        if event is None and len(self.exported) > 1:
+            names = ", ".join(each.name for each in self.exported)
+            raise UsageError(f"{self.name} exports {names}", remedy="name one with --event")
+        name = event or (self.exported[0].name if self.exported else _USUAL_EVENT)
         number = self.types.find(name)
         if number is None:
+            there = self.types.structures()
+            shown = ", ".join(there[:8]) + (" ..." if len(there) > 8 else "")
             raise UsageError(
-                f"{self.name}: its BTF has no struct {name}", remedy=self._which("name one of")
+                f"{self.name}: its BTF has no struct {name}",
+                remedy=f"name one of {shown} with --event"
+                if there
+                else "compile the object with -g",
             )
         for each in self.exported:
             if each.name == name and each.size != self.types[number].size:
@@ -84,17 +92,6 @@ class Package:
                     remedy="package the object again",
                 )
         return self.types.columns(number)
-
-    def _usual(self) -> str:
-        if len(self.exported) > 1:
-            names = ", ".join(each.name for each in self.exported)
-            raise UsageError(f"{self.name} exports {names}", remedy="name one with --event")
-        return self.exported[0].name if self.exported else _USUAL_EVENT
-
-    def _which(self, words: str) -> str:
-        names = self.types.structures()
-        shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
-        return f"{words} {shown} with --event" if names else "compile the object with -g"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +241,6 @@ def written(
 
 def exports(types: Types, names: list[str]) -> tuple[Exported, ...]:
     """Return the description of these structures, as far as the object's BTF has them."""
-    found = ((name, types.find(name)) for name in names)
     return tuple(
         Exported(
             name=name,
@@ -252,6 +248,6 @@ def exports(types: Types, names: list[str]) -> tuple[Exported, ...]:
             size=types[number].size,
             type_id=number,
         )
-        for name, number in found
-        if number is not None
+        for name in names
+        if (number := types.find(name)) is not None
     )
