@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The document of a check."""
+"""Show a check as a document."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Chunk = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How to read a tool's lines: by a pattern, or by keys of JSON.
+    """Say how to read a tool's lines: by a pattern, or by keys of JSON.
 
     Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
     name the first one is the PID. Keys are paths such as ".process.pid".

@@ -27,7 +27,7 @@ class Aggregate(Transport):
 
     @property
     def keys(self) -> int:
-        """How many keys one kind of exit has."""
+        """Return how many keys one kind of exit has."""
         return int(self.name.partition("keys=")[2] or 1)
 
     def having(self, setting: str) -> Aggregate:
