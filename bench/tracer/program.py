@@ -20,7 +20,7 @@ from bench.tracer.build import Build, Kernel
 from bench.tracer.loader import Loader
 
 if TYPE_CHECKING:
-    from bench.tracer.by_bcc import ByBcc
+    from bench.tracer.compiler import ByBcc
     from bench.tracer.prebuilt import Prebuilt
 
 _QUERY: Final = 0xC008240A  # PERF_EVENT_IOC_QUERY_BPF, Linux 4.16
@@ -203,7 +203,7 @@ def _on_raw(tracepoint: str) -> frozenset[int]:
 
 def _loaded(build: Build, kernel: Kernel) -> ByBcc | Prebuilt:
     if loader.chosen() is Loader.BCC:
-        from bench.tracer.by_bcc import ByBcc
+        from bench.tracer.compiler import ByBcc
 
         return ByBcc(build, kernel)
     from bench.tracer.prebuilt import Prebuilt

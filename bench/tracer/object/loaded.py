@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""An object in the kernel: opened, loaded, attached by its section names, and taken out again."""
+"""An object in the kernel: opened, loaded, attached by its section names, its buffers read."""
 
 from __future__ import annotations
 
 import ctypes as ct
 import os
+import select
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from errno import EPERM
+from errno import ECANCELED, EPERM
+from functools import partial
 from typing import Any, Final
 
 from bench.amounts import size
 from bench.errors import UsageError
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, refusal, tracefs
+from bench.linux.pages import PAGE_BYTES
 from bench.tracer.btf import Btf
-from bench.tracer.libbpf import Libbpf
-from bench.tracer.object.buffers import Buffers
+from bench.tracer.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
 
 MOST_MAP_BYTES: Final = 256 << 20
 """Of all maps of an object together; more is refused, since it would be taken from the machine."""
+USUAL_PER_CPU_BYTES: Final = 64 * PAGE_BYTES  # as eunomia and bcc have it
+_MOST_RECORDS: Final = 4_096  # of a batch; an object may send without an end
 _CONSTANTS: Final = ".rodata"
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
 _WITHOUT_MEMORY: Final = frozenset({bpf.PERF_EVENT_ARRAY, 11})  # LPM tries grow as they are used
@@ -43,6 +47,49 @@ class Program:
     handle: int
     name: str
     section: str
+
+
+class Buffers:
+    """All buffers of an object, rings and perf event arrays alike. Made by :meth:`Object.buffers`.
+
+    Read by one thread, not the main one: a callback of ctypes swallows what a signal raises in it.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0  # that perf buffers report; rings report nothing
+        self.delivered = 0
+        self._records: list[bytes] = []
+        self._consume: list[Callable[[], int]] = []
+        self._poll = select.poll()
+        self.on_sample = ON_SAMPLE(self._take)
+        self.on_perf = ON_PERF(lambda _, __, data, size: self._take(None, data, size) and None)
+        self.on_lost = ON_LOST(self._lose)
+
+    def add(self, consume: Callable[[], int], epoll: int) -> None:
+        """Read one more, by libbpf's function; ``epoll`` is readable once there is something."""
+        self._consume.append(consume)
+        self._poll.register(epoll, select.POLLIN)
+
+    def batch(self, timeout_ms: int) -> list[bytes]:
+        """Return the records of up to ``timeout_ms``; empty: there was none."""
+        self._drain()
+        if not self._records and timeout_ms:
+            self._poll.poll(timeout_ms)
+            self._drain()
+        found, self._records = self._records, []
+        self.delivered += len(found)
+        return found
+
+    def _drain(self) -> None:
+        for consume in self._consume:
+            consume()
+
+    def _take(self, _: object, data: int, size: int) -> int:
+        self._records.append(ct.string_at(data, size))
+        return -ECANCELED if len(self._records) >= _MOST_RECORDS else 0
+
+    def _lose(self, _: object, __: int, count: int) -> None:
+        self.lost += count
 
 
 class Object:
@@ -105,13 +152,32 @@ class Object:
             raise self._library.refused("the kernel refuses this object", -failed) from error
 
     @contextmanager
-    def buffers(self, buffer_bytes: int | None) -> Iterator[Buffers]:
-        """Load the prepared object and open its buffers; nothing is attached."""
+    def buffers(self, bytes_per_cpu: int | None) -> Iterator[Buffers]:
+        """Load the prepared object and open its buffers; nothing is attached.
+
+        Perf buffers have ``bytes_per_cpu`` (None: 256 KiB).
+        """
         self.load()
-        rings, perf = map(self.descriptors, (bpf.RINGBUF, bpf.PERF_EVENT_ARRAY))
-        opened = Buffers.opened(self._library, rings=rings, perf=perf, bytes_per_cpu=buffer_bytes)
-        with opened as buffers:
-            yield buffers
+        library, found = self._library, Buffers()
+        pages = (bytes_per_cpu or USUAL_PER_CPU_BYTES) // PAGE_BYTES
+        opening: dict[str, tuple[Any, ...]] = {
+            "ring": (bpf.RINGBUF, found.on_sample, None, None),
+            "perf": (bpf.PERF_EVENT_ARRAY, pages, found.on_perf, found.on_lost, None, None),
+        }
+        with ExitStack() as stack:
+            for what, (kind, *arguments) in opening.items():
+                new, free, consume, epoll_fd = (
+                    getattr(library, f"{what}_buffer__{verb}")
+                    for verb in ("new", "free", "consume", "epoll_fd")
+                )
+                for fd in self.descriptors(kind):
+                    handle = new(fd, *arguments)
+                    if not handle:
+                        message = f"libbpf cannot open the {what} buffer"
+                        raise library.refused(message, ct.get_errno())
+                    stack.callback(free, handle)
+                    found.add(partial(consume, handle), epoll_fd(handle))
+            yield found
 
     @contextmanager
     def attached(self) -> Iterator[None]:

@@ -36,7 +36,6 @@ _PROGRAM_ARRAY: Final = 3  # BPF_MAP_TYPE_PROG_ARRAY
 _OTHER: Final = {bpf.RINGBUF: bpf.PERF_EVENT_ARRAY, bpf.PERF_EVENT_ARRAY: bpf.RINGBUF}
 _OF_A_RING: Final = frozenset(each for each in Helper if each.name.startswith("RINGBUF"))
 _TRANSPORTS: Final = {bpf.RINGBUF: "ringbuf", bpf.PERF_EVENT_ARRAY: "perfbuf"}
-_USUAL_PER_CPU_BYTES: Final = 256 << 10
 _LOG_BYTES: Final = 1 << 20
 _LSM: Final = 29  # BPF_PROG_TYPE_LSM
 _LINE: Final = struct.Struct("=8Q")
@@ -194,7 +193,7 @@ def _asked(opened: loaded.Object) -> int:
     """Return the data bytes that the object's own buffers have, at the usual 256 KiB a CPU."""
     cpus = len(procfs.online_cpus())
     sizes = [
-        each.bytes if each.kind == bpf.RINGBUF else cpus * _USUAL_PER_CPU_BYTES
+        each.bytes if each.kind == bpf.RINGBUF else cpus * loaded.USUAL_PER_CPU_BYTES
         for each in opened.maps()
         if each.kind in _OTHER
     ]
