@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What an exit is, and whose: the tracer's word against waitpid's and /proc's."""
+"""What an exit is, and whose: the tracer compared with waitpid and /proc."""
 
 from __future__ import annotations
 
