@@ -61,10 +61,7 @@ class _Type(NamedTuple):
         return self.info >> 24 & 0x1F
 
     def rows(self) -> list[tuple[int, ...]]:
-        """Return what follows it, with offsets in bytes of variables and in bits of members.
-
-        Of members: name, type, offset; of variables: type, offset, size.
-        """
+        """Return its members (name, type, place in bits) or variables (type, offset, bytes)."""
         count = self.info & 0xFFFF
         return [*_WORDS.iter_unpack(ct.string_at(self.address + _WORDS.size, _WORDS.size * count))]
 

@@ -71,11 +71,8 @@ def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[
         title="Storms of rising rates",
         corner="a second",
         columns=tuple(Column(heading=each) for each in _COLUMNS),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(text=f"{each.rate_per_s:,.0f}" + ("" if each.settled else ", behind")),
-                cells=tuple(_cells(each)),
-            )
+        rows=parts.rows(
+            (f"{each.rate_per_s:,.0f}{'' if each.settled else ', behind'}", _cells(each))
             for each in data.rungs
         ),
     )

@@ -180,18 +180,14 @@ def _numbers(numbers: Sequence[Number]) -> parts.Table:
         title="Every number over machines",
         corner="number",
         columns=tuple(Column(heading=each) for each in headings),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(
-                    text=f"{_ASKED[each.question]}, {each.experiment} at {budget(each.budget)}: "
-                    f"{each.left} against {each.right}"
-                ),
-                cells=tuple(_cells(each)),
-            )
-            for each in numbers
-        ),
+        rows=parts.rows((_label(each), _cells(each)) for each in numbers),
         level=Level.EVIDENCE,
     )
+
+
+def _label(number: Number) -> str:
+    of = f"{_ASKED[number.question]}, {number.experiment} at {budget(number.budget)}"
+    return f"{of}: {number.left} against {number.right}"
 
 
 def _cells(number: Number) -> Iterator[Cell]:
@@ -282,11 +278,8 @@ def _matrix(fleet: Fleet) -> parts.Table:
         title="Machine by claim",
         corner="claim",
         columns=tuple(Column(heading=each, numeric=False) for each in names),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(text=claim.id),
-                cells=tuple(_verdict(claim.verdicts.get(name)) for name in names),
-            )
+        rows=parts.rows(
+            (claim.id, (_verdict(claim.verdicts.get(name)) for name in names))
             for claim in fleet.claims
         ),
         level=Level.BACKGROUND,

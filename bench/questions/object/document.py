@@ -148,10 +148,7 @@ def _table(data: ObjectData) -> parts.Table:
         title="Its buffers under this load",
         corner="",
         columns=tuple(columns),
-        rows=tuple(
-            parts.Row(heading=Cell(text=each.label), cells=tuple(_cells(each, both=both)))
-            for each in data.numbers
-        ),
+        rows=parts.rows((each.label, _cells(each, both=both)) for each in data.numbers),
     )
 
 
