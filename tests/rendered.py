@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import io
 
+from made_up_trials import header
 from rich.console import Console
 
 import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
+from bench.journal.schema import JournalContent, Run
 from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.data import data_of
 from bench.questions.kernels.document import document as kernels_document
 from bench.questions.kernels.matrix import Matrix
+from bench.questions.page import documents
 from bench.questions.transports.document import report_of
-from bench.questions.transports.summary import Summary
+from bench.questions.transports.summary import Summary, compare_journals
+from bench.report.converter import Converter
 from bench.report.document import Document
 from bench.report.renderers import html, markdown
 from bench.report.renderers import json as json_form
 from bench.report.renderers.text import show
+from bench.trial.result import TrialResult
 
 
 def text(document: Document, *, width: int = 120) -> str:
@@ -29,6 +34,15 @@ def text(document: Document, *, width: int = 120) -> str:
 
 def run_text(summary: Summary, *, width: int = 120) -> str:
     return text(transports.document(summary), width=width)
+
+
+def text_and_page(*trials: TrialResult) -> tuple[str, str]:
+    """The report and the page of one run of these trials."""
+    run = Run(header=header(), trials=trials)
+    content = JournalContent(runs=(run,), faults=())
+    (found,) = compare_journals(content)
+    with Converter() as converter:
+        return run_text(found), html.render_page(documents(content, {}), converter)
 
 
 def run_markdown(*summaries: Summary) -> str:

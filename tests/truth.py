@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Truth(NamedTuple):
-    """One process, as wait() gave it to its parent, and as /proc had it while it was a zombie."""
+    """One process, as reported to its parent and as /proc had it while it was a zombie."""
 
     pid: int
     parent_pid: int
@@ -33,9 +33,9 @@ class Teller:
 
     def go(self) -> list[Truth]:
         """Make the processes; what became of each, in the order of reaping."""
-        output, _ = self._process.communicate(b"go\n", timeout=60)
+        printed, _ = self._process.communicate(b"go\n", timeout=60)
         assert self._process.returncode == 0
-        return [_parse(line) for line in output.splitlines()]
+        return [_parse(line) for line in printed.splitlines()]
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Victim:
         return self.process.poll() is None
 
     def await_handlers(self) -> None:
-        """Until it heeds SIGTERM: before, it is Python that starts, and not yet ours."""
+        """Until it handles SIGTERM: before, Python is still starting."""
         while self.running() and not _catches(self.pid, signal.SIGTERM):
             time.sleep(0.001)
 
@@ -140,7 +140,7 @@ def victim(
 
 @contextmanager
 def _adopting() -> Iterator[None]:
-    """Orphans become ours for as long as the context lasts: none of them can get lost."""
+    """Adopt orphans for as long as the context lasts: none of them can get lost."""
     libc = ct.CDLL(None)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
@@ -284,7 +284,7 @@ def _held() -> Kernel:
 
 
 def abandoned_folders() -> list[Path]:
-    """Temporary folders and cgroups of ours that nobody holds any more."""
+    """Bufbench's temporary folders and cgroups that no process holds any more."""
     seen = _abandoned()
     if seen:
         time.sleep(0.2)  # one that is being made is not yet held

@@ -79,15 +79,13 @@ def command(
 
     Example: bufbench check --pid-key .event.pid --lost-pattern 'dropped=(\\d+)' -- mytracer --json
     """
-    from bench.questions.check import judge, presets
+    from bench.questions.check import judge, lines
     from bench.questions.check.document import document
     from bench.questions.check.run import Plan, check
     from bench.questions.check.tool import running
 
-    base = presets.of_program(tool[0]) if preset is None else presets.find(preset)
-    reading = presets.own(
-        pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base
-    )
+    base = lines.of_program(tool[0]) if preset is None else lines.find(preset)
+    reading = lines.own(pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base)
     gates = judge.parse_gates(fail_on or [])
     per_s, progress = _rates(rates), speaker()
     plan = Plan(

@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NoReturn
@@ -170,3 +170,21 @@ def start(thread: threading.Thread) -> None:
         thread.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def repeated(look: Callable[[], object], every_s: float, *, name: str) -> Iterator[None]:
+    """Call ``look`` every so often, in a thread called ``name``, while the context lasts."""
+    over = threading.Event()
+
+    def body() -> None:
+        while not over.wait(every_s):
+            look()
+
+    thread = threading.Thread(target=body, name=name, daemon=True)
+    start(thread)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

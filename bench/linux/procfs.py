@@ -167,6 +167,11 @@ def online_cpus() -> tuple[int, ...]:
     return tuple(range(os.cpu_count() or 1))
 
 
+def possible_cpus() -> tuple[int, ...]:
+    """Return the CPUs that the kernel has per-CPU memory for, also those that are offline."""
+    return parse_cpu_list(read(SYS / "devices/system/cpu/possible") or "0")
+
+
 def cpu_times() -> CpuTimes:
     """Return the times of all CPUs since boot."""
     now = psutil.cpu_times()

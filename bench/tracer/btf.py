@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes as ct
 import os
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ _KIND_STRUCT: Final = 4
 _KIND_UNION: Final = 5
 _OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buffers.pxd has it
 _KIND_DATASEC: Final = 15
+_WORDS: Final = struct.Struct("=III")
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 _MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
     "TASK": "task_struct signal group_leader real_parent children start_time tgid comm exit_code",
@@ -46,20 +48,22 @@ _FIELD: Final = re.compile(
 )
 
 
-class _Type(ct.Structure):
-    _fields_ = (("name_off", ct.c_uint32), ("info", ct.c_uint32), ("size_or_type", ct.c_uint32))
+class _Type(NamedTuple):
+    """The header of a type: struct btf_type."""
+
+    name_off: int
+    info: int
+    size_or_type: int
+    address: int
 
     @property
     def kind(self) -> int:
-        return int(self.info >> 24 & 0x1F)
+        return self.info >> 24 & 0x1F
 
-
-class _Member(ct.Structure):
-    _fields_ = (("name_off", ct.c_uint32), ("type", ct.c_uint32), ("offset", ct.c_uint32))
-
-
-class _Variable(ct.Structure):
-    _fields_ = (("type", ct.c_uint32), ("offset", ct.c_uint32), ("size", ct.c_uint32))
+    def rows(self) -> list[tuple[int, ...]]:
+        """Return its members (name, type, place in bits) or variables (type, offset, bytes)."""
+        count = self.info & 0xFFFF
+        return [*_WORDS.iter_unpack(ct.string_at(self.address + _WORDS.size, _WORDS.size * count))]
 
 
 class Field(NamedTuple):
@@ -115,7 +119,7 @@ class Btf:
         type_id = self._find(structure)
         if type_id <= 0:
             raise MachineUnfit(f"this kernel's BTF has no struct {structure}")
-        return int(self._type(type_id).size_or_type)
+        return self._type(type_id).size_or_type
 
     def declarations(self, *structures: str) -> str:
         """Return these structures in C, with all that they contain; one that is not there is not.
@@ -157,11 +161,8 @@ class Btf:
 
     def variables(self, section: str) -> dict[str, int]:
         """Return the place of each variable in an object's data section."""
-        header = self._type(self._find(section, _KIND_DATASEC))
-        found = (_Variable * (header.info & 0xFFFF)).from_address(
-            ct.addressof(header) + ct.sizeof(_Type)
-        )
-        return {self._name(self._type(each.type).name_off).decode(): each.offset for each in found}
+        rows = self._type(self._find(section, _KIND_DATASEC)).rows()
+        return {self._name(self._type(kind).name_off).decode(): offset for kind, offset, _ in rows}
 
     def _find(self, structure: str, kind: int = _KIND_STRUCT) -> int:
         """Return the structure's type, or an error, which is negative."""
@@ -171,7 +172,7 @@ class Btf:
         address = self._library.btf__type_by_id(self._handle, type_id)
         if not address:
             raise MachineUnfit(f"this kernel's BTF is damaged: no type {type_id}")
-        return _Type.from_address(address)
+        return _Type._make((*_WORDS.unpack(ct.string_at(address, _WORDS.size)), address))
 
     def _name(self, place: int) -> bytes:
         return self._library.btf__name_by_offset(self._handle, place) or b""
@@ -181,12 +182,9 @@ class Btf:
         header = self._type(type_id)
         if header.kind not in (_KIND_STRUCT, _KIND_UNION):
             return
-        members = (_Member * (header.info & 0xFFFF)).from_address(
-            ct.addressof(header) + ct.sizeof(_Type)
-        )
-        for member in members:
-            bits = member.offset & 0xFFFFFF if header.info >> 31 else member.offset  # bitfields
-            yield self._name(member.name_off), member.type, bits // 8
+        for name, member_type, place in header.rows():
+            bits = place & 0xFFFFFF if header.info >> 31 else place  # bitfields
+            yield self._name(name), member_type, bits // 8
 
     def _resolved(self, type_id: int) -> int:
         for _ in range(32):  # damaged BTF could refer in a circle

@@ -57,7 +57,7 @@ class Kernel:
 
     @property
     def adds_atomically(self) -> bool:
-        """Whether programs that may be preempted can count."""
+        """Return whether programs that may be preempted can count."""
         return _HAS_FETCH_ADD in self.macros
 
 

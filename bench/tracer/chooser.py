@@ -51,6 +51,7 @@ def write_times(program: Program, duet: Duet) -> WriteTimes:
         .sum(axis=0)
         for kind in _KINDS
     )
+    by_age = written[_AGED:].reshape(2, _AGE_SLOTS)[:, :AGES]  # counts, and times in ns
     return WriteTimes(
         written=int(written[0]),
         written_ns=int(written[1]),
@@ -58,13 +59,8 @@ def write_times(program: Program, duet: Duet) -> WriteTimes:
         refused_ns=int(refused[1]),
         clock_ns=median(_histogram(nothing)),  # a mean has every interrupt in it
         histogram=_histogram(written),
-        by_age=_by_age(written) if duet.window_ns else (),
+        by_age=tuple(zip(*by_age.tolist(), strict=True)) if duet.window_ns else (),
     )
-
-
-def _by_age(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:
-    counts, times_ns = words[_AGED:].reshape(2, _AGE_SLOTS)[:, :AGES].tolist()
-    return tuple(zip(counts, times_ns, strict=True))
 
 
 def _histogram(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:

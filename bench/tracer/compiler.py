@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bcc: its version, what it compiles, and a kernel source tree just large enough for it.
+"""Load a build that bcc compiles, in a kernel source tree just large enough for it.
 
 bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have.
 bufbench's programs use none of them: offsets come from BTF. What bcc's own preamble includes is
@@ -8,50 +8,30 @@ little, and it honours BCC_KERNEL_SOURCE.
 
 from __future__ import annotations
 
+import atexit
 import ctypes as ct
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final
 
-from bench.errors import MachineUnfit
+from bench import paths
+from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
-from bench.linux import libc
+from bench.host.signals import uninterrupted
+from bench.linux import bpf, libc, refusal
+from bench.plan.config import Attach
+from bench.tracer import libbpf, loader, probes
+from bench.tracer.build import Build, Kernel
+from bench.tracer.loader import SIMPLER, TOO_COMPLEX
 
-_Result = TypeVar("_Result")
-
-OLDEST_BCC: Final = (0, 26)
-"""Debian 12's: the oldest that was seen working without kernel headers."""
-
-_INSTALL: Final = "apt-get install python3-bpfcc"
 _INCLUDE: Final = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _VARIABLE: Final = "BCC_KERNEL_SOURCE"
 _MS_BIND: Final = 0x1000
 _M_ARENA_MAX: Final = -8  # of mallopt(3)
-_TYPES: Final = """\
-#pragma once
-typedef signed char __s8; typedef unsigned char __u8;
-typedef short __s16; typedef unsigned short __u16;
-typedef int __s32; typedef unsigned int __u32;
-typedef long long __s64; typedef unsigned long long __u64;
-typedef __s8 s8; typedef __u8 u8; typedef __s16 s16; typedef __u16 u16;
-typedef __s32 s32; typedef __u32 u32; typedef __s64 s64; typedef __u64 u64;
-typedef __u16 __le16, __be16, __sum16;
-typedef __u32 __le32, __be32, __wsum;
-typedef __u64 __le64, __be64;
-#define __aligned_u64 __u64 __attribute__((aligned(8)))
-typedef unsigned long size_t, uintptr_t;
-typedef long ssize_t;
-typedef int pid_t;
-typedef _Bool bool;
-#define __always_inline inline __attribute__((always_inline))
-#define true 1
-#define false 0
-#define NULL ((void *)0)
-"""
 _OTHERS: Final = "#define TASK_COMM_LEN 16\n#define __user\n"
 _OTHERS_CONFIG: Final = (
     "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n#define CONFIG_ARCH_HAS_SYSCALL_WRAPPER 1\n"
@@ -76,25 +56,7 @@ _EMPTY: Final = (
 )
 
 
-def bcc_version() -> str:
-    """Import bcc and return its version; MachineUnfit if it is missing or too old."""
-    try:
-        import bcc
-    except ImportError as error:
-        raise MachineUnfit(f"bcc cannot be imported ({error})", remedy=_INSTALL) from error
-    if not hasattr(bcc, "BPF"):
-        raise MachineUnfit(
-            f"the module bcc in {getattr(bcc, '__file__', None)} is PyPI's lattice library",
-            remedy=f"pip uninstall bcc; {_INSTALL}",
-        )
-    version = str(getattr(bcc, "__version__", "0"))
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST_BCC:
-        oldest = ".".join(map(str, OLDEST_BCC))
-        raise MachineUnfit(f"bcc {version} is older than {oldest}", remedy=_INSTALL)
-    return version
-
-
-def keep_to_one_arena() -> None:
+def _keep_to_one_arena() -> None:
     """Make malloc use one arena, where the C library has several.
 
     glibc gives each thread its own. bcc's compiler runs in a thread and leaves 16 MiB in whichever
@@ -119,17 +81,16 @@ def kernel_tree(release: str) -> Mapping[str, str]:
     begins = re.match(r"[0-9.]*", release, re.ASCII)  # anything may follow: 6.12.9+bpo-amd64
     found = re.findall(r"\d+", begins[0], re.ASCII) if begins else []
     version, patch, sub = (*map(int, found[:3]), 0, 0, 0)[:3]
+    code = (version << 16) + (patch << 8) + min(sub, 255)
+    root = paths.bpf_sources() / "kernel"
     return {
         **dict.fromkeys(_EMPTY, ""),
-        "include/linux/kconfig.h": "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n",
-        "include/linux/types.h": _TYPES,
+        **{str(each.relative_to(root)): each.read_text() for each in root.rglob("*.h")},
         "include/linux/version.h": (
             "#pragma once\n"
-            f"#define LINUX_VERSION_CODE {(version << 16) + (patch << 8) + min(sub, 255)}\n"
+            f"#define LINUX_VERSION_CODE {code}\n"
             "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))\n"
         ),
-        "include/asm/page.h": "#pragma once\n#define PAGE_SIZE 4096UL\n",
-        "include/uapi/linux/bpf.h": "#pragma once\n#include <linux/types.h>\n",
     }
 
 
@@ -169,7 +130,7 @@ def installed(release: str) -> Iterator[None]:
                 os.environ[_VARIABLE] = before
 
 
-def without_kallsyms(call: Callable[[], _Result]) -> _Result:
+def _without_kallsyms(call: Callable[[], Any]) -> Any:
     """Call ``call`` in a thread that finds /proc/kallsyms empty, and return its result.
 
     bcc reads all of it, a fifth of the time that compiling takes, to learn whether the kernel has
@@ -177,7 +138,7 @@ def without_kallsyms(call: Callable[[], _Result]) -> _Result:
     namespace; where that is not allowed, ``call`` is merely slower.
     """
 
-    def body() -> _Result:
+    def body() -> Any:
         with suppress(OSError):
             libc.unshare_mounts()
             libc.call("mount", b"/dev/null", b"/proc/kallsyms", None, _MS_BIND, None)
@@ -185,3 +146,86 @@ def without_kallsyms(call: Callable[[], _Result]) -> _Result:
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile") as thread:
         return thread.submit(body).result()
+
+
+class ByBcc:
+    """A build compiled by bcc; MachineUnfit if that fails."""
+
+    def __init__(self, build: Build, kernel: Kernel) -> None:
+        loader.bcc_version()
+        _keep_to_one_arena()
+        from bcc import BPF
+
+        self._build = build
+        self._stack = ExitStack()
+        self._type = BPF
+        folder = paths.bpf_sources()
+        text = flattened(folder / build.variant / f"{build.name}.bpf.c", folder).encode()
+        macros = {**kernel.macros, **dict(build.macros)}
+        flags = [f"-D{name}={value}" for name, value in macros.items()]
+        try:
+            with installed(kernel.release):
+                self._bpf: Any = _without_kallsyms(lambda: BPF(text=text, cflags=flags))
+        except Exception as error:
+            raise _refusal(
+                f"bcc could not compile the {build.variant} tracer", error,
+                remedy="see its messages above",
+            ) from error  # fmt: skip
+
+    def map_fd(self, name: str) -> int:
+        """Return the descriptor of a map."""
+        from bcc.libbcc import lib
+
+        return int(lib.bpf_table_fd(self._bpf.module, name.encode()))
+
+    def load(self, function: str, attach: Attach) -> int:
+        """Load a program of this kind; MachineUnfit if it is refused."""
+        try:
+            return self._load(function, attach)
+        except BufbenchError:
+            raise
+        except Exception as error:
+            code = ct.get_errno()
+            raise _refusal(
+                f"the kernel refused the {self._build.variant} tracer", error, code,
+                remedy=SIMPLER if code in TOO_COMPLEX else "see the verifier's messages above",
+            ) from error  # fmt: skip
+
+    def _load(self, function: str, attach: Attach) -> int:
+        if attach is not Attach.TP_BTF:
+            kind = "RAW_TRACEPOINT" if attach is Attach.RAW else "TRACEPOINT"
+            return int(self._bpf.load_func(function.encode(), getattr(self._type, kind)).fd)
+        with libbpf.loaded() as library:  # bcc knows no such programs
+            traced = library.libbpf_find_vmlinux_btf_id(
+                self._build.event.encode(), bpf.TRACE_RAW_TP
+            )
+        if traced < 0:
+            raise MachineUnfit(
+                f"this kernel's BTF has no type of the tracepoint {self._build.event}",
+                remedy="attach to tracepoint or raw",
+            )
+        program = bpf.load_code(
+            bpf.TRACING, self._bpf.dump_func(function.encode()), name=function,
+            attach_type=bpf.TRACE_RAW_TP, btf_type=traced,
+        )  # fmt: skip
+        self._stack.callback(os.close, program)
+        return program
+
+    def close(self) -> None:
+        """Leave nothing of it in the kernel."""
+        with uninterrupted():
+            self._stack.close()
+            self._bpf.cleanup()
+            atexit.unregister(self._bpf.cleanup)  # bcc registers it, and so would keep all for good
+
+
+def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:
+    """Return why bcc raised ``error``: what a tracer takes and does not get, or errno ``code``.
+
+    bcc raises the same Exception whatever was missing.
+    """
+    if known := refusal.explained(error) or probes.refused():
+        return known
+    if code and (usual := refusal.remedy_for(code)):
+        return refusal.refused(what, OSError(code, os.strerror(code)), remedy=usual)
+    return MachineUnfit(f"{what}: {error}", remedy=remedy)

@@ -17,7 +17,7 @@ from bench.amounts import counted
 from bench.errors import KernelRefused, UsageError
 from bench.linux import libc, refusal
 from bench.plan.config import Consumer, Poll, Producer, Wake
-from bench.tracer import compiler
+from bench.tracer import loader
 from bench.tracer.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
 from bench.tracer.consumer import metered
 
@@ -44,7 +44,7 @@ _TYPES: Final[dict[str, tuple[Any, ...]]] = {  # of the result, then of the argu
 
 
 def _function(name: str) -> Any:
-    compiler.bcc_version()
+    loader.bcc_version()
     from bcc.libbcc import lib
 
     return ct.CFUNCTYPE(*_TYPES[name], use_errno=True)((name, lib))

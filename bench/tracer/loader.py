@@ -4,35 +4,23 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from errno import E2BIG, EFAULT
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from bench import paths
 from bench.errors import MachineUnfit, UsageError
-from bench.plan.config import Attach
-from bench.tracer import compiler
 
 VARIABLE: Final = "BUFBENCH_LOADER"
 INSTALL: Final = "apt-get install python3-bpfcc"
+_OLDEST: Final = (0, 26)
+"""Debian 12's: the oldest that was seen working without kernel headers."""
 TOO_COMPLEX: Final = (E2BIG, EFAULT)
 """Errors of a verifier that gives up: after so many steps, or with so many branches left."""
 SIMPLER: Final = "take 100 --records or fewer, or records of one length"
-
-
-class Loaded(Protocol):
-    """The maps of one build, which are in the kernel, and its programs."""
-
-    def map_fd(self, name: str) -> int:
-        """Return the descriptor of a map; it belongs to the loader."""
-
-    def load(self, function: str, attach: Attach) -> int:
-        """Return the descriptor of a program of this kind; it belongs to the loader."""
-
-    def close(self) -> None:
-        """Leave nothing of it in the kernel."""
 
 
 class Loader(StrEnum):
@@ -63,10 +51,28 @@ def has_bcc() -> bool:
     return find_spec("bcc") is not None
 
 
+def bcc_version() -> str:
+    """Import bcc and return its version; MachineUnfit if it is missing or too old."""
+    try:
+        import bcc
+    except ImportError as error:
+        raise MachineUnfit(f"bcc cannot be imported ({error})", remedy=INSTALL) from error
+    if not hasattr(bcc, "BPF"):
+        raise MachineUnfit(
+            f"the module bcc in {getattr(bcc, '__file__', None)} is PyPI's lattice library",
+            remedy=f"pip uninstall bcc; {INSTALL}",
+        )
+    version = str(getattr(bcc, "__version__", "0"))
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise MachineUnfit(f"bcc {version} is older than {oldest}", remedy=INSTALL)
+    return version
+
+
 def version() -> str:
     """Return the chosen loader's version, for the journal; MachineUnfit if it cannot be used."""
     if chosen() is Loader.BCC:
-        return compiler.bcc_version()
+        return bcc_version()
     from bench.tracer import libbpf
 
     found = libbpf.find()

@@ -170,8 +170,7 @@ def _use(pid: int) -> tuple[int, int, int]:
     for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
         ran = (procfs.read(task / "schedstat") or "0").split()
         found[0] += int(ran[0])
-        for line in (procfs.read(task / "status") or "").splitlines():
-            for at, name in enumerate(("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"), 1):
-                if line.startswith(f"{name}:"):
-                    found[at] += int(line.split()[1])
+        status = procfs.parse_numbers(procfs.read(task / "status") or "")
+        found[1] += status.get("voluntary_ctxt_switches", 0)
+        found[2] += status.get("nonvoluntary_ctxt_switches", 0)
     return found[0], found[1], found[2]

@@ -28,7 +28,7 @@ _OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take
 _RAW: Final = "PREEMPTIBLE"
 _TIMED: Final = "TIMED_WRITES"
 _ELSEWHERE: Final = frozenset(
-    {_OF_KERNEL, _RAW, _TIMED, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS"}
+    {_OF_KERNEL, _RAW, _TIMED, "RAW_ARGUMENTS", "MAX_RINGS", "RING_FLAGS", *_COMPILED_IN}
 )
 _MISSED: Final = "count_missed"
 
@@ -62,11 +62,7 @@ class Prebuilt:
             self._stack = self._stack.pop_all()
 
     def _set_up(self, build: Build, macros: Mapping[str, int]) -> None:
-        numbers = {
-            name: value
-            for name, value in macros.items()
-            if name not in _ELSEWHERE and name not in _COMPILED_IN
-        }
+        numbers = {name: value for name, value in macros.items() if name not in _ELSEWHERE}
         if unknown := self._object.set_numbers(numbers) - {_PLAIN}:
             raise _needs_bcc(f"objects have no {', '.join(sorted(unknown))}")
         if rings := macros.get("MAX_RINGS"):

@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, libc, procfs, refusal, tracefs
@@ -17,11 +17,14 @@ from bench.plan.config import Attach
 from bench.record.counters import CpuCounters
 from bench.tracer import counters, loader, probes
 from bench.tracer.build import Build, Kernel
-from bench.tracer.loader import Loaded, Loader
+from bench.tracer.loader import Loader
+
+if TYPE_CHECKING:
+    from bench.tracer.compiler import ByBcc
+    from bench.tracer.prebuilt import Prebuilt
 
 _QUERY: Final = 0xC008240A  # PERF_EVENT_IOC_QUERY_BPF, Linux 4.16
 _MOST: Final = 64  # BPF_TRACE_MAX_PROGS: the kernel attaches no more
-_POSSIBLE: Final = "devices/system/cpu/possible"
 _MISSED: Final = "count_missed"  # a function of bpf/common/missed.h
 
 
@@ -35,7 +38,7 @@ class Program:
         self.build = build
         self._programs: dict[str, int] = {}
         self._event = -1  # of perf, while it is attached to one
-        self.cpus = procfs.parse_cpu_list(procfs.read(procfs.SYS / _POSSIBLE) or "0")
+        self.cpus = procfs.possible_cpus()
         self._counted: Sequence[int] = ()  # causes of drops that need not be 0 in the kernel
         self._loaded = _loaded(build, kernel)
 
@@ -129,12 +132,11 @@ class Program:
         on maps do.
         """
         own = {*map(bpf.program_id, self.load_all())}
+        raw = _on_raw(self.build.event) - own
         if self.build.attach is not Attach.TRACEPOINT:
-            return _on_raw(self.build.event) - own  # which ones are on perf events is not known
+            return raw  # which ones are on perf events is not known
         there = _on_event(self._event)
-        if there is None:
-            return None
-        return (there | _on_raw(self.build.event)) - own
+        return None if there is None else (there - own) | raw
 
     def configure(self, settings: bytes) -> None:
         """Write the settings map."""
@@ -199,9 +201,9 @@ def _on_raw(tracepoint: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _loaded(build: Build, kernel: Kernel) -> Loaded:
+def _loaded(build: Build, kernel: Kernel) -> ByBcc | Prebuilt:
     if loader.chosen() is Loader.BCC:
-        from bench.tracer.by_bcc import ByBcc
+        from bench.tracer.compiler import ByBcc
 
         return ByBcc(build, kernel)
     from bench.tracer.prebuilt import Prebuilt

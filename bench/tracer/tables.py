@@ -9,7 +9,6 @@ an element that is being removed. Linux 5.6, which has removal in batches.
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,19 +19,18 @@ import numpy as np
 
 from bench.amounts import size
 from bench.errors import UsageError
-from bench.linux import bpf, refusal
+from bench.linux import bpf, procfs
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Poll
 from bench.record.footprint import Footprint, table_footprint
-from bench.tracer import consumer
+from bench.tracer import buffers, consumer
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Allocation, Opened, Request
+from bench.tracer.transport import Allocation, Opened, Request, Transport
 
 KEY_BYTES: Final = 24
 VALUE_BYTES: Final = 16
 TABLES: Final = 2
-CPUS: Final = "devices/system/cpu/possible"
 
 _SETTLE_S: Final = 0.01
 """A run of the program is over after that: it takes microseconds and cannot be preempted."""
@@ -48,57 +46,45 @@ def entries(budget_bytes: int, cpus: int) -> int:
     return found
 
 
-@contextmanager
-def tables(request: Request, possible: int) -> Iterator[tuple[int, ...]]:
-    """Make both tables; yield their descriptors. KernelRefused where there is no room."""
-    most = entries(request.budget_bytes, possible)
-    with ExitStack() as stack:
-        fds = []
-        for _ in range(TABLES):
-            try:
-                fd = bpf.create_map(
-                    bpf.PERCPU_HASH, key_bytes=KEY_BYTES, value_bytes=VALUE_BYTES, entries=most,
-                    name="bufbench_table",
-                )  # fmt: skip
-            except OSError as error:
-                raise refusal.refused(
-                    f"the kernel gives no hash of {most:,} elements", error,
-                    remedy="take a smaller budget",
-                ) from error  # fmt: skip
-            stack.callback(os.close, fd)
-            fds.append(fd)
-        yield tuple(fds)
-
-
-@contextmanager
-def allocated(request: Request, possible: int) -> Iterator[Allocation]:
-    """Make both tables alone. The kernel allocates all their elements at once."""
-    with tables(request, possible) as fds:
-        yield Allocation(
-            footprint=_footprint(request, possible),
-            mapped_bytes=0,
-            map_fds=fds,
-            map=lambda: None,
+def _made(request: Request, cpus: int, stack: ExitStack) -> tuple[tuple[int, ...], Footprint, int]:
+    """Make both tables; return their descriptors, their footprint, and the elements of each."""
+    most = entries(request.budget_bytes, cpus)
+    fds = [
+        buffers.make_map(
+            bpf.PERCPU_HASH, f"hash of {most:,} elements", stack, key_bytes=KEY_BYTES,
+            value_bytes=VALUE_BYTES, entries=most, name="table", smaller="take a smaller budget",
         )
+        for _ in range(TABLES)
+    ]  # fmt: skip
+    footprint = table_footprint(
+        most, tables=TABLES, key_bytes=KEY_BYTES, value_bytes=VALUE_BYTES, cpus=cpus
+    )
+    return tuple(fds), footprint, most
 
 
 @contextmanager
-def opened(program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
+def allocated(_way: Transport, request: Request) -> Iterator[Allocation]:
+    """Make both tables alone. The kernel allocates all their elements at once."""
+    with ExitStack() as stack:
+        fds, footprint, _ = _made(request, len(procfs.possible_cpus()), stack)
+        yield Allocation(footprint=footprint, mapped_bytes=0, map_fds=fds, map=lambda: None)
+
+
+@contextmanager
+def opened(
+    _way: Transport, program: Program, capture: Capture, request: Request
+) -> Iterator[Opened]:
     """Put both tables into the program's array of maps, and read them at an interval.
 
     Beside another arm, whose buffers the consumer reads, they are read at the end alone.
     """
     cpus = program.cpus
     with ExitStack() as stack:
-        fds = stack.enter_context(tables(request, len(cpus)))
-        array = program.map_fd("tables")
+        fds, footprint, most = _made(request, len(cpus), stack)
         for slot, fd in enumerate(fds):
-            key = struct.pack("=I", slot)
-            bpf.update(array, key, struct.pack("=I", fd))
-            stack.callback(bpf.delete, array, key)
-        chosen = mmap.mmap(program.map_fd("active"), PAGE_BYTES, flags=mmap.MAP_SHARED)
-        stack.callback(chosen.close)
-        reader = _Reader(fds, chosen, len(cpus), entries(request.budget_bytes, len(cpus)))
+            buffers.put(program.map_fd("tables"), slot, fd, stack)
+        active = buffers.mapped(program.map_fd("active"), PAGE_BYTES, stack, writable=True)
+        reader = _Reader(fds, active, len(cpus), most)
         drain = (
             consumer.reader(capture, request.consumer)
             if request.shared
@@ -110,9 +96,7 @@ def opened(program: Program, capture: Capture, request: Request) -> Iterator[Ope
             counts = reader.counts.tolist()
             return {cpu: (each[0], each[1]) for cpu, each in zip(cpus, counts, strict=True)}
 
-        yield Opened(
-            footprint=_footprint(request, len(cpus)), map_fds=fds, drain=drain, counted=counted
-        )
+        yield Opened(footprint=footprint, map_fds=fds, drain=drain, counted=counted)
 
 
 class _Reader:
@@ -158,13 +142,3 @@ def _drain(capture: Capture, request: Request, reader: _Reader) -> Callable[[], 
                     capture.wakeups_taken += 1
 
     return drain
-
-
-def _footprint(request: Request, cpus: int) -> Footprint:
-    return table_footprint(
-        entries(request.budget_bytes, cpus),
-        tables=TABLES,
-        key_bytes=KEY_BYTES,
-        value_bytes=VALUE_BYTES,
-        cpus=cpus,
-    )

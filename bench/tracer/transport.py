@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import importlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
-from bench.plan.config import Call
+from bench.plan.config import Call, Reader
 from bench.plan.traits import Traits
 
 if TYPE_CHECKING:
@@ -75,11 +75,16 @@ class Allocation:
     footprint: Footprint
     mapped_bytes: int  # by formula: lengths of all mappings that a consumer makes
     map_fds: tuple[int, ...]  # whose fdinfo is read
-    map: Callable[[], None]  # map what is not mapped yet, and read every page once
+    map: Callable[[], object]  # map what is not mapped yet, and read every page once
 
 
-class Transport(Traits, ABC):
+@dataclass(frozen=True, kw_only=True)
+class Transport(Traits):
     """A way from the tracer to the consumer."""
+
+    made_by: str = ""  # the module beside this one that makes its buffers
+    flags: int = 0  # with which its rings are made
+    only_native: str = ""  # why no other reader can take its records
 
     def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
         """Return how many rings the program chooses from: 1, or one per CPU."""
@@ -105,8 +110,12 @@ class Transport(Traits, ABC):
         """Return the macros that its program is compiled with, beside those that all have."""
         if not self.calls:
             return {}
-        call = {} if producer.call is Call.RESERVE else {f"CALL_{producer.call.name}": 1}
-        return {"MAX_RINGS": self.rings(cpus), **call}
+        found = {"MAX_RINGS": self.rings(cpus)}
+        if producer.call is not Call.RESERVE:
+            found |= {f"CALL_{producer.call.name}": 1}
+        if self.flags:
+            found |= {"RING_FLAGS": self.flags}  # which all rings of an array of maps share
+        return found
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
         """Raise MachineUnfit where the kernel lacks what the program is to call."""
@@ -121,12 +130,20 @@ class Transport(Traits, ABC):
                 remedy="write by reserve or output",
             )
 
-    @abstractmethod
     def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
         """Make the same buffers without a program, to look at their memory; KernelRefused."""
+        made: AbstractContextManager[Allocation] = self._maker().allocated(self, request)
+        return made
 
-    @abstractmethod
     def open(
         self, program: Program, capture: Capture, request: Request
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
+        if self.only_native and request.consumer.reader is not Reader.NATIVE:
+            raise UsageError(self.only_native, remedy="leave out --reader")
+        made: AbstractContextManager[Opened] = self._maker().opened(self, program, capture, request)
+        return made
+
+    def _maker(self) -> Any:
+        """Import the module that makes the buffers: reports need the traits alone."""
+        return importlib.import_module(f"bench.tracer.{self.made_by}")

@@ -8,7 +8,6 @@ starved meanwhile reads nothing.
 from __future__ import annotations
 
 import resource
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final, TypeVar
 
-from bench.host.signals import start
+from bench.host.signals import repeated
 from bench.linux import cgroup, procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
@@ -95,21 +94,14 @@ def watched() -> Iterator[Callable[[], int]]:
 
     What it yields returns the longest time in ns, up to then, that the harness did not run.
     """
-    over = threading.Event()
     last_ns, longest_ns = time.monotonic_ns(), 0
 
     def away_ns() -> int:
         return max(longest_ns, time.monotonic_ns() - last_ns - _LOOK_NS)
 
-    def body() -> None:
+    def look() -> None:
         nonlocal last_ns, longest_ns
-        while not over.wait(_LOOK_NS / 1e9):
-            longest_ns, last_ns = away_ns(), time.monotonic_ns()
+        longest_ns, last_ns = away_ns(), time.monotonic_ns()
 
-    thread = threading.Thread(target=body, name="presence", daemon=True)
-    start(thread)
-    try:
+    with repeated(look, _LOOK_NS / 1e9, name="presence"):
         yield away_ns
-    finally:
-        over.set()
-        thread.join()

@@ -2,7 +2,7 @@
 /*
  * Processes whose exit the kernel hid from the tracer, counted with COUNT_MISSED. The
  * kernel skips a program on the perf tracepoint while its CPU is inside a bpf() map
- * operation of anybody, but not one on the raw tracepoint. Attached later, that one runs
+ * operation of any process, but not one on the raw tracepoint. Attached later, that one runs
  * after the tracer for the same exit, and looks whether it left its mark.
  */
 #ifdef COUNT_MISSED

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Padding. Reserve wants constant sizes, so they are compiled in: SIZE_0, bytes of
+ * Padding. Reserve takes constant sizes, so they are compiled in: SIZE_0, bytes of
  * the whole record and a multiple of 8, or with TURNS up to SIZE_3; its 16 pairs of
  * bits say which of them each of 16 records in turn has. The padding is copied from a
  * map, as a tracer would copy a path or an argument; its last 4 bytes repeat the

@@ -14,6 +14,7 @@ from typing import Final
 import psutil
 import pytest
 from moments import Faults
+from real_kernels import provided
 from victim import SOON_S, Victim, abandoned_folders, victim
 
 from bench.guests.boot import CONSOLE

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from real_kernels import provided
 from tracing import BUFBENCH, bufbench, eventually
 
 from bench.guests import boot

@@ -7,6 +7,7 @@ import shlex
 from typing import Final
 
 import pytest
+from real_kernels import provided
 from tracing import BUFBENCH
 
 from bench.guests.boot import Guest, booted

@@ -22,15 +22,15 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[
     source, program, raw = Path(__file__).with_name("types.c"), folder / "types", folder / "btf"
     subprocess.run(["gcc", "-gbtf", source, "-o", program], check=True)
     subprocess.run(["objcopy", "--dump-section", f".BTF={raw}", program], check=True)
-    told = subprocess.run([program], check=True, capture_output=True, text=True).stdout
-    return raw, [line.split() for line in told.splitlines()]
+    printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    return raw, [line.split() for line in printed.splitlines()]
 
 
 def test_offsets_are_the_compilers(compiled: tuple[Path, list[list[str]]]) -> None:
-    raw, told = compiled
-    assert told
+    raw, printed = compiled
+    assert printed
     with btf.opened(raw) as types:
-        for structure, path, expected in told:
+        for structure, path, expected in printed:
             assert types.offset(structure, *path.split(".")) == int(expected), path
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What an exit is, and whose: the tracer's word against waitpid's and /proc's."""
+"""What an exit is, and whose: the tracer compared with waitpid and /proc."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def traced(
 
 
 def of(maker: int, truths: list[Truth], records: list[CapturedRecord]) -> list[CapturedRecord]:
-    """The records of the program's processes; others may have a pid that was one of ours."""
+    """The records of the program's processes; others may get a pid that was one of theirs."""
     pids = {truth.pid for truth in truths}
     makers = {maker, *pids}
     return [row for row in records if row.pid in pids and row.parent_pid in makers]
@@ -65,7 +65,7 @@ def seen(record: CapturedRecord) -> tuple[int, int, int, bytes]:
     return record.pid, record.parent_pid, record.status, record.comm.split(b"\0", 1)[0]
 
 
-def told(truth: Truth) -> tuple[int, int, int, bytes]:
+def known(truth: Truth) -> tuple[int, int, int, bytes]:
     return truth.pid, truth.parent_pid, truth.status, truth.comm
 
 
@@ -74,7 +74,7 @@ def agree(
 ) -> list[Truth]:
     with teller(program, kind, count, folder) as process:
         truths, records = traced(tracer, process.go)
-        assert Counter(map(seen, of(process.pid, truths, records))) == Counter(map(told, truths))
+        assert Counter(map(seen, of(process.pid, truths, records))) == Counter(map(known, truths))
     return truths
 
 
@@ -103,7 +103,7 @@ def test_the_kinds_are_what_they_are_called(
     }  # fmt: skip
 
 
-def test_a_dumped_core_is_told(tracer: live.LiveTrace, truths: Path, tmp_path: Path) -> None:
+def test_a_dumped_core_is_reported(tracer: live.LiveTrace, truths: Path, tmp_path: Path) -> None:
     found = agree(tracer, truths, "core", 4, tmp_path)
     if not any(truth.status & 0x80 for truth in found):
         pytest.skip("this machine's core_pattern or limits keep cores from being dumped")
@@ -123,7 +123,7 @@ def test_times_are_of_the_whole_process(
         assert row.timestamp_ns <= row.delivered_ns
 
 
-def test_children_that_a_parent_left_behind_are_told(
+def test_children_that_a_parent_left_behind_are_reported(
     tracer: live.LiveTrace, truths: Path, tmp_path: Path
 ) -> None:
     with teller(truths, "orphan", 20, tmp_path) as process:

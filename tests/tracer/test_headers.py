@@ -45,7 +45,7 @@ def test_no_release_breaks_it(release: str) -> None:
     assert version_code(release) >= 0
 
 
-@pytest.mark.parametrize("before", [None, "/somebody/elses/tree"])
+@pytest.mark.parametrize("before", [None, "/another/tree"])
 def test_the_tree_is_there_while_it_is_needed(
     before: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

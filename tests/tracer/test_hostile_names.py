@@ -35,16 +35,16 @@ NAMES = (
 RENAME = "import ctypes, sys; ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]), 0, 0, 0)"
 
 
-def told_back(shown: str) -> bytes:
+def unescaped(shown: str) -> bytes:
     """The bytes that were escaped."""
     return codecs.escape_decode(shown.encode("utf-8", "surrogateescape"))[0]  # type: ignore[attr-defined]
 
 
 @given(st.binary(max_size=15))
-def test_a_name_is_printable_and_can_be_told_back(name: bytes) -> None:
+def test_a_name_is_printable_and_can_be_unescaped(name: bytes) -> None:
     shown = clean_name(name)
     assert shown.isprintable()
-    assert told_back(shown) == name
+    assert unescaped(shown) == name
 
 
 @given(st.text())
@@ -77,7 +77,7 @@ def test_every_name_comes_through(transport: str, tmp_path: Path) -> None:
     assert document.shown.read_bytes().isascii()
     said = {line["pid"]: line["comm"] for line in document.documents()}
     for pid, name in pids.items():
-        assert told_back(said[pid]) == name
+        assert unescaped(said[pid]) == name
         assert lines[pid] == said[pid]
 
 

@@ -6,22 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from made_up_trials import blocks, header
-from rendered import run_text
+from made_up_trials import blocks
+from rendered import text_and_page
 
 from bench.campaign import gates
 from bench.errors import UsageError
-from bench.journal.schema import JournalContent, Run
 from bench.linux import cpus
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import arms
 from bench.plan.config import Call, Consumer, Producer, TrialConfig
 from bench.plan.experiments import ArmName, transport_arms
 from bench.plan.traits import GREY
-from bench.questions.page import documents
-from bench.questions.transports.summary import compare_journals
-from bench.report.converter import Converter
-from bench.report.renderers.html import render_page
 from bench.tracer.transport import Request
 from bench.tracer.transports import find, known, ranked, traits
 from bench.tracer.transports.ringbuf import Ringbuf
@@ -120,11 +115,7 @@ def test_they_are_ranked_and_reported() -> None:
         *blocks("sharded:rings=2@64KiB", [{"dropped": 3}] * 8),
         *blocks("perfbuf@64KiB", [{"dropped": 90}] * 8),
     ]
-    run = Run(header=header(), trials=tuple(trials))
-    content = JournalContent(runs=(run,), faults=())
-    (found,) = compare_journals(content)
-    with Converter() as converter:
-        page = render_page(documents(content, {}), converter)
-    for text in (run_text(found), page):
+    report, page = text_and_page(*trials)
+    for text in (report, page):
         assert "2 rings for all CPUs dropped less than the perf buffers" in text
     assert page.count(traits("sharded:rings=2").look.colour) > 5

@@ -75,5 +75,5 @@ def test_a_timestamp_lies_between_two_readings() -> None:
 )
 def test_a_time_namespace_is_seen(how: tuple[str, ...], code: str, seen: tuple[int, int]) -> None:
     words = ["unshare", "-T", *how, sys.executable, "-c", code]
-    told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
-    assert tuple(map(int, told.stdout.split())) == seen
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert tuple(map(int, done.stdout.split())) == seen

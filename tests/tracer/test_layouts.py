@@ -23,8 +23,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     program = tmp_path_factory.mktemp("layouts") / "layouts"
     source = Path(__file__).with_name("layouts.c")
     subprocess.run(["gcc", "-w", f"-I{paths.bpf_sources()}", source, "-o", program], check=True)
-    told = subprocess.run([program], check=True, capture_output=True, text=True).stdout
-    return {name: int(number) for name, number in (line.split() for line in told.splitlines())}
+    printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    return {name: int(number) for name, number in (line.split() for line in printed.splitlines())}
 
 
 def test_the_record(compiled: dict[str, int]) -> None:

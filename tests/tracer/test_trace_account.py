@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench trace accounts for every exit, whatever happens to it or to whoever reads its output."""
+"""bufbench trace accounts for every exit, whatever happens to it or to its reader."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.live
 
 TRANSPORTS = ("ringbuf", "perfbuf")
 STORM: Final = Storm(count=4_000)
-_TOLD: Final = re.compile(
+_ACCOUNT: Final = re.compile(
     r"(\d+) delivered, (\d+) lost, (\d+) missed"
     r"(?:; (\d+) delivered are not shown, since the output was not read)?\n"
 )
 
 
-class Told(NamedTuple):
+class Account(NamedTuple):
     """The line at the end."""
 
     delivered: int
@@ -41,8 +41,8 @@ class Told(NamedTuple):
     unshown: int
 
     @classmethod
-    def parse(cls, line: str) -> Told:
-        found = _TOLD.fullmatch(line)
+    def parse(cls, line: str) -> Account:
+        found = _ACCOUNT.fullmatch(line)
         assert found, line
         return cls(*(int(each or 0) for each in found.groups()))
 
@@ -72,14 +72,14 @@ class Sufferer:
         while self.read(most):
             time.sleep(pause_s)
 
-    def end(self) -> Told:
+    def end(self) -> Account:
         """Ctrl-C."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=PATIENCE_S)
         assert self.process.returncode == 130
         assert time.monotonic() - began < 5
-        return Told.parse(said)
+        return Account.parse(said)
 
     @property
     def lines(self) -> int:
@@ -105,45 +105,45 @@ def stormed(storm: Storm = STORM) -> StormReport:
         return generator.wait(60)
 
 
-def stopped(tracer: Sufferer) -> tuple[StormReport, Told]:
+def read_while_ending(tracer: Sufferer) -> Account:
+    reading = threading.Thread(target=tracer.read_all)
+    reading.start()
+    account = tracer.end()
+    reading.join()
+    return account
+
+
+def stopped(tracer: Sufferer) -> tuple[StormReport, Account]:
     """It cannot run at all while the storm lasts."""
     tracer.process.send_signal(signal.SIGSTOP)
     report = stormed()
     tracer.process.send_signal(signal.SIGCONT)
-    reading = threading.Thread(target=tracer.read_all)
-    reading.start()
-    told = tracer.end()
-    reading.join()
-    return report, told
+    return report, read_while_ending(tracer)
 
 
-def unread(tracer: Sufferer) -> tuple[StormReport, Told]:
+def unread(tracer: Sufferer) -> tuple[StormReport, Account]:
     """Nobody reads, neither before Ctrl-C nor after it."""
     report = stormed()
-    told = tracer.end()
-    assert told.unshown > 0
+    account = tracer.end()
+    assert account.unshown > 0
     tracer.read_all()  # what the pipe held
-    return report, told
+    return report, account
 
 
-def read_late(tracer: Sufferer) -> tuple[StormReport, Told]:
+def read_late(tracer: Sufferer) -> tuple[StormReport, Account]:
     """As in a pager: nobody reads before the storm is over."""
     report = stormed()
-    reading = threading.Thread(target=tracer.read_all)
-    reading.start()
-    told = tracer.end()
-    reading.join()
-    return report, told
+    return report, read_while_ending(tracer)
 
 
-def read_slowly(tracer: Sufferer) -> tuple[StormReport, Told]:
+def read_slowly(tracer: Sufferer) -> tuple[StormReport, Account]:
     """A reader, such as a terminal, that takes a line or two at a time."""
     reading = threading.Thread(target=tracer.read_all, args=(100, 0.001))
     reading.start()
     report = stormed()
-    told = tracer.end()
+    account = tracer.end()
     reading.join()
-    return report, told
+    return report, account
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def read_slowly(tracer: Sufferer) -> tuple[StormReport, Told]:
 def test_delivered_lost_and_missed_are_all_there_was(
     transport: str,
     ends: Callable[[], tuple[int, int]],
-    suffer: Callable[[Sufferer], tuple[StormReport, Told]],
+    suffer: Callable[[Sufferer], tuple[StormReport, Account]],
     tmp_path: Path,
 ) -> None:
     """Beside it an unhindered tracer, attached before and detached after, sees others' exits."""
@@ -170,18 +170,18 @@ def test_delivered_lost_and_missed_are_all_there_was(
         witness.await_probe()
         already = len(witness.documents(torn=True))
         with suffering(transport, ends) as tracer:
-            report, told = suffer(tracer)
+            report, account = suffer(tracer)
         with subprocess.Popen(["true"]) as last:
             pass
         witness.await_exit_of(last.pid)
         assert witness.interrupt() == 130
         everyone = witness.documents()
         assert f"{len(everyone)} delivered, 0 lost, 0 missed" in witness.said.read_text()
-    happened = told.delivered + told.lost + told.missed
+    happened = account.delivered + account.lost + account.missed
     others = len(everyone) - already - report.reaped
     assert report.reaped == STORM.count + STORM.workers
     assert report.reaped <= happened <= report.reaped + others
-    assert tracer.lines == told.delivered - told.unshown
+    assert tracer.lines == account.delivered - account.unshown
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

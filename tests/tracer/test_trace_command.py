@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench trace, over processes that are not ours: each one, with parent, status and name."""
+"""bufbench trace, over processes that others made: each one, with parent, status and name."""
 
 from __future__ import annotations
 
@@ -81,20 +81,22 @@ def status(line: dict[str, Any]) -> int:
 
 def test_every_process_of_every_kind(both: list[Tracing], truths: Path, tmp_path: Path) -> None:
     with teller(truths, "all", 5_600, tmp_path) as process:
-        told = process.go()
-    assert len(told) == 6_400
-    makers = {process.pid, *(truth.parent_pid for truth in told)}
-    names = {truth.comm.decode() for truth in told}
+        made = process.go()
+    assert len(made) == 6_400
+    makers = {process.pid, *(truth.parent_pid for truth in made)}
+    names = {truth.comm.decode() for truth in made}
     for tracer in both:
-        # Others may be given a pid that was ours, but not our names and parents as well.
-        ours = [
+        # Others may be given one of these pids, but not these names and parents as well.
+        own = [
             line for line in finished(tracer) if line["ppid"] in makers and line["comm"] in names
         ]
-        assert Counter(map(shown, ours)) == Counter(map(as_shown, told))
+        assert Counter(map(shown, own)) == Counter(map(as_shown, made))
 
 
 @pytest.mark.parametrize(("stressor", "count"), [("vfork", 20_000), ("fork", 3_000)])
-def test_every_process_of_a_storm_not_ours(stressor: str, count: int, both: list[Tracing]) -> None:
+def test_every_process_of_a_storm_of_another_program(
+    stressor: str, count: int, both: list[Tracing]
+) -> None:
     words = ["stress-ng", f"--{stressor}", "2", f"--{stressor}-ops", str(count), "--quiet"]
     try:
         with listener() as kernel:
@@ -127,17 +129,17 @@ def test_both_transports_print_the_same(tmp_path: Path, truths: Path) -> None:
         ]
         for tracer in tracers:
             tracer.await_heading()
-        told = stack.enter_context(teller(truths, "all", 280, tmp_path)).go()
-        pids = {str(truth.pid) for truth in told}
+        made = stack.enter_context(teller(truths, "all", 280, tmp_path)).go()
+        pids = {str(truth.pid) for truth in made}
         printed = []
         for tracer in tracers:
-            assert eventually(lambda t=tracer: str(told[-1].pid) in t.shown.read_text())
+            assert eventually(lambda t=tracer: str(made[-1].pid) in t.shown.read_text())
             assert tracer.interrupt() == 130
             heading, *lines = tracer.shown.read_text().splitlines()
             assert heading.split() == ["TIME", "PID", "PPID", "EXIT_CODE", "DURATION", "COMM"]
             printed.append({_without_times(line) for line in lines if line.split()[1] in pids})
     assert printed[0] == printed[1]
-    assert len(printed[0]) >= len(told)
+    assert len(printed[0]) >= len(made)
 
 
 def _without_times(line: str) -> str:
@@ -305,7 +307,7 @@ def test_nonsense_is_reported_in_a_line(arguments: list[str], word: str) -> None
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_budget_beyond_all_memory_is_told_in_a_line(transport: str) -> None:
+def test_a_budget_beyond_all_memory_is_reported_in_a_line(transport: str) -> None:
     done = bufbench("trace", "--transport", transport, "--budget", "4096GiB")
     assert done.returncode in {2, 3}
     assert len(done.stderr.splitlines()) == 1

@@ -10,18 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from made_up_trials import blocks, header
-from rendered import run_text
+from made_up_trials import blocks
+from rendered import text_and_page
 
 import bench
 from bench.host import process
-from bench.journal.schema import JournalContent, Run
 from bench.plan.traits import GREY
-from bench.questions.page import documents
-from bench.questions.transports.summary import compare_journals
-from bench.report.converter import Converter
 from bench.report.figure import look
-from bench.report.renderers.html import render_page
 from bench.tracer import transports
 from bench.tracer.transports import find, names, ranked, traits
 
@@ -151,12 +146,8 @@ def test_a_toy_of_one_file_is_listed_and_reported() -> None:
         *blocks("toy@64KiB", [{"dropped": 3}] * 8),
         *blocks("perfbuf@64KiB", [{"dropped": 90}] * 8),
     ]
-    run = Run(header=header(), trials=tuple(trials))
-    content = JournalContent(runs=(run,), faults=())
-    (found,) = compare_journals(content)
-    with Converter() as converter:
-        page = render_page(documents(content, {}), converter)
-    for text in (run_text(found), page):
+    report, page = text_and_page(*trials)
+    for text in (report, page):
         assert "the toy buffer dropped less than the perf buffers" in text
     assert page.count(COLOUR) > 5
     assert "#abcdef" in page

@@ -26,7 +26,7 @@ def test_ctrl_c_counts_once_what_is_begun_is_done() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_error_inside_is_the_one_that_is_told() -> None:
+def test_an_error_inside_is_the_one_that_is_raised() -> None:
     with pytest.raises(ValueError, match="first"):
         interrupted_work([], ValueError("first"))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -35,15 +35,15 @@ def test_an_error_inside_is_the_one_that_is_told() -> None:
 def test_sigterm_is_held_back_too() -> None:
     seen: list[str] = []
 
-    def told(number: int, _: object) -> None:
+    def note(number: int, _: object) -> None:
         seen.append(f"signal {number}")
 
-    before = signal.signal(signal.SIGTERM, told)
+    before = signal.signal(signal.SIGTERM, note)
     try:
         with uninterrupted():
             os.kill(os.getpid(), signal.SIGTERM)
             seen.append("whole")
         assert seen == ["whole", f"signal {signal.SIGTERM}"]
-        assert signal.getsignal(signal.SIGTERM) is told
+        assert signal.getsignal(signal.SIGTERM) is note
     finally:
         signal.signal(signal.SIGTERM, before)

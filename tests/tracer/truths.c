@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Makes processes that end in every way there is, and writes for each what its parent
- * was told: "PID PPID SESSION STATUS COMM", the status as waitpid gave it, the rest from
+ * learns: "PID PPID SESSION STATUS COMM", the status as waitpid gave it, the rest from
  * /proc while the process was a zombie.
  *
  *     truths KIND COUNT     a kind of the table below, or "all" in turn
  *
- * Waits for a line on stdin first, so that somebody can prepare for it.
+ * Waits for a line on stdin first, so that a caller can prepare for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -273,20 +273,20 @@ static const struct kind {
 
 #define KINDS ((int)(sizeof(kinds) / sizeof(*kinds)))
 
-/* Writes down a zombie, then reaps it; 0 if there is none left. */
+/* Writes down a zombie, then reaps it; 0 if none is left. */
 static int bury(void)
 {
 	char path[64], text[512], *name, *end;
-	siginfo_t told;
+	siginfo_t info;
 	int fd, status, parent, session;
 	ssize_t got;
 
-	if (waitid(P_ALL, 0, &told, WEXITED | WNOWAIT)) {
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT)) {
 		if (errno == ECHILD)
 			return 0;
 		die("waitid");
 	}
-	snprintf(path, sizeof(path), "/proc/%d/stat", told.si_pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", info.si_pid);
 	fd = open(path, O_RDONLY);
 	got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (got <= 0)
@@ -298,9 +298,9 @@ static int bury(void)
 	if (!name || !end || sscanf(end + 1, " %*c %d %*d %d", &parent, &session) != 2)
 		die(path);
 	*end = 0;
-	if (waitpid(told.si_pid, &status, 0) != told.si_pid)
+	if (waitpid(info.si_pid, &status, 0) != info.si_pid)
 		die("waitpid");
-	printf("%d %d %d %d %s\n", told.si_pid, parent, session, status, name + 1);
+	printf("%d %d %d %d %s\n", info.si_pid, parent, session, status, name + 1);
 	return 1;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The document of a check."""
+"""Show a check as a document."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 
 from bench.amounts import counted, size
 from bench.questions.check.judge import Order, Rung, Verdict
-from bench.questions.check.presets import Reading
+from bench.questions.check.lines import Reading
 from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence
+from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence, pick
 from bench.report.units import share
 
 FORMAT: Final = 1
@@ -42,35 +42,40 @@ class CheckData:
 def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Document:
     """Return up to which rate the tool shows everything, and what is missing beyond."""
     whole, loses = verdict.whole_to, verdict.loses_from
-    data = CheckData(
+    data = pick(
+        CheckData,
+        verdict,
         format=FORMAT,
         command=tuple(command),
         preset=reading.name,
         shows="execs" if reading.execs else "exits",
-        attached_s=verdict.attached_s,
-        ended=verdict.ended,
         whole_to_per_s=whole.rate_per_s if whole else None,
         loses_from_per_s=loses.rate_per_s if loses else None,
-        rungs=verdict.rungs,
-        order=verdict.order,
     )
+    tool = shlex.join(command)
+    tool = tool if len(tool) <= _LONGEST else f"{tool[: _LONGEST - 3]}..."
     return Document(
-        title=f"Does {_shortened(shlex.join(command))} see every {data.shows.removesuffix('s')}?",
+        title=f"Does {tool} see every {data.shows.removesuffix('s')}?",
         subject=f"attached after {data.attached_s:.1f} s; {counted(len(data.rungs), 'storm')}",
         parts=tuple(_parts(data, whole, loses)),
         data=data,
     )
 
 
-def _shortened(command: str) -> str:
-    return command if len(command) <= _LONGEST else f"{command[: _LONGEST - 3]}..."
-
-
 def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[parts.Part]:
     yield Sentence(lead="Complete", text=_complete(data, whole, loses))
-    for lead, sentence in (("Order", _ordered(data)), ("Correct", _correct(data))):
-        yield Sentence(lead=lead, text=sentence)
-    yield _table(data)
+    yield Sentence(lead="Order", text=_ordered(data))
+    yield Sentence(lead="Correct", text=_correct(data))
+    yield parts.Table(
+        key="rungs",
+        title="Storms of rising rates",
+        corner="a second",
+        columns=tuple(Column(heading=each) for each in _COLUMNS),
+        rows=parts.rows(
+            (f"{each.rate_per_s:,.0f}{'' if each.settled else ', behind'}", _cells(each))
+            for each in data.rungs
+        ),
+    )
     if data.ended:
         yield Note(text=f"No more storms: {data.ended}.", mark=Mark.BAD)
     if any(not each.settled for each in data.rungs):
@@ -121,30 +126,11 @@ def _correct(data: CheckData) -> str:
     return f"{', '.join(wrong)}." if wrong else "nothing was wrong or shown twice."
 
 
-def _table(data: CheckData) -> parts.Table:
-    return parts.Table(
-        key="rungs",
-        title="Storms of rising rates",
-        corner="a second",
-        columns=tuple(Column(heading=each) for each in _COLUMNS),
-        rows=tuple(
-            parts.Row(
-                heading=Cell(text=f"{each.rate_per_s:,.0f}" + ("" if each.settled else ", behind")),
-                cells=tuple(_cells(each)),
-            )
-            for each in data.rungs
-        ),
-    )
-
-
 def _cells(rung: Rung) -> Iterator[Cell]:
     for value in (rung.processes, rung.seen, rung.twice, rung.reported):
         yield Cell(text=f"{value:,}", value=value)
-    yield Cell(
-        text=f"{rung.silent:,}", value=rung.silent, mark=Mark.BAD if rung.silent else Mark.NONE
-    )
-    wrong = rung.wrong_parent + rung.wrong_status
-    yield Cell(text=f"{wrong:,}", value=wrong, mark=Mark.BAD if wrong else Mark.NONE)
+    for bad in (rung.silent, rung.wrong):
+        yield Cell(text=f"{bad:,}", value=bad, mark=Mark.BAD if bad else Mark.NONE)
     for delay_ms in (rung.delay_p50_ms, rung.delay_p99_ms):
         yield Cell(text=NONE if delay_ms is None else f"{delay_ms:,.1f} ms", value=delay_ms)
     yield Cell(text=share(rung.cpu_share), value=rung.cpu_share)

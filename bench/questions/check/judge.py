@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from math import inf
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from bench.errors import GateFailed, UsageError
-from bench.questions.check.lines import Chunk, Shown, lines, lost_in, parser
-from bench.questions.check.presets import Reading
+from bench.questions.check.lines import Reading, Shown, lines, lost_in, parser
 from bench.questions.check.run import Checked, Storming
 from bench.questions.check.tool import Output
 
@@ -54,6 +55,11 @@ class Rung:
         return self.processes - self.seen
 
     @property
+    def wrong(self) -> int:
+        """Count what was shown wrongly of processes."""
+        return self.wrong_parent + self.wrong_status
+
+    @property
     def whole(self) -> bool:
         """Return whether every process was shown."""
         return not self.missing
@@ -80,12 +86,8 @@ class Verdict:
     @property
     def whole_to(self) -> Rung | None:
         """Return the fastest storm up to which it showed every process."""
-        found = None
-        for rung in self.rungs:
-            if not rung.whole:
-                break
-            found = rung
-        return found
+        whole = [*takewhile(attrgetter("whole"), self.rungs)]
+        return whole[-1] if whole else None
 
     @property
     def loses_from(self) -> Rung | None:
@@ -100,7 +102,7 @@ def judge(checked: Checked, output: Output, reading: Reading) -> Verdict:
     """
     rungs = [rung(each, output, reading) for each in checked.storms]
     begin_ns = max(each.end_ns for each in (*checked.storms, checked.chained) if each is not None)
-    late = _reported(begin_ns, inf, (output.printed, output.said), reading)
+    late = _reported(output, reading, begin_ns)
     for index, each in enumerate(rungs):
         reported = min(late, each.silent)
         silent = each.silent - reported
@@ -122,8 +124,7 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
     seen = [(children[pid], each) for pid, each in first.items() if pid in children]
     counts = Counter(each.pid for each in shown if each.pid in children)
     missing = len(children) - len(seen)
-    streams = output.printed, output.said
-    reported = min(missing, _reported(storm.begin_ns, storm.end_ns, streams, reading))
+    reported = min(missing, _reported(output, reading, storm.begin_ns, storm.end_ns))
     delays_ms = [(each.came_ns - int(child["reaped_ns"])) / 1e6 for child, each in seen]
     p50, p99, most = np.percentile(delays_ms, (50, 99, 100)) if delays_ms else (None,) * 3
     length_s = (storm.end_ns - storm.begin_ns) / 1e9
@@ -135,12 +136,8 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
         twice=counts.total() - len(seen),
         reported=reported,
         silent=missing - reported,
-        wrong_parent=sum(
-            each.parent is not None and each.parent != child["parent"] for child, each in seen
-        ),
-        wrong_status=sum(
-            each.status is not None and each.status != child["status"] for child, each in seen
-        ),
+        wrong_parent=sum(each.parent not in (None, child["parent"]) for child, each in seen),
+        wrong_status=sum(each.status not in (None, child["status"]) for child, each in seen),
         settled=storm.settled,
         delay_p50_ms=p50,
         delay_p99_ms=p99,
@@ -152,15 +149,12 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
 
 def order(storm: Storming, output: Output, reading: Reading) -> Order:
     """Count the parents that were shown before the child that they reaped."""
-    place = {
-        each.pid: index for index, each in reversed(list(enumerate(_shown(storm, output, reading))))
-    }
-    pids = {int(each["pid"]) for each in storm.children}
+    shown = _shown(storm, output, reading)
+    place = {each.pid: -index for index, each in enumerate(reversed(shown))}
+    pids = {*storm.children["pid"].tolist()}
     pairs = [
         (place[child], place[parent])
-        for child, parent in zip(
-            map(int, storm.children["pid"]), map(int, storm.children["parent"]), strict=True
-        )
+        for child, parent in storm.children[["pid", "parent"]].tolist()
         if parent in pids and child in place and parent in place
     ]
     return Order(
@@ -181,34 +175,26 @@ def parse_gates(asked: Iterable[str]) -> tuple[str, ...]:
 
 def check_gates(gates: Sequence[str], verdict: Verdict) -> None:
     """Raise GateFailed, with the count of each gate that failed."""
-    counts: Mapping[str, int] = {
-        "silent": sum(each.silent for each in verdict.rungs),
-        "missing": sum(each.missing for each in verdict.rungs),
-        "twice": sum(each.twice for each in verdict.rungs),
-        "wrong": sum(each.wrong_parent + each.wrong_status for each in verdict.rungs),
-        "order": verdict.order.reversed if verdict.order else 0,
+    counts = {
+        gate: sum(getattr(each, gate) for each in verdict.rungs)
+        for gate in GATES
+        if gate != "order"
     }
+    counts["order"] = verdict.order.reversed if verdict.order else 0
     failed = [f"{counts[gate]:,} {_GATED[gate]}" for gate in gates if counts[gate]]
     if failed:
         raise GateFailed(f"gate failed: {'; '.join(failed)}")
 
 
-def _within(begin_ns: int, end_ns: float, chunks: Iterable[Chunk]) -> Iterable[tuple[int, str]]:
-    return (each for each in lines(chunks) if begin_ns <= each[0] < end_ns)
-
-
 def _shown(storm: Storming, output: Output, reading: Reading) -> list[Shown]:
     parse = parser(reading)
-    within = _within(storm.begin_ns, storm.end_ns, output.printed)
-    found = (parse(came_ns, line) for came_ns, line in within)
-    return [each for each in found if each is not None]
+    within = lines(output.printed, storm.begin_ns, storm.end_ns)
+    return [found for each in within if (found := parse(*each)) is not None]
 
 
-def _reported(
-    begin_ns: int, end_ns: float, streams: Iterable[Iterable[Chunk]], reading: Reading
-) -> int:
+def _reported(output: Output, reading: Reading, begin_ns: int, end_ns: float = inf) -> int:
     return sum(
         lost_in(reading, line)
-        for stream in streams
-        for _, line in _within(begin_ns, end_ns, stream)
+        for stream in (output.printed, output.said)
+        for _, line in lines(stream, begin_ns, end_ns)
     )

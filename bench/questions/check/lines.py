@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read a tool's lines: which process each one shows, when it came, and how many it reports lost."""
+"""Read a tool's lines: which process each one shows, when it came, and how many it reports lost.
+
+How lines of known tools are read is in PRESETS; a new tool is an entry there.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,65 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import reduce
+from math import inf
+from pathlib import Path
+from typing import Any, Final
 
-from bench.questions.check.presets import Reading
+from bench.errors import UsageError
 
 Chunk = tuple[int, bytes]
 """The time at which bytes came (CLOCK_MONOTONIC, ns), and the bytes."""
 
-Fields = Callable[[str], Mapping[str, Any]]
-"""Return a line's ``pid``, ``parent``, ``code`` and ``signal``, as far as it has them."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Say how to read a tool's lines: by a pattern, or by keys of JSON.
+
+    Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
+    name the first one is the PID. Keys are paths such as ".process.pid".
+    """
+
+    name: str = ""
+    pattern: str = ""
+    keys: tuple[tuple[str, str], ...] = ()  # of the same names
+    lost: str = r"(?i)\blost (\d+)"  # how the tool reports losses, on either stream
+    execs: bool = False  # the tool shows execs, not exits
+    programs: tuple[str, ...] = ()  # that print such lines
+
+
+_ENDED: Final = r"(?:code (?P<code>\d+)|signal (?P<signal>\d+).*|0)\s*$"
+PRESETS: Final = (
+    Reading(
+        name="exitsnoop",
+        pattern=r"(?P<pid>\d+)\s+(?P<parent>\d+)\s+\d+\s+[\d.]+\s+" + _ENDED,
+        programs=("exitsnoop", "exitsnoop-bpfcc", "exitsnoop.bt"),
+    ),
+    Reading(
+        name="execsnoop",
+        pattern=r"^(?:[\d:.]+\s+)?.{1,16}\s+(?P<pid>\d+)\s+(?P<parent>\d+)\s+-?\d+\s",
+        execs=True,
+        programs=("execsnoop", "execsnoop-bpfcc"),
+    ),
+    Reading(name="bpftrace", pattern=r"(?<![\w.])(?P<pid>\d+)(?![\w.])", programs=("bpftrace",)),
+    Reading(
+        name="tetragon",
+        keys=(
+            ("pid", ".process_exit.process.pid"),
+            ("parent", ".process_exit.parent.pid"),
+            ("code", ".process_exit.status"),
+            ("signal", ".process_exit.signal"),
+        ),
+        programs=("tetra", "tetragon"),
+    ),
+    Reading(
+        name="tracee",
+        keys=(("pid", ".hostProcessId"), ("parent", ".hostParentProcessId")),
+        programs=("tracee",),
+    ),
+)
+_NAMES: Final = ", ".join(each.name for each in PRESETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +82,75 @@ class Shown:
     status: int | None = None  # as waitpid(2) gives it
 
 
-def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[int, str]]:
-    """Yield each whole line with the time at which its end came."""
+def find(name: str) -> Reading:
+    """Return the preset of this name; UsageError, with all names, for another."""
+    if (found := next((each for each in PRESETS if each.name == name), None)) is None:
+        raise UsageError(f"no preset {name[:40]}", remedy=f"choose from {_NAMES}")
+    return found
+
+
+def of_program(program: str) -> Reading | None:
+    """Return the preset for a program's name."""
+    name = Path(program).name
+    return next((each for each in PRESETS if name in each.programs), None)
+
+
+def own(
+    *, pattern: str | None, key: str | None, lost: str | None, execs: bool, base: Reading | None
+) -> Reading:
+    """Return a reading by the user's own pattern or key; UsageError for one that cannot work."""
+    if pattern is not None and key is not None:
+        raise UsageError("--pid-pattern contradicts --pid-key", remedy="leave one out")
+    for option, text in (("--pid-pattern", pattern), ("--lost-pattern", lost)):
+        try:
+            groups = text is None or re.compile(text).groups
+        except re.error as error:
+            raise UsageError(f"{option} is not a regular expression: {error}") from error
+        if not groups:
+            raise UsageError(
+                f"{option} has no group", remedy="put the number in parentheses: (\\d+)"
+            )
+    if key is not None and not re.fullmatch(r"(?:\.[A-Za-z_]\w*)+", key):
+        raise UsageError(f"--pid-key {key[:40]} is not a path", remedy="write it like .process.pid")
+    if pattern is None and key is None and base is None:
+        raise UsageError(
+            "it is not known how to read this tool's lines",
+            remedy=f"give --pid-pattern, --pid-key, or --preset {_NAMES}",
+        )
+    found = base or Reading()
+    if pattern is not None or key is not None:
+        keys = (("pid", key),) if key else ()
+        found = replace(found, name="", pattern=pattern or "", keys=keys)
+    return replace(found, lost=lost or found.lost, execs=execs or found.execs)
+
+
+def lines(
+    chunks: Iterable[Chunk], begin_ns: int = 0, end_ns: float = inf
+) -> Iterator[tuple[int, str]]:
+    """Yield each whole line with the time at which its end came, of those that came within."""
     rest = b""
     for came_ns, text in chunks:
         *whole, rest = (rest + text).split(b"\n")
-        for line in whole:
-            yield came_ns, line.decode(errors="replace").rstrip("\r")
+        if begin_ns <= came_ns < end_ns:
+            for line in whole:
+                yield came_ns, line.decode(errors="replace").rstrip("\r")
 
 
 def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
     """Return a function that reads a process from a line, or None if it shows none."""
-    fields = _by_keys(dict(reading.keys)) if reading.keys else _by_pattern(reading.pattern)
+    expression = re.compile(reading.pattern)
+    paths = {name: path.strip(".").split(".") for name, path in reading.keys}
+
+    def fields(line: str) -> Mapping[str, Any]:
+        """Return ``pid``, ``parent``, ``code`` and ``signal``, as far as the line has them."""
+        if not paths:
+            found = expression.search(line)
+            return {"pid": found[1], **found.groupdict()} if found else {}
+        try:
+            value = json.loads(line)
+        except ValueError:
+            return {}
+        return {name: reduce(_member, path, value) for name, path in paths.items()}
 
     def parse(came_ns: int, line: str) -> Shown | None:
         found = fields(line)
@@ -64,36 +173,8 @@ def lost_in(reading: Reading, text: str) -> int:
     return 0
 
 
-def _by_pattern(pattern: str) -> Fields:
-    expression = re.compile(pattern)
-    named = "pid" in expression.groupindex
-
-    def fields(line: str) -> Mapping[str, Any]:
-        found = expression.search(line)
-        if found is None:
-            return {}
-        return found.groupdict() if named else {"pid": found[1], **found.groupdict()}
-
-    return fields
-
-
-def _by_keys(keys: Mapping[str, str]) -> Fields:
-    paths = {name: path.strip(".").split(".") for name, path in keys.items()}
-
-    def fields(line: str) -> Mapping[str, Any]:
-        try:
-            value = json.loads(line)
-        except ValueError:
-            return {}
-        return {name: _at(value, path) for name, path in paths.items()}
-
-    return fields
-
-
-def _at(value: Any, path: list[str]) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _number(value: Any) -> int | None:

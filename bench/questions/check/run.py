@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bench.errors import MachineUnfit
-from bench.questions.check.lines import lines, parser
-from bench.questions.check.presets import Reading
+from bench.host.signals import repeated
+from bench.questions.check.lines import Reading, lines, parser
 from bench.questions.check.tool import Tool
 from workloads import truth
 from workloads.generator import EXECUTABLE, Generator
@@ -80,23 +80,24 @@ def check(
     ``judge`` returns whether the tool showed all of a storm: chains are run at the highest rate at
     which it did.
     """
-    watch = _Watch(tool, reading)
-    attached_s = watch.await_probe(plan.attach_s)
+    attached_s = _await_probe(tool, reading, plan.attach_s)
     if attached_s is None:
-        raise _never_attached(tool, watch, plan.attach_s)
+        raise _never_attached(tool, reading, plan.attach_s)
     say(f"attached after {attached_s:.1f} s")
     storms: list[Storming] = []
     chained, whole_per_s, ended = None, 0.0, ""
     try:
         for rate_per_s in plan.rates_per_s:
-            found = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading))
+            found = _storm(tool, reading, plan, rate_per_s)
             storms.append(found)
-            say(_line(found))
+            behind = "" if found.settled else "; the tool is behind"
+            per_s = f"{found.report.rate_per_s:,.0f} a second"
+            say(f"{len(found.children):,} processes at {per_s}{behind}")
             if judge(found) and found.settled:
                 whole_per_s = max(whole_per_s, found.report.rate_per_s)
         if whole_per_s:
             rate_per_s = min(CHAINED_PER_S, whole_per_s)
-            chained = _storm(watch, plan, _paced(rate_per_s, plan.seconds, reading, Shape.CHAIN))
+            chained = _storm(tool, reading, plan, rate_per_s, Shape.CHAIN)
         tool.finish()
     except MachineUnfit as error:  # the tool died, or printed without end: keep the storms so far
         if not storms:
@@ -105,11 +106,11 @@ def check(
     return Checked(storms=tuple(storms), chained=chained, attached_s=attached_s, ended=ended)
 
 
-def _paced(
-    rate_per_s: float, seconds: float, reading: Reading, shape: Shape = Shape.STORM
-) -> Storm:
-    wanted = round(rate_per_s * seconds) if rate_per_s else MOST_CHILDREN
-    return Storm(
+def _storm(
+    tool: Tool, reading: Reading, plan: Plan, rate_per_s: float, shape: Shape = Shape.STORM
+) -> Storming:
+    wanted = round(rate_per_s * plan.seconds) if rate_per_s else MOST_CHILDREN
+    storm = Storm(
         shape=shape,
         count=min(MOST_CHILDREN, max(_DEPTH, wanted)),
         spawn=Spawn.FORK,
@@ -117,24 +118,20 @@ def _paced(
         depth=_DEPTH,
         execute=reading.execs,
         exit_code=None,
-        seconds=seconds if rate_per_s == 0 else 4 * seconds,
+        seconds=plan.seconds if rate_per_s == 0 else 4 * plan.seconds,
         timed=rate_per_s == 0,
     )
-
-
-def _storm(watch: _Watch, plan: Plan, storm: Storm) -> Storming:
-    tool = watch.tool
-    kill_every = 0 if watch.reading.execs else _KILL_EVERY
+    kill_every = 0 if reading.execs else _KILL_EVERY
     with truth.kept(storm.count, kill_every=kill_every) as kept, _use(tool) as use:
         begin_ns = time.monotonic_ns()
         with Generator(storm, truth=kept) as generator:
             generator.go()
             report = generator.wait(storm.seconds + _REPORT_S)
-        settled = watch.await_probe(plan.settle_s) is not None
-        watch.await_quiet(plan.settle_s)
+        settled = _await_probe(tool, reading, plan.settle_s) is not None
+        _await_quiet(tool, plan.settle_s)
         children = kept.children()
     return Storming(
-        rate_per_s=storm.rate_per_s,
+        rate_per_s=rate_per_s,
         report=report,
         children=children,
         begin_ns=begin_ns,
@@ -145,48 +142,34 @@ def _storm(watch: _Watch, plan: Plan, storm: Storm) -> Storming:
     )
 
 
-def _line(found: Storming) -> str:
-    behind = "" if found.settled else "; the tool is behind"
-    return f"{len(found.children):,} processes at {found.report.rate_per_s:,.0f} a second{behind}"
+def _await_probe(tool: Tool, reading: Reading, limit_s: float) -> float | None:
+    """Make processes until the tool shows one of them; return how long it took, else None.
+
+    Its output is parsed only here, while no storm runs.
+    """
+    begun, parse, probes = time.monotonic(), parser(reading), set[int]()
+    place, before = len(tool.output.printed), tool.output.bytes_read
+    while (waited := time.monotonic() - begun) < limit_s:
+        probes.add(_probe())
+        time.sleep(_PROBE_EVERY_S)
+        tool.check_alive(before + _MOST_BYTES_BEHIND)
+        text = b"".join(text for _, text in tool.output.printed[place:])
+        written = re.compile("|".join(map(str, probes)))  # most lines are of other processes
+        for line in text.decode(errors="replace").splitlines():
+            if written.search(line) and (found := parse(0, line)) and found.pid in probes:
+                return waited
+    return None
 
 
-class _Watch:
-    """Watches the tool's output, parsed while no storm runs."""
-
-    def __init__(self, tool: Tool, reading: Reading) -> None:
-        self.tool = tool
-        self.reading = reading
-        self._parse = parser(reading)
-
-    def await_probe(self, limit_s: float) -> float | None:
-        """Make processes until the tool shows one of them; return how long it took, else None."""
-        begun = time.monotonic()
-        probes: set[int] = set()
-        place, before = len(self.tool.output.printed), self.tool.output.bytes_read
-        while (waited := time.monotonic() - begun) < limit_s:
-            probes.add(_probe())
-            time.sleep(_PROBE_EVERY_S)
-            self.tool.check_alive(before + _MOST_BYTES_BEHIND)
-            text = b"".join(text for _, text in self.tool.output.printed[place:])
-            written = re.compile("|".join(map(str, probes)))  # most lines are of other processes
-            for line in text.decode(errors="replace").splitlines():
-                if written.search(line) and (found := self._parse(0, line)) and found.pid in probes:
-                    return waited
-        return None
-
-    def await_quiet(self, limit_s: float) -> None:
-        """Wait until the tool has printed nothing for a while."""
-        begun, count = time.monotonic(), -1
-        while time.monotonic() - begun < limit_s and count != len(self.tool.output.printed):
-            count = len(self.tool.output.printed)
-            time.sleep(_QUIET_S)
-
-    def shows_any(self, printed: Sequence[str]) -> bool:
-        """Return whether a line shows a process."""
-        return any(self._parse(0, line) for line in printed)
+def _await_quiet(tool: Tool, limit_s: float) -> None:
+    """Wait until the tool has printed nothing for a while."""
+    begun, count = time.monotonic(), -1
+    while time.monotonic() - begun < limit_s and count != len(tool.output.printed):
+        count = len(tool.output.printed)
+        time.sleep(_QUIET_S)
 
 
-def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> MachineUnfit:
+def _never_attached(tool: Tool, reading: Reading, limit_s: float) -> MachineUnfit:
     """Return the error that no probe process appeared in the tool's lines."""
     within, name = f"within {limit_s:g} s", tool.command[0]
     printed = [line for _, line in lines(tool.output.printed[-_LAST_CHUNKS:])]
@@ -197,7 +180,7 @@ def _never_attached(tool: Tool, watch: _Watch, limit_s: float) -> MachineUnfit:
             f"{name} printed no line {within}{reason}",
             remedy="raise --attach-timeout if it takes longer to start",
         )
-    if not watch.shows_any(printed):
+    if not any(map(partial(parser(reading), 0), printed)):
         return MachineUnfit(
             f"{name} printed no line with a PID {within}, the last: {printed[-1].strip()[:120]}",
             remedy="describe its lines with --pid-pattern or --pid-key",
@@ -219,19 +202,12 @@ def _probe() -> int:
 def _use(tool: Tool) -> Iterator[list[float]]:
     """Yield a list that is filled on leaving: the tool's CPU seconds and peak resident bytes."""
     found = [0.0, 0.0]
-    over = threading.Event()
     before_s, _ = tool.use()
 
-    def sample() -> None:
-        while not over.wait(_USE_EVERY_S):
-            found[1] = max(found[1], tool.use()[1])
+    def look() -> None:
+        cpu_s, rss_bytes = tool.use()
+        found[:] = cpu_s - before_s, max(found[1], rss_bytes)
 
-    thread = threading.Thread(target=sample, name="use")
-    thread.start()
-    try:
+    with repeated(look, _USE_EVERY_S, name="use"):
         yield found
-    finally:
-        over.set()
-        thread.join()
-        after_s, rss_bytes = tool.use()
-        found[0], found[1] = after_s - before_s, max(found[1], rss_bytes)
+    look()

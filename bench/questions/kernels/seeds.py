@@ -31,13 +31,13 @@ from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
 from bench.questions.kernels.run import Say, empty, record, write_asked
 from bench.report.document import pick
-from bench.tracer import compiler, libbpf, loader
+from bench.tracer import libbpf, loader
 from bench.tracer.loader import Loader
 
 IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "hdrh.histogram")
 """Modules of the guest: its own, and what a trial imports late."""
 
-COMPILER: Final = ("bcc.libbcc", "bench.tracer.by_bcc")
+COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
 """The modules that compile tracers, where there are no objects of them."""
 
 _LOST: Final = {End.TIMED_OUT: Status.HUNG, End.EXITED: Status.FAILED}
@@ -93,7 +93,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """
     qemu = reproducible.version(machines.usual())
     if _loader() is Loader.BCC:
-        compiler.bcc_version()  # guests have this machine's
+        loader.bcc_version()  # guests have this machine's
     found = []
     for image in images:
         folder = empty(request.folder, image.label)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The document about an object's buffers."""
+"""Show how an object's buffers performed as a document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.questions.object.run import Round
 from bench.questions.transports.words import listed
 from bench.questions.transports.words import name as transport_name
 from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence
+from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence, pick
 from bench.report.units import clean, interval, number, point, share
 from bench.tracer.object.measured import Looks
 from bench.tracer.transports import ranked, traits
@@ -58,19 +58,17 @@ def document(
 ) -> Document:
     """Return how the object of this name did on each side, and what lies between them."""
     sides = ranked(each.side for each in rounds)
-    data = ObjectData(
+    data = pick(
+        ObjectData,
+        looks,
         format=FORMAT,
         object=name,
         command=load.command,
         rate_per_s=load.storm.rate_per_s if load.storm else None,
         seconds=load.seconds,
-        budget_bytes=looks.budget_bytes,
         stamp=stamp,
         seed=seed,
         own=looks.transports,
-        other=looks.other,
-        alone=looks.alone,
-        uncounted=looks.uncounted,
         sides=sides,
         numbers=judge(rounds, sides),
         rounds=tuple(rounds),
@@ -143,17 +141,14 @@ def _table(data: ObjectData) -> parts.Table:
         Column(heading=_short(each), transport="" if "+" in each else each) for each in data.sides
     ]
     if both:
-        first, second = map(_short, data.sides)
-        columns += [Column(heading=f"{first} against {second}"), Column(heading="95 % interval")]
+        against = " against ".join(map(_short, data.sides))
+        columns += [Column(heading=against), Column(heading="95 % interval")]
     return parts.Table(
         key="numbers",
         title="Its buffers under this load",
         corner="",
         columns=tuple(columns),
-        rows=tuple(
-            parts.Row(heading=Cell(text=each.label), cells=tuple(_cells(each, both=both)))
-            for each in data.numbers
-        ),
+        rows=parts.rows((each.label, _cells(each, both=both)) for each in data.numbers),
     )
 
 

@@ -14,6 +14,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Unit
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.questions.object.run import Round
+from bench.report.document import pick
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +99,12 @@ def _row(number: Number, rounds: Sequence[Round], sides: Sequence[str]) -> Row:
     estimate = None
     if len(sides) > 1 and number.key not in _LOADS:
         estimate = _estimate(number, by_side[sides[0]], by_side[sides[1]])
-    return Row(
-        key=number.key,
-        label=number.label,
-        unit=number.unit,
+    return pick(
+        Row,
+        number,
         values={side: centre(found.values()) if found else None for side, found in by_side.items()},
         estimate=estimate,
         outcome=outcome_of(estimate, 0.0 if number.unit is Unit.SHARE else LEAST_MARGIN),
-        more_is_better=number.more_is_better,
     )
 
 

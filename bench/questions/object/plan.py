@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The load that an object is measured under, and the order of rounds."""
+"""Plan the load that an object is measured under, and the order of rounds."""
 
 from __future__ import annotations
 

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Final
@@ -18,13 +15,15 @@ import numpy as np
 
 from bench.errors import MachineUnfit, UsageError
 from bench.host import process
-from bench.host.signals import start, uninterrupted
 from bench.linux import bpf, procfs
-from bench.plan.config import Poll
+from bench.plan.config import Consumer
 from bench.questions.object.plan import Load
-from bench.tracer.capture import BIN_BITS, Capture
+from bench.report.document import pick
+from bench.tracer.capture import BIN_BITS
+from bench.tracer.consumer import consuming
+from bench.tracer.consumer import reader as native
 from bench.tracer.libbpf import Libbpf
-from bench.tracer.object.measured import Looks, Measuring, Setting, measuring
+from bench.tracer.object.measured import Looks, Measuring, measuring
 from bench.tracer.object.package import Package
 from workloads.generator import Generator
 
@@ -91,51 +90,49 @@ def run(
     """Run all rounds, each (block, side); an empty side is the object as it is."""
     found = []
     for block, side in rounds:
-        setting = Setting(
-            transport=side,
-            budget_bytes=looks.budget_bytes,
+        loaded = measuring(
+            library,
+            package,
+            looks.budget_bytes,
+            side,
             stamp_at=stamp_at,
             stamped_from_ns=time.monotonic_ns(),
         )
-        with bpf.statistics() as timed, measuring(library, package, setting) as object_:
+        with bpf.statistics() as timed, loaded as object_:
             passed = _pass(object_, load)
-            found.append(_round(object_, passed, block, side or "+".join(looks.transports), timed))
-        say(_line(found[-1]))
+            now = _round(object_, passed, block, side or "+".join(looks.transports), timed)
+        found.append(now)
+        lost = f", {now.lost:,} lost" if now.lost else ""
+        say(f"block {block + 1}, {now.side}: {now.attempted:,} sent{lost}")
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Passed:
-    seconds: float
-    processes: int | None
-    ended: int | None
-    wakeups_raised: int | None
-
-
-def _pass(measured: Measuring, load: Load) -> _Passed:
-    """Run the load, until the reader has read everything."""
-    with _reading(measured.reader):
+def _pass(measured: Measuring, load: Load) -> dict[str, float | None]:
+    """Run the load until everything is read; return the fields of a round that it determines."""
+    reader, consumer = measured.reader, Consumer()
+    processes = ended = None
+    with consuming(reader, native(reader, consumer), consumer):
         if load.storm is not None:
             with Generator(load.storm) as generator:
                 raised = procfs.irq_work()
                 with measured.attached:
                     generator.go()
                     report = generator.wait(load.storm.seconds + _GRACE_S)
-            seconds, processes, ended = report.seconds, report.reaped, None
+            seconds, processes = report.seconds, report.reaped
         else:
-            raised, processes = procfs.irq_work(), None
+            raised = procfs.irq_work()
             with measured.attached:
                 begun = time.monotonic()
                 ended = _command(load)
                 seconds = time.monotonic() - begun
         _settle(measured)
     now = procfs.irq_work()
-    return _Passed(
-        seconds=seconds,
-        processes=processes,
-        ended=ended,
-        wakeups_raised=None if raised is None or now is None else now - raised,
-    )
+    return {
+        "seconds": seconds,
+        "processes": processes,
+        "ended": ended,
+        "wakeups_raised": None if raised is None or now is None else now - raised,
+    }
 
 
 def _command(load: Load) -> int:
@@ -166,21 +163,9 @@ def _settle(measured: Measuring) -> None:
         time.sleep(_SETTLE_EVERY_S)
 
 
-@contextmanager
-def _reading(reader: Capture) -> Iterator[None]:
-    """Read in a thread; on leaving, everything has been read."""
-    thread = threading.Thread(target=partial(reader.run, poll=Poll.EPOLL), name="consumer")
-    with uninterrupted():
-        start(thread)
-    try:
-        yield
-    finally:
-        reader.stop()
-        with uninterrupted():
-            thread.join()
-
-
-def _round(measured: Measuring, passed: _Passed, block: int, side: str, timed: bool) -> Round:
+def _round(
+    measured: Measuring, passed: dict[str, float | None], block: int, side: str, timed: bool
+) -> Round:
     reader, counts, runs = measured.reader, measured.counts(), None
     if timed:
         runs = measured.runs()
@@ -191,28 +176,21 @@ def _round(measured: Measuring, passed: _Passed, block: int, side: str, timed: b
         )
     ages = np.frombuffer(reader.age_counts(), np.uint64)
     p50, p99 = (_quantile(ages, each) for each in (0.5, 0.99))
-    return Round(
+    return pick(
+        Round,
+        reader,
+        **passed,
         block=block,
         side=side,
-        seconds=passed.seconds,
-        processes=passed.processes,
-        ended=passed.ended,
         attempted=counts.attempted if counts else runs[0] if runs else 0,
         failed=counts.failed if counts else None,
-        delivered=reader.delivered,
-        discarded=reader.discarded,
         lost_told=measured.refused(),
-        delivered_bytes=reader.delivered_bytes,
-        misdated=reader.misdated,
         latency_p50_ns=p50,
         latency_p99_ns=p99,
         latency_max_ns=reader.age_max_ns if p50 is not None else None,
         kernel_ns=runs[1] if runs else None,
         kernel_runs=runs[0] if runs else None,
         consumer_cpu_ns=reader.cpu_ns,
-        wakeups_taken=reader.wakeups_taken,
-        wakeups_raised=passed.wakeups_raised,
-        peak_bytes=reader.peak_bytes,
         data_bytes=measured.footprint.data_bytes,
         physical_bytes=measured.footprint.physical_bytes,
     )
@@ -228,8 +206,3 @@ def _quantile(ages: np.ndarray, share: float) -> float | None:
         return float(bin_)
     shift = (bin_ >> BIN_BITS) - 1
     return float((bin_ - (shift << BIN_BITS)) << shift)
-
-
-def _line(found: Round) -> str:
-    lost = f", {found.lost:,} lost" if found.lost else ""
-    return f"block {found.block + 1}, {found.side}: {found.attempted:,} sent{lost}"

@@ -13,7 +13,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from errno import EPERM
 from pathlib import Path
@@ -188,15 +188,12 @@ def _mapped(process: Path) -> Counter[int]:
 
 @contextmanager
 def _duplicate(pid: int, descriptor: int) -> Iterator[int]:
-    process = os.pidfd_open(pid)
-    try:
+    with ExitStack() as stack:
+        process = os.pidfd_open(pid)
+        stack.callback(os.close, process)
         own = libc.call("syscall", _SYS_PIDFD_GETFD, process, descriptor, 0)
-    finally:
-        os.close(process)
-    try:
+        stack.callback(os.close, own)
         yield own
-    finally:
-        os.close(own)
 
 
 def _owner(pid: int) -> Owner:

@@ -42,10 +42,7 @@ def _parts(data: WatchData) -> Iterator[parts.Part]:
             title="Ring buffers, and the perf buffers of each process",
             corner="buffer",
             columns=tuple(Column(heading=each) for each in _COLUMNS),
-            rows=tuple(
-                parts.Row(heading=Cell(text=_name(each)), cells=tuple(_cells(each)))
-                for each in data.buffers
-            ),
+            rows=parts.rows((_name(each), _cells(each)) for each in data.buffers),
         )
     else:
         yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")

@@ -89,7 +89,7 @@ cdef inline void on_perf_sample(void *context, void *data, int size) noexcept no
 
 
 cdef inline void append_alone(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
-    """Append a record as a visit of its own: libbcc says when none other follows to nobody."""
+    """Append a record as a visit of its own: libbcc does not report when a visit ends."""
     capture.visit_from = capture.count
     append(capture, data, size)
 

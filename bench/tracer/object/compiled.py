@@ -8,15 +8,14 @@ import re
 import shutil
 import sysconfig
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from bench.errors import MachineUnfit, UsageError
 from bench.host import process, scratch
 from bench.tracer import btf
-from bench.tracer.object import elf as elf_file
 from bench.tracer.object import package
-from bench.tracer.object.types import Types
 
 _INSTALL: Final = "apt-get install clang libbpf-dev"
 _TARGETS: Final = {"x86_64": "x86", "aarch64": "arm64"}
@@ -44,21 +43,15 @@ def build(source: Path, header: Path | None, events: Sequence[str]) -> package.P
     names = [*events] or list(dict.fromkeys(_defined(source, header)))
     if shutil.which("clang") is None:
         raise MachineUnfit("objects are built by clang, which is not installed", remedy=_INSTALL)
-    elf = _compile(source, names)
-    types = Types.parse(bytes(elf_file.sections(elf).get(".BTF", b"")))
-    missing = [each for each in names if types.find(each) is None]
+    built = package.parse(_compile(source, names), source.name.split(".", 1)[0])
+    missing = [each for each in names if built.types.find(each) is None]
     if missing or not names:
         name = f"struct {missing[0]}" if missing else "structure"
         raise UsageError(
             f"{source} defines no {name} that its events could have",
             remedy="include its header in the source, or name another with --event",
         )
-    return package.Package(
-        name=source.name.split(".", 1)[0],
-        elf=elf,
-        types=types,
-        exported=package.exports(types, names),
-    )
+    return replace(built, exported=package.exports(built.types, names))
 
 
 def _defined(source: Path, header: Path | None) -> Iterator[str]:

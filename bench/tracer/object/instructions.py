@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
+from itertools import accumulate, chain
 from typing import Final
 
 from bench.errors import UsageError
@@ -97,24 +98,22 @@ def rewritten(
     ``to``: the kind of map that it is carried over to; then ``maps`` has the map in place of each.
     UsageError where a program cannot be carried over.
     """
-    code = [_remapped(code, place, maps or {}) for place in range(len(code))]
+    code = [_remapped(each, maps or {}) for each in code]
     if to == bpf.PERF_EVENT_ARRAY and Helper.RINGBUF_OUTPUT in helpers(code):
         code = _with_context(code, stack_bytes())
     functions: dict[int, list[Instruction]] = {}
     for each in code:
         if _is_helper(each) and each[3] in SENDS:
             functions.setdefault(each[3], _function(Helper(each[3]), counters_fd, to))
-    starts, end = {}, len(code)
-    for number, function in functions.items():
-        starts[number] = end
-        end += len(function)
+    lengths = accumulate(map(len, functions.values()), initial=len(code))
+    starts = dict(zip(functions, lengths, strict=False))
     calls = [
         (_CALL, _OF_PROGRAM << 4, 0, starts[each[3]] - place - 1)
         if _is_helper(each) and each[3] in starts
         else each
         for place, each in enumerate(code)
     ]
-    return calls + [each for function in functions.values() for each in function]
+    return [*calls, *chain(*functions.values())]
 
 
 def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruction]:
@@ -180,27 +179,18 @@ def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
 def _end_of_main(code: Code) -> int:
     """Return where the functions begin that libbpf has put behind the program."""
     starts = (
-        index + 1 + each[3]
-        for index, each in enumerate(code)
-        if _is_call(each) or _refers_to_function(code, index)
+        index + 1 + value
+        for index, (operation, registers, _, value) in enumerate(code)
+        if (operation, registers >> 4) in ((_CALL, _OF_PROGRAM), (_LOAD_WIDE, _OF_FUNCTION))
     )
     return min(starts, default=len(code))
 
 
-def _remapped(code: Code, place: int, maps: Mapping[int, int]) -> Instruction:
-    operation, registers, offset, value = code[place]
+def _remapped(each: Instruction, maps: Mapping[int, int]) -> Instruction:
+    operation, registers, offset, value = each
     if operation == _LOAD_WIDE and registers >> 4 in (_OF_MAP, _OF_VALUE):
         value = maps.get(value, value)
     return operation, registers, offset, value
-
-
-def _refers_to_function(code: Code, index: int) -> bool:
-    operation, registers, *_ = code[index]
-    return operation == _LOAD_WIDE and registers >> 4 == _OF_FUNCTION
-
-
-def _is_call(each: Instruction) -> bool:
-    return each[0] == _CALL and each[1] >> 4 == _OF_PROGRAM
 
 
 def _is_helper(each: Instruction) -> bool:

@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""An object in the kernel: opened, loaded, attached by its section names, and taken out again."""
+"""An object in the kernel: opened, loaded, attached by its section names, its buffers read."""
 
 from __future__ import annotations
 
 import ctypes as ct
 import os
+import select
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from errno import EPERM
+from errno import ECANCELED, EPERM
+from functools import partial
 from typing import Any, Final
 
 from bench.amounts import size
 from bench.errors import UsageError
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, refusal, tracefs
+from bench.linux.pages import PAGE_BYTES
 from bench.tracer.btf import Btf
-from bench.tracer.libbpf import Libbpf
-from bench.tracer.object.buffers import Buffers
+from bench.tracer.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
 
 MOST_MAP_BYTES: Final = 256 << 20
 """Of all maps of an object together; more is refused, since it would be taken from the machine."""
+USUAL_PER_CPU_BYTES: Final = 64 * PAGE_BYTES  # as eunomia and bcc have it
+_MOST_RECORDS: Final = 4_096  # of a batch; an object may send without an end
 _CONSTANTS: Final = ".rodata"
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
 _WITHOUT_MEMORY: Final = frozenset({bpf.PERF_EVENT_ARRAY, 11})  # LPM tries grow as they are used
@@ -43,6 +47,49 @@ class Program:
     handle: int
     name: str
     section: str
+
+
+class Buffers:
+    """All buffers of an object, rings and perf event arrays alike. Made by :meth:`Object.buffers`.
+
+    Read by one thread, not the main one: a callback of ctypes swallows what a signal raises in it.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0  # that perf buffers report; rings report nothing
+        self.delivered = 0
+        self._records: list[bytes] = []
+        self._consume: list[Callable[[], int]] = []
+        self._poll = select.poll()
+        self.on_sample = ON_SAMPLE(self._take)
+        self.on_perf = ON_PERF(lambda _, __, data, size: self._take(None, data, size) and None)
+        self.on_lost = ON_LOST(self._lose)
+
+    def add(self, consume: Callable[[], int], epoll: int) -> None:
+        """Read one more, by libbpf's function; ``epoll`` is readable once there is something."""
+        self._consume.append(consume)
+        self._poll.register(epoll, select.POLLIN)
+
+    def batch(self, timeout_ms: int) -> list[bytes]:
+        """Return the records of up to ``timeout_ms``; empty: there was none."""
+        self._drain()
+        if not self._records and timeout_ms:
+            self._poll.poll(timeout_ms)
+            self._drain()
+        found, self._records = self._records, []
+        self.delivered += len(found)
+        return found
+
+    def _drain(self) -> None:
+        for consume in self._consume:
+            consume()
+
+    def _take(self, _: object, data: int, size: int) -> int:
+        self._records.append(ct.string_at(data, size))
+        return -ECANCELED if len(self._records) >= _MOST_RECORDS else 0
+
+    def _lose(self, _: object, __: int, count: int) -> None:
+        self.lost += count
 
 
 class Object:
@@ -96,8 +143,7 @@ class Object:
 
     def load(self) -> None:
         """Load the object, attached to nothing; KernelRefused, with the verifier's reason."""
-        missing = capabilities.missing_to_trace(capabilities.held())
-        if missing:
+        if capabilities.missing_to_trace(capabilities.held()):
             raise refusal.refused("objects cannot be loaded", OSError(EPERM, os.strerror(EPERM)))
         tracefs.exit_format()  # which mounts it; libbpf looks up tracepoints there
         self._library.warnings.clear()
@@ -106,68 +152,75 @@ class Object:
             raise self._library.refused("the kernel refuses this object", -failed) from error
 
     @contextmanager
-    def buffers(self, buffer_bytes: int | None) -> Iterator[Buffers]:
-        """Load the prepared object and open its buffers; nothing is attached."""
+    def buffers(self, bytes_per_cpu: int | None) -> Iterator[Buffers]:
+        """Load the prepared object and open its buffers; nothing is attached.
+
+        Perf buffers have ``bytes_per_cpu`` (None: 256 KiB).
+        """
         self.load()
-        with Buffers.opened(
-            self._library,
-            rings=self.descriptors(bpf.RINGBUF),
-            perf=self.descriptors(bpf.PERF_EVENT_ARRAY),
-            bytes_per_cpu=buffer_bytes,
-        ) as buffers:
-            yield buffers
+        library, found = self._library, Buffers()
+        pages = (bytes_per_cpu or USUAL_PER_CPU_BYTES) // PAGE_BYTES
+        opening: dict[str, tuple[Any, ...]] = {
+            "ring": (bpf.RINGBUF, found.on_sample, None, None),
+            "perf": (bpf.PERF_EVENT_ARRAY, pages, found.on_perf, found.on_lost, None, None),
+        }
+        with ExitStack() as stack:
+            for what, (kind, *arguments) in opening.items():
+                new, free, consume, epoll_fd = (
+                    getattr(library, f"{what}_buffer__{verb}")
+                    for verb in ("new", "free", "consume", "epoll_fd")
+                )
+                for fd in self.descriptors(kind):
+                    handle = new(fd, *arguments)
+                    if not handle:
+                        message = f"libbpf cannot open the {what} buffer"
+                        raise library.refused(message, ct.get_errno())
+                    stack.callback(free, handle)
+                    found.add(partial(consume, handle), epoll_fd(handle))
+            yield found
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Attach every program for as long as the context lasts."""
+        library = self._library
         with ExitStack() as links:
             for each in self.programs():
+                if not library.bpf_program__autoattach(each.handle):
+                    continue
+                library.warnings.clear()
                 with uninterrupted():
-                    link = self._attach(each)
-                    if link is not None:
-                        links.callback(self._library.bpf_link__destroy, link)
+                    link = library.bpf_program__attach(each.handle)
+                    if not link:
+                        what = f"program {each.name} cannot be attached to {each.section}"
+                        raise library.refused(what, ct.get_errno())
+                    links.callback(library.bpf_link__destroy, link)
             yield
 
-    def _attach(self, program: Program) -> int | None:
-        library = self._library
-        if not library.bpf_program__autoattach(program.handle):
-            return None
-        library.warnings.clear()
-        link = library.bpf_program__attach(program.handle)
-        if link:
-            return int(link)
-        raise library.refused(
-            f"program {program.name} cannot be attached to {program.section}", ct.get_errno()
-        )
+    def _map(self, name: str) -> int | None:
+        found: int | None = self._library.bpf_object__find_map_by_name(self._handle, name.encode())
+        return found
 
     def map_fd(self, name: str) -> int:
         """Return the descriptor of a map, once it is loaded."""
-        library = self._library
-        handle = library.bpf_object__find_map_by_name(self._handle, name.encode())
-        return int(library.bpf_map__fd(handle))
+        return int(self._library.bpf_map__fd(self._map(name)))
 
     def program_fd(self, name: str) -> int:
         """Return the descriptor of a program, once it is loaded."""
-        library = self._library
-        handle = library.bpf_object__find_program_by_name(self._handle, name.encode())
-        return int(library.bpf_program__fd(handle))
+        find = self._library.bpf_object__find_program_by_name
+        return int(self._library.bpf_program__fd(find(self._handle, name.encode())))
 
     def set_numbers(self, numbers: Mapping[str, int]) -> set[str]:
         """Set constant 64-bit variables before loading; return the names that there are not."""
         library = self._library
         there = Btf(library, library.bpf_object__btf(self._handle)).variables(_CONSTANTS)
-        data = library.bpf_map__initial_value(
-            library.bpf_object__find_map_by_name(self._handle, _CONSTANTS.encode()),
-            ct.byref(ct.c_size_t()),
-        )
+        data = library.bpf_map__initial_value(self._map(_CONSTANTS), ct.byref(ct.c_size_t()))
         for name in numbers.keys() & there.keys():
             ct.c_uint64.from_address(data + there[name]).value = numbers[name]
         return numbers.keys() - there.keys()
 
     def set_array_of_rings(self, name: str, entries: int, flags: int) -> None:
         """Set how many rings an array of maps holds, and the flags that they share."""
-        library = self._library
-        handle = library.bpf_object__find_map_by_name(self._handle, name.encode())
+        library, handle = self._library, self._map(name)
         library.bpf_map__set_max_entries(handle, entries)
         library.bpf_map__set_map_flags(library.bpf_map__inner_map(handle), flags)
 
@@ -236,7 +289,4 @@ def opened(library: Libbpf, elf: bytes, name: str) -> Iterator[Object]:
 class _Options(ct.Structure):
     """The first members of struct bpf_object_open_opts; libbpf takes the rest for zero."""
 
-    _fields_ = (
-        ("sz", ct.c_size_t),
-        ("object_name", ct.c_char_p),
-    )
+    _fields_ = (("sz", ct.c_size_t), ("object_name", ct.c_char_p))

@@ -1,33 +1,48 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Load an object on either transport with its sending counted, to read its buffers here."""
+"""Load an object on either transport with its sending counted, to read its buffers here.
+
+Programs that libbpf has loaded are replaced by rewritten ones before it attaches them: a descriptor
+keeps its number and gets another program, so that libbpf attaches that one, by whatever its section
+says.
+"""
 
 from __future__ import annotations
 
+import ctypes as ct
 import os
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Final
 
-from bench.errors import BufbenchError, UsageError
-from bench.linux import bpf, perf_event, procfs, refusal
+from bench.errors import BufbenchError, KernelRefused, MachineUnfit, UsageError
+from bench.linux import bpf, procfs, refusal
+from bench.linux.bpf import Instruction
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
+from bench.plan.config import Producer
 from bench.record.footprint import Footprint, perfbuf_footprint, ringbuf_footprint
+from bench.tracer import buffers
 from bench.tracer.capture import Capture
-from bench.tracer.libbpf import Libbpf
-from bench.tracer.object import elf, instructions, loaded
-from bench.tracer.object.instructions import Helper
+from bench.tracer.libbpf import Libbpf, last_reason
+from bench.tracer.object import instructions, loaded
+from bench.tracer.object.instructions import SENDS, Code, Counter, Helper
 from bench.tracer.object.package import Package
-from bench.tracer.object.replaced import Counters, Counts, code_of, replace
 
 _PROGRAM_ARRAY: Final = 3  # BPF_MAP_TYPE_PROG_ARRAY
 _OTHER: Final = {bpf.RINGBUF: bpf.PERF_EVENT_ARRAY, bpf.PERF_EVENT_ARRAY: bpf.RINGBUF}
 _OF_A_RING: Final = frozenset(each for each in Helper if each.name.startswith("RINGBUF"))
 _TRANSPORTS: Final = {bpf.RINGBUF: "ringbuf", bpf.PERF_EVENT_ARRAY: "perfbuf"}
-_USUAL_PER_CPU_BYTES: Final = 256 << 10
+_LOG_BYTES: Final = 1 << 20
+_LSM: Final = 29  # BPF_PROG_TYPE_LSM
+_LINE: Final = struct.Struct("=8Q")
+_STACK: Final = re.compile(r"^stack depth ([0-9]+)", re.MULTILINE)
+
+Rewrite = Callable[[Code, Callable[[], int]], list[Instruction]]
+"""Of a program, and what gives the bytes of its stack that it uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +57,11 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """How an object is measured."""
+class Counts:
+    """Calls that sent, and those of them that the kernel refused."""
 
-    transport: str = ""  # that it is carried over to; "": as it is
-    budget_bytes: int
-    stamp_at: int = -1  # where its records have a u64 of CLOCK_MONOTONIC ns; -1: nowhere
-    stamped_from_ns: int = 0  # an earlier one is no stamp
+    attempted: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +69,7 @@ class Measuring:
     """An object that is loaded and has its buffers; nothing is attached yet."""
 
     reader: Capture
-    counters: Counters
+    counters: int  # descriptor of the array in which rewritten programs count
     uncounted: str  # why nothing is counted; "": all sending is
     footprint: Footprint
     helpers: frozenset[Helper]  # that its programs call
@@ -65,8 +78,15 @@ class Measuring:
     events: tuple[int, ...]  # of perf buffers
 
     def counts(self) -> Counts | None:
-        """Return what was sent so far; None where that is not counted."""
-        return None if self.uncounted else self.counters.read()
+        """Return what was sent so far, on all CPUs; None where that is not counted."""
+        if self.uncounted:
+            return None
+        found = bpf.lookup(self.counters, struct.pack("=I", 0), instructions.COUNTERS_BYTES)
+        sums = [sum(each) for each in zip(*_LINE.iter_unpack(found), strict=True)]
+        return Counts(
+            attempted=sums[Counter.OUTPUTS] + sums[Counter.RESERVES],
+            failed=sums[Counter.OUTPUTS_FAILED] + sums[Counter.RESERVES_FAILED],
+        )
 
     def runs(self) -> tuple[int, int]:
         """Return runs of the programs that send, and ns in them, while statistics were on."""
@@ -75,8 +95,7 @@ class Measuring:
 
     def refused(self) -> int | None:
         """Return what perf buffers had no room for, as the kernel counts it (6.0)."""
-        lost = [count for count in map(perf_event.lost, self.events) if count is not None]
-        return sum(lost) if lost and len(lost) == len(self.events) else None
+        return buffers.lost(self.events) if self.events else None
 
 
 def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
@@ -85,8 +104,7 @@ def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
         kinds = {each.kind for each in opened.maps()} & _OTHER.keys()
         asked = budget_bytes or _asked(opened)
         opened.prepare(None if budget_bytes is None else PAGE_BYTES)
-    setting = Setting(budget_bytes=asked)
-    with measuring(library, package, setting) as own:
+    with measuring(library, package, asked) as own:
         uncounted, helpers = own.uncounted, own.helpers
     other, alone = "", uncounted
     if len(kinds) > 1:
@@ -97,7 +115,7 @@ def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
         if not alone:
             other = _TRANSPORTS[to]
             try:
-                with measuring(library, package, Setting(transport=other, budget_bytes=asked)):
+                with measuring(library, package, asked, other):
                     pass
             except BufbenchError as error:
                 other, alone = "", error.message
@@ -111,40 +129,54 @@ def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
 
 
 @contextmanager
-def measuring(library: Libbpf, package: Package, setting: Setting) -> Iterator[Measuring]:
-    """Load an object with buffers of ``setting``; KernelRefused where that cannot be."""
-    to = {name: kind for kind, name in _TRANSPORTS.items()}.get(setting.transport)
-    licence = bytes(elf.sections(package.elf).get("license", b"")).split(b"\0", 1)[0]
+def measuring(
+    library: Libbpf,
+    package: Package,
+    budget_bytes: int,
+    transport: str = "",
+    *,
+    stamp_at: int = -1,
+    stamped_from_ns: int = 0,
+) -> Iterator[Measuring]:
+    """Load an object with buffers of this budget; KernelRefused where that cannot be.
+
+    ``transport``: that it is carried over to; "": as it is. ``stamp_at``: where its records have a
+    u64 of CLOCK_MONOTONIC ns, invalid from before ``stamped_from_ns``; -1: nowhere.
+    """
+    to = {name: kind for kind, name in _TRANSPORTS.items()}.get(transport)
     with loaded.opened(library, package.elf, package.name) as opened, ExitStack() as stack:
         count = sum(each.kind in _OTHER for each in opened.maps())
-        each_bytes = _share(setting.budget_bytes, count)
+        each_bytes = _share(budget_bytes, count)
         opened.prepare(_prepared(opened, each_bytes, to))
         opened.load()
         programs = opened.programs()
-        codes = {each.name: code_of(library, each) for each in programs}
+        codes = {each.name: _code_of(library, each) for each in programs}
         rings, perfs = (opened.descriptors(kind) for kind in (bpf.RINGBUF, bpf.PERF_EVENT_ARRAY))
         maps: Mapping[int, int] = {}
         if to is not None:
-            maps = {fd: _made(to, each_bytes, stack) for fd in rings + perfs}
+            entries = each_bytes if to == bpf.RINGBUF else max(procfs.online_cpus()) + 1
+            make = partial(buffers.make_map, to, "buffer on the other transport", stack)
+            maps = {fd: make(entries=entries, name=_TRANSPORTS[to][:4]) for fd in rings + perfs}
             rings, perfs = ([*maps.values()] if to == kind else [] for kind in _TRANSPORTS)
-        counters = Counters(stack)
+        counters = buffers.make_map(
+            bpf.ARRAY, "map to count in", stack, value_bytes=instructions.COUNTERS_BYTES,
+            entries=1, name="counts",
+        )  # fmt: skip
         uncounted = ""
         try:
             if any(each.kind == _PROGRAM_ARRAY for each in opened.maps()):
                 raise UsageError("it makes tail calls, to programs that stay as they are")
-            rewrite = partial(instructions.rewritten, counters_fd=counters.fd, to=to, maps=maps)
-            replace(library, programs, licence, rewrite)
+            rewrite = partial(instructions.rewritten, counters_fd=counters, to=to, maps=maps)
+            _replace(library, programs, package.licence, rewrite)
         except BufbenchError as error:
             if to is not None:
                 raise
             uncounted = error.message
         reader = Capture(1)
-        reader.tally(setting.stamp_at, setting.stamped_from_ns)
+        reader.tally(stamp_at, stamped_from_ns)
         stack.callback(reader.unmap)
         footprint, events = _open(reader, rings, perfs, each_bytes, stack)
-        senders = (
-            each for each in programs if instructions.helpers(codes[each.name]) & instructions.SENDS
-        )
+        senders = (each for each in programs if instructions.helpers(codes[each.name]) & SENDS)
         yield Measuring(
             reader=reader,
             counters=counters,
@@ -161,7 +193,7 @@ def _asked(opened: loaded.Object) -> int:
     """Return the data bytes that the object's own buffers have, at the usual 256 KiB a CPU."""
     cpus = len(procfs.online_cpus())
     sizes = [
-        each.bytes if each.kind == bpf.RINGBUF else cpus * _USUAL_PER_CPU_BYTES
+        each.bytes if each.kind == bpf.RINGBUF else cpus * loaded.USUAL_PER_CPU_BYTES
         for each in opened.maps()
         if each.kind in _OTHER
     ]
@@ -189,46 +221,80 @@ def _in_the_way(helpers: frozenset[Helper], to: int) -> str:
     return f"it calls {', '.join(each.title for each in found)}" if found else ""
 
 
-def _made(kind: int, data_bytes: int, stack: ExitStack) -> int:
-    """Make a map in the place of one of the object's."""
-    ring = kind == bpf.RINGBUF
-    size = 0 if ring else 4
-    entries = data_bytes if ring else max(procfs.online_cpus()) + 1
-    name = f"bufbench_{'ring' if ring else 'perf'}"
-    try:
-        fd = bpf.create_map(kind, key_bytes=size, value_bytes=size, entries=entries, name=name)
-    except OSError as error:
-        raise refusal.refused("the kernel gives no buffer on the other transport", error) from error
-    stack.callback(os.close, fd)
-    return fd
-
-
 def _open(
     reader: Capture, rings: list[int], perfs: list[int], each_bytes: int, stack: ExitStack
 ) -> tuple[Footprint, tuple[int, ...]]:
     """Give the reader all buffers; return their footprint, and the events of perf buffers."""
-    events = list[int]()
-    cpus = procfs.online_cpus()
+    events, cpus = list[int](), procfs.online_cpus()
     pages = budgets.perf_pages_per_cpu(each_bytes, len(cpus))[0]
     try:
         for fd in rings:
             reader.add_ring(fd, each_bytes)
-        for fd in perfs:
-            for cpu in cpus:
-                event = perf_event.open_output(cpu)
-                stack.callback(os.close, event)
-                reader.add_perf(event, pages * PAGE_BYTES)
-                bpf.update(fd, struct.pack("=I", cpu), struct.pack("=I", event))
-                events.append(event)
     except OSError as error:
         raise refusal.refused("the object's buffers cannot be opened", error) from error
+    map_event = partial(reader.add_perf, data_bytes=pages * PAGE_BYTES)
+    for fd in perfs:
+        for cpu in cpus:
+            events.append(buffers.perf_buffer(cpu, pages, Producer(), stack, map_event))
+            buffers.put(fd, cpu, events[-1], stack)
     parts = [ringbuf_footprint(each_bytes) for _ in rings]
     parts += [perfbuf_footprint(pages, cpus=len(cpus)) for _ in perfs]
-    return (
-        Footprint(
-            data_bytes=sum(each.data_bytes for each in parts),
-            page_bytes=sum(each.page_bytes for each in parts),
-            bookkeeping_bytes=sum(each.bookkeeping_bytes for each in parts),
-        ),
-        tuple(events),
-    )
+    sums = {of.name: sum(getattr(each, of.name) for each in parts) for of in fields(Footprint)}
+    return Footprint(**sums), tuple(events)
+
+
+def _code_of(library: Libbpf, program: loaded.Program) -> list[Instruction]:
+    """Return the instructions of a loaded program as the kernel was given them."""
+    count = library.bpf_program__insn_cnt(program.handle)
+    return bpf.decoded(ct.string_at(library.bpf_program__insns(program.handle), 8 * count))
+
+
+def _replace(
+    library: Libbpf, programs: Sequence[loaded.Program], licence: bytes, rewrite: Rewrite
+) -> None:
+    """Replace every program that sends, or none: KernelRefused if one cannot be replaced."""
+    with ExitStack() as stack:
+        found = []
+        for each in programs:
+            code = _code_of(library, each)
+            if instructions.helpers(code) & SENDS:
+                load = partial(_load, library, each, licence, stack)
+                fd, _ = load(rewrite(code, partial(_stack_bytes, load, code)))
+                found.append((fd, library.bpf_program__fd(each.handle)))
+        for fd, place in found:
+            os.dup2(fd, place, inheritable=False)
+
+
+def _stack_bytes(load: Callable[[Code], tuple[int, str]], code: Code) -> int:
+    """Return how much of its stack a program uses, as the verifier reports it."""
+    _, log = load(code)
+    found = _STACK.search(log)
+    if found is None:
+        raise MachineUnfit("this kernel does not report how much of its stack a program uses")
+    return int(found[1])
+
+
+def _load(
+    library: Libbpf, program: loaded.Program, licence: bytes, stack: ExitStack, code: Code
+) -> tuple[int, str]:
+    """Load ``code`` as one of the object's programs; return its descriptor and the log."""
+    handle, log = program.handle, ct.create_string_buffer(_LOG_BYTES)
+    kind = library.bpf_program__type(handle)
+    attach_type = library.bpf_program__expected_attach_type(handle)
+    btf_type = 0
+    if kind in (bpf.TRACING, _LSM):
+        of = program.section.partition("/")[2]
+        btf_type = max(0, library.libbpf_find_vmlinux_btf_id(of.encode(), attach_type))
+    try:
+        fd = bpf.load_code(
+            kind, bpf.encoded(code), name=program.name, licence=licence,
+            attach_type=attach_type, btf_type=btf_type,
+            flags=library.bpf_program__flags(handle), log=log,
+        )  # fmt: skip
+    except OSError as error:
+        shown, reason = refusal.named(error), last_reason(log.value.decode(errors="replace"))
+        raise KernelRefused(
+            f"program {program.name}, rewritten: {f'{reason} ({shown})' if reason else shown}"
+        ) from error
+    stack.callback(os.close, fd)
+    return fd, log.value.decode(errors="replace")

@@ -2,7 +2,8 @@
 """A tracer as one file: an object and what is known of it, in the form of eunomia-bpf's packages.
 
 Source of the format: https://docs.rs/bpf-loader-lib, module meta. ``bpf_object`` is the ELF file,
-compressed by zlib, in base64. What eunomia does not have stands beside it: ``arch``.
+compressed by zlib, in base64. What eunomia does not have stands beside it: ``arch``. The ELF file
+(elf(5)) is read here before libbpf does, which trusts more than it should.
 """
 
 from __future__ import annotations
@@ -11,18 +12,28 @@ import base64
 import binascii
 import json
 import platform
+import struct
+import sys
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.errors import UsageError
-from bench.tracer.object import elf as elf_file
 from bench.tracer.object.types import Column, Types
 
 _MOST_BYTES: Final = 64 << 20
 _REMEDY: Final = "give a package of bufbench object build or eunomia's ecc, or a BPF object"
+_AGAIN: Final = "make it again with bufbench object build, or clang -target bpf"
 _USUAL_EVENT: Final = "event"
+_MAGIC: Final = b"\x7fELF"
+_ELF_HEADER: Final = "16sHHIQQQIHHHHHH"
+_ELF_SECTION: Final = "IIQQQQIIQQ"
+_CLASS_64: Final = 2
+_ENDS: Final = {"little": 1, "big": 2}
+_NO_BITS: Final = 8
+_RELOCATABLE: Final = 1
+_MACHINE_BPF: Final = 247
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +63,26 @@ class Package:
     types: Types
     exported: tuple[Exported, ...]
 
+    @property
+    def licence(self) -> bytes:
+        """Return the licence of its programs."""
+        return bytes(sections(self.elf).get("license", b"")).split(b"\0", 1)[0]
+
     def columns(self, event: str | None) -> tuple[Column, ...]:
         """Return the columns of ``event``, by default of what the package exports."""
-        name = event or self._usual()
+        if event is None and len(self.exported) > 1:
+            names = ", ".join(each.name for each in self.exported)
+            raise UsageError(f"{self.name} exports {names}", remedy="name one with --event")
+        name = event or (self.exported[0].name if self.exported else _USUAL_EVENT)
         number = self.types.find(name)
         if number is None:
+            there = self.types.structures()
+            shown = ", ".join(there[:8]) + (" ..." if len(there) > 8 else "")
             raise UsageError(
-                f"{self.name}: its BTF has no struct {name}", remedy=self._which("name one of")
+                f"{self.name}: its BTF has no struct {name}",
+                remedy=f"name one of {shown} with --event"
+                if there
+                else "compile the object with -g",
             )
         for each in self.exported:
             if each.name == name and each.size != self.types[number].size:
@@ -68,17 +92,6 @@ class Package:
                     remedy="package the object again",
                 )
         return self.types.columns(number)
-
-    def _usual(self) -> str:
-        if len(self.exported) > 1:
-            names = ", ".join(each.name for each in self.exported)
-            raise UsageError(f"{self.name} exports {names}", remedy="name one with --event")
-        return self.exported[0].name if self.exported else _USUAL_EVENT
-
-    def _which(self, words: str) -> str:
-        names = self.types.structures()
-        shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
-        return f"{words} {shown} with --event" if names else "compile the object with -g"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,7 @@ def read(path: Path) -> Package:
 def parse(content: bytes, name: str) -> Package:
     """Return the package that a file holds; UsageError where it holds none."""
     exported: tuple[Exported, ...] = ()
-    if not content.startswith(elf_file.MAGIC):
+    if not content.startswith(_MAGIC):
         file = _file(content)
         if file.arch not in (None, platform.machine()):
             raise UsageError(
@@ -121,7 +134,7 @@ def parse(content: bytes, name: str) -> Package:
                 remedy="build it on a machine like this one",
             )
         content, exported = _unpacked(file), file.meta.export_types
-    found = elf_file.sections(content)
+    found = sections(content)
     if ".BTF" not in found:
         raise UsageError("its object has no BTF", remedy="compile it with -g")
     types = Types.parse(bytes(found[".BTF"]))
@@ -153,6 +166,37 @@ def _unpacked(file: _File) -> bytes:
     if len(elf) != file.bpf_object_size:
         raise UsageError("its object is not as long as it says", remedy=_REMEDY)
     return elf
+
+
+def sections(elf: bytes) -> dict[str, memoryview]:
+    """Return the contents of each section by name; UsageError unless it is a whole BPF object."""
+    if not elf.startswith(_MAGIC) or len(elf) < struct.calcsize(f"={_ELF_HEADER}"):
+        raise UsageError("it holds no ELF object", remedy=_AGAIN)
+    if elf[4] != _CLASS_64 or elf[5] != _ENDS[sys.byteorder]:
+        raise UsageError(
+            f"its object is for another architecture: it is not 64-bit {sys.byteorder}-endian",
+            remedy="build it on a machine like this one",
+        )
+    _, kind, machine, _, _, _, place, _, _, _, _, size, count, of_names = struct.unpack_from(
+        f"={_ELF_HEADER}", elf
+    )
+    if machine != _MACHINE_BPF or kind != _RELOCATABLE:
+        raise UsageError(f"its ELF file is not a BPF object (machine {machine})", remedy=_AGAIN)
+    if size != struct.calcsize(f"={_ELF_SECTION}") or place + size * count > len(elf):
+        raise UsageError("its object is truncated: no section table", remedy=_AGAIN)
+    headers = [struct.unpack_from(f"={_ELF_SECTION}", elf, place + size * n) for n in range(count)]
+    whole, contents = memoryview(elf), []
+    for _, kind, _, _, offset, length, *_ in headers:
+        if kind != _NO_BITS and offset + length > len(elf):
+            raise UsageError("its object is truncated: a section is not whole", remedy=_AGAIN)
+        contents.append(whole[:0] if kind == _NO_BITS else whole[offset : offset + length])
+    if of_names >= count:
+        raise UsageError("its object is damaged: its sections have no names", remedy=_AGAIN)
+    names = bytes(contents[of_names])
+    return {
+        names[name : max(name, names.find(b"\0", name))].decode(errors="replace"): content
+        for (name, *_), content in zip(headers, contents, strict=True)
+    }
 
 
 def written(
@@ -197,7 +241,6 @@ def written(
 
 def exports(types: Types, names: list[str]) -> tuple[Exported, ...]:
     """Return the description of these structures, as far as the object's BTF has them."""
-    found = ((name, types.find(name)) for name in names)
     return tuple(
         Exported(
             name=name,
@@ -205,6 +248,6 @@ def exports(types: Types, names: list[str]) -> tuple[Exported, ...]:
             size=types[number].size,
             type_id=number,
         )
-        for name, number in found
-        if number is not None
+        for name in names
+        if (number := types.find(name)) is not None
     )

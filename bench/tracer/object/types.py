@@ -43,12 +43,9 @@ class Kind(IntEnum):
 
 
 _ONE: Final = {Kind.INT: "I", Kind.ARRAY: "III", Kind.VAR: "I", Kind.DECL_TAG: "I"}
-_EACH: Final = {
-    Kind.STRUCT: "III",
-    Kind.UNION: "III",
+_EACH: Final = dict.fromkeys((Kind.STRUCT, Kind.UNION, Kind.DATASEC), "III") | {
     Kind.ENUM: "Ii",
     Kind.FUNC_PROTO: "II",
-    Kind.DATASEC: "III",
     Kind.ENUM64: "IIi",
 }
 _NAMED_ROWS: Final = frozenset({Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64})
@@ -153,10 +150,8 @@ class Types:
 
     def find(self, structure: str) -> int | None:
         """Return the number of a structure, or None."""
-        for number, each in enumerate(self._types):
-            if each.kind is Kind.STRUCT and each.name == structure:
-                return number
-        return None
+        found = (each.kind is Kind.STRUCT and each.name == structure for each in self._types)
+        return next((number for number, each in enumerate(found) if each), None)
 
     def sections(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         """Yield each data section with its variables: name, and type in C."""
@@ -207,14 +202,7 @@ class Types:
         return found
 
     def _leaves(
-        self,
-        number: int,
-        name: str,
-        bit: int,
-        left: Iterator[int],
-        *,
-        deep: int = 0,
-        bits: int = 0,
+        self, number: int, name: str, bit: int, left: Iterator[int], *, deep: int = 0, bits: int = 0
     ) -> Iterator[Column]:
         found = self._resolved(number)
         offset, shift = divmod(bit, 8)
@@ -271,15 +259,10 @@ class Types:
         each = 8 if inner.kind is Kind.PTR else inner.size
         if count * each > _LONGEST_LIST * 16 or inner.kind in (Kind.ARRAY, Kind.VOID):
             raise UsageError(f"{name} has too many values for a column")
-        signed = inner.kind is Kind.INT and bool(inner.rows[0][0] >> 24 & _SIGNED)
-        return Column(
-            name=name,
-            form=form if each else Form.BYTES,
-            offset=offset,
-            size=count * each,
-            signed=signed,
-            each=each if form is Form.NUMBERS else 0,
-        )
+        column = partial(Column, name=name, offset=offset, size=count * each)
+        if not each or form is not Form.NUMBERS:
+            return column(form=form if each else Form.BYTES)
+        return column(form=form, signed=bool(inner.rows[0][0] >> 24 & _SIGNED), each=each)
 
     def _resolved(self, number: int) -> Type:
         for _ in range(_LONGEST_CHAIN):

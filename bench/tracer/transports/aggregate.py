@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bench.amounts import counted
 from bench.errors import UsageError
-from bench.plan.config import Attach, Producer, Reader
+from bench.plan.config import Attach, Producer
 from bench.plan.traits import Look
-from bench.tracer.transport import Allocation, Opened, Request, Transport
+from bench.tracer.transport import Transport
 
 if TYPE_CHECKING:
     from bench.tracer.build import Kernel
-    from bench.tracer.capture import Capture
-    from bench.tracer.program import Program
 
 _MOST_KEYS: Final = 10_000_000
 
@@ -30,7 +27,7 @@ class Aggregate(Transport):
 
     @property
     def keys(self) -> int:
-        """How many keys one kind of exit has."""
+        """Return how many keys one kind of exit has."""
         return int(self.name.partition("keys=")[2] or 1)
 
     def having(self, setting: str) -> Aggregate:
@@ -62,29 +59,13 @@ class Aggregate(Transport):
                 remedy="leave these to the other arms",
             )
 
-    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
-        """Make the tables alone."""
-        from bench.linux import procfs
-        from bench.tracer import tables
-
-        possible = procfs.parse_cpu_list(procfs.read(procfs.SYS / tables.CPUS) or "0")
-        return tables.allocated(request, len(possible))
-
-    def open(
-        self, program: Program, capture: Capture, request: Request
-    ) -> AbstractContextManager[Opened]:
-        """Open two tables; UsageError for libbcc's reader, which has none for them."""
-        from bench.tracer import tables
-
-        if request.consumer.reader is not Reader.NATIVE:
-            raise UsageError("only bufbench reads counts", remedy="leave out --reader")
-        return tables.opened(program, capture, request)
-
 
 TRANSPORT = Aggregate(
     name="aggregate",
     title="counts in the kernel",
     short="counts",
+    made_by="tables",
+    only_native="only bufbench reads counts",
     plural=True,
     variant="aggregate",
     look=Look(colour="#666666", dark="#B0B0B0", shape="cross", dash=(1, 2)),

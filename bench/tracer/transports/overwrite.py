@@ -3,27 +3,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bench.errors import MachineUnfit, UsageError
-from bench.plan.config import Call, Producer, Reader
+from bench.plan.config import Call, Producer
 from bench.plan.traits import Look
-from bench.tracer.transport import Opened, Request
 from bench.tracer.transports.ringbuf import Ringbuf
 
 if TYPE_CHECKING:
     from bench.tracer.build import Kernel
-    from bench.tracer.capture import Capture
-    from bench.tracer.program import Program
-
-_FLAG = 1 << 19  # BPF_F_RB_OVERWRITE
 
 
 class Overwrite(Ringbuf):
     """BPF_MAP_TYPE_RINGBUF with BPF_F_RB_OVERWRITE, Linux 6.19."""
-
-    flags = _FLAG
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
         """Raise MachineUnfit where rings cannot overwrite, UsageError for discarded records."""
@@ -39,26 +31,14 @@ class Overwrite(Ringbuf):
                 remedy="measure it in a guest of a later kernel: bufbench kernels available",
             )
 
-    def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
-        """Return the ring's macros, and the flag that rings in an array of maps have to share."""
-        return {**super().macros(producer, cpus), "RING_FLAGS": self.flags}
-
-    def open(
-        self, program: Program, capture: Capture, request: Request
-    ) -> AbstractContextManager[Opened]:
-        """Open the ring in the program's array of maps; UsageError for libbpf's reader."""
-        if request.consumer.reader is not Reader.NATIVE:
-            raise UsageError(
-                "only bufbench's reader notices a record that was overwritten while it was read",
-                remedy="leave out --reader",
-            )
-        return super().open(program, capture, request)
-
 
 TRANSPORT = Overwrite(
     name="overwrite",
     title="the overwriting ring",
     short="overwriting",
+    made_by="rings",
+    flags=1 << 19,  # BPF_F_RB_OVERWRITE
+    only_native="only bufbench's reader notices a record that was overwritten while it was read",
     variant="ringbuf",
     look=Look(colour="#882255", dark="#CC6699", shape="triangle-down", dash=(4, 2)),
     rank=3,

@@ -73,6 +73,7 @@ TRANSPORT = Sharded(
     name="sharded",
     title="sharded",
     short="sharded",
+    made_by="rings",
     variant="ringbuf",
     look=Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash=(2, 2)),
     rank=2,

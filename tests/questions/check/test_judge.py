@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import GateFailed, UsageError
 from bench.questions.check.judge import GATES, check_gates, judge, parse_gates
-from bench.questions.check.presets import Reading
+from bench.questions.check.lines import Reading
 from bench.questions.check.run import Checked, Storming
 from bench.questions.check.tool import Output
 from workloads.storm import StormReport

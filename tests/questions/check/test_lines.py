@@ -6,8 +6,17 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.questions.check.lines import Shown, lines, lost_in, parser
-from bench.questions.check.presets import PRESETS, Reading, find, of_program, own
+from bench.questions.check.lines import (
+    PRESETS,
+    Reading,
+    Shown,
+    find,
+    lines,
+    lost_in,
+    of_program,
+    own,
+    parser,
+)
 
 
 def shown(reading: Reading, line: str) -> Shown | None:

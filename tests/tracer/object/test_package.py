@@ -15,7 +15,7 @@ import pytest
 from fuzz.btf_samples import _Writer
 
 from bench.errors import UsageError
-from bench.tracer.object import elf, package
+from bench.tracer.object import package
 
 
 def made_up_object(btf: bytes, *, machine: int = 247, end: int = 1) -> bytes:
@@ -70,7 +70,7 @@ def test_a_package_and_its_object_are_read_alike() -> None:
         found = package.parse(content, "x")
         assert found.elf == OBJECT
         assert [each.name for each in found.columns(None)] == ["pid"]
-    assert set(elf.sections(OBJECT)) == {"", ".BTF", ".shstrtab"}
+    assert set(package.sections(OBJECT)) == {"", ".BTF", ".shstrtab"}
 
 
 @pytest.mark.parametrize(
