@@ -130,7 +130,7 @@ def _packages(folder: Path) -> Iterator[Path]:
 
 
 def _build(include: Path, site: Path) -> None:
-    """Install the package: its modules, the generator and the capture built for arm64."""
+    """Install the package: its modules, the generator and what Cython compiles, built for arm64."""
     installed, sources = Path(bench.__file__).parent, HERE.parent
     foreign = shutil.ignore_patterns("__pycache__", "*.so", "forkstorm", "mapcalls", "tiny")
     for name in ("bench", "workloads"):
@@ -141,11 +141,11 @@ def _build(include: Path, site: Path) -> None:
     for name, files in programs.items():
         subprocess.run([COMPILER, *STATIC, *files, "-o", site / "workloads" / name], check=True)
     capture = sources / "bench/tracer/capture"
-    c = site / "capture.c"
     cython = Path(sysconfig.get_path("scripts")) / "cython"
-    subprocess.run([cython, "-3", capture / "capture.pyx", "-o", c], cwd=sources, check=True)
     folders = [include, include / f"python{PYTHON}", capture, paths.bpf_sources() / "common"]
-    command = [COMPILER, "-w", "-O3", "-shared", "-fPIC", *(f"-I{each}" for each in folders), c]
+    command = [COMPILER, "-w", "-O3", "-shared", "-fPIC", *(f"-I{each}" for each in folders)]
     suffix = f"cpython-{PYTHON.replace('.', '')}-aarch64-linux-gnu.so"
-    target = site / f"bench/tracer/capture/capture.{suffix}"
-    subprocess.run([*command, "-o", target], check=True)
+    for source in sorted((sources / "bench").rglob("*.pyx")):
+        c, place = site / f"{source.stem}.c", site / source.parent.relative_to(sources)
+        subprocess.run([cython, "-3", source, "-o", c], cwd=sources, check=True)
+        subprocess.run([*command, c, "-o", place / f"{source.stem}.{suffix}"], check=True)

@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tracing import eventually
+
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 IMAGE_BYTES = 1_200_000
 
@@ -88,6 +90,7 @@ class Archive:
     def close(self) -> None:
         """End GnuPG's agent."""
         subprocess.run(["gpgconf", "--homedir", self._home, "--kill", "all"], check=True)
+        assert eventually(lambda: not [*self._home.glob("S.*")])  # it removes its sockets last
         shutil.rmtree(self._home)
 
     def publish(self, *packages: Contents) -> None:
