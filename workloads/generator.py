@@ -38,7 +38,7 @@ _OPTIONS: Final = (
     *("shape", "count", "workers", "spawn", "rate_per_s", "gap", "burst_size", "pause_ms"),
     *("depth", "threads", "exit_code", "seconds", "seed"),
 )
-"""Fields of a storm that are forkstorm's options, of the same names."""
+"""Fields of a storm that are options of forkstorm; ``rate_per_s`` is its ``--rate``."""
 _OF_THE_MACHINE: Final = (EMFILE, ENFILE, ENOMEM)
 _PROFILE: Final = "take --workload replay --profile FILE"
 _BUILD_IT: Final = "install the package, which builds it"

@@ -32,7 +32,7 @@ def calling(processes: int, *, executable: Path = EXECUTABLE) -> Iterator[tuple[
 
 
 def _start(executable: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
-    """Start one; ``stack`` kills it, since it keeps nothing, and reaps it."""
+    """Start one, which ``stack`` kills and reaps: it has nothing to clean up."""
     try:
         process = subprocess.Popen(
             [executable],

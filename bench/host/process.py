@@ -152,7 +152,7 @@ def members(session: int) -> set[int]:
 
 
 def end_session(leader: subprocess.Popen[bytes], *, timeout_s: float = _KILL_S) -> None:
-    """Kill all processes of a child's session and reap the child; its end is waited for.
+    """Kill all processes of a child's session, wait ``timeout_s`` for their end, reap the child.
 
     Nothing is done for a child that was reaped: its PID could have been reused.
     """

@@ -47,7 +47,10 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def group(where: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
-    """Make a cgroup in ``where`` that goes by ``remove``, as do those of killed runs. OSError."""
+    """Make a cgroup in ``where``; ``remove`` takes it away, as those of killed runs before it.
+
+    Raises OSError.
+    """
     for left in abandoned_in(where):
         remove(left)
     made = where / f"{PREFIX}{secrets.token_hex(8)}"

@@ -68,9 +68,9 @@ def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:
     later = ranked[: len(first)].sum() - len(first) * (len(first) + 1) / 2
     sign = np.repeat([1.0, -1.0], [len(first), len(second)])
     # Not by argsort, as np.unique would: an emulated CPU (QEMU's AVX2) crashes in numpy's.
-    assigned = both["timestamp_ns"] // np.uint64(2 * rule.window_ns or 1)  # two windows, ...
-    if not rule.window_ns:
-        assigned = both["pid"].astype(np.int64)  # ... or a process
+    assigned = both["pid"]
+    if rule.window_ns:  # windows in pairs, not processes
+        assigned = both["timestamp_ns"] // np.uint64(2 * rule.window_ns)
     ascending = np.sort(assigned, kind="stable")
     units = ascending[np.append(True, ascending[1:] != ascending[:-1])]
     unit = np.searchsorted(units, assigned)

@@ -219,7 +219,7 @@ def _find(records: Records, *, checked: bool) -> _Found:
 
 
 def _find_in(records: Records, *, checked: bool) -> _Found:
-    """``checked``: a checksum stands in place of the sequence number's copy."""
+    """Count records; of ``checked`` ones a checksum takes the place of the number's copy."""
     found = _Found()
     for rows in blocks(records):
         cpu = np.ascontiguousarray(rows["cpu"])

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parse, check and share out budgets: the data bytes of a transport's buffers."""
+"""Parse and check budgets: the data bytes of a transport's buffers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 from bench.amounts import size
@@ -12,8 +11,6 @@ from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import MIXED
 from bench.record.layout import RECORD_BYTES
-
-Cpus = tuple[int, ...]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -105,28 +102,3 @@ def longest_record_bytes(payload_bytes: int) -> int:
     """Return the length of the tracer's longest record with this padding, without headers."""
     padding = _LARGEST_PAYLOAD_BYTES if payload_bytes == MIXED else payload_bytes
     return RECORD_BYTES + padding
-
-
-def shared_out(cpus: Sequence[int], rings: int, nodes: Sequence[Sequence[int]]) -> tuple[Cpus, ...]:
-    """Return the CPUs of each of so many rings, at most one ring for each CPU.
-
-    Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share
-    one whole. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
-    """
-    groups = [found for node in nodes if (found := sorted({*node} & {*cpus}))]
-    if elsewhere := sorted({*cpus} - {cpu for group in groups for cpu in group}):
-        groups.append(elsewhere)
-    rings = min(rings, len(cpus))
-    while len(groups) > rings:
-        at = min(range(len(groups) - 1), key=lambda each: len(groups[each] + groups[each + 1]))
-        groups[at : at + 2] = [groups[at] + groups[at + 1]]
-    shares = [1] * len(groups)
-    while sum(shares) < rings:
-        fullest = max(range(len(groups)), key=lambda each: len(groups[each]) / shares[each])
-        shares[fullest] += 1
-    cut = (
-        sorted(group[place * len(group) // share : (place + 1) * len(group) // share])
-        for group, share in zip(groups, shares, strict=True)
-        for place in range(share)
-    )
-    return tuple(sorted(map(tuple, cut)))

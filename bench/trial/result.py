@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hold the result of one trial: the line that goes into the journal; and what its storm lacked."""
+"""Hold the result of one trial, the line that goes into the journal, and what its storm lacked."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def sockets(process: psutil.Process) -> Iterator[str]:
                 yield f"{process.pid} {target}"
 
 
-def own() -> set[Path]:
-    """Temporary folders and cgroups, of anybody."""
+def prefixed() -> set[Path]:
+    """Return the temporary folders and cgroups of all runs."""
     places = (*scratch._places(), cgroup.place())
     return {path for place in places if place for path in place.glob(f"{scratch.PREFIX}*")}
 
@@ -77,7 +77,7 @@ def test_a_run_opens_no_socket_and_leaves_nothing(
             seen_storms += any(process.pid != run.pid for process in family)
             for process in family:
                 seen_sockets.update(sockets(process))
-            made |= own()
+            made |= prefixed()
             time.sleep(0.02)
     assert run.returncode == 0
     for path in (journal, journal.parent):

@@ -63,7 +63,7 @@ def takes(text: str) -> bool:
 
 
 def parse(label: str) -> tuple[Repository, str]:
-    """Return the repository and the tag of a label, "" for none. FetchFailed for a lacking home."""
+    """Return a label's repository and tag ("": none). FetchFailed for a home that is not there."""
     match = cast("re.Match[str]", _LABEL.fullmatch(label))
     tag = match["tag"] or ""
     name = label.removesuffix(f":{tag}") if tag else label

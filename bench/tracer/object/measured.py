@@ -227,16 +227,16 @@ def _open(
     """Give the reader all buffers; return their footprint, and the events of perf buffers."""
     events, cpus = list[int](), procfs.online_cpus()
     pages = budgets.perf_pages_per_cpu(each_bytes, len(cpus))[0]
+    map_event = partial(reader.add_perf, data_bytes=pages * PAGE_BYTES)
     try:
         for fd in rings:
             reader.add_ring(fd, each_bytes)
+        for fd in perfs:
+            for cpu in cpus:
+                events.append(buffers.perf_buffer(cpu, pages, Producer(), stack, map_event))
+                buffers.put(fd, cpu, events[-1], stack)
     except OSError as error:
         raise refusal.refused("the object's buffers cannot be opened", error) from error
-    map_event = partial(reader.add_perf, data_bytes=pages * PAGE_BYTES)
-    for fd in perfs:
-        for cpu in cpus:
-            events.append(buffers.perf_buffer(cpu, pages, Producer(), stack, map_event))
-            buffers.put(fd, cpu, events[-1], stack)
     parts = [ringbuf_footprint(each_bytes) for _ in rings]
     parts += [perfbuf_footprint(pages, cpus=len(cpus)) for _ in perfs]
     sums = {of.name: sum(getattr(each, of.name) for each in parts) for of in fields(Footprint)}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Final
@@ -13,6 +13,8 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
 from bench.tracer.transport import Request
 from bench.tracer.transports.ringbuf import Ringbuf
+
+_Cpus = tuple[int, ...]
 
 _MOST_RINGS: Final = 8192  # as many as a kernel can have CPUs
 _COLOURS: Final = (
@@ -59,7 +61,6 @@ class Sharded(Ringbuf):
             size_bytes = request.pages_per_cpu() * PAGE_BYTES
             return {(cpu,): size_bytes for cpu in request.cpus}
         from bench.linux.cpus import nodes
-        from bench.plan.budgets import shared_out
 
         sharing = request.sharing or request.cpus
         rings = [[*each] for each in shared_out(sharing, self.most_buffers, nodes())]
@@ -67,6 +68,33 @@ class Sharded(Ringbuf):
             ring.append(cpu)
         size_bytes = request.pages_each(len(rings), self.sharer) * PAGE_BYTES
         return {tuple(ring): size_bytes for ring in rings}
+
+
+def shared_out(
+    cpus: Sequence[int], rings: int, nodes: Sequence[Sequence[int]]
+) -> tuple[_Cpus, ...]:
+    """Return the CPUs of each of so many rings, at most one ring for each CPU.
+
+    Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share
+    one whole. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
+    """
+    groups = [found for node in nodes if (found := sorted({*node} & {*cpus}))]
+    if elsewhere := sorted({*cpus} - {cpu for group in groups for cpu in group}):
+        groups.append(elsewhere)
+    rings = min(rings, len(cpus))
+    while len(groups) > rings:
+        at = min(range(len(groups) - 1), key=lambda each: len(groups[each] + groups[each + 1]))
+        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+    shares = [1] * len(groups)
+    while sum(shares) < rings:
+        fullest = max(range(len(groups)), key=lambda each: len(groups[each]) / shares[each])
+        shares[fullest] += 1
+    cut = (
+        sorted(group[place * len(group) // share : (place + 1) * len(group) // share])
+        for group, share in zip(groups, shares, strict=True)
+        for place in range(share)
+    )
+    return tuple(sorted(map(tuple, cut)))
 
 
 TRANSPORT = Sharded(

@@ -121,6 +121,19 @@ def test_no_process_of_a_replayed_storm_is_before_its_time() -> None:
     assert (np.sort(reaped_ns) >= np.floor(due_ns)).all()
 
 
+def test_a_replayed_storm_keeps_the_pace_of_its_schedule() -> None:
+    """A slower one falls behind more and more; a busy machine does not delay every process."""
+    schedule = (0,) * 7 + (1,) * 5
+    storm = Storm(shape=Shape.REPLAY, count=5, schedule=schedule, bin_ms=100.0, workers=2)
+    with truth.kept(5) as kept:
+        with Generator(storm, truth=kept) as generator:
+            generator.go()
+            report = generator.wait(30)
+        reaped_ns = np.sort(kept.children()["reaped_ns"].astype(np.int64)) - report.start_ns
+    late_ns = reaped_ns - 1e8 * np.flatnonzero(schedule)
+    assert 0 <= late_ns.min() < 1e8
+
+
 @pytest.mark.parametrize("storm", [Storm(shape=Shape.REPLAY), Storm(schedule=(1, 2), bin_ms=1.0)])
 def test_a_schedule_and_a_replay_belong_together(storm: Storm) -> None:
     with pytest.raises(UsageError, match="a replay needs a profile"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.plan.budgets import shared_out
+from bench.tracer.transports.sharded import shared_out
 
 EIGHT, SIXTY_FOUR = range(8), range(64)
 HALVES = [range(32), range(32, 64)]
