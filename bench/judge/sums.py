@@ -90,16 +90,17 @@ def torn(samples: ExperimentSamples) -> Iterator[Torn]:
 
 
 def _sum(experiment: str, arm: ArmSamples) -> Torn | None:
-    known = ~np.isnan(arm.number("torn"))
-    if not known.any():
+    if np.isnan(arm.number("torn")).all():
         return None
-    sums = {name: int(np.nansum(arm.number(name)[known])) for name in _CHECKED}
+    # Of trials, not of columns: a data set holds none for what so few trials are asked.
+    books = [t.ledger for t in arm.trials if t.ledger is not None and t.ledger.torn is not None]
+    sums = {name: sum(getattr(book, name) or 0 for book in books) for name in _CHECKED}
     return Torn(
         experiment=experiment,
         arm=arm.name,
         transport=arm.config.transport,
         attach=arm.config.producer.attach,
         scratch=arm.config.producer.scratch,
-        trials=int(np.count_nonzero(known)),
+        trials=len(books),
         **sums,
     )
