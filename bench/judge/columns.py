@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain, compress
 from math import nan
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from operator import attrgetter
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.judge.load import Load, load_of, state_of
-from bench.judge.numbers import NUMBERS
+from bench.judge.numbers import NUMBERS, At, Ratio, Take
 from bench.judge.precision import ERRORS
 from bench.measure.bins import Bins
 from bench.measure.columns import Floats, Integers
@@ -26,7 +28,7 @@ from bench.trial.result import State, TrialResult
 
 T = TypeVar("T")
 
-TAKES: Final[dict[str, Callable[[TrialResult], float | None]]] = {
+TAKES: Final[dict[str, Take]] = {
     **{key: each.of for key, each in NUMBERS.items()},
     **{f"{key}_error": partial(of) for key, of in ERRORS.items()},
 }
@@ -42,6 +44,9 @@ class Columns(Protocol):
 
     def chosen(self, rows: Integers) -> Columns:
         """Return some of the trials, in the order of ``rows``."""
+
+    def joined(self, others: Iterable[Any]) -> Columns:
+        """Return these trials and those of ``others``, which are of the same kind."""
 
     def trials(self) -> tuple[TrialResult, ...]:
         """Return the trials themselves."""
@@ -83,11 +88,45 @@ class Columns(Protocol):
         """Return the histogram of all records' latencies. JournalError if one is damaged."""
 
 
+class Numbers:
+    """Take numbers of many trials at once: each part is looked up once, each field in one go."""
+
+    def __init__(self, trials: Sequence[TrialResult]) -> None:
+        self._number = len(trials)
+        self._parts: dict[str, tuple[Integers, list[Any]]] = {
+            "": (np.arange(len(trials)), [*trials])
+        }
+
+    def of(self, take: Take) -> Floats:
+        """Return a number of each trial; NaN where it is unknown or means nothing."""
+        match take:
+            case At():
+                rows, parts = self._having(take.part)
+                found = np.full(self._number, nan)
+                found[rows] = np.array([*map(attrgetter(take.field), parts)], np.float64)
+                return found if take.counted is None else np.where(self.of(take.counted), found, nan)
+            case Ratio():
+                above, below = self.of(take.above), self.of(take.below)
+                return above / np.where(below > 0, below, nan) / take.units
+        return np.array([*map(take, self._parts[""][1])], np.float64)
+
+    def _having(self, part: str) -> tuple[Integers, list[Any]]:
+        """Return the rows of the trials that have a part, and the parts."""
+        if part not in self._parts:
+            outer, _, name = part.rpartition(".")
+            rows, outers = self._having(outer)
+            parts = [*map(attrgetter(name), outers)]
+            there = [each is not None for each in parts]
+            self._parts[part] = rows[there], [*compress(parts, there)]
+        return self._parts[part]
+
+
 class OfTrials:
     """Columns of trials in memory."""
 
     def __init__(self, trials: Sequence[TrialResult]) -> None:
         self._trials = tuple(trials)
+        self._numbers = Numbers(self._trials)
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -95,6 +134,10 @@ class OfTrials:
     def chosen(self, rows: Integers) -> OfTrials:
         """Return some of the trials."""
         return OfTrials([self._trials[row] for row in rows.tolist()])
+
+    def joined(self, others: Iterable[OfTrials]) -> OfTrials:
+        """Return these trials and others."""
+        return OfTrials([*self._trials, *chain.from_iterable(each.trials() for each in others)])
 
     def trials(self) -> tuple[TrialResult, ...]:
         """Return the trials themselves."""
@@ -138,8 +181,7 @@ class OfTrials:
 
     def number(self, key: str) -> Floats:
         """Return a number of each."""
-        taken = map(TAKES[key], self._trials)
-        return np.array([nan if value is None else value for value in taken], np.float64)
+        return self._numbers.of(TAKES[key])
 
     def lost_told(self) -> Iterator[dict[str, int]]:
         """Yield the kernel's own lost counts of each."""

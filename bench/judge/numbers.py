@@ -31,46 +31,52 @@ class Number:
     of: Take
 
 
-def _at(path: str, counted: str = "") -> Take:
+class At:
     """Take what ``path`` leads to; None where it breaks off, or what was ``counted`` is 0."""
-    *parts, last = path.split(".")
-    field = attrgetter(last)
-    some = _at(counted) if counted else None
 
-    def of(trial: TrialResult) -> Value:
+    def __init__(self, path: str, counted: str = "") -> None:
+        self.part, _, self.field = path.rpartition(".")  # "memory.observed", "rss_bytes"
+        self.counted = At(counted) if counted else None
+        self._parts = self.part.split(".")
+        self._get = attrgetter(self.field)
+
+    def __call__(self, trial: TrialResult) -> Value:
+        """Take it from one trial."""
         found: Any = trial
-        for name in parts:
+        for name in self._parts:
             if (found := getattr(found, name)) is None:
                 return None
-        value: Value = field(found) if some is None or some(trial) else None
+        value: Value = self._get(found) if self.counted is None or self.counted(trial) else None
         return value
-
-    return of
 
 
 def _rows(part: str, rows: str, prefix: str = "", counted: str = "") -> tuple[Number, ...]:
     """Return the numbers of a trial's part, each a line of field, unit and meaning."""
     lines = (line.split(maxsplit=2) for line in rows.strip().splitlines())
     return tuple(
-        Number(prefix + field.rpartition(".")[2], unit, words, _at(f"{part}.{field}", counted))
+        Number(prefix + field.rpartition(".")[2], unit, words, At(f"{part}.{field}", counted))
         for field, unit, words in lines
     )
 
 
-def ratio(part: str | Take, whole: str | Take) -> Take:
+class Ratio:
     """Take one over the other, each a path or a function; None unless below is above 0."""
-    above, below = (_at(each) if isinstance(each, str) else each for each in (part, whole))
 
-    def of(trial: TrialResult) -> Value:
-        upper, lower = above(trial), below(trial)
-        return upper / lower if upper is not None and lower is not None and lower > 0 else None
+    def __init__(self, part: str | Take, whole: str | Take, units: float = 1.0) -> None:
+        self.above, self.below = (At(e) if isinstance(e, str) else e for e in (part, whole))
+        self.units = units  # of the ratio in one of the number
 
-    return of
+    def __call__(self, trial: TrialResult) -> Value:
+        """Take it from one trial."""
+        upper, lower = self.above(trial), self.below(trial)
+        if upper is None or lower is None or lower <= 0:
+            return None
+        return upper / lower / self.units
 
 
 def _ratio(key: str, unit: str, formula: str, note: str = "") -> Number:
     """Return the number of a formula such as "ledger.dropped / ledger.attempted"."""
-    return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, ratio(*formula.split(" / ")))
+    return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, Ratio(*formula.split(" / ")))
 
 
 _RECORDS: Final = """
@@ -160,16 +166,12 @@ def storm_ns(trial: TrialResult) -> int:
     return trial.storm.end_ns - trial.storm.start_ns
 
 
+def _some_storm_ns(trial: TrialResult) -> Value:
+    return storm_ns(trial) or None
+
+
 def _delivery_s(trial: TrialResult) -> Value:
     return None if trial.cost is None else trial.cost.delivery_ns / 1e9
-
-
-_consumer_ns_per_record: Final = ratio("cost.consumer_cpu_ns", "cost.delivered")
-
-
-def _consumer_s_per_million(trial: TrialResult) -> Value:
-    per_record_ns = _consumer_ns_per_record(trial)
-    return None if per_record_ns is None else per_record_ns / 1e3  # is ms per million
 
 
 def _steady_exit(trial: TrialResult) -> Value:
@@ -200,19 +202,19 @@ _DERIVED: Final = (
         "own_attempted_per_s",
         "records/s",
         "own_attempted over the storm's length",
-        ratio("ledger.own_attempted", "storm.seconds"),
+        Ratio("ledger.own_attempted", "storm.seconds"),
     ),
     Number(
         "own_delivered_per_s",
         "records/s",
         "own_delivered over the storm's length",
-        ratio("ledger.own_delivered", "storm.seconds"),
+        Ratio("ledger.own_delivered", "storm.seconds"),
     ),
     Number(
         "drained_per_s",
         "records/s",
         "delivered over delivery_ns: throughput where the storm ends before the reading does",
-        ratio("ledger.delivered", _delivery_s),
+        Ratio("ledger.delivered", _delivery_s),
     ),
     _ratio("causal_violation_share", "share", "ordering.causal_violations / ordering.causal_pairs"),
     _ratio("kernel_ns_per_run", "ns", "cost.kernel_run_ns / cost.kernel_runs", ": per exit"),
@@ -223,13 +225,13 @@ _DERIVED: Final = (
         "consumer_cpu_s_per_million",
         "s",
         "consumer_cpu_ns per million delivered",
-        _consumer_s_per_million,
+        Ratio("cost.consumer_cpu_ns", "cost.delivered", 1e3),  # is ms per million
     ),
     Number(
         "switches_per_event",
         "ratio",
         "the consumer's context switches of both kinds / delivered",
-        ratio("cost.consumer_switches", "cost.delivered"),
+        Ratio("cost.consumer_switches", "cost.delivered"),
     ),
     _ratio("wakeups_taken_per_event", "ratio", "cost.wakeups_taken / cost.delivered"),
     _ratio("empty_polls_per_event", "ratio", "cost.empty_polls / cost.delivered"),
@@ -237,14 +239,14 @@ _DERIVED: Final = (
         "empty_poll_share",
         "share",
         "empty_polls / (empty_polls + wakeups_taken)",
-        ratio("cost.empty_polls", "cost.polls"),
+        Ratio("cost.empty_polls", "cost.polls"),
     ),
     _ratio("wakeups_raised_per_event", "ratio", "cost.wakeups_raised / cost.attempted"),
     Number(
         "storm_ns_per_process",
         "ns",
         "storm_ns / reaped",
-        ratio(lambda trial: storm_ns(trial) or None, "storm.reaped"),
+        Ratio(_some_storm_ns, "storm.reaped"),
     ),
     Number(
         "steady_exit_ns",
@@ -252,7 +254,7 @@ _DERIVED: Final = (
         "from exit to exit in the middle 80 % of the storm's own; where none was dropped",
         _steady_exit,
     ),
-    Number("write_ns", "ns", _WRITE, _at("write.write_ns")),
+    Number("write_ns", "ns", _WRITE, At("write.write_ns")),
     *_rows("write", "steady_write_ns ns the same of the quickest 90 %: without interrupts"),
     *_rows("write", "refused_write_ns ns the same of those that were refused"),
     _ratio(
@@ -265,7 +267,7 @@ _DERIVED: Final = (
         "occupancy_max_share",
         "share",
         "most of the data bytes not yet read",
-        _at("occupancy.max_share", "occupancy.samples"),
+        At("occupancy.max_share", "occupancy.samples"),
     ),
     *_rows(
         "occupancy", "consumer_busy_share share the consumer's CPU time over storm_ns, at most 1"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import zlib
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +25,8 @@ _AT_ONCE: Final = 64
 _COMPRESSED_HEADER: Final = 8  # cookie, length
 _HEADER: Final = 40
 _LENGTH: Final = slice(4, 8)
-_MOST_UNPACKED_BYTES: Final = 1 << 20
+_MOST_UNPACKED_BYTES: Final = 1 << 22
+_MOST_TIMES: Final = 1_032  # as long as it was: what is shorter cannot become too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,10 @@ class Bins:
     @classmethod
     def of(cls, histograms: Iterable[str]) -> Bins:
         """Return the bins of ``histograms``; JournalError if one cannot be decoded."""
-        return cls.joined([_none(), *(read(each)[0] for each in histograms)])
+        try:
+            return cls.unpacked([_numbers(each) for each in histograms])
+        except ValueError as error:
+            raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
 
     @classmethod
     def unpacked(cls, texts: Sequence[bytes]) -> Bins:
@@ -128,35 +132,50 @@ def _length() -> int:
 @cache
 def _beginnings() -> tuple[bytes, bytes]:
     """Return how each histogram of bufbench's begins, packed and unpacked."""
-    packed = b64decode(empty().encode())
+    packed = a2b_base64(empty().encode())
     return packed[:4], zlib.decompress(packed[_COMPRESSED_HEADER:])[:_HEADER]
 
 
-def _none() -> Bins:
-    nothing = np.zeros(0, np.int64)
-    return Bins(bins=nothing, counts=nothing, sizes=nothing)
+def read(histograms: Sequence[str | None]) -> Iterator[tuple[Bins, list[bytes | None]]]:
+    """Yield some histograms after the other, and their texts as bytes.
 
-
-def read(histogram: str) -> tuple[Bins, bytes]:
-    """Return a histogram and its text as bytes. JournalError if it cannot be decoded."""
-    try:
-        text = _numbers(histogram)
-        return Bins.unpacked([text]), text
-    except (ValueError, zlib.error) as error:
-        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
+    Empty and None is one that cannot be decoded.
+    """
+    for at in range(0, len(histograms), _AT_ONCE):
+        some = histograms[at : at + _AT_ONCE]
+        try:
+            texts = [each and _numbers(each) for each in some]
+            yield Bins.unpacked([text or b"" for text in texts]), texts
+        except ValueError:
+            if len(some) == 1:
+                yield Bins.unpacked([b""]), [None]
+            else:
+                for each in some:
+                    yield from read([each])
 
 
 def _numbers(histogram: str) -> bytes:
-    """Return the bytes of a histogram's counts, which it may not unfold into megabytes."""
-    packed = b64decode(histogram)
+    """Return the bytes of a histogram's counts; ValueError for one that is not bufbench's."""
+    packed = a2b_base64(histogram)
     cookie, beginning = _beginnings()
-    unpacking = zlib.decompressobj()
-    text = unpacking.decompress(packed[_COMPRESSED_HEADER:], _MOST_UNPACKED_BYTES)
-    if not unpacking.eof or len(text) < _HEADER:
-        raise ValueError("no histogram, or too long a one")
+    text = _inflated(packed[_COMPRESSED_HEADER:])
     lengths = [int.from_bytes(each[_LENGTH], "big") for each in (packed, text)]
     if lengths != [len(packed) - _COMPRESSED_HEADER, len(text) - _HEADER]:
         raise ValueError("a length is wrong")
     if packed[:4] != cookie or text[:4] + text[8:_HEADER] != beginning[:4] + beginning[8:]:
         raise ValueError("a histogram with other bins")
     return text[_HEADER:]
+
+
+def _inflated(packed: bytes) -> bytes:
+    """Inflate a text, which may not unfold into megabytes."""
+    try:
+        if len(packed) * _MOST_TIMES <= _MOST_UNPACKED_BYTES:
+            return zlib.decompress(packed)
+        unpacking = zlib.decompressobj()
+        text = unpacking.decompress(packed, _MOST_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not unpacking.eof:
+        raise ValueError("no histogram, or too long a one")
+    return text
