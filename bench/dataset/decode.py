@@ -83,6 +83,6 @@ def _items(folder: Path, path: Path) -> Iterator[tuple[int, Item | Unusable]]:
 
 def _written(folder: Path, trials: list[tuple[int, TrialResult]]) -> Written:
     path = folder / f"{token_hex(8)}.parquet"
-    frame_of(trials).write_parquet(path, compression="zstd", compression_level=1)
+    frame_of(trials).write_parquet(path, compression="zstd", compression_level=1, statistics=False)
     ownership.hand_over(path)
     return Written(path=path, trials=len(trials))

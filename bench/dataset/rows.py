@@ -103,7 +103,7 @@ def frame_of(numbered: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
         for key in keys:
             columns[key] = np.full(len(trials), nan)
             columns[key][rows] = numbers.of(TAKES[key])
-    return pl.DataFrame(columns | _latencies(columns, trials), schema=SCHEMA).fill_nan(None)
+    return pl.DataFrame(columns | _latencies(columns, trials), schema=SCHEMA, nan_to_null=True)
 
 
 def _latencies(columns: dict[str, Any], trials: Sequence[TrialResult]) -> dict[str, Any]:

@@ -281,9 +281,7 @@ class MachineRuns:
         for _, run in self._runs:
             end = first + sum(part.trials for part in run.parts)
             trials = Stored(table, np.arange(first, end))
-            found.take(
-                Run(header=run.header, trials=trials, memory=run.memory, plans=run.plans)
-            )
+            found.take(Run(header=run.header, trials=trials, memory=run.memory, plans=run.plans))
             first = end
         return JournalContent(runs=found.runs, faults=faults, repeated=frozenset(found.repeated))
 

@@ -7,7 +7,7 @@ asked for (bench/dataset/stored.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, compress
 from math import nan
@@ -104,7 +104,9 @@ class Numbers:
                 rows, parts = self._having(take.part)
                 found = np.full(self._number, nan)
                 found[rows] = np.array([*map(attrgetter(take.field), parts)], np.float64)
-                return found if take.counted is None else np.where(self.of(take.counted), found, nan)
+                if take.counted is not None:
+                    found[self.of(take.counted) == 0] = nan
+                return found
             case Ratio():
                 above, below = self.of(take.above), self.of(take.below)
                 return above / np.where(below > 0, below, nan) / take.units
