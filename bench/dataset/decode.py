@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -66,8 +66,10 @@ def _trials(item: Item) -> int:
 def _items(folder: Path, path: Path) -> Iterator[tuple[int, Item | Unusable]]:
     trials: list[tuple[int, TrialResult]] = []
     size_bytes = 0
+    quickly = quick.decoder(TrialResult, alike=True)
     for number, line in lines_of(path):
-        for value in values_of(number, line, quick.alike(TrialResult)):
+        value: Any
+        for value in values_of(number, line, quickly):
             is_trial = isinstance(value, _TRIALS)
             if trials and (size_bytes > _AT_ONCE_BYTES or not is_trial):
                 yield trials[-1][0], _written(folder, trials)

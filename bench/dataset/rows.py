@@ -69,7 +69,7 @@ _OF_DUETS: Final = tuple(f"{key}_error" for key in ERRORS)
 _OF_SORTING: Final = tuple(
     key for key in NUMBERS if key.startswith(tuple(f"{by}_" for by in Sorting))
 )
-_OF_LATENCY: Final = {
+_OF_LATENCY: Final[dict[str, type[pl.DataType]]] = {
     # A histogram's counts as hdrh packs them. Null: without records, or damaged.
     "latency": pl.Binary,
     # At the first trial of an arm in each part, of all of them there that count.
@@ -78,14 +78,13 @@ _OF_LATENCY: Final = {
 }
 JUDGED: Final = ["line", *_OF_TRIAL, *_OF_ALL, *_OF_DUETS, *_OF_SORTING]
 """Columns that every report reads; those of latency are read where they are asked for."""
-SCHEMA: Final = pl.Schema(
-    {
-        **dict.fromkeys(JUDGED, pl.Float64),
-        "line": pl.Int64,  # of the journal, from 1
-        **{name: kind for name, (kind, _) in _OF_TRIAL.items()},
-        **_OF_LATENCY,
-    }
-)
+_KINDS: Final[dict[str, type[pl.DataType]]] = {
+    **dict.fromkeys(JUDGED, pl.Float64),
+    "line": pl.Int64,  # of the journal, from 1
+    **{name: kind for name, (kind, _) in _OF_TRIAL.items()},
+    **_OF_LATENCY,
+}
+SCHEMA: Final = pl.Schema(_KINDS)
 
 
 def frame_of(numbered: Sequence[tuple[int, TrialResult]]) -> pl.DataFrame:
@@ -122,7 +121,9 @@ def _latencies(columns: dict[str, Any], trials: Sequence[TrialResult]) -> dict[s
     for bins, some in read(found):
         totals.add(bins, to[len(texts) :])
         texts += some
-    damaged = {int(arms[at]) for at, text in enumerate(texts) if text is None and found[at]}
+    damaged = {
+        int(arms[at]) for at, text in enumerate(texts) if text is None and found[at] is not None
+    }
     numbers: list[int | None] = [None] * len(trials)
     sums: list[bytes | None] = [None] * len(trials)
     first = np.unique(arms, return_index=True)[1]

@@ -76,7 +76,8 @@ class Ratio:
 
 def _ratio(key: str, unit: str, formula: str, note: str = "") -> Number:
     """Return the number of a formula such as "ledger.dropped / ledger.attempted"."""
-    return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, Ratio(*formula.split(" / ")))
+    part, whole = formula.split(" / ")
+    return Number(key, unit, re.sub(r"\w+\.", "", formula) + note, Ratio(part, whole))
 
 
 _RECORDS: Final = """

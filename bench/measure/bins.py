@@ -144,7 +144,7 @@ def read(histograms: Sequence[str | None]) -> Iterator[tuple[Bins, list[bytes | 
     for at in range(0, len(histograms), _AT_ONCE):
         some = histograms[at : at + _AT_ONCE]
         try:
-            texts = [each and _numbers(each) for each in some]
+            texts = [None if each is None else _numbers(each) for each in some]
             yield Bins.unpacked([text or b"" for text in texts]), texts
         except ValueError:
             if len(some) == 1:
