@@ -90,7 +90,7 @@ def opened(
     """
     place = folder / NAME
     ownership.make_folder(place)
-    lock = os.open(place, ownership.FOLDER)  # what a link leads to may be anybody's
+    lock = os.open(place, ownership.FOLDER)  # what a link leads to may be another user's
     try:
         _take(lock, fcntl.LOCK_SH, folder, say)
         data_set = DataSet(folder, load(place))

@@ -53,14 +53,17 @@ def decoder(kind: type[T], *, alike: bool = False) -> Callable[[bytes], T | None
 
 
 def _struct(kind: Any, more: tuple[tuple[str, Any], ...] = ()) -> type[msgspec.Struct]:
-    """Return a type with the fields and properties of a dataclass, and no others, within bounds."""
+    """Return a type with the fields of a dataclass, and no others, within bounds; its methods."""
     hints = get_type_hints(kind)
     known = [(each.name, _bounded(hints[each.name]), *_default(each)) for each in fields(kind)]
-    derived = {name: of for name, of in vars(kind).items() if isinstance(of, property)}
+    names = {each.name for each in fields(kind)}
+    methods = {
+        name: of for name, of in vars(kind).items() if name not in names and name[:2] != "__"
+    }
     return msgspec.defstruct(
         kind.__name__,
         [*more, *known],
-        namespace=derived,
+        namespace=methods,
         kw_only=True,
         forbid_unknown_fields=True,
         gc=False,
