@@ -20,7 +20,7 @@ from tracing import eventually
 
 from bench.cli import app, report
 from bench.dataset import folder, store
-from bench.dataset.decode import Decoded
+from bench.dataset.decode import Decoded, decoded
 from bench.dataset.processes import processes
 from bench.dataset.store import DataSet
 from bench.errors import JournalError, MachineUnfit
@@ -98,7 +98,6 @@ def test_a_made_up_report_is_that_of_the_journals(two: Path) -> None:
 def test_only_new_journals_are_read(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = folder.by_machine(two, silent, reports)
     read: list[str] = []
-    decoded = store.decoded
 
     def noted(coming: Path, path: Path) -> Decoded | str:
         read.append(path.name)
