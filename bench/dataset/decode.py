@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read a journal into parts, on every CPU: lines are decoded apart, and put together in order."""
+"""Read a journal into parts: its trials as rows in files, all other lines as values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
+import msgspec
+
 from bench.dataset.rows import frame_of
 from bench.errors import JournalError
 from bench.host import ownership
-from bench.journal.files import Say, Stamp, digest
-from bench.journal.raw_lines import RawLine
+from bench.journal import quick
+from bench.journal.files import Stamp, digest
 from bench.journal.reader import Unusable, lines_of, usable, values_of
 from bench.journal.schema import Fault, Value
 from bench.paths import utf8
 from bench.trial.result import TrialResult
 
 _AT_ONCE_BYTES: Final = 8 << 20
+_TRIALS: Final = (TrialResult, msgspec.Struct)
+"""A trial, or what has its attributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,83 +38,53 @@ Item = Written | Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """A journal as it was before it was read."""
+class Decoded:
+    """A journal as it was before it was read, and what it holds."""
 
     path: Path
     stamp: Stamp
     sha256: str
+    items: tuple[Item | Fault, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Lines of a journal, or why it cannot be read."""
-
-    journal: Journal | None
-    lines: tuple[tuple[int, RawLine], ...] = ()
-    error: str = ""
-
-
-Decoded = tuple[Batch, list[tuple[int, Item | Unusable]]]
-"""A batch, its lines left out, and what they hold, with the numbers of the lines."""
-
-
-def journals(
-    paths: Iterable[Path], decode: Callable[[Iterable[Batch]], Iterator[Decoded]], say: Say
-) -> Iterator[tuple[Journal, Iterator[Item | Fault]]]:
-    """Yield each journal and what it holds; ``say`` is given which cannot be read.
-
-    ``decode`` maps :func:`decoded` over batches.
-    """
-    batches = (batch for path in paths for batch in _batches(path))
-    for journal, found in groupby(decode(batches), key=lambda each: each[0].journal):
-        if journal is None:
-            for batch, _ in found:
-                say(batch.error)
-        else:
-            values = (value for _, some in found for value in some)
-            yield journal, (item for _, item in usable(utf8(journal.path), values, _trials))
+def decoded(folder: Path, path: Path) -> Decoded | str:
+    """Decode a journal; its trials are written to ``folder``. Return why if it cannot be read."""
+    try:
+        # Looked at before it is read: what is added meanwhile alters it.
+        stamp, sha256 = Stamp.of(path), digest(path)
+        found = usable(utf8(path), _items(folder, path), _trials)
+        items = tuple(item for _, item in found)
+    except JournalError as error:
+        return str(error)
+    return Decoded(path=path, stamp=stamp, sha256=sha256, items=items)
 
 
 def _trials(item: Item) -> int:
     return item.trials if isinstance(item, Written) else 0
 
 
-def _batches(path: Path) -> Iterator[Batch]:
-    try:
-        # Looked at before it is read: what is added meanwhile alters it.
-        journal = Journal(path=path, stamp=Stamp.of(path), sha256=digest(path))
-        some: list[tuple[int, RawLine]] = []
-        size_bytes = 0
-        for number, line in lines_of(path):
-            some.append((number, line))
-            size_bytes += len(line.text)
-            if size_bytes > _AT_ONCE_BYTES:
-                yield Batch(journal=journal, lines=tuple(some))
-                some, size_bytes = [], 0
-        if some:
-            yield Batch(journal=journal, lines=tuple(some))
-    except JournalError as error:
-        yield Batch(journal=None, error=str(error))
-
-
-def decoded(folder: Path, batch: Batch) -> Decoded:
-    """Decode lines; trials that follow one another are written to a file in ``folder``."""
-    found: list[tuple[int, Item | Unusable]] = []
-    values: Iterator[tuple[int, Any]] = (
-        (number, value) for number, line in batch.lines for value in values_of(number, line)
-    )
-    for are_trials, some in groupby(values, key=lambda each: isinstance(each[1], TrialResult)):
-        if are_trials:
-            trials = [*some]
-            found.append((trials[-1][0], _written(folder, trials)))
-        else:
-            found += some
-    return replace(batch, lines=()), found
+def _items(folder: Path, path: Path) -> Iterator[tuple[int, Item | Unusable]]:
+    trials: list[tuple[int, TrialResult]] = []
+    size_bytes = 0
+    quickly = quick.decoder(TrialResult, alike=True)
+    for number, line in lines_of(path):
+        value: Any
+        for value in values_of(number, line, quickly):
+            is_trial = isinstance(value, _TRIALS)
+            if trials and (size_bytes > _AT_ONCE_BYTES or not is_trial):
+                yield trials[-1][0], _written(folder, trials)
+                trials, size_bytes = [], 0
+            if is_trial:
+                trials.append((number, value))
+                size_bytes += len(line.text)
+            else:
+                yield number, value
+    if trials:
+        yield trials[-1][0], _written(folder, trials)
 
 
 def _written(folder: Path, trials: list[tuple[int, TrialResult]]) -> Written:
     path = folder / f"{token_hex(8)}.parquet"
-    frame_of(trials).write_parquet(path, compression="zstd", compression_level=1)
+    frame_of(trials).write_parquet(path, compression="zstd", compression_level=1, statistics=False)
     ownership.hand_over(path)
     return Written(path=path, trials=len(trials))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 from collections import deque
@@ -67,6 +68,7 @@ def _begin() -> None:
     """Prepare a process before it imports what it needs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     os.environ["POLARS_MAX_THREADS"] = "1"
+    gc.set_threshold(200_000)  # trials that are decoded form no circles
     with suppress(AttributeError):  # not every C library has it
         for parameter, value in _MALLOC.items():
             ctypes.CDLL(None).mallopt(parameter, value)

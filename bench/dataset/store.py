@@ -20,14 +20,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import polars as pl
+import numpy as np
 from pydantic import TypeAdapter
 
-from bench.dataset.decode import Item, Journal, Written, decoded
-from bench.dataset.decode import journals as journals_of
+from bench.dataset.decode import Decoded, Written, decoded
 from bench.dataset.processes import Processes
-from bench.dataset.rows import JUDGED, SCHEMA
-from bench.dataset.stored import JOURNAL, PART, ROW, Files, Stored, Table, read_part
+from bench.dataset.stored import Part, Stored, Table
 from bench.errors import JournalError
 from bench.host import ownership
 from bench.journal.distinct import Distinct, machine_digest
@@ -51,6 +49,7 @@ class PartFile:
 
     name: str
     size_bytes: int
+    trials: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ def opened(
     """
     place = folder / NAME
     ownership.make_folder(place)
-    lock = os.open(place, ownership.FOLDER)  # what a link leads to may be anybody's
+    lock = os.open(place, ownership.FOLDER)  # what a link leads to may be another user's
     try:
         _take(lock, fcntl.LOCK_SH, folder, say)
         data_set = DataSet(folder, load(place))
@@ -155,11 +154,14 @@ class DataSet:
         with TemporaryDirectory(
             prefix=_COMING, dir=self.place, ignore_cleanup_errors=True
         ) as coming:
-            decode = partial(
-                others.map, partial(decoded, Path(coming)), worth=size_bytes > _WORTH_BYTES
-            )
-            for at, (journal, items) in enumerate(journals_of(one_by_one(fresh, say), decode, say)):
-                entry = self._entry(journal, items)
+            decode = partial(decoded, Path(coming))
+            worth = size_bytes > _WORTH_BYTES
+            found = others.map(decode, one_by_one(fresh, say), worth=worth)
+            for at, journal in enumerate(found):
+                if isinstance(journal, str):
+                    say(journal)
+                    continue
+                entry = self._entry(journal)
                 kept[entry.journal] = entry
                 if at % 100 == 99:
                     self._save(kept.values())
@@ -196,11 +198,11 @@ class DataSet:
             )
         return False
 
-    def _entry(self, journal: Journal, items: Iterable[Item | Fault]) -> Entry:
+    def _entry(self, journal: Decoded) -> Entry:
         """Return the entry of a journal, its parts moved to where they belong."""
         name = name_in(self._folder, journal.path)
         part = f"{sha256(name.encode()).hexdigest()[:16]}-{journal.sha256[:8]}"
-        runs, faults = by_run(items)
+        runs, faults = by_run(journal.items)
         return Entry(
             code=code(),
             journal=name,
@@ -228,7 +230,9 @@ class DataSet:
                 file = f"{name}-{at}.parquet"
                 size_bytes = part.path.stat().st_size
                 os.rename(part.path, file, dst_dir_fd=folder)
-                yield PartFile(name=f"{partition}/{file}", size_bytes=size_bytes)
+                yield PartFile(
+                    name=f"{partition}/{file}", size_bytes=size_bytes, trials=part.trials
+                )
 
     def _save(self, entries: Iterable[Entry]) -> None:
         text = b"".join(_adapter().dump_json(each) + b"\n" for each in entries)
@@ -262,33 +266,24 @@ class MachineRuns:
 
     def content(self, faults: tuple[Fault, ...] = ()) -> JournalContent:
         """Return what the journals hold of this machine, each trial once, and ``faults``."""
-        found, files = Distinct(), Files()
-        for entry, run in self._runs:
-            found.take(self._run(entry, run, files))
-        return JournalContent(runs=found.runs, faults=faults, repeated=frozenset(found.repeated))
-
-    def _run(self, entry: Entry, run: StoredRun, files: Files) -> Run:
-        journal = files.of_journal(self._folder / entry.journal)
-        frames = [pl.DataFrame(schema={**{name: SCHEMA[name] for name in JUDGED}, **_PLACES})]
-        for part in run.parts:
-            path = self._folder / NAME / part.name
-            files.parts.append(path)
-            places = {JOURNAL: journal, PART: len(files.parts) - 1}
-            frame = read_part(path, JUDGED).with_columns(
-                pl.col("identity") ^ pl.lit(machine_digest(run.header), pl.Int64),
-                *(pl.lit(at, pl.Int64).alias(name) for name, at in places.items()),
-                pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW),
+        parts = [
+            Part(
+                path=self._folder / NAME / part.name,
+                journal=self._folder / entry.journal,
+                trials=part.trials,
             )
-            frames.append(frame)
-        return Run(
-            header=run.header,
-            trials=Stored(Table(files, pl.concat(frames))),
-            memory=run.memory,
-            plans=run.plans,
-        )
-
-
-_PLACES: Final = dict.fromkeys((JOURNAL, PART, ROW), pl.Int64)
+            for entry, run in self._runs
+            for part in run.parts
+        ]
+        table = Table(parts, machine_digest(self._runs[0][1].header))
+        found = Distinct()
+        first = 0
+        for _, run in self._runs:
+            end = first + sum(part.trials for part in run.parts)
+            trials = Stored(table, np.arange(first, end))
+            found.take(Run(header=run.header, trials=trials, memory=run.memory, plans=run.plans))
+            first = end
+        return JournalContent(runs=found.runs, faults=faults, repeated=frozenset(found.repeated))
 
 
 @cache

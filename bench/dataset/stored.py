@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import nan
 from pathlib import Path
@@ -17,66 +17,73 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bench.dataset.rows import SCHEMA
+from bench.dataset.rows import JUDGED, SCHEMA
 from bench.errors import JournalError
 from bench.journal.reader import lines_of, values_of
-from bench.journal.schema import Trials
 from bench.judge.columns import Columns
 from bench.judge.load import Load
-from bench.measure.bins import Bins, Totals
+from bench.measure.bins import Bins
 from bench.measure.columns import Floats, Integers
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult
 
 T = TypeVar("T")
-JOURNAL, PART, ROW = "journal", "part", "row"
-"""Columns beside those of the data set: indices of the places, and of the row there."""
-
 _MANY: Final = 50  # one in so many
-_MOST_KEPT: Final = 20_000  # trials of a run that may be in memory
-_OF_ARM: Final = ("experiment", "arm", "arm_trials", "arm_latency")
+_MOST_KEPT: Final = 20_000  # trials of a journal that may be in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """The files that the rows of frames come from."""
+class Part:
+    """Trials of a journal that follow one another, in a file."""
 
-    journals: list[Path] = field(default_factory=list)
-    parts: list[Path] = field(default_factory=list)
-
-    def of_journal(self, path: Path) -> int:
-        """Return the index of a journal, whose runs follow one another."""
-        if not self.journals or self.journals[-1] != path:
-            self.journals.append(path)
-        return len(self.journals) - 1
+    path: Path
+    journal: Path
+    trials: int
 
 
-def read_part(path: Path, names: Sequence[str]) -> pl.DataFrame:
-    """Return columns of a part. JournalError where it is torn or foreign."""
+def read_parts(parts: Sequence[Part], names: Sequence[str]) -> pl.DataFrame:
+    """Return columns of parts, one after the other. JournalError where one is torn or foreign."""
+    if not parts:
+        return pl.DataFrame(schema={name: SCHEMA[name] for name in names})
     with suppress(OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        found = pl.read_parquet(path, columns=[*names])
-        if all(found.schema[name] == SCHEMA[name] for name in names):
+        paths = [part.path for part in parts]
+        found = pl.read_parquet(paths, columns=[*names], glob=False, hive_partitioning=False)
+        whole = len(found) == sum(part.trials for part in parts)
+        if whole and all(found.schema[name] == SCHEMA[name] for name in names):
             return found
-    raise JournalError(f"{path} is damaged", remedy="remove it: what it held is read anew")
+    if len(parts) > 1:  # find out which
+        return pl.concat([read_parts([part], names) for part in parts])
+    raise JournalError(f"{parts[0].path} is damaged", remedy="remove it: what it held is read anew")
 
 
 class Table:
-    """The rows of one run, and what has been computed from them so far."""
+    """The rows of one machine, and what has been computed from them so far."""
 
-    def __init__(self, files: Files, frame: pl.DataFrame) -> None:
-        self.files = files
-        self.frame = frame
+    def __init__(self, parts: Sequence[Part], digest: int) -> None:
+        """Read the rows of ``parts``; ``digest`` is the machine's."""
+        self._parts = parts
+        self._journals = [*dict.fromkeys(part.journal for part in parts)]
+        index = {path: at for at, path in enumerate(self._journals)}
+        sizes = [part.trials for part in parts]
+        frame = read_parts(parts, JUDGED)
+        self._frame = frame.with_columns(identity=pl.col("identity") ^ pl.lit(digest, pl.Int64))
+        self.part: Integers = np.repeat(np.arange(len(parts)), sizes)
+        self._journal: Integers = np.repeat([index[part.journal] for part in parts], sizes)
+        self._ends: Integers = np.cumsum(sizes, dtype=np.int64)
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._listed: dict[tuple[str, ...], tuple[Integers, list[tuple[Any, ...]]]] = {}
-        self._merged: dict[tuple[str, str], tuple[float, Bins]] | None = None
-        self._trials: tuple[TrialResult, ...] | None = None
+        self._sums: dict[tuple[int, str, str], tuple[int, bytes]] | None = None
+        self._kept: dict[int, dict[int, TrialResult]] = {}
+
+    def __len__(self) -> int:
+        return len(self._frame)
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return a column; NaN is null."""
         if name not in self._arrays:
-            known = name in self.frame.columns
-            column = (self.frame if known else self.read([name]))[name]
+            known = name in self._frame.columns
+            column = self._frame[name] if known else read_parts(self._parts, [name])[name]
             if column.dtype == pl.Float64:
                 column = column.fill_null(nan)
             self._arrays[name] = column.to_numpy()
@@ -85,75 +92,59 @@ class Table:
     def listed(self, *names: str) -> tuple[Integers, list[tuple[Any, ...]]]:
         """Return each row's place in a list of distinct values, and the list."""
         if names not in self._listed:
-            known: dict[tuple[Any, ...], int] = {}
-            rows = self.frame.select(names).rows()
-            places = np.array([known.setdefault(row, len(known)) for row in rows], np.int64)
-            self._listed[names] = places, [*known]
+            of = self._frame.select(names)
+            values = of.unique(maintain_order=True)
+            at = values.with_row_index("at")
+            places = of.join(at, on=names, how="left", nulls_equal=True, maintain_order="left")
+            self._listed[names] = places["at"].to_numpy().astype(np.int64), values.rows()
         return self._listed[names]
-
-    def read(self, names: Sequence[str], rows: Integers | None = None) -> pl.DataFrame:
-        """Read columns that are not in memory."""
-        parts, places = self.array(PART), self.array(ROW)
-        rows = np.arange(len(self.frame)) if rows is None else rows
-        frames, order = [], []
-        for part in np.unique(parts[rows]).tolist():
-            here = np.flatnonzero(parts[rows] == part)
-            columns = read_part(self.files.parts[part], names)
-            frames.append(columns[places[rows[here]]])
-            order.append(here)
-        if not frames:
-            return pl.DataFrame(schema={name: SCHEMA[name] for name in names})
-        if len(frames) == 1:
-            return frames[0]
-        return pl.concat(frames)[np.argsort(np.concatenate(order))]
 
     def trials(self, rows: Integers) -> tuple[TrialResult, ...]:
         """Read trials from their journals; who asks for many is given all, and will ask again."""
-        if self._trials is None and len(rows) * _MANY > len(self.frame) <= _MOST_KEPT:
-            self._trials = self._read_trials(np.arange(len(self.frame)))
-        if self._trials is None:
-            return self._read_trials(rows)
-        return tuple(self._trials[row] for row in rows.tolist())
-
-    def _read_trials(self, rows: Integers) -> tuple[TrialResult, ...]:
-        journals, lines = (self.array(name)[rows] for name in (JOURNAL, "line"))
+        journals, lines = self._journal[rows], self.array("line")[rows]
         found: dict[tuple[int, int], TrialResult] = {}
         for at in np.unique(journals).tolist():
-            read = _read(self.files.journals[at], {*lines[journals == at].tolist()})
+            read = self._of_journal(at, {*lines[journals == at].tolist()})
             found |= {(at, line): trial for line, trial in read.items()}
         return tuple(found[each] for each in zip(journals.tolist(), lines.tolist(), strict=True))
 
+    def _of_journal(self, at: int, lines: set[int]) -> dict[int, TrialResult]:
+        if at not in self._kept:
+            others = {*self.array("line")[self._journal == at].tolist()}
+            if not len(lines) * _MANY > len(others) <= _MOST_KEPT:
+                return _read(self._journals[at], lines)
+            self._kept[at] = _read(self._journals[at], others)
+        return {line: self._kept[at][line] for line in lines}
+
     def bins(self, rows: Integers) -> Bins:
         """Read histograms, of which each trial with a count of records has to have one."""
-        found = _unpacked(self.read(["latency"], rows)["latency"])
+        parts = self.part[rows]
+        met, here = np.unique(parts, return_inverse=True)
+        some = [self._parts[part] for part in met.tolist()]
+        sizes = np.array([part.trials for part in some], np.int64)
+        places = rows - (self._ends - [part.trials for part in self._parts])[parts]
+        texts = read_parts(some, ["latency"])["latency"]
+        found = _unpacked(texts[(np.cumsum(sizes) - sizes)[here] + places])
         if ((found.sizes == 0) & ~np.isnan(self.array("latency_count")[rows])).any():
             raise JournalError("a latency histogram cannot be decoded")
         return found
 
-    def by_arm(self) -> dict[tuple[str, str], tuple[float, Bins]]:
-        """Return how many trials of each arm count, and the histogram of all of them."""
-        if self._merged is None:
-            names: dict[tuple[str, str], int] = {}
-            parts = []
-            for part in np.unique(self.array(PART)).tolist():
-                of_arm = read_part(self.files.parts[part], _OF_ARM)
-                parts.append(of_arm.filter(pl.col("arm_trials").is_not_null()))
-            rows = pl.concat(parts)
-            places = rows.select("experiment", "arm").rows()
-            arms = np.array([names.setdefault(each, len(names)) for each in places], np.int64)
-            totals = Totals(len(names))
-            totals.add(_unpacked(rows["arm_latency"]), arms)
-            numbers = np.bincount(arms, rows["arm_trials"].to_numpy(), len(names)).tolist()
-            self._merged = dict(zip(names, zip(numbers, totals.all(), strict=True), strict=True))
-        return self._merged
+    def sums(self) -> dict[tuple[int, str, str], tuple[int, bytes]]:
+        """Return how many trials of each arm in a part count, and the histogram of all of them."""
+        if self._sums is None:
+            names = ("experiment", "arm", "arm_trials", "arm_latency")
+            of = read_parts(self._parts, names).with_columns(part=pl.Series(self.part))
+            rows = of.filter(pl.col("arm_trials").is_not_null()).select("part", *names).rows()
+            self._sums = {(part, *arm): (number, text) for part, *arm, number, text in rows}
+        return self._sums
 
 
 class Stored(Columns, Sequence[TrialResult]):
-    """Trials of one run, as rows: bench/judge/columns.py says what the columns mean."""
+    """Trials of one machine, as rows: bench/judge/columns.py says what the columns mean."""
 
-    def __init__(self, table: Table, rows: Integers | None = None) -> None:
+    def __init__(self, table: Table, rows: Integers) -> None:
         self._table = table
-        self._rows = np.arange(len(table.frame)) if rows is None else rows
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -181,12 +172,12 @@ class Stored(Columns, Sequence[TrialResult]):
 
     def having(self, rows: Sequence[int]) -> Stored:
         """Return some of the trials."""
-        return Stored(Table(self._table.files, self._frame()[np.array(rows, np.int64)]))
+        return self.chosen(np.array(rows, np.int64))
 
-    def joined(self, others: Iterable[Trials]) -> Stored:
-        """Return these trials and others of the data set."""
-        frames = [each._frame() for each in others if isinstance(each, Stored)]  # noqa: SLF001
-        return Stored(Table(self._table.files, pl.concat([self._frame(), *frames])))
+    def joined(self, others: Iterable[object]) -> Stored:
+        """Return these trials and others of the machine."""
+        rows = [each._rows for each in others if isinstance(each, Stored)]  # noqa: SLF001
+        return Stored(self._table, np.concatenate([self._rows, *rows]))
 
     def chosen(self, rows: Integers) -> Stored:
         """Return some of the trials, in the order of ``rows``."""
@@ -252,18 +243,17 @@ class Stored(Columns, Sequence[TrialResult]):
         return self._table.bins(self._rows)
 
     def merged_bins(self) -> Bins:
-        """Return the histogram of all records' latencies, which for a whole arm is made once."""
-        _, (names, *others) = self._listed("experiment", "arm")
-        count, merged = self._table.by_arm().get(names, (0, None))
-        if others or merged is None or count != len(self):
+        """Return the histogram of all records' latencies, which for a whole arm is at hand."""
+        _, arms = self._listed("experiment", "arm")
+        parts, numbers = np.unique(self._table.part[self._rows], return_counts=True)
+        sums = self._table.sums()
+        found = [sums.get((part, *arm), (0, b"")) for part in parts.tolist() for arm in arms]
+        if [number for number, _ in found] != numbers.tolist():
             return self.bins().merged()
-        return merged
+        return _unpacked([text for _, text in found]).merged()
 
     def _array(self, name: str) -> npt.NDArray[Any]:
         return self._table.array(name)[self._rows]
-
-    def _frame(self) -> pl.DataFrame:
-        return self._table.frame[self._rows]
 
     def _made(self, name: str, of: Callable[[str], T]) -> Iterator[T]:
         """Yield what ``of`` makes of each one's text, made once of each text."""
@@ -293,9 +283,9 @@ def _read(journal: Path, lines: set[int]) -> dict[int, TrialResult]:
     return found
 
 
-def _unpacked(texts: pl.Series) -> Bins:
+def _unpacked(texts: Iterable[bytes | None]) -> Bins:
     try:
-        return Bins.unpacked([text or b"" for text in texts.to_list()])
+        return Bins.unpacked([text or b"" for text in texts])
     except ValueError as error:
         raise JournalError("a latency histogram cannot be decoded") from error
 

@@ -27,7 +27,7 @@ MOST_IN_MAPPING: Final = 1_000
 
 def crowded(text: bytes) -> bool:
     """Return whether a line has more than ``MOST_VALUES`` values; commas in text count too."""
-    return text.count(b",") > MOST_VALUES
+    return len(text) > MOST_VALUES and text.count(b",") > MOST_VALUES
 
 
 def validator(kind: type) -> SchemaValidator:

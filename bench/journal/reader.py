@@ -72,17 +72,18 @@ def _validator(kind: Kind) -> SchemaValidator:
     return bounds.validator(VALUES[kind])
 
 
+@cache
+def _quickly() -> Callable[[bytes], TrialResult | None]:
+    from bench.journal import quick
+
+    return quick.decoder(TrialResult)
+
+
 def decode(text: bytes) -> Value | Unusable:
     """Return the value of one line."""
     kind = _kind(text)
     if isinstance(kind, Unusable):
         return kind
-    if kind is Kind.TRIAL:
-        from bench.journal import quick
-
-        trial: TrialResult | None = quick.decoder(TrialResult)(text)
-        if trial is not None:
-            return trial
     from pydantic_core import ValidationError
 
     try:
@@ -149,10 +150,19 @@ def _pieces(text: bytes) -> tuple[bytes, ...]:
     return (text[:joined], text[joined:]) if joined > 0 else (text,)
 
 
-def values_of(number: int, line: RawLine) -> Iterator[Value | Unusable]:
-    """Yield what a line of a journal holds; ``number`` is from 1."""
+def values_of(
+    number: int, line: RawLine, quickly: Callable[[bytes], TrialResult | None] | None = None
+) -> Iterator[Value | Unusable]:
+    """Yield what a line of a journal holds; ``number`` is from 1.
+
+    Trials are made by ``quickly`` where it makes one, otherwise as :mod:`quick` does.
+    """
     if line.fault:
         yield Unusable(reason=line.fault)
+    elif line.text.startswith(_BEGINNINGS[Kind.TRIAL]) and (
+        trial := (quickly or _quickly())(line.text)
+    ):
+        yield trial
     elif number == 1 or line.text.strip():
         for piece in _pieces(line.text):
             value = decode(piece)

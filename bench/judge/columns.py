@@ -7,17 +7,19 @@ A data set has columns of its own, and no trial in memory before one is asked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain, compress
 from math import nan
-from typing import Final, TypeVar
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.judge.duets import ERRORS
 from bench.judge.load import Load, load_of, state_of
-from bench.judge.numbers import NUMBERS
+from bench.judge.numbers import NUMBERS, At, Known, Ratio, Take
 from bench.measure.bins import Bins
 from bench.measure.columns import Floats, Integers
 from bench.plan.config import TrialConfig
@@ -26,7 +28,7 @@ from bench.trial.result import State, TrialResult
 
 T = TypeVar("T")
 
-TAKES: Final[dict[str, Callable[[TrialResult], float | None]]] = {
+TAKES: Final[dict[str, Take]] = {
     **{key: each.of for key, each in NUMBERS.items()},
     **{f"{key}_error": partial(of) for key, of in ERRORS.items()},
 }
@@ -38,6 +40,9 @@ class Columns:
 
     def __init__(self, trials: Sequence[TrialResult]) -> None:
         self._trials = tuple(trials)
+        self._parts: dict[str, tuple[Integers, list[Any]]] = {
+            "": (np.arange(len(self._trials)), [*self._trials])
+        }
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -45,6 +50,10 @@ class Columns:
     def chosen(self, rows: Integers) -> Columns:
         """Return some of the trials, in the order of ``rows``."""
         return Columns([self._trials[row] for row in rows.tolist()])
+
+    def joined(self, others: Iterable[Columns]) -> Columns:
+        """Return these trials and those of ``others``, which are of the same kind."""
+        return Columns([*self._trials, *chain.from_iterable(each.trials() for each in others)])
 
     def trials(self) -> tuple[TrialResult, ...]:
         """Return the trials themselves."""
@@ -88,8 +97,33 @@ class Columns:
 
     def number(self, key: str) -> Floats:
         """Return a number of ``TAKES``."""
-        taken = map(TAKES[key], self._trials)
-        return np.array([nan if value is None else value for value in taken], np.float64)
+        return self._taken(TAKES[key])
+
+    def _taken(self, take: Take) -> Floats:
+        """Take a number of all at once: each part is looked up once, each field in one go."""
+        match take:
+            case At():
+                rows, parts = self._having(take.part)
+                found = np.full(len(self), nan)
+                found[rows] = np.array([*map(attrgetter(take.field), parts)], np.float64)
+                return found
+            case Ratio():
+                above, below = self._taken(take.above), self._taken(take.below)
+                return above / np.where(below > 0, below, nan)
+            case Known():
+                some = np.nan_to_num(self._taken(take.counted)) != 0
+                return np.where(some, self._taken(take.of), nan)
+        return np.array([*map(take, self._trials)], np.float64)
+
+    def _having(self, part: str) -> tuple[Integers, list[Any]]:
+        """Return the rows of the trials that have a part, and the parts."""
+        if part not in self._parts:
+            outer, _, name = part.rpartition(".")
+            rows, outers = self._having(outer)
+            parts = [*map(attrgetter(name), outers)]
+            there = [each is not None for each in parts]
+            self._parts[part] = rows[there], [*compress(parts, there)]
+        return self._parts[part]
 
     def lost_told(self) -> Iterator[dict[str, int]]:
         """Yield the kernel's own lost counts of each."""

@@ -269,9 +269,8 @@ def usual(dropped: Floats, busy: Floats) -> Bottleneck:
 
 def _side(arm: ArmSamples) -> Side:
     lost: Counter[str] = Counter()
-    for part in arm.parts:
-        for each in part.columns.lost_told():
-            lost.update(each)
+    for each in filter(None, arm.columns.lost_told()):
+        lost.update(each)
     dropped, pairs = arm.number("own_dropped"), arm.number("causal_pairs")
     known_pairs = pairs[~np.isnan(pairs)]
     return Side(

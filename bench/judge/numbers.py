@@ -31,47 +31,65 @@ class Number:
     of: Take
 
 
-def _at(path: str) -> Take:
+class At:
     """Take what ``path`` leads to; None where it breaks off."""
-    *parts, last = path.split(".")
-    field = attrgetter(last)
 
-    def of(trial: TrialResult) -> Value:
+    def __init__(self, path: str) -> None:
+        self.part, _, self.field = path.rpartition(".")  # "memory.observed", "rss_bytes"
+        self._names = self.part.split(".") if self.part else []
+        self._get = attrgetter(self.field)
+
+    def __call__(self, trial: TrialResult) -> Value:
+        """Take it from one trial."""
         found: Any = trial
-        for name in parts:
+        for name in self._names:
             if (found := getattr(found, name)) is None:
                 return None
-        value: Value = field(found)
+        value: Value = self._get(found)
         return value
 
-    return of
 
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Take one over the other; None unless below is above 0."""
 
-def ratio(part: str, whole: str) -> Take:
-    """Take what one path leads to over that of another; None unless below is above 0."""
-    above, below = _at(part), _at(whole)
+    above: Take
+    below: Take
 
-    def of(trial: TrialResult) -> Value:
-        upper, lower = above(trial), below(trial)
+    def __call__(self, trial: TrialResult) -> Value:
+        """Take it from one trial."""
+        upper, lower = self.above(trial), self.below(trial)
         return upper / lower if upper is not None and lower is not None and lower > 0 else None
 
-    return of
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Take a number; None where what was ``counted`` is 0 or None."""
+
+    of: Take
+    counted: Take
+
+    def __call__(self, trial: TrialResult) -> Value:
+        """Take it from one trial."""
+        return self.of(trial) if self.counted(trial) else None
 
 
-def _take(formula: str) -> Take:
-    """Take a path or one over another; "... if PATH" is None where that leads to 0 or None."""
+def take(formula: str) -> Take:
+    """Take a path or one over another; "... if PATH" is None where that leads to 0 or None.
+
+    bench/judge/columns.py takes them of many trials at once.
+    """
     of, _, counted = formula.partition(" if ")
-    part, _, whole = of.partition(" / ")
-    taken = ratio(part, whole) if whole else _at(part)
-    some = _at(counted) if counted else None
-    return taken if some is None else lambda trial: taken(trial) if some(trial) else None
+    above, _, below = of.partition(" / ")
+    taken = Ratio(At(above), At(below)) if below else At(above)
+    return Known(taken, At(counted)) if counted else taken
 
 
 def _rows(part: str, rows: str, prefix: str = "", having: str = "") -> Iterator[Number]:
     """Yield the numbers of a trial's part, each a line of field, unit and meaning."""
     for line in rows.strip().splitlines():
         field, unit, words = line.split(maxsplit=2)
-        of = _take(f"{part}.{field}{having}")
+        of = take(f"{part}.{field}{having}")
         yield Number(prefix + field.rpartition(".")[2], unit, words, of)
 
 
@@ -84,7 +102,7 @@ def _derived(rows: str) -> Iterator[Number]:
         line, _, meaning = row.partition("\n")
         key, unit, formula = line.split(maxsplit=2)
         words = " ".join(meaning.split()) or re.sub(r"\w+\.", "", formula)
-        yield Number(key, unit, words, _take(formula))
+        yield Number(key, unit, words, take(formula))
 
 
 _STORM: Final = """

@@ -19,7 +19,7 @@ from bench.judge.load import Load
 from bench.judge.metrics import Metric, Unit
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.linux.machine import Machine
-from bench.measure.bins import Bins, percentiles
+from bench.measure.bins import percentiles
 from bench.measure.columns import Floats, Integers
 from bench.measure.latency import Percentiles, named
 from bench.plan.config import TrialConfig
@@ -91,9 +91,15 @@ class ArmSamples:
         return sum(len(part.columns) for part in self.parts)
 
     @cached_property
+    def columns(self) -> Columns:
+        """Return the columns of all trials that count."""
+        first, *more = [part.columns for part in self.parts] or [Columns(())]
+        return first.joined(more) if more else first
+
+    @cached_property
     def trials(self) -> tuple[TrialResult, ...]:
         """Return the trials that count."""
-        return tuple(trial for part in self.parts for trial in part.columns.trials())
+        return self.columns.trials()
 
     @cached_property
     def places(self) -> list[Place]:
@@ -110,18 +116,18 @@ class ArmSamples:
     @cached_property
     def config(self) -> TrialConfig:
         """Return the first trial's configuration."""
-        places, configs = self.parts[0].columns.configs()
+        places, configs = self.columns.configs()
         return configs[int(places[0])]
 
     @cached_property
     def configs(self) -> list[TrialConfig]:
-        """Return every configuration of a trial, once for each run."""
-        return [each for part in self.parts for each in part.columns.configs()[1]]
+        """Return every configuration of a trial."""
+        return [*self.columns.configs()[1]]
 
     @cached_property
     def duet(self) -> bool:
         """Return whether the trials shared their storms with those of another arm."""
-        return any(part.columns.duets().any() for part in self.parts)
+        return bool(self.columns.duets().any())
 
     @property
     def held_up(self) -> bool:
@@ -133,7 +139,7 @@ class ArmSamples:
         if key in _DERIVED:
             return _DERIVED[key](self)
         if key not in self._numbers:
-            self._numbers[key] = self._joined(lambda part: part.columns.number(key))
+            self._numbers[key] = self.columns.number(key)
         return self._numbers[key]
 
     def total(self, key: str) -> int:
@@ -150,8 +156,7 @@ class ArmSamples:
         counts = self.number("latency_count")
         if np.isnan(counts).all():
             return None
-        bins = Bins.joined([part.columns.merged_bins() for part in self.parts]).merged()
-        found = percentiles(bins, (0.5, 0.9, 0.99, 0.999))
+        found = percentiles(self.columns.merged_bins(), (0.5, 0.9, 0.99, 0.999))
         most_ns = int(np.nanmax(self.number("latency_max_ns")))
         return Percentiles(**named(int(np.nansum(counts)), [*found, most_ns]))
 
@@ -170,8 +175,7 @@ class ArmSamples:
         if not len(kept):
             return {}
         first, second = (
-            Bins.joined([part.columns.bins() for part in arm.parts]).chosen(of[kept])
-            for arm, of in ((self, rows), (other, others))
+            arm.columns.bins().chosen(of[kept]) for arm, of in ((self, rows), (other, others))
         )
         return tails(first, second)
 
@@ -205,7 +209,7 @@ class ArmSamples:
 
     @cached_property
     def _blocks(self) -> Integers:
-        return self._joined(lambda part: part.columns.blocks())
+        return self.columns.blocks()
 
     @cached_property
     def _loads(self) -> Integers:
@@ -213,7 +217,7 @@ class ArmSamples:
 
     @cached_property
     def _starts_ns(self) -> Integers:
-        return self._joined(lambda part: part.columns.starts_ns())
+        return self.columns.starts_ns()
 
     def _joined(self, of: Callable[[Part], Column]) -> Column:
         return np.concatenate([np.zeros(0, np.int64), *map(of, self.parts)])
@@ -226,12 +230,8 @@ class ArmSamples:
 
     def of_config(self, of: Callable[[TrialConfig], int]) -> Integers:
         """Return a fact of the configuration of each trial."""
-        return self._joined(lambda part: _of_configs(part.columns, of))
-
-
-def _of_configs(columns: Columns, of: Callable[[TrialConfig], int]) -> Integers:
-    places, configs = columns.configs()
-    return np.array([*map(of, configs)], np.int64)[places]
+        places, configs = self.columns.configs()
+        return np.array([*map(of, configs)], np.int64)[places]
 
 
 def _over(part: Floats, whole: Floats) -> Floats:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import zlib
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +24,7 @@ _COMPRESSED_HEADER: Final = 8  # cookie, length
 _HEADER: Final = 40
 _LENGTH: Final = slice(4, 8)
 _MOST_UNPACKED_BYTES: Final = 1 << 20
+_DAMAGED: Final = (ValueError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,10 @@ class Bins:
     @classmethod
     def of(cls, histograms: Iterable[str | None]) -> Bins:
         """Return the bins of ``histograms``, None has none; JournalError if one is damaged."""
-        nothing = cls.unpacked([b""])
-        found = (nothing if each is None else read(each)[0] for each in histograms)
-        return cls.joined([cls.unpacked([]), *found])
+        try:
+            return cls.unpacked([b"" if each is None else _numbers(each) for each in histograms])
+        except _DAMAGED as error:
+            raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
 
     @classmethod
     def unpacked(cls, texts: Sequence[bytes]) -> Bins:
@@ -118,22 +120,34 @@ def _highest_ns(index: int) -> int:
 @cache
 def _beginnings() -> tuple[bytes, bytes]:
     """Return how each histogram of bufbench's begins, packed and unpacked."""
-    packed = b64decode(empty().encode())
+    packed = a2b_base64(empty().encode())
     return packed[:4], zlib.decompress(packed[_COMPRESSED_HEADER:])[:_HEADER]
 
 
-def read(histogram: str) -> tuple[Bins, bytes]:
-    """Return a histogram and its text as bytes. JournalError if it cannot be decoded."""
-    try:
-        text = _numbers(histogram)
-        return Bins.unpacked([text]), text
-    except (ValueError, zlib.error) as error:
-        raise JournalError(f"a latency histogram cannot be decoded ({error})") from error
+def read(histograms: Sequence[str | None]) -> Iterator[tuple[Bins, list[bytes | None]]]:
+    """Yield some histograms after the other, and their texts as bytes.
+
+    Empty and None is one that cannot be decoded.
+    """
+    for at in range(0, len(histograms), _AT_ONCE):
+        some = histograms[at : at + _AT_ONCE]
+        try:
+            texts = [None if each is None else _numbers(each) for each in some]
+            yield Bins.unpacked([text or b"" for text in texts]), texts
+        except _DAMAGED:
+            if len(some) == 1:
+                yield Bins.unpacked([b""]), [None]
+            else:
+                for each in some:
+                    yield from read([each])
 
 
 def _numbers(histogram: str) -> bytes:
-    """Return the bytes of a histogram's counts, which it may not unfold into megabytes."""
-    packed = b64decode(histogram)
+    """Return the bytes of a histogram's counts, which it may not unfold into megabytes.
+
+    ValueError and zlib.error for one that is not bufbench's.
+    """
+    packed = a2b_base64(histogram)
     cookie, beginning = _beginnings()
     unpacking = zlib.decompressobj()
     text = unpacking.decompress(packed[_COMPRESSED_HEADER:], _MOST_UNPACKED_BYTES)

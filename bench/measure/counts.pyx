@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 import numpy as np
 
 cdef int LONGEST = 56  # bits of a number; hdrh would take a ninth byte whole
+cdef int LONGEST_BYTES = 10  # of any number
 
 
 def unpacked(list texts, int64_t most):
@@ -16,16 +17,18 @@ def unpacked(list texts, int64_t most):
     are empty. At most ``most`` bins are counted through.
     """
     cdef Py_ssize_t at, place, end, first, used = 0
-    cdef int64_t number, reached
+    cdef int64_t number, reached, counts_one
     cdef uint64_t packed
     cdef int shift
-    cdef const uint8_t[::1] text
-    room = sum(map(len, texts))
+    cdef bytes one
+    cdef const uint8_t* text
+    room = sum(map(len, texts)) + 1  # a number is written before it is known to be a count
     found = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(len(texts), np.int64)
     cdef int64_t[::1] bins = found[0], counts = found[1], sizes = found[2]
     for at in range(len(texts)):
-        text = texts[at]
-        place, end, first, reached = 0, len(text), used, 0
+        one = texts[at]
+        text = one
+        place, end, first, reached = 0, len(one), used, 0
         while place < end:
             packed, shift = text[place] & 0x7F, 7
             while text[place] & 0x80:
@@ -36,12 +39,11 @@ def unpacked(list texts, int64_t most):
                 shift += 7
             place += 1
             number = <int64_t>(packed >> 1) ^ -<int64_t>(packed & 1)
-            if number > 0:
-                bins[used], counts[used] = reached, number
-                used += 1
-                reached += 1
-            else:
-                reached -= number
+            # Counts and gaps alternate at random: a branch would be mispredicted half the time.
+            bins[used], counts[used] = reached, number
+            counts_one = number > 0
+            used += counts_one
+            reached += counts_one - (1 - counts_one) * number
             if reached > most or number == 0:
                 raise ValueError("not a histogram")
         sizes[at] = used - first
@@ -52,22 +54,26 @@ def packed(const int64_t[::1] bins, const int64_t[::1] counts):
     """Return the text of one histogram. ValueError for a count that has no place in it."""
     cdef Py_ssize_t at
     cdef int64_t reached = 0
-    found = bytearray()
+    cdef Py_ssize_t used = 0
+    found = np.empty(2 * LONGEST_BYTES * bins.shape[0], np.uint8)
+    cdef uint8_t[::1] text = found
     for at in range(bins.shape[0]):
         if counts[at] <= 0 or counts[at] >> (LONGEST - 1):
             raise ValueError("not a count")
         if bins[at] > reached:
-            write(found, 2 * (bins[at] - reached) - 1)
-        write(found, 2 * counts[at])
+            used = written(text, used, 2 * (bins[at] - reached) - 1)
+        used = written(text, used, 2 * counts[at])
         reached = bins[at] + 1
-    return bytes(found)
+    return found[:used].tobytes()
 
 
-cdef void write(bytearray found, uint64_t number):
+cdef Py_ssize_t written(uint8_t[::1] text, Py_ssize_t used, uint64_t number):
     while number >= 0x80:
-        found.append(<uint8_t>(number & 0x7F | 0x80))
+        text[used] = <uint8_t>(number & 0x7F | 0x80)
         number >>= 7
-    found.append(<uint8_t>number)
+        used += 1
+    text[used] = <uint8_t>number
+    return used + 1
 
 
 def add(

@@ -54,7 +54,7 @@ def element(svg: str, prefix: str, name: str, title: str) -> str:
 
     ``prefix`` begins the ids of its document, and so those that its marks link to. Each mark's
     description becomes its title, which browsers show without a script. To a screen reader the
-    chart is one picture, called ``title``, since nobody can listen to hundreds of points; links
+    chart is one picture, called ``title``, since no reader can listen to hundreds of points; links
     within it remain reachable.
     """
     text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}{name}-\2", svg)

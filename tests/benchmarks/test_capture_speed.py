@@ -24,7 +24,7 @@ from workloads.storm import Storm
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 BUDGET_BYTES = 64 << 20
-PRODUCER = Producer(records_per_exit=1_000, wake=Wake.NONE)  # nobody waits while it fills
+PRODUCER = Producer(records_per_exit=1_000, wake=Wake.NONE)  # no consumer waits while it fills
 STORM = Storm(count=700)  # 700,000 records: nearly all that fits
 ROUNDS = 7
 

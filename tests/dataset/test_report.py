@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from tracing import eventually
 
 from bench.cli import app, report
 from bench.dataset import folder, store
+from bench.dataset.decode import Decoded, decoded
 from bench.dataset.processes import processes
 from bench.dataset.store import DataSet
 from bench.errors import JournalError, MachineUnfit
@@ -98,14 +98,12 @@ def test_a_made_up_report_is_that_of_the_journals(two: Path) -> None:
 def test_only_new_journals_are_read(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = folder.by_machine(two, silent, reports)
     read: list[str] = []
-    journals = store.journals_of
 
-    def noted(paths: Iterable[Path], *others: object) -> Iterator[object]:
-        for found in journals(paths, *others):
-            read.append(found[0].path.name)
-            yield found
+    def noted(coming: Path, path: Path) -> Decoded | str:
+        read.append(path.name)
+        return decoded(coming, path)
 
-    monkeypatch.setattr(store, "journals_of", noted)
+    monkeypatch.setattr(store, "decoded", noted)
     assert folder.by_machine(two, silent, reports) == before
     assert read == []
     os.utime(two / "a.jsonl")  # another time, the same bytes

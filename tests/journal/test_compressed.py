@@ -54,10 +54,10 @@ def test_a_torn_file_keeps_what_came_before(tmp_path: Path, kept: float) -> None
     content = read_journal(written(tmp_path, whole[: int(kept * len(whole))]))
     (fault,) = content.faults
     assert "the compressed file ends here" in fault.reason
-    told = len(content.trials)
-    assert content.trials == tuple(TRIALS[:told])
-    assert fault.line == told + 2
-    assert told > 0
+    whole = len(content.trials)
+    assert content.trials == tuple(TRIALS[:whole])
+    assert fault.line == whole + 2
+    assert whole > 0
 
 
 def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def test_done_without_a_journal_is_torn(tmp_path: Path) -> None:
 
 def test_what_was_left_out_and_complained_of_is_kept(tmp_path: Path) -> None:
     place = write(tmp_path, entry("6.12", "6.12.1-amd64"))
-    told = {"status": "done", "left_out": ["trickle: 4 blocks"], "complaints": ["WARNING: x"]}
-    (place / "outcome.json").write_text(json.dumps(told))
+    outcome = {"status": "done", "left_out": ["trickle: 4 blocks"], "complaints": ["WARNING: x"]}
+    (place / "outcome.json").write_text(json.dumps(outcome))
     (found,) = read_matrix([tmp_path])
     assert found.notes == ("left out: trickle: 4 blocks", "kernel: WARNING: x")
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import zlib
+from binascii import a2b_base64, b2a_base64
+
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
@@ -66,7 +69,7 @@ def test_texts_lead_back_to_the_bins() -> None:
     made.record_value(1_000, 5)
     texts = [*made_up(70), made.encode().decode()]
     found = Bins.of(texts)
-    again = Bins.unpacked([bins.read(each)[1] for each in texts])
+    again = Bins.unpacked([text or b"" for _, some in bins.read(texts) for text in some])
     packed = Bins.unpacked([found.chosen(np.array([at])).packed() for at in range(len(texts))])
     for each in (again, packed):
         np.testing.assert_array_equal(each.bins, found.bins)
@@ -100,3 +103,20 @@ def test_those_of_other_writers_are_read_too() -> None:
 def test_what_is_damaged_is_a_fault_of_the_journal(text: str) -> None:
     with pytest.raises(JournalError):
         Bins.of([*made_up(1), text])
+
+
+@pytest.mark.parametrize("text", ["x", "", "AAAA", histogram([1])[:-8]])
+def test_of_many_only_what_is_damaged_is_empty(text: str) -> None:
+    texts = [*made_up(3), text, None, *made_up(70)]
+    found = [each for _, some in bins.read(texts) for each in some]
+    sizes = np.concatenate([some.sizes for some, _ in bins.read(texts)])
+    assert len(found) == len(sizes) == len(texts)
+    assert [at for at, each in enumerate(found) if each is None] == [7, 8]
+    assert sizes[7:9].tolist() == [0, 0]
+
+
+def test_what_would_unfold_into_megabytes_is_damaged() -> None:
+    packed = zlib.compress(bytes(1 << 24))
+    header = a2b_base64(histogram([1]))[:4] + len(packed).to_bytes(4, "big")
+    with pytest.raises(JournalError, match="too long"):
+        Bins.of([b2a_base64(header + packed).decode()])

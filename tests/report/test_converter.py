@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The process that draws: what it is given comes back drawn, and what fails is told."""
+"""The process that draws: what it is given comes back drawn, and what fails is reported."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bench.report.converter import Converter
 from bench.report.draw import element
 
 POINT: dict[str, Any] = {
-    "data": {"values": [{"told": '<b>&"it"</b> 1.23456'}]},
+    "data": {"values": [{"words": '<b>&"it"</b> 1.23456'}]},
     "mark": "point",
-    "encoding": {"description": {"field": "told", "type": "nominal"}},
+    "encoding": {"description": {"field": "words", "type": "nominal"}},
 }
 
 
@@ -73,7 +73,7 @@ def test_marks_are_told_by_titles_and_the_chart_by_its_name() -> None:
     with Converter() as converter:
         text = element(converter.svg(POINT).result(), "p", "x", 'storm "<i>"')
     assert text.startswith('<svg role="img" aria-label="storm &quot;&lt;i&gt;&quot;"')
-    # The words of a mark keep their digits, and its place loses what nobody can see.
+    # The words of a mark keep their digits, and its place loses what cannot be seen.
     assert "&lt;b&gt;&amp;" in text
     assert "1.23456</title>" in text
     assert "<b>" not in text

@@ -42,7 +42,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def content(name: str, tmp_path: Path) -> JournalContent:
-    """A journal in which everything that somebody else may name is named so; read back."""
+    """A journal in which everything that others may name is named so; read back."""
     plain = header()
     facts = replace(
         plain.machine, hostname=name, kernel_release=name, cpu_model=name, kernel_facts={name: name}
@@ -129,9 +129,9 @@ def test_a_page_gets_no_elements_of_it(tmp_path: Path) -> None:
 def test_json_holds_it_exactly(name: str, made: Document) -> None:
     said = json_form.render(data=report_of(made))
     assert said.isascii()
-    told = json.loads(said)["summaries"][0]
-    assert told["machine"]["hostname"] == name
-    assert told["comparisons"][0]["experiment"] == name
+    shown = json.loads(said)["summaries"][0]
+    assert shown["machine"]["hostname"] == name
+    assert shown["comparisons"][0]["experiment"] == name
 
 
 def test_parquet_holds_it_exactly(name: str, content: JournalContent) -> None:
@@ -140,7 +140,7 @@ def test_parquet_holds_it_exactly(name: str, content: JournalContent) -> None:
     assert set(rows["hostname"]) == {name}
 
 
-def test_csv_is_no_formula_and_can_be_told_back(name: str, content: JournalContent) -> None:
+def test_csv_is_no_formula_and_can_be_read_back(name: str, content: JournalContent) -> None:
     rows = list(csv.DictReader(io.StringIO(table.csv(content), newline="")))
     assert len(rows) == 17
     for cell in (row[column] for row in rows for column in ("experiment", "hostname", "profile")):
@@ -165,13 +165,13 @@ def test_csv_does_not_steer_a_terminal(tmp_path: Path) -> None:
     with JournalWriter(path) as writer:
         writer.write(header(NAMES["escapes"]))
         writer.write(trial("ringbuf@8KiB", 0, experiment=NAMES["bidi"]))
-    ours, theirs = os.openpty()
+    reader, terminal = os.openpty()
     try:
-        subprocess.run([*BUFBENCH, "report", "--format", "csv", path], stdout=theirs, check=True)
-        shown = os.read(ours, 1 << 16).decode().replace("\r\n", "\n")
+        subprocess.run([*BUFBENCH, "report", "--format", "csv", path], stdout=terminal, check=True)
+        shown = os.read(reader, 1 << 16).decode().replace("\r\n", "\n")
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(reader)
+        os.close(terminal)
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert r"\x1b[2J" in shown
     piped = subprocess.run(

@@ -81,12 +81,12 @@ def test_the_title_is_the_answer_over_versions(matrix: Matrix) -> None:
 
 
 def test_the_counts_behind_it_are_said(matrix: Matrix) -> None:
-    told = "\n".join(sentences.verdict(matrix))
-    assert "3 of 5 left a result (1 unavailable, 1 panicked)" in told
-    assert "Ledger: every trial balances on every kernel" in told
-    assert "Ring, order: 0 causal violations in 28,800 pairs on 3 kernels" in told
-    assert "Perf buffers, order: 2,160 causal violations" in told
-    assert "Emulated: all" in told
+    lines = "\n".join(sentences.verdict(matrix))
+    assert "3 of 5 left a result (1 unavailable, 1 panicked)" in lines
+    assert "Ledger: every trial balances on every kernel" in lines
+    assert "Ring, order: 0 causal violations in 28,800 pairs on 3 kernels" in lines
+    assert "Perf buffers, order: 2,160 causal violations" in lines
+    assert "Emulated: all" in lines
 
 
 def test_a_cell_says_who_is_better_and_by_how_much(matrix: Matrix) -> None:
@@ -172,10 +172,10 @@ def test_reduced_storms_are_named() -> None:
         for each in storms()
     ]
     matrix = compare([entry("6.12", "6.12.1-amd64", trials=cut)])
-    told = [line for line in sentences.verdict(matrix) if line.startswith("Reduced on 6.12: ")]
-    assert [line.split(": ")[1] for line in told] == ["storm", "chain", "trickle"]
-    assert all("4 of 32 storms reduced" in line or "4 of 16" in line for line in told)
-    assert all("limits lowered the storm from 5,000 processes" in line for line in told)
+    lines = [line for line in sentences.verdict(matrix) if line.startswith("Reduced on 6.12: ")]
+    assert [line.split(": ")[1] for line in lines] == ["storm", "chain", "trickle"]
+    assert all("4 of 32 storms reduced" in line or "4 of 16" in line for line in lines)
+    assert all("limits lowered the storm from 5,000 processes" in line for line in lines)
 
 
 def test_text_fits_a_hundred_columns_and_has_every_kernel(matrix: Matrix) -> None:
@@ -196,15 +196,15 @@ def test_foreign_text_steers_nothing(matrix: Matrix, render: object) -> None:
 
 
 def test_json_has_every_list_in_the_order_of_kernels(matrix: Matrix) -> None:
-    told = json.loads(render_json(matrix))
-    labels = [each["label"] for each in told["kernels"]]
+    data = json.loads(render_json(matrix))
+    labels = [each["label"] for each in data["kernels"]]
     assert labels[:4] == ["5.4", "6.1", "6.12", "6.12-rt"]
-    assert all(len(change["states"]) == len(labels) for change in told["changes"])
-    assert all(len(claim["findings"]) == len(labels) for claim in told["claims"])
-    lock = next(change for change in told["changes"] if change["key"] == "lock")
+    assert all(len(change["states"]) == len(labels) for change in data["changes"])
+    assert all(len(claim["findings"]) == len(labels) for claim in data["claims"])
+    lock = next(change for change in data["changes"] if change["key"] == "lock")
     assert lock["onsets"] == ["6.12"]
-    assert told["missed"][1]["noise"]["missed"] == 16 * 700
-    assert {point["series"] for curve in told["curves"] if curve["times_within_one_guest"]
+    assert data["missed"][1]["noise"]["missed"] == 16 * 700
+    assert {point["series"] for curve in data["curves"] if curve["times_within_one_guest"]
             for point in curve["points"]} <= {"ring over perf", "ringbuf", "perfbuf"}  # fmt: skip
 
 

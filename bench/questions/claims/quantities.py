@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from bench.judge.numbers import number, ratio
+from bench.judge.numbers import number, take
 from bench.measure.bins import Bins, highest_ns
 from bench.measure.by_cpu import CpuShare
 from bench.questions.claims.evidence import Take
@@ -43,7 +43,7 @@ empty_poll_share: Final = number("empty_poll_share")
 empty_polls_per_event: Final = number("empty_polls_per_event")
 violation_share: Final = number("causal_violation_share")
 cpu_s_per_million: Final = _positive(number("consumer_cpu_s_per_million"))
-syscalls_per_event: Final = ratio("cost.consumer_syscalls", "cost.delivered")
+syscalls_per_event: Final = take("cost.consumer_syscalls / cost.delivered")
 latency_p50_ns: Final = _positive(number("latency_p50_ns"))
 lossless_p50_ns: Final = _lossless(latency_p50_ns)
 """The median latency where nothing was lost: a transport that drops looks quick."""
@@ -113,7 +113,7 @@ def waited_share(trial: TrialResult) -> float | None:
 
 
 rss_over_physical: Final = _positive(
-    ratio("memory.observed.rss_bytes", "memory.footprint.physical_bytes")
+    take("memory.observed.rss_bytes / memory.footprint.physical_bytes")
 )
 """VmRSS that opening the buffers added, over the bytes that they really take."""
 

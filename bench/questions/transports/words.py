@@ -316,8 +316,7 @@ def _noisy(summary: Summary) -> str:
         reasons
         for samples in summary.experiments.values()
         for arm in samples.arms.values()
-        for part in arm.parts
-        for state, reasons in zip(part.columns.states(), part.columns.reasons(), strict=True)
+        for state, reasons in zip(arm.columns.states(), arm.columns.reasons(), strict=True)
         if state is State.NOISY
     ]
     if not noisy:

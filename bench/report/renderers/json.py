@@ -14,8 +14,10 @@ def render(*documents: Document, data: Any = None) -> str:
 
     Numbers that are not finite become null.
     """
+    import msgspec
     from pydantic import TypeAdapter
 
     whole = documents[0].data if data is None else data
     text = TypeAdapter(type(whole)).dump_json(whole)
-    return json.dumps(json.loads(text), indent=2, allow_nan=False) + "\n"
+    plain = json.dumps(json.loads(text), allow_nan=False)
+    return msgspec.json.format(plain, indent=2) + "\n"  # dumps() takes ten times as long to indent

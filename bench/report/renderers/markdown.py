@@ -8,20 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bench.errors import clean
-from bench.report.document import (
-    Command,
-    Definitions,
-    Document,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Sentence,
-    Table,
-    untitled,
-)
+from bench.report import document as doc
+from bench.report.document import Document, Level, Mark, Part, untitled
 
 
 def escape(text: str) -> str:
@@ -56,14 +44,14 @@ def _blocks(parts: Iterable[Part]) -> Iterator[str]:
 
 def _item(part: Part) -> str:
     match part:
-        case Sentence():
+        case doc.Sentence():
             return statement(part)
-        case Note() if part.mark is not Mark.SOFT:
+        case doc.Note() if part.mark is not Mark.SOFT:
             return f"- {escape(part.text)}"
     return ""
 
 
-def statement(sentence: Sentence) -> str:
+def statement(sentence: doc.Sentence) -> str:
     """Return a sentence as an item of a list."""
     lead = f"**{escape(sentence.lead)}:** " if sentence.lead else ""
     return f"- {lead}{escape(sentence.text)}"
@@ -71,28 +59,28 @@ def statement(sentence: Sentence) -> str:
 
 def _block(part: Part) -> Iterator[str]:
     match part:
-        case Table():
+        case doc.Table():
             yield from _table(part)
-        case Definitions():
+        case doc.Definitions():
             lines = []
             for term, texts in part.entries:
                 lines += [f"- **{escape(term)}**", *(f"  - {escape(text)}" for text in texts)]
             yield "\n".join(lines)
-        case Fold():
+        case doc.Fold():
             badge = f"{escape(part.badge)}: " if part.badge else ""
             yield f"### {badge}{escape(part.summary)}"
             yield escape(part.gist)
             yield from _blocks(untitled(part))
             yield ", ".join(f"[{escape(text)}]({address})" for text, address in part.links)
-        case Heading():
+        case doc.Heading():
             yield f"### {escape(part.text)}"
-        case Command():
+        case doc.Command():
             yield f"    {clean(part.text)}"
-        case Note():
+        case doc.Note():
             yield escape(part.text)
 
 
-def _table(table: Table) -> Iterator[str]:
+def _table(table: doc.Table) -> Iterator[str]:
     if table.title:
         yield f"#### {escape(table.title)}"
     yield "\n".join(grid(table))
@@ -101,7 +89,7 @@ def _table(table: Table) -> Iterator[str]:
     yield escape(table.hint)
 
 
-def grid(table: Table) -> list[str]:
+def grid(table: doc.Table) -> list[str]:
     """Return the lines of a table: its heading, a rule, and one for each row."""
     columns = table.columns
     rows = [(table.corner, *(column.heading for column in columns))]

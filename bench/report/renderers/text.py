@@ -19,21 +19,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.errors import clean
-from bench.report.document import (
-    Cell,
-    Command,
-    Definitions,
-    Document,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Sentence,
-    Table,
-    untitled,
-)
+from bench.report import document as doc
+from bench.report.document import Document, Level, Mark, Part, untitled
 
 WIDTH: Final = 100
 _STYLES: Final = {
@@ -109,21 +96,21 @@ class _Printer:
     def _part(self, part: Part) -> None:
         """Print one part; figures and strips are drawn by renderers that can."""
         match part:
-            case Heading():
+            case doc.Heading():
                 self._console.print()
                 self.line(part.text, "bold")
-            case Sentence():
+            case doc.Sentence():
                 self.line(str(part), indent=2)
-            case Note():
+            case doc.Note():
                 self.line(part.text, _STYLES[part.mark])
-            case Command():
+            case doc.Command():
                 self.line(part.text, indent=2)
-            case Definitions():
+            case doc.Definitions():
                 for term, texts in part.entries:
                     self.line(f"{term}: {'; '.join(texts)}", indent=2)
-            case Table():
+            case doc.Table():
                 self._table(part)
-            case Fold():
+            case doc.Fold():
                 self._console.print()
                 badge = f"{part.badge}: " if part.badge else ""
                 self.line(f"{badge}{part.summary}", f"bold {_STYLES[part.mark]}".strip())
@@ -133,7 +120,7 @@ class _Printer:
                     whole = Text(clean(f"  {text}: {address}"), style="dim")
                     self._console.print(whole, soft_wrap=True)
 
-    def _table(self, table: Table) -> None:
+    def _table(self, table: doc.Table) -> None:
         self._console.print()
         self.line(table.title, "bold")
         if any(row.cells for row in table.rows):
@@ -144,7 +131,7 @@ class _Printer:
         self.line(table.hint, "dim")
 
 
-def _text(cell: Cell, under: bool = False) -> Text:
+def _text(cell: doc.Cell, under: bool = False) -> Text:
     return Text("  " if under else "") + Text(clean(cell.text), style=_STYLES[cell.mark])
 
 
@@ -162,7 +149,7 @@ def _hanging(name: Text, width: int, console: Console) -> Text:
     return found
 
 
-def _grid(table: Table, width: int, console: Console) -> Grid:
+def _grid(table: doc.Table, width: int, console: Console) -> Grid:
     """Return a table of at most ``width``: the widest columns are wrapped first, at blanks."""
     rows = [row for row in table.rows if row.cells]
     headings = (table.corner, *(column.heading for column in table.columns))
