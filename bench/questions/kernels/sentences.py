@@ -43,7 +43,7 @@ def subject(matrix: Matrix) -> str:
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
     """Return what the answers rest on in sentences; "head: rest" each."""
-    parts = (_kernels, trouble, _emulated, _balance)
+    parts = (_kernels, trouble, _emulated, _ledger_and_order)
     return tuple(line for part in parts for line in part(matrix))
 
 
@@ -88,7 +88,7 @@ def _emulated(matrix: Matrix) -> Iterator[str]:
         yield f"Instructions counted: {which(counting)}; times are instructions, not ns"
 
 
-def _balance(matrix: Matrix) -> Iterator[str]:
+def _ledger_and_order(matrix: Matrix) -> Iterator[str]:
     if matrix.trials and not matrix.invalid:
         yield "Ledger: every trial balances on every kernel"
     for order in matrix.order:
