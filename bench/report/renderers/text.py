@@ -21,6 +21,7 @@ from rich.text import Text
 from bench.errors import clean
 from bench.report import document as doc
 from bench.report.document import Document, Level, Mark, Part, untitled
+from bench.report.units import glued
 
 WIDTH: Final = 100
 _STYLES: Final = {
@@ -37,8 +38,6 @@ _GAP: Final = 2  # between columns
 _DOTS: Final = " .. "  # of an interval
 _GLUE: Final = "\ue000"
 """Stands for the blank between a number and its unit, where no line is broken."""
-
-_BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|[nµm]?s|points?|pt)(?!\w))")
 _HANGING: Final = 4  # deeper than a row that explains the one above
 
 
@@ -82,7 +81,7 @@ class _Printer:
     def line(self, text: str, style: str = "", indent: int = 0) -> None:
         """Print one paragraph, wrapped; nothing for an empty one."""
         if text:
-            whole = Text(_BEFORE_UNIT.sub(_GLUE, clean(text)), style=style)
+            whole = Text(glued(clean(text), _GLUE), style=style)
             for line in whole.wrap(self._console, self._width - indent):
                 line.plain = line.plain.replace(_GLUE, " ").rstrip()
                 self._console.print(Text(" " * indent) + line)
@@ -139,7 +138,7 @@ def _hanging(name: Text, width: int, console: Console) -> Text:
     """Return ``name`` with every line but the first indented, so that no line looks like a row."""
     if name.cell_len <= width or width <= 2 * _HANGING:
         return name
-    name.plain = _BEFORE_UNIT.sub(_GLUE, name.plain)
+    name.plain = glued(name.plain, _GLUE)
     first, *_ = name.wrap(console, width)
     rest = name[len(first) :]
     rest.plain = rest.plain.lstrip()
