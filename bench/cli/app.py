@@ -13,15 +13,14 @@ from typing import Annotated
 
 import click
 import typer
-import typer.core
 
 from bench.cli import COMMANDS, VARIABLES, output, settings
-from bench.cli.options import Command, plain_app
+from bench.cli.options import Command, Suggesting, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.linux import refusal
 
 
-class _LoadedWhenCalled(typer.core.TyperGroup):
+class _LoadedWhenCalled(Suggesting):
     """Command NAME is ``command`` of bench.cli.NAME; a module with an ``app`` is a group itself."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002

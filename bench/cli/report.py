@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from typer import Argument
 
-from bench.cli.options import Full, format_option, of_output
+from bench.cli.options import INTO_FOLDERS, Full, format_option, of_output
 from bench.cli.output import answer, name_faults, say, writable, write
 from bench.errors import BufbenchError, JournalError, clean
 
@@ -35,7 +35,7 @@ def command(
         list[Path], Argument(help="Journals, or a folder of them.", metavar="FILE...")
     ],
     *,
-    form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
+    form: Annotated[str, format_option(*INTO_FOLDERS, "parquet")] = "text",
     target: Annotated[Path | None, of_output("--output", help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
@@ -80,7 +80,7 @@ def _journals(files: Sequence[Path], form: str, target: Path | None, *, full: bo
         if target is None and sys.stdout.isatty():  # a terminal is not to be steered
             text = clean(text).replace("\\n", "\n")
         print(text, end="") if target is None else print(write(target, text))
-    elif form in ("svg", "png"):
+    elif form in INTO_FOLDERS:
         folder = target or _beside(files[0], "-charts")
         for path in write_charts(compare_journals(content), folder, form):
             print(path)

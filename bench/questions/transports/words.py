@@ -18,6 +18,7 @@ from bench.judge.sharing import Contradiction, contradictions
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
+from bench.plan.experiments import BASELINES
 from bench.questions.transports.coverage import Coverage
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
@@ -216,12 +217,19 @@ def unfit(summary: Summary) -> Iterator[str]:
 
 
 def reduced(summary: Summary) -> Iterator[str]:
-    """Yield a sentence for each experiment whose storms were smaller than requested."""
+    """Yield a sentence for each experiment whose storms were smaller than requested.
+
+    Not for one without a transport, which has nothing to compare: a calibration's storms end by
+    their time.
+    """
     by_experiment = defaultdict[str, list[TrialResult]](list)
     for trial in summary.reduced:
         by_experiment[trial.experiment].append(trial)
     totals = {tally.experiment: tally.trials for tally in summary.tallies}
     for experiment, trials in by_experiment.items():
+        run = {name.transport for name in summary.experiments[experiment].names}
+        if run | {trial.config.transport for trial in trials} <= set(BASELINES):
+            continue
         storms = [trial.storm for trial in trials]
         remedy = "leave this machine to the measurement"
         if any(storm.lowered_from or storm.failed for storm in storms):
@@ -239,6 +247,9 @@ def trouble(summary: Summary) -> Iterator[Note]:
     """Yield notes on what was left out or disturbed."""
     for line in _left_out(summary):
         yield Note(text=line, mark=Mark.OPEN)
+    yield from (
+        Note(text=line, mark=Mark.OPEN, level=Level.EVIDENCE) for line in _reduced_trials(summary)
+    )
     for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
         found = [
             f"{count} of {counted(each.valid + each.disturbed + each.noisy, 'trial')} of "
@@ -256,12 +267,15 @@ def _left_out(summary: Summary) -> Iterator[str]:
         yield f"invalid, left out: {_why(trial, trial.reasons)}"
     if summary.coverage is not None:
         yield from repeats(summary.coverage.repeated)
+    yield from (f"journal: {clean(str(fault))}" for fault in summary.faults)
+    yield from map(_contradicted, contradictions(summary.comparisons))
+
+
+def _reduced_trials(summary: Summary) -> Iterator[str]:
     for trial in summary.reduced[:_MOST_REDUCED]:
         yield f"reduced, compared with nothing: {_why(trial, shortfalls(trial))}"
     if (more := len(summary.reduced) - _MOST_REDUCED) > 0:
         yield f"reduced: {more} more"
-    yield from (f"journal: {clean(str(fault))}" for fault in summary.faults)
-    yield from map(_contradicted, contradictions(summary.comparisons))
 
 
 def _why(trial: TrialResult, reasons: Sequence[str]) -> str:
