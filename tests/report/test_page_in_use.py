@@ -16,8 +16,10 @@ from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 from reference import FOLDER, content
 
+import bench.questions.fleet.document as fleet
 import bench.questions.kernels.document as kernels
 from bench.journal.reader import read_journals
+from bench.questions.fleet.judge import judge, of_journals
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.page import documents
@@ -55,6 +57,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
         "claims": documents(content("claims/journal.jsonl.gz"), {}),
         "kernels": (kernels.document(compare(read_matrix([FOLDER / "kernels"]))),),
         "several": documents(read_journals(GUESTS), {}),
+        "fleet": (fleet.document(judge(of_journals(read_journals(GUESTS)))),),
     }
     made = {}
     for name, of in found.items():
@@ -239,6 +242,16 @@ def test_the_decision_and_every_comparison_are_side_by_side_where_there_is_room(
     assert (left["top"] == right["top"]) == beside
     assert 0 <= tools["y"] - (plot["y"] + plot["height"]) < 10  # the buttons are below their plot
     assert after["y"] >= max(left["bottom"], right["bottom"])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_plot_behind_a_table_has_the_whole_width(
+    browser: Browser, pages: Mapping[str, Made], width: int
+) -> None:
+    with opened(browser, pages["fleet"].path, width=width) as page:
+        assert page.locator(".scroll ~ .forest").count() == 1
+        assert page.locator(".sides").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_numbers_keep_their_units(browser: Browser, made: Made) -> None:

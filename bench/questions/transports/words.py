@@ -217,19 +217,12 @@ def unfit(summary: Summary) -> Iterator[str]:
 
 
 def reduced(summary: Summary) -> Iterator[str]:
-    """Yield a sentence for each experiment whose storms were smaller than requested.
-
-    Not for one without a transport, which has nothing to compare: a calibration's storms end by
-    their time.
-    """
+    """Yield a sentence for each experiment whose storms were smaller than requested."""
     by_experiment = defaultdict[str, list[TrialResult]](list)
-    for trial in summary.reduced:
+    for trial in _lacking(summary):
         by_experiment[trial.experiment].append(trial)
     totals = {tally.experiment: tally.trials for tally in summary.tallies}
     for experiment, trials in by_experiment.items():
-        run = {name.transport for name in summary.experiments[experiment].names}
-        if run | {trial.config.transport for trial in trials} <= set(BASELINES):
-            continue
         storms = [trial.storm for trial in trials]
         remedy = "leave this machine to the measurement"
         if any(storm.lowered_from or storm.failed for storm in storms):
@@ -241,6 +234,20 @@ def reduced(summary: Summary) -> Iterator[str]:
             "reduced, and compared with nothing (the first: "
             f"{clean('; '.join(shortfalls(trials[0])))}); {remedy}."
         )
+
+
+def _lacking(summary: Summary) -> list[TrialResult]:
+    """Return the reduced trials of experiments with transports, which are to be compared.
+
+    A calibration has none: its storms end by their time.
+    """
+    compared = {
+        name
+        for name, each in summary.experiments.items()
+        if {arm.transport for arm in each.names} - set(BASELINES)
+        or {trial.config.transport for trial in each.reduced} - set(BASELINES)
+    }
+    return [trial for trial in summary.reduced if trial.experiment in compared]
 
 
 def trouble(summary: Summary) -> Iterator[Note]:
@@ -272,9 +279,10 @@ def _left_out(summary: Summary) -> Iterator[str]:
 
 
 def _reduced_trials(summary: Summary) -> Iterator[str]:
-    for trial in summary.reduced[:_MOST_REDUCED]:
+    lacking = _lacking(summary)
+    for trial in lacking[:_MOST_REDUCED]:
         yield f"reduced, compared with nothing: {_why(trial, shortfalls(trial))}"
-    if (more := len(summary.reduced) - _MOST_REDUCED) > 0:
+    if (more := len(lacking) - _MOST_REDUCED) > 0:
         yield f"reduced: {more} more"
 
 

@@ -157,11 +157,10 @@ def _sections(
                 paper = heading.level is Level.DECISION or any(
                     isinstance(each, Figure) for each in parts
                 )
-                kinds = [type(each) for each in parts]
                 yield {
                     "heading": heading,
                     "parts": parts,
-                    "forest": kinds.index(Forest) if Forest in kinds else None,
+                    "forest": _beside(parts),
                     "badges": badges,
                     "paper": paper,
                 }
@@ -170,6 +169,13 @@ def _sections(
             parts += _drawn(prefix, part.make(), converter)
         else:
             parts.append(part)
+
+
+def _beside(parts: Sequence[Part | Figure]) -> int | None:
+    """Return which part is a forest plot that has room beside those before it: no table is."""
+    kinds = [type(each) for each in parts]
+    at = kinds.index(Forest) if Forest in kinds else None
+    return None if Table in kinds[:at] else at
 
 
 def _drawn(prefix: str, figures: Iterable[Figure], converter: Converter) -> Iterator[Figure]:
