@@ -49,7 +49,7 @@ BUILT_FROM = (
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests that this machine can run, but those of minutes; the rest is skipped, named."""
+    """Run all tests that this machine can run, but those that take minutes; name the skipped."""
     prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
     usual = ["-q", "-m", "not guests"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The command line: each command is a function ``command`` of a module, loaded when called.
+"""The command line: each command is a module with a function ``command``, loaded when called.
 
 A new one is a file here and a name in ``COMMANDS``.
 """
@@ -19,11 +19,6 @@ COMMANDS: Final = (
     *("report", "compare", "history", "kernels", "fleet", "completion", "man"),
 )
 """In the order in which the help shows them."""
-SHARED: Final = {
-    **dict.fromkeys(("size", "tune"), "sizing"),
-    **dict.fromkeys(("report", "compare", "history"), "report"),
-}
-"""Modules of commands that share one; there each is a function of its own name."""
 VARIABLES: Final = {
     "BUFBENCH_CONFIG": "File with defaults of options; empty: none.",
     "BUFBENCH_LOADER": "How tracers are loaded: bcc or prebuilt; by default bcc where installed.",

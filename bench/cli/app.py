@@ -13,16 +13,15 @@ from typing import Annotated
 
 import click
 import typer
-import typer.core
 
-from bench.cli import COMMANDS, SHARED, VARIABLES, output, settings
-from bench.cli.options import Command, plain_app
+from bench.cli import COMMANDS, VARIABLES, output, settings
+from bench.cli.options import Command, Suggesting, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.linux import refusal
 
 
-class _LoadedWhenCalled(typer.core.TyperGroup):
-    """A command is loaded from its module; a module with an ``app`` is a group itself."""
+class _LoadedWhenCalled(Suggesting):
+    """Command NAME is ``command`` of bench.cli.NAME; a module with an ``app`` is a group itself."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         return list(COMMANDS)
@@ -30,12 +29,11 @@ class _LoadedWhenCalled(typer.core.TyperGroup):
     def get_command(self, ctx: typer.Context, cmd_name: str) -> object:  # type: ignore[override]  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"bench.cli.{SHARED.get(cmd_name, cmd_name)}")
+        module = import_module(f"bench.cli.{cmd_name}")
         if hasattr(module, "app"):
             return typer.main.get_command(module.app)
         alone = plain_app()
-        function = getattr(module, cmd_name if cmd_name in SHARED else "command")
-        alone.command(cmd_name, cls=Command)(function)
+        alone.command(cmd_name, cls=Command)(module.command)
         return typer.main.get_command(alone)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -84,7 +84,7 @@ def command(
     from bench.questions.check.run import Plan, check
     from bench.questions.check.tool import running
 
-    base = lines.of_program(tool[0]) if preset is None else lines.find(preset)
+    base = lines.preset_of(tool[0]) if preset is None else lines.preset(preset)
     reading = lines.own(pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base)
     gates = judge.parse_gates(fail_on or [])
     per_s, progress = _rates(rates), speaker()

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 import click
 import typer
 import typer.core
-from click.core import ParameterSource
+from click.core import ParameterSource, augment_usage_errors
 from typer import Option
 
 from bench.cli import settings
@@ -130,6 +130,8 @@ of_guest: Final = partial(_of, "Guest")
 of_run: Final = partial(_of, "Run")
 of_output: Final = partial(_of, "Output")
 _ARGUMENTS, _OTHERS = "Arguments", "Other options"
+INTO_FOLDERS: Final = ("svg", "png")
+"""Formats whose --output is a folder."""
 
 TRANSPORTS: Final = ", ".join(names())
 Journal = Annotated[
@@ -200,8 +202,25 @@ class _InFull:
         return " ".join((self.help or "").split("\n\n")[0].split())
 
 
-class Group(_InFull, typer.core.TyperGroup):
-    """A command of commands."""
+class Suggesting(typer.core.TyperGroup):
+    """A command of commands, which suggests near names for an unknown one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; in place of click's and Typer's suggestions, which do not agree."""
+        known = self.list_commands(ctx)
+        if args[0] in known or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        near = " or ".join(map(repr, get_close_matches(args[0], known)))
+        hint = f". Did you mean {near}?" if near else ""
+        raise click.UsageError(f"No such command {args[0]!r}{hint}", ctx)
+
+
+class Group(_InFull, Suggesting):
+    """A command of commands, with settings."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Check which commands the settings name, then run the one that was asked for."""
@@ -245,7 +264,8 @@ class Command(_InFull, typer.core.TyperCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse what is given twice, then parse as click does; settings are defaults."""
         ctx.default_map = settings.check_options(ctx)
-        _, _, order = self.make_parser(ctx).parse_args(args=[*args])
+        with augment_usage_errors(ctx):  # the parser does not say whose option lacks a value
+            _, _, order = self.make_parser(ctx).parse_args(args=[*args])
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)
             reject(times > 1 and single, f"{option.opts[0]} is given {times} times", "give it once")
@@ -257,8 +277,11 @@ class Command(_InFull, typer.core.TyperCommand):
                 reject(other, f"--json contradicts --format {form}", "leave one out")
                 ctx.params["form"] = form = "json"
             refuse(ctx, form != "text", f"on {form}, which has all", "full")
-            lost = form == "text" and ctx.params.get("target") is not None
+            target = ctx.params.get("target")
+            lost = form == "text" and target is not None
             reject(lost, "text is for the terminal", "redirect it, or use markdown")
+            folder = target is not None and form not in INTO_FOLDERS and Path(target).is_dir()
+            reject(folder, f"{target or '.'} is a folder", "name a file with --output")
         return rest
 
 

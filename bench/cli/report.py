@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench report, compare and history, and the page that other commands write."""
+"""bufbench report, and the page that other commands write beside their journals."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-import click
 from typer import Argument
 
-from bench.amounts import counted
-from bench.cli.options import AsFormat, Full, format_option, of_output
-from bench.cli.output import answer, name_faults, page_in, read, say, writable, write
-from bench.errors import BufbenchError, GateFailed, JournalError, clean, reject
+from bench.cli.options import INTO_FOLDERS, Full, format_option, of_output
+from bench.cli.output import answer, name_faults, say, writable, write
+from bench.errors import BufbenchError, JournalError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
-    from bench.linux.machine import Machine
     from bench.questions.page import OfMachine
     from bench.questions.transports.summary import Summary
     from bench.report.document import Document
@@ -33,12 +30,12 @@ _COMPARED_ONLY = ("text", "markdown", "json")
 """Formats of a report without claims, which `bufbench claims` gives in them."""
 
 
-def report(
+def command(
     files: Annotated[
         list[Path], Argument(help="Journals, or a folder of them.", metavar="FILE...")
     ],
     *,
-    form: Annotated[str, format_option("svg", "png", "parquet")] = "text",
+    form: Annotated[str, format_option(*INTO_FOLDERS, "parquet")] = "text",
     target: Annotated[Path | None, of_output("--output", help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
@@ -83,9 +80,10 @@ def _journals(files: Sequence[Path], form: str, target: Path | None, *, full: bo
         if target is None and sys.stdout.isatty():  # a terminal is not to be steered
             text = clean(text).replace("\\n", "\n")
         print(text, end="") if target is None else print(write(target, text))
-    elif form in ("svg", "png"):
+    elif form in INTO_FOLDERS:
         folder = target or _beside(files[0], "-charts")
-        print(*write_charts(compare_journals(content), folder, form), sep="\n")
+        for path in write_charts(compare_journals(content), folder, form):
+            print(path)
     elif form not in _COMPARED_ONLY:
         answer(form, with_claims(content, places), target=target)
     else:
@@ -224,125 +222,3 @@ def with_charts(markdown: str, charts: Sequence[Path], beside: Path) -> str:
         return markdown
     lines = [f"![{chart.stem}]({quote(os.path.relpath(chart, beside.parent))})" for chart in charts]
     return "\n".join([markdown.rstrip("\n"), "", "## Charts", "", *lines, ""])
-
-
-_SET = "Journal, folder of journals, or quoted pattern ('old/*.jsonl')."
-_FAIL = of_output(
-    "--fail-on-regression", help="Exit 1 if something got worse, or nothing could be compared."
-)
-
-
-def compare(
-    before: Annotated[str, Argument(help=_SET, metavar="A")],
-    after: Annotated[str, Argument(help="The same, to compare with A.", metavar="B")],
-    *,
-    form: AsFormat = "text",
-    fail_on_regression: Annotated[bool, _FAIL] = False,
-) -> None:
-    """Show what changed between two sets of journals beyond the noise.
-
-    The sets may come from two days, two machines or two kernels. Machines drift, so times of one
-    set are not compared with times of the other. Compared are each transport's ratios to the perf
-    buffers, paired within blocks, and counts: losses, violations, lossless budgets, verdicts of
-    claims. Worse means worse for the transport named first; of a claim, for the ring buffer. Runs
-    on one machine that could not use the same CPUs are refused.
-
-    Example: bufbench compare results/monday.jsonl 'results/today-*.jsonl' --fail-on-regression
-    """
-    from bench.journal.distinct import without
-    from bench.questions.change.difference import difference
-    from bench.questions.change.document import document
-    from bench.questions.change.journal_set import journal_sets
-
-    old, new = read(_files(before)), read(_files(after))
-    fresh = without(new, old)
-    if shared := len(new.trials) - len(fresh.trials):
-        if not fresh.trials:
-            raise JournalError(
-                f"{after} holds no trial that {before} does not hold: nothing can have changed",
-                remedy="name journals of two runs",
-            )
-        say(f"{counted(shared, 'trial is', 'trials are')} in A and in B; A has them")
-    first, second = journal_sets(old), journal_sets(fresh)
-    machines = first[0].summary.machine, second[0].summary.machine
-    _check_cpus(*machines)
-    held = [machine.idle_held for machine in machines if machine and machine.idle_held is not None]
-    if len({*held}) > 1:
-        say("idle CPUs were kept shallow in one of A and B only: latencies differ by that, too")
-    found = difference(first[0], second[0])
-    answer(form, [document(first, second, found)])
-    if fail_on_regression and found.regressions:
-        raise GateFailed(f"{found.regressions} got worse from {before} to {after}")
-    if fail_on_regression and not found.compared_numbers + found.compared_counts:
-        raise GateFailed(
-            f"no regression was measured: {before} and {after} have nothing in common to compare",
-            remedy="run the same experiments in both, in 8 blocks or more",
-        )
-
-
-def _check_cpus(before: Machine | None, after: Machine | None) -> None:
-    """Raise UsageError for runs of one machine that could not use the same CPUs."""
-    if before is None or after is None or not (before.usable_cpus and after.usable_cpus):
-        return  # not recorded
-    from bench.questions.transports.words import cpus_words
-
-    one = (before.hostname, before.online_cpus) == (after.hostname, after.online_cpus)
-    first, second = cpus_words(before), cpus_words(after)
-    reject(
-        one and first != second,
-        f"A used {clean(first)} and B {clean(second)}, on one machine: what differs is that",
-        "run both with the same affinity, cpuset and quota",
-    )
-
-
-def _files(name: str) -> list[Path]:
-    """Return the files that ``name`` means; a file of that very name precedes a pattern."""
-    path = Path(name)
-    if path.is_dir():
-        files = [*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]
-    elif path.exists() or not set(name) & set("*?["):
-        return [path]
-    else:
-        from glob import glob
-
-        files = [Path(each) for each in glob(name)]  # noqa: PTH207  of any folder
-    if not files:
-        raise JournalError(f"no journal in {name}", remedy="journals end in .jsonl or .jsonl.gz")
-    return sorted(files)
-
-
-_PLACES = Argument(
-    help="Journals, or folders that are searched for journals at any depth.", metavar="DIR..."
-)
-_FORMS = click.Choice(("text", "markdown", "html", "json"))
-_FORM = of_output("--format", click_type=_FORMS, help="How to write it.")
-_HISTORY = "File to write; for html, history.html in the first folder by default."
-
-
-def history(
-    places: Annotated[list[Path], _PLACES],
-    *,
-    form: Annotated[str, _FORM] = "text",
-    target: Annotated[Path | None, of_output("--output", help=_HISTORY)] = None,
-    full: Full = False,
-) -> None:
-    """Show every number over time and kernels, and what changed beyond the noise.
-
-    Numbers are cached beside the journals (.bufbench-history.parquet), so that only new journals
-    take time. Runs are compared with runs of the same kind of machine and kernel; across kernels
-    only ratios, shares and sizes are compared. docs/history.md has more.
-
-    Example: bufbench history results --format html
-    """
-    from bench.questions.transports.table import require_polars
-    from bench.report.renderers.html import require_extra
-
-    require_polars()  # before anything is read
-    if form == "html":
-        require_extra()
-    from bench.questions.history.document import document
-    from bench.questions.history.judge import judge
-    from bench.questions.history.reading import read as numbers_of
-
-    found = document(judge(numbers_of(places, say)))
-    answer(form, [found], target=target, page=page_in(places[0], "history.html"), full=full)

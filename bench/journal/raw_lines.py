@@ -8,6 +8,7 @@ journal of its size could hold.
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from gzip import BadGzipFile, GzipFile
@@ -42,6 +43,9 @@ def raw_lines(path: Path) -> Iterator[RawLine]:
     """
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # /dev/zero has no end
+                raise JournalError(f"journal {path} cannot be read: it is a device")
             if not file.peek(2).startswith(_GZIP):
                 yield from _lines(file, inf)
                 return

@@ -46,7 +46,7 @@ _BEGINNINGS: Final = {
 _WITHIN_RUNS: Final = tuple(
     beginning for kind in Kind if kind is not Kind.MACHINE for beginning in _BEGINNINGS[kind]
 )
-_FOREIGN: Final = "no line of a journal"
+_FOREIGN: Final = "not a line of a journal"
 _MOST_FAULTS: Final = 20
 
 

@@ -83,8 +83,11 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
     something there is nothing to measure. ``capture``: all records of the trial, where these are
     some of them.
     """
-    columns = select(records, ("delivered_ns", "timestamp_ns"))
-    latencies = columns["delivered_ns"] - columns["timestamp_ns"]
+    latencies, filled = np.empty(len(records), np.int64), 0
+    for rows in blocks(records):  # two columns of all records at once would take as much again
+        part = latencies[filled : filled + len(rows)]
+        np.subtract(rows["delivered_ns"], rows["timestamp_ns"], out=part.view(np.uint64))
+        filled += len(rows)
     histogram = str(_counted(latencies).encode().decode("ascii"))
     errors = errors_ns(records, records if capture is None else capture)
     # No latency is shorter than these are, and so no percentile.
@@ -121,11 +124,15 @@ def named(count: int, found: Sequence[int]) -> dict[str, int]:
 
 
 def _counted(latencies: Integers) -> HdrHistogram:
-    bins = latencies.astype(np.float64).view(np.int64)
-    bins >>= _BIN_SHIFT
-    bins -= _BIN_OF_ONE - 1
-    np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
-    counts = np.bincount(bins)
+    counts = np.zeros(0, np.int64)
+    for part in blocks(latencies, 1 << 19):
+        bins = part.astype(np.float64).view(np.int64)
+        bins >>= _BIN_SHIFT
+        bins -= _BIN_OF_ONE - 1
+        np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
+        added = np.bincount(bins, minlength=len(counts))
+        added[: len(counts)] += counts
+        counts = added
     histogram = empty()
     occupied = np.flatnonzero(counts)
     lowest = ((occupied + _BIN_OF_ONE - 1) << _BIN_SHIFT).view(np.float64)

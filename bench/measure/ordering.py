@@ -63,8 +63,7 @@ def _examine_times(records: Records, having: int) -> Ordering:
     columns = select(records, ("timestamp_ns", "delivered_ns"), having=having)
     timestamp_ns, delivered_ns = columns["timestamp_ns"], columns["delivered_ns"]
     latest_ns = np.maximum.accumulate(timestamp_ns)
-    lateness_ns = latest_ns - timestamp_ns  # of each event; of the inverted ones more than 0
-    lateness_ns = lateness_ns[lateness_ns > 0]
+    lateness_ns = _lateness_ns(timestamp_ns, latest_ns)
     inversions = len(lateness_ns)
     names = [each.name for each in fields(Ordering)]
     if not inversions:
@@ -80,15 +79,30 @@ def _examine_times(records: Records, having: int) -> Ordering:
     return Ordering(**dict(zip(names, found, strict=True)))
 
 
+def _lateness_ns(timestamp_ns: Integers, latest_ns: Integers) -> Integers:
+    """Return how far behind the latest seen each inverted event was; others are left out."""
+    parts = [np.empty(0, np.int64)]
+    for own, latest in zip(blocks(timestamp_ns), blocks(latest_ns), strict=True):
+        behind = latest - own
+        parts.append(behind[behind > 0])
+    return np.concatenate(parts)
+
+
 def _displacement(order: Integers, inversions: int) -> Integers:
     """Count the places by which each inverted event came late, at least 0.
 
     Who comes after its place was overtaken, so it is inverted. The other inverted events do not:
     at least as many older ones as had overtaken them were still to come.
     """
-    behind = order - np.arange(len(order))
-    behind = behind[behind > 0]
-    return np.append(behind, np.zeros(inversions - len(behind), np.int64))
+    displacement = np.zeros(inversions, np.int64)
+    place = filled = 0
+    for event in blocks(order):
+        behind = event - np.arange(place, place + len(event))
+        behind = behind[behind > 0]
+        displacement[filled : filled + len(behind)] = behind
+        place += len(event)
+        filled += len(behind)
+    return displacement
 
 
 def _held_ns(

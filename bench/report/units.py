@@ -15,6 +15,8 @@ from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
 from bench.report.document import NONE
 
+_BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|[nµm]?s|points?|pt)(?!\w))")
+
 
 def _digits(value: float) -> str:
     """Write three significant digits, without an exponent."""
@@ -51,6 +53,11 @@ _WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
     Unit.TIMES: _digits,
     Unit.INSTRUCTIONS: lambda count: f"{count:,.0f}",
 }
+
+
+def glued(text: str, glue: str) -> str:
+    """Return ``text`` with ``glue`` between numbers and their units, where no line is broken."""
+    return _BEFORE_UNIT.sub(glue, text)
 
 
 def number(value: float | None, unit: Unit) -> str:

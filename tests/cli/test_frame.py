@@ -51,6 +51,24 @@ def test_wrong_usage_is_told_in_a_line(arguments: list[str]) -> None:
     assert line.endswith("--help")
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("reprot x", "no such command 'reprot'. Did you mean 'report'?; see bufbench --help"),
+        (
+            "kernels repport",
+            "no such command 'repport'. Did you mean 'report'?; see bufbench kernels --help",
+        ),
+        ("frobnicate", "no such command 'frobnicate'; see bufbench --help"),
+        ("size --rate", "option '--rate' requires an argument; see bufbench size --help"),
+        ("report x --format json --output .", ". is a folder; name a file with --output"),
+    ],
+)
+def test_wrong_usage_says_what_was_meant_and_where_to_read_on(typed: str, said: str) -> None:
+    done = bufbench(*typed.split())
+    assert (done.returncode, done.stderr) == (2, f"bufbench: {said}\n")
+
+
 def test_doctor_tells_the_same_in_both_forms() -> None:
     lines, document = bufbench("doctor"), bufbench("doctor", "--json")
     found = json.loads(document.stdout)

@@ -67,7 +67,14 @@ def test_a_trial_that_does_not_balance_ends_with_4(folder: Path) -> None:
     assert "1 on 7.3" in done.stdout
 
 
-def test_an_empty_folder_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_run_shows_no_more_than_its_report(folder: Path) -> None:
+    """Every kernel is done, so that nothing is left to boot."""
+    done = bufbench("kernels", "run", "6.1", "6.12", "--resume", "--output", str(folder))
+    brief = bufbench("kernels", "report", str(folder))
+    assert (done.returncode, done.stdout) == (0, brief.stdout)
+
+
+def test_an_empty_folder_is_reported_in_a_line(tmp_path: Path) -> None:
     done = bufbench("kernels", "report", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1

@@ -207,7 +207,7 @@ def test_what_cannot_be_used_is_said(two: Path) -> None:
         stored(two, said)
         assert [line.partition("line ")[2] for line in said] == [
             "18: torn or damaged",
-            "1: no line of a journal",
+            "1: not a line of a journal",
         ]
 
 

@@ -24,8 +24,9 @@ def test_many_trials(tmp_path: Path) -> None:
         # Three times as many take three times as long, less what starting takes; what grew with
         # the square would take twice that where it takes half of the time.
         assert many.cpu_s < 1.5 * MACHINES * few.cpu_s
-        # One machine is in memory at a time: another's rows would add a third.
-        assert many.peak_bytes < min(1.3 * few.peak_bytes, MOST_BYTES)
+        # One machine is in memory at a time: the others' rows would add two thirds. The peak itself
+        # differs by a tenth from run to run.
+        assert many.peak_bytes < min(1.5 * few.peak_bytes, MOST_BYTES)
         if not first:
             continue
         summaries = json.loads(output)["summaries"]

@@ -72,7 +72,7 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
     ("inside", "said"),
     [
         (b"", "empty"),
-        (b"PID COMM\n", "no line of a journal"),
+        (b"PID COMM\n", "not a line of a journal"),
         (b'{"schema":999,"kind":"machine"}\n', "newer version"),
         (b'{"schema":1,"kind":"mach', "the file ends within it"),
     ],

@@ -98,7 +98,7 @@ def test_wherever_a_line_is_torn_the_ones_before_it_are_kept(
     assert content.trials == tuple(TRIALS[:-1])
     (fault,) = content.faults
     assert fault.line == 5
-    assert "torn or damaged" in fault.reason or "no line of a journal" in fault.reason
+    assert "torn or damaged" in fault.reason or "not a line of a journal" in fault.reason
     assert "the file ends within it" in fault.reason
 
 
@@ -401,3 +401,9 @@ def test_a_mark_anywhere_else_is_a_fault(tmp_path: Path) -> None:
     first, second = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + b"\xef\xbb\xbf" + second)
     assert read_journal(path).faults
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/null"])
+def test_a_device_is_no_journal_even_where_it_has_no_end(device: str) -> None:
+    with pytest.raises(JournalError, match=f"{device} cannot be read: it is a device"):
+        read_journals([Path(device)])

@@ -27,6 +27,7 @@ from bench.questions.claims.words import tally
 from bench.questions.sizing.judge import sizing
 from bench.questions.transports.decision import headline, verdict
 from bench.questions.transports.summary import compare
+from bench.questions.transports.words import trouble
 from bench.trial.result import State, TrialResult
 from workloads.storm import Shape, StormReport
 
@@ -86,6 +87,15 @@ def test_reduced_storms_are_compared_with_nothing_whatever_the_journal_calls_the
     assert last.startswith("There is nothing to compare")
     assert first in headline(summary)
     assert first in run_json(summary)
+
+
+def test_storms_without_a_transport_that_were_reduced_are_no_lack_of_the_comparison() -> None:
+    bare = [replace(each, experiment="calibration") for each in stopped(trials("none"), 421)]
+    summary = compare([*bare, *trials(RING), *trials(PERF)])
+    assert summary.reduced == tuple(bare)
+    said = [*verdict(summary), headline(summary), *(note.text for note in trouble(summary))]
+    assert not any("calibration" in line for line in said)
+    assert any("8 reduced and left out" in line for line in said)
 
 
 def test_a_block_with_a_reduced_storm_is_left_out_and_the_others_stand() -> None:

@@ -16,7 +16,10 @@ from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 from reference import FOLDER, content
 
+import bench.questions.fleet.document as fleet
 import bench.questions.kernels.document as kernels
+from bench.journal.reader import read_journals
+from bench.questions.fleet.judge import judge, of_journals
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.page import documents
@@ -25,6 +28,8 @@ from bench.report.renderers import html, markdown
 
 pytestmark = pytest.mark.slow
 
+GUESTS = [FOLDER / f"kernels/{release}/journal.jsonl" for release in ("5.10", "7.3")]
+"""Two machines, each with many notes to the left of its comparisons."""
 MOST_SHEETS = 6
 A4_WIDTH = 595  # points
 STORM = "m0-comparison-storm-ringbuf-8kib-perfbuf-8kib"
@@ -51,6 +56,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
         "standard": documents(content("standard/journal.jsonl.gz"), {}),
         "claims": documents(content("claims/journal.jsonl.gz"), {}),
         "kernels": (kernels.document(compare(read_matrix([FOLDER / "kernels"]))),),
+        "several": documents(read_journals(GUESTS), {}),
+        "fleet": (fleet.document(judge(of_journals(read_journals(GUESTS)))),),
     }
     made = {}
     for name, of in found.items():
@@ -201,7 +208,7 @@ def test_a_page_says_what_it_is_about(pages: Mapping[str, Made]) -> None:
     assert len(titles) == len(pages)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [*WIDTHS, 1280])
 def test_nothing_that_decides_is_off_the_screen(browser: Browser, made: Made, width: int) -> None:
     with opened(browser, made.path, width=width) as page:
         unfold(page)
@@ -212,6 +219,50 @@ def test_nothing_that_decides_is_off_the_screen(browser: Browser, made: Made, wi
         )
         assert len(reach) > 5
         assert max(reach) <= width
+
+
+BOXES = "document.querySelector('.sides').children[{}].getBoundingClientRect()"
+
+
+@pytest.mark.parametrize("name", ["standard", "several"])
+@pytest.mark.parametrize(("width", "beside"), [(390, False), (1280, True), (1920, True)])
+def test_the_decision_and_every_comparison_are_side_by_side_where_there_is_room(
+    browser: Browser, pages: Mapping[str, Made], name: str, width: int, *, beside: bool
+) -> None:
+    with opened(browser, pages[name].path, width=width) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        left, right = (page.evaluate(BOXES.format(at)) for at in (0, 1))
+        plot = page.locator(".forest").first.bounding_box()
+        tools = page.locator(".forest + .tools").first.bounding_box()
+        after = page.locator(".sides ~ .scroll").first.bounding_box()
+    assert plot is not None
+    assert tools is not None
+    assert after is not None
+    assert (left["right"] < right["left"]) == beside
+    assert (left["top"] == right["top"]) == beside
+    assert 0 <= tools["y"] - (plot["y"] + plot["height"]) < 10  # the buttons are below their plot
+    assert after["y"] >= max(left["bottom"], right["bottom"])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_plot_behind_a_table_has_the_whole_width(
+    browser: Browser, pages: Mapping[str, Made], width: int
+) -> None:
+    with opened(browser, pages["fleet"].path, width=width) as page:
+        assert page.locator(".scroll ~ .forest").count() == 1
+        assert page.locator(".sides").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_numbers_keep_their_units(browser: Browser, made: Made) -> None:
+    with opened(browser, made.path) as page:
+        unfold(page)
+        parts = page.locator("main :is(h1, h2, h3, h4, p, li, th, td, dd, summary, figcaption)")
+        text = "\n".join(parts.all_text_contents())
+        assert "\u00a0" in text
+        assert re.findall(r"\d (?:%|[KM]iB|points)(?!\w)", text) == []
+        assert "\u00a0" not in page.evaluate("markdown(document.querySelector('section'))")
+        assert "\u00a0" not in "".join(page.locator("pre").all_text_contents())
 
 
 def test_a_page_can_be_used_with_keys_alone(browser: Browser, pages: Mapping[str, Made]) -> None:

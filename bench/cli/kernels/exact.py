@@ -149,7 +149,9 @@ def _images(
         image = found[label]
         if isinstance(image, str):
             tell(f"{label}: {image}")
-        rows.append(KernelCount(label=label, reason=image) if isinstance(image, str) else image)
+            rows.append(KernelCount(label=label, reason=image))
+        else:
+            rows.append(image)
     return rows
 
 

@@ -270,7 +270,7 @@ def _conclude(folder: Path, form: str) -> None:
     entries = read_matrix([folder])
     matrix = compare(entries)
     found = document(matrix)
-    answer(form, [found])
+    answer(form, [found], full=False)
     try:
         page = f"{write(folder / 'report.html', renderers.find('html')(found))}"
     except MachineUnfit as lack:

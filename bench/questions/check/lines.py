@@ -82,14 +82,14 @@ class Shown:
     status: int | None = None  # as waitpid(2) gives it
 
 
-def find(name: str) -> Reading:
+def preset(name: str) -> Reading:
     """Return the preset of this name; UsageError, with all names, for another."""
     if (found := next((each for each in PRESETS if each.name == name), None)) is None:
         raise UsageError(f"no preset {name[:40]}", remedy=f"choose from {_NAMES}")
     return found
 
 
-def of_program(program: str) -> Reading | None:
+def preset_of(program: str) -> Reading | None:
     """Return the preset for a program's name."""
     name = Path(program).name
     return next((each for each in PRESETS if name in each.programs), None)

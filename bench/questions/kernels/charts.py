@@ -15,7 +15,15 @@ from bench.questions.kernels.tables import point_words, title_of
 from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.standing import Question
 from bench.report.document import Figure, Panel
-from bench.report.figure import BYTES_LABELS, SHARE_LABELS, WIDTH, chart_of, linear, powers
+from bench.report.figure import (
+    BYTES_LABELS,
+    SHARE_LABELS,
+    WIDTH,
+    chart_of,
+    linear,
+    logarithmic,
+    powers,
+)
 from bench.report.units import clean
 
 _STEP: Final = 46  # pixels that a kernel takes
@@ -179,18 +187,16 @@ def _words(point: Point, unit: Unit) -> str:
 def _y(curve: Curve) -> dict[str, Any]:
     lowest = min(point.low for point in curve.points)
     highest = max(point.high for point in curve.points)
-    scale: dict[str, Any]
     if curve.unit in (Unit.INSTRUCTIONS, Unit.SHARE):
         scale = {"domainMin": 0, "domainMax": highest * 1.08 or 0.01, "nice": highest > 0}
         labels = {"labelExpr": SHARE_LABELS} if curve.unit is Unit.SHARE else {"format": "~s"}
         return linear("value", None, scale, **labels, tickCount=5)
     if curve.unit is Unit.BYTES:
         ticks = powers(lowest, highest, 2)
-        scale = {"type": "log", "base": 2, "domain": [ticks[0], ticks[-1]]}
-        return linear("value", None, scale, values=ticks, labelExpr=BYTES_LABELS)
+        ends = ticks[0], ticks[-1]
+        return logarithmic("value", None, ticks, ends, 2, labelExpr=BYTES_LABELS)
     low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
-    scale, ticks = {"type": "log", "domain": [low, high], "nice": False}, axis_ticks(low, high)
-    return linear("value", None, scale, values=ticks, format="~g", labelOverlap=False)
+    return logarithmic("value", None, axis_ticks(low, high), (low, high), format="~g")
 
 
 def axis_ticks(low: float, high: float) -> list[float]:

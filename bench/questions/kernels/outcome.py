@@ -21,7 +21,7 @@ from bench.report.document import pick
 if TYPE_CHECKING:
     from bench.guests.sources import Image
 
-T = TypeVar("T", bound="Ran")
+_Result = TypeVar("_Result", bound="Ran")
 
 RESULT: Final = "result.json"
 OUTCOME: Final = "outcome.json"
@@ -96,7 +96,7 @@ def result_of(journal: Path, ran: Ran) -> GuestResult:
     return pick(GuestResult, ran, journal_bytes=len(content), journal_sha256=digest)
 
 
-def _parsed(kind: type[T], text: bytes) -> T | None:
+def _parsed(kind: type[_Result], text: bytes) -> _Result | None:
     from pydantic import TypeAdapter
 
     with suppress(ValueError):

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
 from bench.judge.statistics import loss_bound
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
-from bench.questions.kernels.profile import CALIBRATION
 from bench.questions.transports.words import completeness, cpus_words, reduced
 from bench.report.units import clean, share
 from bench.tracer.transports import traits
@@ -43,7 +41,7 @@ def subject(matrix: Matrix) -> str:
 
 def verdict(matrix: Matrix) -> tuple[str, ...]:
     """Return what the answers rest on in sentences; "head: rest" each."""
-    parts = (_kernels, trouble, _emulated, _balance)
+    parts = (_kernels, trouble, _emulated, _ledger_and_order)
     return tuple(line for part in parts for line in part(matrix))
 
 
@@ -65,9 +63,7 @@ def trouble(matrix: Matrix) -> Iterator[str]:
         for line in completeness(result.summary.coverage):
             yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
     for row, result in matrix.measured:
-        # Storms of the calibration end by their time: they find out how fast a guest is.
-        asked = tuple(each for each in result.summary.reduced if each.experiment != CALIBRATION)
-        for line in reduced(replace(result.summary, reduced=asked)):
+        for line in reduced(result.summary):
             yield f"Reduced on {clean(row.label)}: {line.rstrip('.')}"
     if matrix.invalid:
         counts = Counter(clean(trial.kernel) for trial in matrix.invalid)
@@ -88,7 +84,7 @@ def _emulated(matrix: Matrix) -> Iterator[str]:
         yield f"Instructions counted: {which(counting)}; times are instructions, not ns"
 
 
-def _balance(matrix: Matrix) -> Iterator[str]:
+def _ledger_and_order(matrix: Matrix) -> Iterator[str]:
     if matrix.trials and not matrix.invalid:
         yield "Ledger: every trial balances on every kernel"
     for order in matrix.order:

@@ -18,6 +18,7 @@ from bench.judge.sharing import Contradiction, contradictions
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
+from bench.plan.experiments import BASELINES
 from bench.questions.transports.coverage import Coverage
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
@@ -218,7 +219,7 @@ def unfit(summary: Summary) -> Iterator[str]:
 def reduced(summary: Summary) -> Iterator[str]:
     """Yield a sentence for each experiment whose storms were smaller than requested."""
     by_experiment = defaultdict[str, list[TrialResult]](list)
-    for trial in summary.reduced:
+    for trial in _lacking(summary):
         by_experiment[trial.experiment].append(trial)
     totals = {tally.experiment: tally.trials for tally in summary.tallies}
     for experiment, trials in by_experiment.items():
@@ -235,10 +236,27 @@ def reduced(summary: Summary) -> Iterator[str]:
         )
 
 
+def _lacking(summary: Summary) -> list[TrialResult]:
+    """Return the reduced trials of experiments with transports, which are to be compared.
+
+    A calibration has none: its storms end by their time.
+    """
+    compared = {
+        name
+        for name, each in summary.experiments.items()
+        if {arm.transport for arm in each.names} - set(BASELINES)
+        or {trial.config.transport for trial in each.reduced} - set(BASELINES)
+    }
+    return [trial for trial in summary.reduced if trial.experiment in compared]
+
+
 def trouble(summary: Summary) -> Iterator[Note]:
     """Yield notes on what was left out or disturbed."""
     for line in _left_out(summary):
         yield Note(text=line, mark=Mark.OPEN)
+    yield from (
+        Note(text=line, mark=Mark.OPEN, level=Level.EVIDENCE) for line in _reduced_trials(summary)
+    )
     for state, meaning in (("disturbed", " (the kernel skipped the tracer)"), ("noisy", "")):
         found = [
             f"{count} of {counted(each.valid + each.disturbed + each.noisy, 'trial')} of "
@@ -256,12 +274,16 @@ def _left_out(summary: Summary) -> Iterator[str]:
         yield f"invalid, left out: {_why(trial, trial.reasons)}"
     if summary.coverage is not None:
         yield from repeats(summary.coverage.repeated)
-    for trial in summary.reduced[:_MOST_REDUCED]:
-        yield f"reduced, compared with nothing: {_why(trial, shortfalls(trial))}"
-    if (more := len(summary.reduced) - _MOST_REDUCED) > 0:
-        yield f"reduced: {more} more"
     yield from (f"journal: {clean(str(fault))}" for fault in summary.faults)
     yield from map(_contradicted, contradictions(summary.comparisons))
+
+
+def _reduced_trials(summary: Summary) -> Iterator[str]:
+    lacking = _lacking(summary)
+    for trial in lacking[:_MOST_REDUCED]:
+        yield f"reduced, compared with nothing: {_why(trial, shortfalls(trial))}"
+    if (more := len(lacking) - _MOST_REDUCED) > 0:
+        yield f"reduced: {more} more"
 
 
 def _why(trial: TrialResult, reasons: Sequence[str]) -> str:

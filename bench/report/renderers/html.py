@@ -19,6 +19,7 @@ from bench.report.document import (
     Figure,
     Figures,
     Fold,
+    Forest,
     Heading,
     Level,
     Part,
@@ -29,6 +30,7 @@ from bench.report.document import (
 from bench.report.draw import drawable, element
 from bench.report.figure import look, looks
 from bench.report.forest import axis, drawing
+from bench.report.units import glued
 
 _FOLDER: Final = Path(__file__).resolve().parent
 _ANSWER: Final = 110
@@ -66,7 +68,11 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
         finalize=_visible,
     )
     environment.tests |= {"kind": lambda part, name: type(part).__name__ == name}
-    environment.filters |= {"untitled": untitled, "verdict_first": verdict_first}
+    environment.filters |= {
+        "untitled": untitled,
+        "verdict_first": verdict_first,
+        "plain": lambda text: Markup.escape(clean(text)),  # also for other programs than browsers
+    }
     several = len(documents) > 1
     return environment.get_template("page.html.jinja").render(
         title=_title(documents[0]),
@@ -127,9 +133,9 @@ def verdict_first(table: Table) -> Table:
 
 
 def _visible(value: Any) -> Any:
-    """Return foreign text with its control characters shown; it is escaped after this."""
+    """Return text as it is shown, before it is escaped: lines do not end before a unit."""
     if type(value) is str:
-        return clean(value)
+        return glued(clean(value), "\u00a0")
     return "" if value is None else value
 
 
@@ -151,12 +157,25 @@ def _sections(
                 paper = heading.level is Level.DECISION or any(
                     isinstance(each, Figure) for each in parts
                 )
-                yield {"heading": heading, "parts": parts, "badges": badges, "paper": paper}
+                yield {
+                    "heading": heading,
+                    "parts": parts,
+                    "forest": _beside(parts),
+                    "badges": badges,
+                    "paper": paper,
+                }
             heading, parts = part or heading, []
         elif isinstance(part, Figures):
             parts += _drawn(prefix, part.make(), converter)
         else:
             parts.append(part)
+
+
+def _beside(parts: Sequence[Part | Figure]) -> int | None:
+    """Return which part is a forest plot that has room beside those before it: no table is."""
+    kinds = [type(each) for each in parts]
+    at = kinds.index(Forest) if Forest in kinds else None
+    return None if Table in kinds[:at] else at
 
 
 def _drawn(prefix: str, figures: Iterable[Figure], converter: Converter) -> Iterator[Figure]:

@@ -9,7 +9,7 @@ for (const form of document.querySelectorAll("form.filter")) {
     const text = form.elements.text.value.trim().toLowerCase();
     let shown = 0;
     for (const fold of folds) {
-      fold.hidden = !wanted.has(fold.dataset.badge) || !fold.textContent.toLowerCase().includes(text);
+      fold.hidden = !wanted.has(fold.dataset.badge) || !fold.textContent.replace(/\s+/g, " ").toLowerCase().includes(text);
       shown += fold.hidden ? 0 : 1;
     }
     count.textContent = `${shown} of ${folds.length} shown`;

@@ -8,19 +8,22 @@ markup, with control characters made visible.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
+from rich.segment import Segment
 from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.errors import clean
 from bench.report import document as doc
 from bench.report.document import Document, Level, Mark, Part, untitled
+from bench.report.units import glued
 
 WIDTH: Final = 100
 _STYLES: Final = {
@@ -37,8 +40,6 @@ _GAP: Final = 2  # between columns
 _DOTS: Final = " .. "  # of an interval
 _GLUE: Final = "\ue000"
 """Stands for the blank between a number and its unit, where no line is broken."""
-
-_BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|[nµm]?s|points?|pt)(?!\w))")
 _HANGING: Final = 4  # deeper than a row that explains the one above
 
 
@@ -82,7 +83,7 @@ class _Printer:
     def line(self, text: str, style: str = "", indent: int = 0) -> None:
         """Print one paragraph, wrapped; nothing for an empty one."""
         if text:
-            whole = Text(_BEFORE_UNIT.sub(_GLUE, clean(text)), style=style)
+            whole = Text(glued(clean(text), _GLUE), style=style)
             for line in whole.wrap(self._console, self._width - indent):
                 line.plain = line.plain.replace(_GLUE, " ").rstrip()
                 self._console.print(Text(" " * indent) + line)
@@ -124,7 +125,7 @@ class _Printer:
         self._console.print()
         self.line(table.title, "bold")
         if any(row.cells for row in table.rows):
-            self._console.print(_grid(table, self._width, self._console))
+            self._console.print(_Unglued(_grid(table, self._width, self._console)))
         for row in table.rows:
             if row.reason:
                 self.line(f"{row.heading.text}: {row.reason}", "yellow")
@@ -132,21 +133,30 @@ class _Printer:
 
 
 def _text(cell: doc.Cell, under: bool = False) -> Text:
-    return Text("  " if under else "") + Text(clean(cell.text), style=_STYLES[cell.mark])
+    text = glued(clean(cell.text), _GLUE)
+    return Text("  " if under else "") + Text(text, style=_STYLES[cell.mark])
+
+
+@dataclass(frozen=True)
+class _Unglued:
+    """A table with blanks in place of the glue, once its lines are broken."""
+
+    grid: Grid
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for part in console.render(self.grid, options):
+            yield Segment(part.text.replace(_GLUE, " "), part.style, part.control)
 
 
 def _hanging(name: Text, width: int, console: Console) -> Text:
     """Return ``name`` with every line but the first indented, so that no line looks like a row."""
     if name.cell_len <= width or width <= 2 * _HANGING:
         return name
-    name.plain = _BEFORE_UNIT.sub(_GLUE, name.plain)
     first, *_ = name.wrap(console, width)
     rest = name[len(first) :]
     rest.plain = rest.plain.lstrip()
     more = rest.wrap(console, width - _HANGING)
-    found = Text("\n").join([first, *(Text(" " * _HANGING) + line for line in more)])
-    found.plain = found.plain.replace(_GLUE, " ")
-    return found
+    return Text("\n").join([first, *(Text(" " * _HANGING) + line for line in more)])
 
 
 def _grid(table: doc.Table, width: int, console: Console) -> Grid:

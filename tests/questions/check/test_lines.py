@@ -10,12 +10,12 @@ from bench.questions.check.lines import (
     PRESETS,
     Reading,
     Shown,
-    find,
     lines,
     lost_in,
-    of_program,
     own,
     parser,
+    preset,
+    preset_of,
 )
 
 
@@ -29,7 +29,7 @@ def test_lines_are_put_together_and_dated_by_their_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preset", "line", "expected"),
+    ("name", "line", "expected"),
     [
         ("exitsnoop", "sh               8800    8799    8800    0.00    code 3", (8800, 8799, 768)),
         ("exitsnoop", "a b 1            8806    8805    8806    0.01    signal 9 (KILL)",
@@ -50,9 +50,9 @@ def test_lines_are_put_together_and_dated_by_their_end() -> None:
     ],
 )  # fmt: skip
 def test_what_a_line_shows(
-    preset: str, line: str, expected: tuple[int, int | None, int | None] | None
+    name: str, line: str, expected: tuple[int, int | None, int | None] | None
 ) -> None:
-    found = shown(find(preset), line)
+    found = shown(preset(name), line)
     assert found == (None if expected is None else Shown(7, *expected))
 
 
@@ -70,8 +70,8 @@ def test_what_is_said_to_be_lost(line: str, count: int) -> None:
 
 
 def test_a_program_s_name_chooses_how_its_lines_are_read() -> None:
-    assert of_program("/usr/sbin/exitsnoop-bpfcc") == find("exitsnoop")
-    assert of_program("mytracer") is None
+    assert preset_of("/usr/sbin/exitsnoop-bpfcc") == preset("exitsnoop")
+    assert preset_of("mytracer") is None
 
 
 def test_the_user_s_own_pattern_and_key() -> None:

@@ -231,7 +231,7 @@ def test_what_cannot_be_used_is_a_line_each_and_the_others_count(folder: Path) -
     assert len(said) == 9
     for name, why in (
         ("11.jsonl, line 18", "torn"),
-        ("foreign.jsonl, line 1", "no line of a journal"),
+        ("foreign.jsonl, line 1", "not a line of a journal"),
         ("newer.jsonl, line 1", "newer version"),
         ("empty.jsonl, line 1", "empty"),
         ("pipe.jsonl", "not a file"),

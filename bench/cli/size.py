@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench size and tune: which buffer to take for a load, how large, and when it is read."""
+"""bufbench size, and the options that describe a load: those of tune, too."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_trace
 from bench.cli.output import answer
 from bench.errors import MachineUnfit, reject
 from bench.linux.cpus import usable
-from bench.plan import budgets
 from bench.plan.config import TrialConfig
 from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
-from bench.questions.tune.axis import Axis
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
 
@@ -36,14 +34,20 @@ _RECORD = of_tracer(
     help="Bytes of a record, or a mix: 72:15,1K:1 is 15 records of 72 to one of 1,024.",
     metavar="SIZE[:SHARE,...]",
 )
-_FROM = of_storm("--from", help="Profile of a load, from bufbench watch --output.", metavar="FILE")
-_BUFFER = of_storm(help="Buffer of the profile; the one with most bytes by default.", metavar="ID")
 _TRANSPORT = of_tracer(
     help=f"One of {options.TRANSPORTS}; ringbuf and perfbuf by default. Repeatable."
 )
-_Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as possible.")]
-_Burst = Annotated[int, of_storm(help="Processes that exit at once, instead of --rate.")]
-_Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
+_FROM = of_storm("--from", help="Profile of a load, from bufbench watch --output.", metavar="FILE")
+_BUFFER = of_storm(help="Buffer of the profile; the one with most bytes by default.", metavar="ID")
+
+Rate = Annotated[float, of_storm(help="Exits a second; 0: as fast as possible.")]
+Burst = Annotated[int, of_storm(help="Processes that exit at once, instead of --rate.")]
+RecordSize = Annotated[str, _RECORD]
+Records = Annotated[int, of_tracer(help="Records per exit, 1 to 1000.")]
+Transports = Annotated[list[str] | None, _TRANSPORT]
+From = Annotated[Path | None, _FROM]
+Buffer = Annotated[str, _BUFFER]
+
 _SECONDS = of_storm(unit="s", help="Length of a storm, without the stall.")
 _MEMORY = of_tracer(unit="B", help="Most that all buffers may take.")
 _ON_CPUS = of_output(
@@ -53,19 +57,19 @@ _STORMS = of_run(within=(_DEFAULT_STORMS, 1_000), help="Storms at each size, 20 
 _MARGIN = of_output(within=(1, 64), help="Recommend this multiple of the minimum.")
 
 
-def size(
+def command(
     context: typer.Context,
     *,
-    rate: _Rate = 0.0,
-    burst: _Burst = 0,
-    record_size: Annotated[str, _RECORD] = str(RECORD_BYTES),
-    records: _Records = 1,
+    rate: Rate = 0.0,
+    burst: Burst = 0,
+    record_size: RecordSize = str(RECORD_BYTES),
+    records: Records = 1,
     stall: Annotated[float, of_consumer(unit="ms", help="Longest stall to survive.")] = 50.0,
     tolerate: Annotated[float, of_output(help="Share of records that may be lost.")] = 0.0,
-    transport: Annotated[list[str] | None, _TRANSPORT] = None,
+    transport: Transports = None,
     seconds: Annotated[float, _SECONDS] = 0.2,
-    profile: Annotated[Path | None, _FROM] = None,
-    buffer: Annotated[str, _BUFFER] = "",
+    profile: From = None,
+    buffer: Buffer = "",
     memory: Annotated[int | None, _MEMORY] = None,
     on_cpus: Annotated[int | None, _ON_CPUS] = None,
     storms: Annotated[int, _STORMS] = _DEFAULT_STORMS,
@@ -97,8 +101,10 @@ def size(
     from bench.questions.sizing.judge import SCAN_STORMS, exits_per_s
     from bench.questions.transports.profiles import TRANSPORTS
 
-    load = plan.Load(rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=stall)
-    load = _described(context, load, record_size, profile, buffer, seconds=seconds, most_s=_MOST_S)
+    load = plan.Load(
+        rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=stall, seconds=seconds
+    )
+    load = described(context, load, record_size, profile, buffer, most_s=_MOST_S)
     share = 0 <= tolerate < 1
     reject(not share, f"--tolerate {tolerate:g} is not a share", "take 0.01 for 1 %")
     reject(
@@ -130,7 +136,7 @@ def size(
     journal = output or paths.new_journal("size")
     with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
-        trials = run.measure(search, running.run, _announce)
+        trials = run.measure(search, running.run, _begin)
     sizings = search.judged(trials)
     scaled = None
     if on_cpus is not None:
@@ -150,105 +156,16 @@ def size(
     answer("json" if as_json else "text", [report.document(sized)])
 
 
-_WITHIN = of_output(
-    unit="ms", within=(0.01, 60_000), help="For balance: deliver 99 % of records within this time."
-)
-_BLOCKS = of_run(within=(8, 1_000), help="Storms with each setting, 8 or more.")
-
-
-def tune(
-    context: typer.Context,
-    *,
-    rate: _Rate = 0.0,
-    burst: _Burst = 0,
-    record_size: Annotated[str, _RECORD] = str(RECORD_BYTES),
-    records: _Records = 1,
-    transport: Annotated[list[str] | None, _TRANSPORT] = None,
-    budget: Annotated[int, of_tracer(unit="B", help="Data bytes over all buffers.")] = 1 << 20,
-    seconds: Annotated[float, of_storm(unit="s", help="Length of a storm.")] = 0.25,
-    profile: Annotated[Path | None, _FROM] = None,
-    buffer: Annotated[str, _BUFFER] = "",
-    axis: Annotated[Axis, of_output("--for", help="What to optimise.")] = Axis.BALANCE,
-    within: Annotated[float, _WITHIN] = 10.0,
-    blocks: Annotated[int, _BLOCKS] = 8,
-    seed: options.Seed = 1,
-    output: options.Journal = None,
-    wait: options.Wait = False,
-    as_json: options.AsJson = False,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Recommend when to wake the consumer for a load: watermark and flush timeout.
-
-    Real storms with this load are run with a grid of watermarks and flush timeouts, in blocks; the
-    recommendation is then compared with the default in further blocks.
-
-    Example: bufbench tune --rate 5000 --for balance --within 5ms
-
-    Example: bufbench tune --from load.json --for cpu
-    """
-    from bench.campaign import campaign
-    from bench.cli.dry_run import show
-    from bench.questions.sizing import plan as sizing
-    from bench.questions.sizing.judge import exits_per_s
-    from bench.questions.transports.profiles import TRANSPORTS
-    from bench.questions.tune import document, plan, run
-    from bench.questions.tune.terms import Buffers
-
-    options.refuse(context, axis is not Axis.BALANCE, f"with --for {axis}", "within")
-    load = sizing.Load(rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=0.0)
-    load = _described(context, load, record_size, profile, buffer, seconds=seconds, most_s=seconds)
-    budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
-    cpus = len(usable())
-    chosen = plan.config(load, cpus)
-    ways = [find(name) for name in options.each_once("--transport", transport) or TRANSPORTS]
-    tried = plan.choices(ways, chosen, budget, cpus=cpus)
-    if dry_run:
-        show(
-            run.planned(tried, blocks),
-            as_json=as_json,
-            known=False,
-            notes=["The second round has the settings that the first one recommends, if any."],
-        )
-        return
-    journal = output or paths.new_journal("tune")
-    request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
-    with campaign.opened(request) as running:
-        print(f"journal: {journal}", file=sys.stderr, flush=True)
-        outcome = run.measure(tried, axis, within, blocks=blocks, run=running.run, begin=_announce)
-    made = {each.transport: each.arm.config.budget_bytes for each in tried}
-    asked = document.Question(
-        load=load,
-        axis=axis,
-        within_ms=within,
-        exits_per_s=exits_per_s(outcome.trials),
-        workers=chosen.storm.workers,
-        buffers={
-            way.name: Buffers(
-                way=way,
-                budget_bytes=made[way.name],
-                cpus=cpus,
-                record_bytes=sizing.stored_bytes(way, chosen.producer),
-            )
-            for way in ways
-        },
-        tuned=outcome.tuned,
-        beside=outcome.beside,
-        journal=paths.utf8(journal),
-    )
-    answer("json" if as_json else "text", [document.document(asked)])
-
-
-def _described(
+def described(
     context: typer.Context,
     load: Load,
     record_size: str,
     profile: Path | None,
     buffer: str,
     *,
-    seconds: float,
     most_s: float,
 ) -> Load:
-    """Return ``load`` of such records and length, or the busiest ``most_s`` of a profile.
+    """Return ``load`` of such records, or the busiest ``most_s`` of a profile.
 
     UsageError for options that only the other way of describing a load takes.
     """
@@ -259,7 +176,6 @@ def _described(
     options.refuse(context, profile is not None, "with --from, which has it", *_OF_PROFILE)
     if profile is None:
         options.refuse(context, True, "without --from", "buffer")
-        load = replace(load, seconds=seconds)
         return plan.check(plan.sending(load, mix.turns(mix.parse(record_size))))
     seen = replay.chosen(replay.read(profile), buffer)
     found = replay.replay(seen, workers=max(2, len(usable())), most_s=most_s)
@@ -287,12 +203,12 @@ def _memory_for(chosen: TrialConfig) -> int:
     return (free_bytes - wanted_bytes) // 2
 
 
-def _announce(experiment: Experiment) -> None:
-    """Print one line on stderr: the round that begins, and its length."""
-    names = [arm.name for arm in experiment.arms]
-    trials = {
-        "size": f"{counted(experiment.blocks, 'storm')} each of {', '.join(names)}",
-        "tune": f"{counted(experiment.blocks, 'block')} of {counted(len(names), 'setting')}",
-    }[experiment.name.partition("-")[0]]
+def announce(experiment: Experiment, trials: str) -> None:
+    """Print one line on stderr: the round that begins, of so many ``trials``, and its length."""
     seconds = estimate_seconds(experiment)
     print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _begin(experiment: Experiment) -> None:
+    arms = ", ".join(arm.name for arm in experiment.arms)
+    announce(experiment, f"{counted(experiment.blocks, 'storm')} each of {arms}")
