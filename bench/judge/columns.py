@@ -35,14 +35,48 @@ TAKES: Final[dict[str, Take]] = {
 """Numbers of a trial, and the standard errors of some, of which only duets make use."""
 
 
+class Numbers:
+    """Take numbers of many trials at once: each part is looked up once, each field in one go."""
+
+    def __init__(self, trials: Sequence[TrialResult]) -> None:
+        self._trials = trials
+        self._parts: dict[str, tuple[Integers, list[Any]]] = {
+            "": (np.arange(len(trials)), [*trials])
+        }
+
+    def of(self, take: Take) -> Floats:
+        """Return a number of each trial; NaN where it is unknown or means nothing."""
+        match take:
+            case At():
+                rows, parts = self._having(take.part)
+                found = np.full(len(self._trials), nan)
+                found[rows] = np.array([*map(attrgetter(take.field), parts)], np.float64)
+                return found
+            case Ratio():
+                above, below = self.of(take.above), self.of(take.below)
+                return above / np.where(below > 0, below, nan)
+            case Known():
+                some = np.nan_to_num(self.of(take.counted)) != 0
+                return np.where(some, self.of(take.of), nan)
+        return np.array([*map(take, self._trials)], np.float64)
+
+    def _having(self, part: str) -> tuple[Integers, list[Any]]:
+        """Return the rows of the trials that have a part, and the parts."""
+        if part not in self._parts:
+            outer, _, name = part.rpartition(".")
+            rows, outers = self._having(outer)
+            parts = [*map(attrgetter(name), outers)]
+            there = [each is not None for each in parts]
+            self._parts[part] = rows[there], [*compress(parts, there)]
+        return self._parts[part]
+
+
 class Columns:
     """Trials of one run by columns, here from memory. Unknown numbers are NaN."""
 
     def __init__(self, trials: Sequence[TrialResult]) -> None:
         self._trials = tuple(trials)
-        self._parts: dict[str, tuple[Integers, list[Any]]] = {
-            "": (np.arange(len(self._trials)), [*self._trials])
-        }
+        self._numbers = Numbers(self._trials)
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -97,33 +131,7 @@ class Columns:
 
     def number(self, key: str) -> Floats:
         """Return a number of ``TAKES``."""
-        return self._taken(TAKES[key])
-
-    def _taken(self, take: Take) -> Floats:
-        """Take a number of all at once: each part is looked up once, each field in one go."""
-        match take:
-            case At():
-                rows, parts = self._having(take.part)
-                found = np.full(len(self), nan)
-                found[rows] = np.array([*map(attrgetter(take.field), parts)], np.float64)
-                return found
-            case Ratio():
-                above, below = self._taken(take.above), self._taken(take.below)
-                return above / np.where(below > 0, below, nan)
-            case Known():
-                some = np.nan_to_num(self._taken(take.counted)) != 0
-                return np.where(some, self._taken(take.of), nan)
-        return np.array([*map(take, self._trials)], np.float64)
-
-    def _having(self, part: str) -> tuple[Integers, list[Any]]:
-        """Return the rows of the trials that have a part, and the parts."""
-        if part not in self._parts:
-            outer, _, name = part.rpartition(".")
-            rows, outers = self._having(outer)
-            parts = [*map(attrgetter(name), outers)]
-            there = [each is not None for each in parts]
-            self._parts[part] = rows[there], [*compress(parts, there)]
-        return self._parts[part]
+        return self._numbers.of(TAKES[key])
 
     def lost_told(self) -> Iterator[dict[str, int]]:
         """Yield the kernel's own lost counts of each."""

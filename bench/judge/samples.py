@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import hypot, isnan, nan
 from typing import Any, Final
+from weakref import ReferenceType, ref
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,10 @@ class _Both:
     even: npt.NDArray[np.bool_]  # and one storm, if it was to be one
 
 
+_Ref = ReferenceType["ArmSamples"]
+"""Weak: arms that held each other would outlive the report of their machine."""
+
+
 @dataclass(kw_only=True, eq=False)
 class ArmSamples:
     """The trials of one arm that count, as columns.
@@ -84,8 +89,8 @@ class ArmSamples:
     parts: list[Part] = field(default_factory=list)
     baselines: dict[str, Floats] = field(default_factory=dict)
     _numbers: dict[str, Floats] = field(default_factory=dict, init=False)
-    _aligned: tuple[ArmSamples, _Both] | None = field(default=None, init=False)
-    _tails: tuple[ArmSamples, dict[str, Tail]] | None = field(default=None, init=False)
+    _aligned: tuple[_Ref, _Both] | None = field(default=None, init=False)
+    _tails: tuple[_Ref, dict[str, Tail]] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return sum(len(part.columns) for part in self.parts)
@@ -162,8 +167,8 @@ class ArmSamples:
 
     def tails(self, other: ArmSamples) -> dict[str, Tail]:
         """Compare the tails of latency in storms that both arms share and have records of."""
-        if self._tails is None or self._tails[0] is not other:
-            self._tails = other, self._compare_tails(other)
+        if self._tails is None or self._tails[0]() is not other:
+            self._tails = ref(other), self._compare_tails(other)
         return self._tails[1]
 
     def _compare_tails(self, other: ArmSamples) -> dict[str, Tail]:
@@ -185,8 +190,8 @@ class ArmSamples:
 
     def aligned(self, other: ArmSamples) -> _Both:
         """Return the trials that both arms have of the same places."""
-        if self._aligned is None or self._aligned[0] is not other:
-            self._aligned = other, self._align(other)
+        if self._aligned is None or self._aligned[0]() is not other:
+            self._aligned = ref(other), self._align(other)
         return self._aligned[1]
 
     def _align(self, other: ArmSamples) -> _Both:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
@@ -11,6 +12,7 @@ import threading
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from weakref import ReferenceType, ref
 
 import polars as pl
 import pytest
@@ -23,6 +25,7 @@ from bench.dataset import folder, store
 from bench.dataset.decode import Decoded, decoded
 from bench.dataset.processes import processes
 from bench.dataset.store import DataSet
+from bench.dataset.stored import Table
 from bench.errors import JournalError, MachineUnfit
 from bench.journal.files import below
 from bench.journal.reader import read_journals
@@ -93,6 +96,27 @@ def test_claims_and_tables_are_those_of_the_journal(journal: str, tmp_path: Path
 
 def test_a_made_up_report_is_that_of_the_journals(two: Path) -> None:
     assert folder.by_machine(two, silent, reports) == reports(read_journals(below(two, silent)))
+
+
+def test_one_machine_is_in_memory_at_a_time(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in two.iterdir():
+        path.write_bytes(path.read_bytes() + b"".join(map(encode, blocks("none", [{}] * 8))))
+    tables: list[ReferenceType[Table]] = []
+    monkeypatch.setattr(store, "Table", lambda *given: noted(Table(*given)))
+
+    def noted(made: Table) -> Table:
+        tables.append(ref(made))
+        return made
+
+    def others(content: JournalContent) -> list[int]:
+        assert reports(content)
+        return [sum(each() is not None for each in tables) - 1]
+
+    gc.disable()  # what holds itself would remain until some later collection
+    try:
+        assert folder.by_machine(two, silent, others) == [0, 0]
+    finally:
+        gc.enable()
 
 
 def test_only_new_journals_are_read(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
