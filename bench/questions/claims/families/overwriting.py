@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about what kernels provide and ask for: rings that overwrite, and privileges."""
+"""Judge claims about rings that overwrite their oldest records, from Linux 6.19 on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.plan.budgets import MIB
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
-from bench.questions.claims.claim import Finding, Measured, Side, Verdict
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, levels, over
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.families.kernel import ByProducers
 from bench.questions.claims.setting import Setting, experiment
-from bench.questions.transports.profiles import AWAY, PERFBUF, RINGBUF
+from bench.questions.transports.profiles import AWAY, RINGBUF
 
 _NAME: Final = "overwriting"
 _OVERWRITING: Final = "overwrite"
@@ -51,30 +51,6 @@ _ONE, _ALL = (
 _WRITES: Final = {"from one CPU": _ONE, "from all": _ALL}
 
 
-def _takes_more(evidence: Evidence) -> Finding:
-    """Compare the smallest sets of capabilities that were found by trying."""
-    found = evidence.capabilities
-    if not found:
-        return Finding(Verdict.NOT_MEASURED, "capabilities were not tried")
-    ring, perf = found.get(RINGBUF), found.get(PERFBUF)
-    sets = {"rb": ring, "pb": perf}
-    if ring is None or perf is None:
-        without = " and ".join(words for words, each in sets.items() if each is None)
-        return Finding(rules.INCONCLUSIVE, f"no set that can be tried here is enough for {without}")
-    more, less = sorted({*perf} - {*ring}), sorted({*ring} - {*perf})
-    said = rules.first(
-        (more and not less, rules.REPRODUCED, f"pb takes {', '.join(more)} besides"),
-        (more, rules.INCONCLUSIVE, f"pb takes {', '.join(more)}, rb {', '.join(less)}"),
-        (True, rules.REFUTED, "pb takes nothing besides"),
-    )
-    what = "capabilities that pb takes and rb does not"
-    measured = Measured.exactly(what, len(more), bound=0)
-    details = tuple(
-        f"{words}: {', '.join(each or ()) or 'nothing'}" for words, each in sets.items()
-    )
-    return Finding(*said, measured=measured, details=details)
-
-
 CLAIMS: Final = (
     Side.RING.timed(
         id="rb-overwrite-newest",
@@ -106,17 +82,5 @@ CLAIMS: Final = (
             details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
         ),
         cpus=2,
-    ),
-    Side.RING.counted(
-        id="pb-needs-more-privilege",
-        statement="reading perf buffers takes more privileges than reading a ring",
-        sources="netobserv/netobserv-ebpf-agent#594",
-        published="has to run privileged",
-        test="the fewest capabilities with which a tracer loads, attaches and opens its buffers "
-        "(512 KiB for each CPU), found by trying as `doctor --least-privilege` does",
-        reproduced_when="pb takes a capability that rb does not",
-        experiments=("system-calls",),
-        rule=_takes_more,
-        on_capabilities=True,
     ),
 )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Judge claims about records that are discarded without a wake-up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bench.judge.statistics import FEWEST_BLOCKS
+from bench.linux.pages import PAGE_BYTES
+from bench.plan.config import Call, Producer
+from bench.plan.experiments import Experiment
+from bench.questions.claims import quantities, rules
+from bench.questions.claims.claim import Finding, Side
+from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED
+from bench.questions.claims.setting import Setting, experiment, trial
+from bench.questions.transports.profiles import EPOLL, RINGBUF
+from workloads.storm import Shape, Spawn, Storm
+
+_DISCARDED: Final = "discarded"
+_CALLS: Final = (Call.RESERVE, Call.DISCARD)
+
+
+def experiments(on: Setting) -> tuple[Experiment, ...]:
+    """Return records behind silent discards, and behind none."""
+    # Pauses that are much longer than a wake-up takes, in an emulated guest too.
+    bursts = Storm(
+        shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=2, pause_ms=5.0, count=150
+    )
+    watched = replace(EPOLL, late_ms=bursts.pause_ms)
+    calls = {call.value: trial(bursts, watched, Producer(call=call)) for call in _CALLS}
+    return (
+        experiment(
+            _DISCARDED,
+            "Is a record left without a wake-up behind one that was discarded without one?",
+            on.each(16 * PAGE_BYTES, calls, (RINGBUF,)),
+            twins=(),
+        ),
+    )
+
+
+def _strands(evidence: Evidence) -> Finding:
+    """Count records that no wake-up announced, behind a discarded one and behind none."""
+    plain, behind = (evidence.arm(_DISCARDED, RINGBUF, call.value) for call in _CALLS)
+    control, found = (quantities.late_records(arm.trials) for arm in (plain, behind))
+    arms = [(_DISCARDED, plain), (_DISCARDED, behind)]
+    left, of = found.stranded or 0, f"{found.records:,} records"
+    return rules.counted(
+        rules.share("left without a wake-up behind a silent discard", left, found.records),
+        arms,
+        (rules.fewest(arms) < FEWEST_BLOCKS or not found.records, *rules.TOO_FEW),
+        (control.stranded, INCONCLUSIVE, "so were records that no discard came before"),
+        (left, REPRODUCED, f"{left:,} of {of}; of those without a discard none"),
+        (found.unknown, INCONCLUSIVE, f"of {found.unknown:,} that waited it is not known"),
+        (True, REFUTED, rules.none_seen(found.records, "records")),
+        details=[
+            f"{each.late:,} of {each.records:,} records waited for the next burst, {words}"
+            for each, words in ((found, "behind a discard"), (control, "behind none"))
+        ],
+    )
+
+
+CLAIMS: Final = (
+    Side.PERF.counted(
+        id="rb-discard-strands",
+        statement="behind a record that was discarded without a wake-up, one that is submitted "
+        "with the default flags raises none either, and waits",
+        sources="kernel commit f9a80c7ce49e",
+        published="documented",
+        test="a discard with BPF_RB_NO_WAKEUP before each record, blocking poll; bounds "
+        "rb-no-missed-wakeup",
+        reproduced_when="records are left without a wake-up there, and none without discards",
+        experiments=(_DISCARDED,),
+        rule=_strands,
+    ),
+)
