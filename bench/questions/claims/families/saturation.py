@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about what tools set: sizes of buffers, and wake-ups by count, bytes or a timer."""
+"""Judge claims about a consumer, or a ring, that is at its limit."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from typing import Final
 from bench.judge.metrics import Unit
 from bench.judge.numbers import number
 from bench.linux.pages import PAGE_BYTES
-from bench.plan.budgets import KIB, MIB, label
-from bench.plan.config import Consumer, Poll, Producer, Wake
+from bench.plan.budgets import KIB, label
+from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, alone, both, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two, sending, trial
-from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS, storms
-from bench.record.layout import RECORD_BYTES
-from bench.tracer.transports import traits
-from workloads.storm import Shape
+from bench.questions.claims.setting import LIBBCC, Setting, asked, power_of_two, trial
+from bench.questions.transports.profiles import RINGBUF, TRANSPORTS
 
 _SMALL_BYTES: Final = 2 * PAGE_BYTES  # three times what a slow consumer reads between exits
 _LARGE_BYTES: Final = 32 * _SMALL_BYTES
@@ -31,54 +28,15 @@ _FLAT: Final = 0.02  # of records: the larger ring keeps less than a hundredth w
 _COST_NS: Final = 7_500  # so that it keeps up with a third
 _DEFAULT_BYTES: Final = 256 * KIB  # of a ring, and of each CPU's perf buffer, in libbpf's tools
 
-_EVERY: Final = 32  # as published
-_WATERMARK_BYTES: Final = 3_000  # as published
-_LATEST_MS: Final = 100.0  # that a record may wait for its reader, woken by a timer or flushed
-
 _ask = asked(
     {
         "slow-consumer": "Does a larger ring lose less where its consumer is the limit?",
         "one-producer": "Which does one busy producer get through sooner, with libbcc's readers?",
-        "equal-n": "How many wake-ups does each buffer raise at the same count of records?",
-        "wake-bytes": "Does a watermark in bytes save the ring's consumer CPU time?",
-        "on-a-timer": "Does a reader that only a timer wakes lose what one on epoll does not?",
     }
 )
 
 
 def experiments(on: Setting) -> tuple[Experiment, ...]:
-    """Return sizes, both buffers woken at one count, a ring woken by bytes, reading on a timer."""
-    record_bytes = RECORD_BYTES + traits(RINGBUF).header_bytes
-    many = on.amplified(400, 100)
-    by_bytes = sending(many, wake=Wake.BYTES, watermark=_EVERY * record_bytes)
-    by_count = sending(many, wake=Wake.WATERMARK, watermark=_EVERY)
-    counted = (
-        on.arm(way, MIB, f"every{_EVERY}", config)
-        for way, config in ((RINGBUF, by_bytes), (PERFBUF, by_count))
-    )
-    known = storms(on.count)
-    trickle = replace(known[Shape.TRICKLE], count=300)
-    policies = {"each": Producer(), "bytes": Producer(wake=Wake.BYTES, watermark=_WATERMARK_BYTES)}
-    saving = {words: trial(trickle, EPOLL, producer) for words, producer in policies.items()}
-    storm = replace(known[Shape.STORM], count=750 * on.workers)
-    reading = {
-        "polled": trial(
-            storm, replace(EPOLL, flush_ms=_LATEST_MS), Producer(wake=Wake.WATERMARK, watermark=50)
-        ),
-        "timed": trial(
-            storm, Consumer(poll=Poll.TIMED, interval_ms=_LATEST_MS), Producer(wake=Wake.NONE)
-        ),
-    }
-    of_each_cpu_bytes = 8 * PAGE_BYTES * power_of_two(on.count)
-    return (
-        *_sizes(on),
-        _ask("equal-n", counted),
-        _ask("wake-bytes", on.each(MIB, saving, (RINGBUF,))),
-        _ask("on-a-timer", on.each(of_each_cpu_bytes, reading, (PERFBUF,))),
-    )
-
-
-def _sizes(on: Setting) -> tuple[Experiment, ...]:
     """Return one producer against a consumer on another CPU: too slow a one, and a library's."""
     if on.count < 2:
         return ()
@@ -127,8 +85,6 @@ def _where_saturated(rule: rules.Rule) -> rules.Rule:
 
 _millions = partial(Of, quantities.drained_millions_per_s, "rate-default", RINGBUF)
 _ALL, _ONE = _millions(), _millions("1cpu")
-_saving = partial(Of, quantities.cpu_s_per_million, "wake-bytes", RINGBUF)
-_POLLED, _TIMED = (_lost("on-a-timer", PERFBUF, way) for way in ("polled", "timed"))
 
 CLAIMS: Final = (
     Side.PERF.claim(
@@ -212,58 +168,5 @@ CLAIMS: Final = (
         ),
         comparative=False,
         cpus=2,
-    ),
-    Side.PERF.claim(
-        id="equal-n-wakes-more",
-        statement="the same wake-up count N wakes a ring more often than perf buffers, which "
-        "have N for each CPU",
-        sources="DataDog/datadog-agent#39774",
-        published="in the worst case every 32 events against 2,048 on 64 CPUs",
-        test="amplified on all CPUs; rb woken from 32 unread records on, pb at every 32nd of a "
-        "CPU; wake-ups raised per event",
-        reproduced_when="more raised per event on rb",
-        experiments=("equal-n",),
-        rule=rules.exceeds(
-            "wake-ups raised per event, rb over pb",
-            "{}: {:.4f} raised per event".format,
-            both(quantities.raised_per_event, "equal-n", f"every{_EVERY}"),
-        ),
-        cpus=2,
-    ),
-    Side.RING.timed(
-        id="wake-bytes-saves-cpu",
-        statement="waking from a number of unread bytes on, not at every event, saves the "
-        "consumer CPU time",
-        sources="DataDog/datadog-agent#41005",
-        published="8.9 % of a CPU where every event wakes; from 3,000 bytes on less, and hardly "
-        "less from more",
-        test="trickle; CPU seconds per million events, adaptive over woken from 3,000 bytes on",
-        reproduced_when="ratio > 1",
-        experiments=("wake-bytes",),
-        rule=rules.exceeds(
-            "consumer's CPU time a record, adaptive over from 3,000 bytes on",
-            "{}: {:.2f} s per million".format,
-            {"adaptive": _saving("each"), "by bytes": _saving("bytes")},
-        ),
-    ),
-    Side.EITHER.claim(
-        id="timer-loses-bursts",
-        statement="a reader that only a timer wakes loses messages where many come at once, which "
-        "one that polls with a timeout does not",
-        sources="libbpf/libbpf#438",
-        test="storm into perf buffers of 8 pages: woken at every 50th and flushed after 100 ms, "
-        "against read every 100 ms",
-        reproduced_when="more is lost on the timer, and at most 1 % by polling",
-        experiments=("on-a-timer",),
-        rule=rules.held(
-            rules.above(
-                less("share dropped on pb, on a timer less polled", _TIMED, _POLLED),
-                details=[
-                    levels("{}: {:.2%} lost".format, {"on a timer": _TIMED, "polled": _POLLED})
-                ],
-            ),
-            alone("share dropped on pb, polled", _POLLED),
-            words=f"by polling at most {NEARLY_NONE:.0%} is lost",
-        ),
     ),
 )
