@@ -15,10 +15,10 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import beginnings
 import made_up_exact
 import pytest
 from made_up_archive import vmlinuz
@@ -26,9 +26,7 @@ from made_up_kernels import entry, write
 from made_up_trials import blocks, header
 from pydantic import TypeAdapter
 
-from bench.campaign import campaign
-from bench.doctor import least_privilege
-from bench.errors import BufbenchError, MachineUnfit
+from bench.errors import BufbenchError
 from bench.fleet import certificates, engine
 from bench.guests import sources
 from bench.guests.sources import archives
@@ -37,7 +35,6 @@ from bench.journal.writer import JournalWriter
 from bench.questions.check import tool
 from bench.questions.watch import buffers, replay
 from bench.report.renderers import html
-from bench.tracer import live
 from bench.tracer.object import compiled, package
 
 with warnings.catch_warnings():
@@ -46,7 +43,6 @@ with warnings.catch_warnings():
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "results/README.md", *(ROOT / "docs").glob("*.md"))
-REACHED: Final = "all that was asked for makes sense"
 PYTESTS: Final = frozenset(("tests", "guests", "faults", "soak", "fuzz", "lint"))
 COMMAND: Final = re.compile(r"(?:sudo )?(?:\w+=\S+ )?(?:\./run|(?:\.venv/bin/)?bufbench) .*")
 STUB: Final = '#!/bin/sh\nexec /usr/bin/python3 -c \'{}\' "$0" "$@"\n'
@@ -121,28 +117,17 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where stubs say what they were called with; nothing measures or fetches."""
-
-    @contextmanager
-    def entered(*_: Any, **__: Any) -> Iterator[None]:
-        raise MachineUnfit(REACHED)
-        yield
-
-    def looked_up(*_: Any, **__: Any) -> None:
-        raise MachineUnfit(REACHED)
-
-    for module, name in ((campaign, "opened"), (live, "opened"), (lock, "held")):
-        monkeypatch.setattr(module, name, entered)
-    monkeypatch.setattr(least_privilege, "examine", lambda: iter(()))  # takes seconds, as do charts
+    beginnings.stop(monkeypatch)
+    monkeypatch.setattr(lock, "held", beginnings.entered)
     for name in ("render", "render_page"):
         monkeypatch.setattr(html, name, lambda *_, **__: "")
     for module, name in (
-        *((sources, "find"), (sources, "provide")),
-        *((sources, "offers"), (sources, "prune"), (archives, "Library")),
+        *((sources, "provide"), (sources, "offers"), (sources, "prune"), (archives, "Library")),
         *((compiled, "build"), (package, "read")),
         *((buffers, "find"), (replay, "read"), (tool, "running"), (fleet, "read")),
         *((engine, "require"), (certificates, "make")),
     ):
-        monkeypatch.setattr(module, name, looked_up)
+        monkeypatch.setattr(module, name, beginnings.called)
     monkeypatch.chdir(checkout)
     return tmp_path / "called"
 
@@ -192,7 +177,7 @@ def ends_well(words: list[str]) -> None:
     try:
         assert app.run(command) == 0 or command[0] == "doctor"
     except BufbenchError as error:
-        assert str(error) == REACHED, error  # noqa: PT017  others are told as what they are
+        assert str(error) == beginnings.REACHED, error  # noqa: PT017  others are raised as they are
 
 
 def suite(arguments: list[str]) -> None:
