@@ -18,6 +18,7 @@ _SYS_MEMBARRIER: Final = 324 if _X86_64 else 283
 
 _CLONE_NEWNS: Final = 0x20000
 _MS_REC_PRIVATE: Final = 0x4000 | 0x40000
+_MEMBARRIER_CMD_QUERY: Final = 0
 _MEMBARRIER_CMD_GLOBAL: Final = 1  # which is synchronize_rcu()
 
 _libc: Final = ct.CDLL(None, use_errno=True)
@@ -53,3 +54,13 @@ def await_grace_period() -> None:
     """
     with suppress(OSError):
         call("syscall", _SYS_MEMBARRIER, _MEMBARRIER_CMD_GLOBAL, 0, 0)
+
+
+def gives_grace_periods() -> bool:
+    """Return whether await_grace_period() waits for one."""
+    try:
+        return bool(
+            call("syscall", _SYS_MEMBARRIER, _MEMBARRIER_CMD_QUERY, 0, 0) & _MEMBARRIER_CMD_GLOBAL
+        )
+    except OSError:
+        return False

@@ -59,6 +59,12 @@ def open_tracepoint(number: int) -> int:
     return event
 
 
+def open_idle_tracepoint(number: int) -> int:
+    """Return a disabled event that keeps tracepoint ``number`` registered with perf."""
+    cpu = procfs.online_cpus()[0]
+    return _open(cpu, _TYPE_TRACEPOINT, number, _SAMPLE_RAW, flags=_DISABLED_BIT)
+
+
 def open_sampler(number: int, cpu: int) -> int:
     """Return a disabled event that samples CLOCK_MONOTONIC at each hit of a tracepoint."""
     flags = _DISABLED_BIT | _WATERMARK_BIT | _CLOCK_BIT

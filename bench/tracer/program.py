@@ -108,8 +108,7 @@ class Program:
             with uninterrupted():
                 for descriptor in held:
                     os.close(descriptor)
-                if attach is not Attach.TRACEPOINT:
-                    libc.await_grace_period()
+                libc.await_grace_period()
 
     def _attach(self, program: int, attach: Attach) -> int:
         """Attach one program; it runs until the descriptor that is returned is closed."""

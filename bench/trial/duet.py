@@ -165,6 +165,7 @@ def _observe(
         index: _program(rig, arms[index], marked=bool(index) != swapped) for index in sorted(visit)
     }
     picker = rig.built(chooser.BUILD)
+    rig.hold(picker)
     capture.time_visits()
     with ExitStack() as stack:
         chosen = [programs.get(index, programs[visit[0]]) for index in (0, 1)]

@@ -35,9 +35,9 @@ GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hang
 
 def observe_bare(rig: Rig, config: TrialConfig) -> Passage:
     """Run a storm under no program, or under one that does nothing (transport "noop")."""
-    attached: AbstractContextManager[None] = nullcontext()
-    if config.transport == "noop":
-        attached = rig.program("noop", {}).attached()
+    program = rig.program("noop", {}) if config.transport == "noop" else None
+    attached: AbstractContextManager[None] = program.attached() if program else nullcontext()
+    rig.hold(program)
     with rig.generator(config.storm) as generator, attached:
         before = competition.read([generator.session])
         generator.go()
@@ -56,6 +56,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     native = config.consumer.reader is Reader.NATIVE
     diagnosed = native and config.consumer.late_ms > 0
     program_fds = program.load_all()
+    rig.hold(program)
     with ExitStack() as stack:
         counted = config.kernel_stats and stack.enter_context(bpf.statistics())
         runs_before = _runs(program_fds)

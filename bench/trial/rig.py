@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Self
 
 import psutil
 
 from bench.amounts import size
 from bench.errors import MachineUnfit
-from bench.linux import cpus, pages, procfs
+from bench.linux import cpus, libc, pages, perf_event, procfs, tracefs
 from bench.linux.kernel_log import KernelLog
-from bench.plan.config import TrialConfig
+from bench.plan.config import Attach, TrialConfig
 from bench.record.layout import ROW
 from bench.tracer import kernel_clock, settings
 from bench.tracer.build import Build, Kernel
@@ -52,6 +53,8 @@ class Rig:
         self._stack = ExitStack()
         self._programs: dict[Build, Program] = {}
         self._capture: Capture | None = None
+        self._held = ""  # the tracepoint that is kept registered
+        self._holding = self._stack.enter_context(ExitStack())
 
     def __enter__(self) -> Self:
         self.log = self._stack.enter_context(KernelLog())
@@ -96,6 +99,26 @@ class Rig:
                 paired=producer.checked,
             )
         )
+
+    def hold(self, program: Program | None) -> None:
+        """Keep the tracepoint of ``program`` registered with perf until the next trial's is held.
+
+        Closing the last event on a tracepoint waits for several grace periods, half of what a short
+        trial takes (perf_trace_event_unreg() in kernel/trace/trace_event_perf.c). Where ``program``
+        is None, or on a raw tracepoint, none is held: exits would pass through perf as well.
+        """
+        wanted = ""
+        if program is not None and program.build.attach is Attach.TRACEPOINT:
+            wanted = program.build.tracepoint
+        if wanted == self._held:
+            return
+        self._holding.close()
+        self._held = wanted
+        # Without a wait for programs that still run, the last event's own wait is needed.
+        if wanted and libc.gives_grace_periods():
+            with suppress(OSError):  # the reason is told when the program is attached
+                event = perf_event.open_idle_tracepoint(tracefs.number(wanted))
+                self._holding.callback(os.close, event)
 
     def capture(self, config: TrialConfig) -> Capture:
         """Return an empty capture that holds all that this storm can send; it is used again."""
