@@ -36,17 +36,23 @@ class Of:
     variant: str = ""
     budget: str = ""
     _: KW_ONLY
-    before: Of | None = None  # in place of it, of journals that lack the experiment
+    before: Of | None = None  # in place of it, of journals that lack the arm
 
     def here(self, evidence: Evidence) -> Of:
         """Return the number, or what is in place of it."""
-        if self.before is None or evidence.samples(self.experiment).arms:
+        if self.before is None or self._arms(evidence):
             return self
         return self.before
 
+    def _arms(self, evidence: Evidence) -> Sequence[ArmSamples]:
+        return evidence.arms(
+            self.experiment, self.transport, variant=self.variant, budget=self.budget
+        )
+
     def arm(self, evidence: Evidence) -> ArmSamples:
-        """Return the arm; NotMeasured if it has no trials."""
-        return evidence.arm(self.experiment, self.transport, self.variant, self.budget)
+        """Return the arm, or what is in place of it; NotMeasured if it has no trials."""
+        here = self.here(evidence)
+        return evidence.arm(here.experiment, here.transport, here.variant, here.budget)
 
     def __call__(self, evidence: Evidence) -> Series:
         """Return the number in every block; NotMeasured if there is none."""
@@ -59,7 +65,8 @@ class Of:
 
     def taking(self, take: Take) -> Of:
         """Return another number of the same arm."""
-        return replace(self, take=take)
+        before = self.before and self.before.taking(take)
+        return replace(self, take=take, before=before)
 
 
 def both(take: Take, experiment: str, *variants: str) -> dict[str, Of]:

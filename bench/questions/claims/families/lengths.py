@@ -24,7 +24,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 
     One an exit: the verifier does not follow two tracers of such records in a loop.
     """
-    quiet = on.amplified(2_000, 1, wake=Wake.NONE, consumer=AWAY)
+    quiet = on.amplified(8_000, 1, wake=Wake.NONE, consumer=AWAY)
     room_bytes = on.holding(sending(quiet, payload_bytes=_MEAN_BYTES))
     mixed = sending(quiet, payload_bytes=MIXED)
     calls = {call.value: (RINGBUF, sending(mixed, call=call)) for call in reversed(_CALLS)}

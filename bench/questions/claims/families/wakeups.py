@@ -25,7 +25,7 @@ from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RIN
 from workloads.storm import Shape, Spawn, Storm
 
 BURSTS: Final = 10_000  # small ones, over all blocks; none may leave its last record unannounced
-_BURST_RECORDS: Final = 50  # of each exit: so a burst surely overruns the smaller buffers
+_BURST_RECORDS: Final = 200  # of each exit: so a burst surely overruns the smaller buffers
 _BURSTS: Final = "burst-forced"
 _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
 
@@ -60,7 +60,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
     # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
-    apart = replace(several, cpus=(on.cpus[0],))
+    apart = replace(several, cpus=(on.cpus[0],), count=600)
     elsewhere = replace(EPOLL, cpu=on.cpus[-1])
     diagnosed = replace(EPOLL, late_ms=small.pause_ms)
     bursting = {
@@ -69,7 +69,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     }
     last = {wake.value: trial(small, diagnosed, Producer(wake=wake)) for wake in _POLICIES[1:]}
     loads = {records: on.amplified(4_000 // records, records) for records in (1, 10, 100)}
-    bursts = (on.each(pages * PAGE_BYTES, bursting, (RINGBUF,)) for pages in (2, 16))
+    bursts = (on.each(pages * PAGE_BYTES, bursting, (RINGBUF,)) for pages in (4, 16))
     return (
         *(
             on.duet(name, title, arms, roomy_bytes, assign=DUET_WINDOW)
@@ -83,8 +83,8 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         _ask(
             _BURSTS,
             (arm for arms in bursts for arm in arms),
-            twins=(0, len(bursting)),  # losses at the one differ far more than at the other
-            blocks=2 * MORE_BLOCKS,  # a burst loses nothing, or much
+            twins=(),
+            blocks=MORE_BLOCKS,
         ),
         _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
     )
