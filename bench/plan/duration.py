@@ -14,7 +14,7 @@ from bench.plan.config import TrialConfig, Wake
 from bench.plan.experiments import REFERENCE, Experiment
 from workloads.storm import Shape, Spawn, Storm
 
-OVERHEAD_S: Final = 0.15
+OVERHEAD_S: Final = 0.14
 """Opening buffers, attaching, draining, measuring and writing a line, for each trial."""
 
 MOST_PER_S: Final = 100_000.0
