@@ -253,7 +253,7 @@ def test_the_better_transport_leads_and_is_compared_with_the_other() -> None:
 def test_the_document_leads_with_the_recommendation() -> None:
     made = answer(Made(falls), Axis.BALANCE)
     assert made.title.startswith(
-        "The ring buffer: wake at every 16th record and flush after 5 ms: consumer CPU 0.17 times "
+        "The ring buffer: wake at every 16th record and flush after 5 ms: consumer CPU 0.170 times "
         "the default's, median latency +2.40 ms."
     )
     text = " ".join(as_text.render(made).split())
