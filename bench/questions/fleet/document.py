@@ -114,7 +114,8 @@ def _effect(number: Number, of: Number | OnMachine) -> str:
 def _between(number: Number, low: float | None, high: float | None, word: str) -> str:
     if low is None or high is None:
         return ""
-    return f"{_value(number, low)}{word}{_value(number, high)}"
+    first = _value(number, low).removesuffix(" times").removesuffix(" pt")
+    return f"{first}{word}{_value(number, high)}"
 
 
 def _value(number: Number, value: float) -> str:
@@ -204,7 +205,7 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
         title="Machine by machine",
         groups=tuple(
             parts.Effects(
-                title=f"{_ASKED[question]}: {_arms(number)}",
+                title=f"{_ASKED[question]}, {number.experiment}, {budget(number.budget)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
                 more=f"{len(number.machines) - _MOST_IN_FOREST} more machines"
