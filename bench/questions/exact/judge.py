@@ -114,7 +114,7 @@ def _empty(report: GuestReport) -> int:
     value, times = mode(found.values)
     if times < RUNS // 2:
         raise ValueError(
-            f"the empty program took {time(min(found.values))} to {time(max(found.values))}: "
+            f"the empty program took {min(found.values)} to {time(max(found.values))}: "
             "QEMU did not count instructions"
         )
     return value
