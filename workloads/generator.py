@@ -67,23 +67,23 @@ def _cannot_start(executable: Path, error: OSError) -> MachineUnfit:
 
 def check(storm: Storm, usable: Sequence[int]) -> None:
     """Raise UsageError, naming what to change, if the storm makes no sense on the usable CPUs."""
-    check_range("count", storm.count, 1, MOST_PROCESSES)
-    check_range("workers", storm.workers, 1, MOST_WORKERS)
-    check_range("burst size", storm.burst_size, 1, MOST_IN_BURST)
-    check_range("depth", storm.depth, 1, MOST_DEPTH)
+    check_range("--count", storm.count, 1, MOST_PROCESSES)
+    check_range("--workers", storm.workers, 1, MOST_WORKERS)
+    check_range("--burst", storm.burst_size, 1, MOST_IN_BURST)
+    check_range("--depth", storm.depth, 1, MOST_DEPTH)
     check_range("threads", storm.threads, 1, MOST_THREADS)
     check_range("seed", storm.seed, 0, 2**64 - 1)
     if storm.exit_code is not None:
         check_range("exit code", storm.exit_code, 0, 255)
-    check_range("rate", storm.rate_per_s, 0.0, MOST_RATE_PER_S)
+    check_range("--rate", storm.rate_per_s, 0.0, MOST_RATE_PER_S)
     check_range("pause in ms", storm.pause_ms, 0.0, MOST_SECONDS * 1e3)
-    check_range("time limit in seconds", storm.seconds, 0.001, MOST_SECONDS)
+    check_range("--seconds", storm.seconds, 0.001, MOST_SECONDS)
     if storm.shape.paced and storm.rate_per_s == 0:
-        raise UsageError(f"{storm.shape.paced} is paced", remedy="give it a rate above 0")
+        raise UsageError(f"{storm.shape.paced} is paced", remedy="add --rate, above 0")
     if (storm.shape is Shape.REPLAY) != bool(storm.schedule):
         raise UsageError("a replay needs a profile, and nothing else has one", remedy=_PROFILE)
     if storm.shape is Shape.BURST and storm.rate_per_s > 0:
-        raise UsageError("a burst has no rate", remedy="pace it by the pause between bursts")
+        raise UsageError("a burst has no rate", remedy="leave --rate out")
     _check_cpus(storm, usable)
 
 
@@ -348,12 +348,12 @@ def _check_cpus(storm: Storm, usable: Sequence[int]) -> None:
     for cpu in storm.cpus:
         if cpu not in usable:
             raise UsageError(
-                f"CPU {cpu} is not online, or not allowed to this process",
+                f"--cpus: CPU {cpu} is not online, or not allowed to this process",
                 remedy=f"choose from {listed}",
             )
     if len(set(storm.cpus)) != len(storm.cpus):
-        raise UsageError(f"CPUs {storm.cpus} name one twice")
+        raise UsageError(f"--cpus {cpus.list_format(storm.cpus)} names one twice")
     if len(storm.cpus or usable) < storm.shape.cpus:
         raise UsageError(
-            f"{storm.shape} wants two CPUs", remedy="choose another shape, or more CPUs"
+            f"{storm.shape} wants two CPUs", remedy="take another --workload, or more --cpus"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from bench.amounts import counted
+from bench.amounts import counted, duration
 from bench.plan.duration import OVERHEAD_S, estimate_seconds, trial_seconds
 from bench.plan.experiments import Experiment
 from bench.trial.result import TrialResult
@@ -48,7 +48,7 @@ def _lines(experiments: int) -> Begin:
         trials = counted(experiment.blocks * len(experiment.arms), "trial")
         where = f"[{next(numbers)}/{experiments}] {experiment.name}"
         seconds = estimate_seconds(experiment)
-        print(f"{where}: {trials}, about {seconds:.0f} s", file=sys.stderr, flush=True)
+        print(f"{where}: {trials}, about {duration(seconds)}", file=sys.stderr, flush=True)
         return lambda _: None
 
     return begin

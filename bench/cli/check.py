@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from bench.cli.options import AsFormat, Wait, of_output, of_run, of_storm
+from bench.cli.options import AsFormat, Wait, of_output, of_run, of_storm, parsed
 from bench.cli.output import answer, say, speaker
 from bench.errors import MachineUnfit, UsageError, reject
 from bench.host import lock
@@ -84,9 +84,11 @@ def command(
     from bench.questions.check.run import Plan, check
     from bench.questions.check.tool import running
 
-    base = lines.preset_of(tool[0]) if preset is None else lines.preset(preset)
+    base = lines.preset_of(tool[0])
+    if preset is not None:
+        base = parsed("--preset", lines.preset, preset)
     reading = lines.own(pattern=pid_pattern, key=pid_key, lost=lost_pattern, execs=execs, base=base)
-    gates = judge.parse_gates(fail_on or [])
+    gates = parsed("--fail-on", judge.parse_gates, fail_on or [])
     per_s, progress = _rates(rates), speaker()
     plan = Plan(
         rates_per_s=per_s, seconds=seconds, attach_s=attach_timeout, settle_s=settle_timeout

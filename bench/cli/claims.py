@@ -14,7 +14,7 @@ import typer
 
 from bench import paths
 from bench.cli import options
-from bench.cli.options import of_output, of_run, refuse
+from bench.cli.options import of_output, of_run, parsed, refuse
 from bench.cli.output import answer, read
 from bench.errors import BufbenchError, reject
 from bench.linux.cpus import usable
@@ -78,9 +78,9 @@ def command(
     from bench.questions.claims.document import document
     from bench.questions.claims.evidence import of_journals
 
-    filed = {} if expect_file is None else expectations.read(expect_file)
-    expected = {**filed, **expectations.parse(expect or [])}
-    claims = chosen([*only, *expected] if only else [])
+    filed = {} if expect_file is None else parsed("--expect-file", expectations.read, expect_file)
+    expected = {**filed, **parsed("--expect", expectations.parse, expect or [])}
+    claims = parsed("--only", chosen, [*only, *expected] if only else [])
     refuse(context, not expected, "where no verdict is expected", "strict")
     trials: tuple[TrialResult, ...] = ()
     journal = output or paths.new_journal("claims")

@@ -11,7 +11,7 @@ import psutil
 import typer
 
 from bench import paths
-from bench.amounts import counted
+from bench.amounts import counted, share
 from bench.cli import options
 from bench.cli.options import of_output, of_run, of_storm, of_tracer
 from bench.cli.output import answer
@@ -108,8 +108,11 @@ def command(
         rate_per_s=rate,
     )
     check(storm, here)
-    budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
-    rules = dict.fromkeys(map(assignment, assign or ["record"]))
+    free_bytes = psutil.virtual_memory().available
+    options.parsed("--budget", budgets.check, budget, memory_bytes=free_bytes)
+    rules = dict.fromkeys(
+        options.parsed("--assign", assignment, each) for each in assign or ["record"]
+    )
     experiments = [
         compose_duet(
             f"duet-{workload}" if len(rules) == 1 else f"duet-{workload}-{number}",
@@ -156,6 +159,7 @@ def _progress(found: Sequence[Duel]) -> None:
     """Show the progress on stderr, if that is a terminal."""
     if sys.stderr.isatty():
         words = (
-            f"{counted(each.storms, 'storm')} ±{min(each.half_width, 9.99):.1%}" for each in found
+            f"{counted(each.storms, 'storm')} ±{share(min(each.half_width, 9.99))}"
+            for each in found
         )
         print(f"\r\x1b[K{'; '.join(words)}", end="", file=sys.stderr, flush=True)

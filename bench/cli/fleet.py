@@ -13,7 +13,7 @@ from typer import Argument
 
 from bench import paths
 from bench.amounts import counted
-from bench.cli.options import AsFormat, Full, group, of_output, of_run, refuse
+from bench.cli.options import AsFormat, Full, group, of_output, of_run, parsed, refuse
 from bench.cli.output import answer, read, read_or_not, say, writable
 from bench.errors import ExitCode, MachineUnfit, NotBalanced, reject
 from bench.fleet import address, engine
@@ -56,17 +56,19 @@ def _certificates(
     print(*made, sep="\n")
 
 
-def _joining(text: str, certificates: Path | None, role: str) -> tuple[Address, Any]:
+def _joining(text: str, certificates: Path | None, role: str, option: str) -> tuple[Address, Any]:
     """Return an address, and Dask's security of a role: None without certificates.
 
     UsageError for an address that takes certificates, without them.
     """
-    where = address.parse(text)
-    where.require_tls_off_loopback(tls=certificates is not None)
+    where = parsed(option, address.parse, text)
+    parsed(option, where.require_tls_off_loopback, tls=certificates is not None)
     engine.require()
     from bench.fleet.certificates import Role, security
 
-    return where, None if certificates is None else security(certificates, Role(role))
+    if certificates is None:
+        return where, None
+    return where, parsed("--certificates", security, certificates, Role(role))
 
 
 _BIND = of_run(help="Where to listen, like 10.0.0.1 or [::1]:8786.", metavar="ADDRESS")
@@ -84,7 +86,7 @@ def _scheduler(
 
     Example: bufbench fleet scheduler --bind 10.0.0.1 --certificates ~/fleet
     """
-    where, security = _joining(bind, certificates, "scheduler")
+    where, security = _joining(bind, certificates, "scheduler", "--bind")
     from bench.fleet.scheduler import serve
 
     serve(where, security=security, say=say)
@@ -117,7 +119,7 @@ def _worker(
     called = name or os.uname().nodename
     odd = f"a machine cannot be called {called!r}"
     reject(not fits_a_file(called), odd, "take letters, digits, . _ - in --name")
-    where, security = _joining(scheduler, certificates, "worker")
+    where, security = _joining(scheduler, certificates, "worker", "SCHEDULER")
     from bench.fleet.spool import Spool
     from bench.fleet.worker import serve
 
@@ -180,7 +182,7 @@ def _run(
     if local:
         engine.require()
     else:
-        where, security = _joining(scheduler, certificates, "client")
+        where, security = _joining(scheduler, certificates, "client", "--scheduler")
     from bench.fleet import collect, view
     from bench.fleet.roster import Roster
 

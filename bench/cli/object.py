@@ -19,7 +19,7 @@ from bench.amounts import counted
 from bench.cli import options
 from bench.cli.options import of_output, of_run, of_storm, of_tracer, refuse
 from bench.cli.output import answer, speaker, write
-from bench.cli.showing import Showing, check_duration, clock_time, conclude
+from bench.cli.showing import DURATIONS_S, Showing, clock_time, conclude
 from bench.errors import NotBalanced
 from bench.host import lock
 from bench.linux.cpus import usable
@@ -70,7 +70,7 @@ _WIDTHS: Final = {1: 5, 2: 6, 4: 10}  # of numbers by their bytes, else 16
 _FILE = Argument(
     help="A package of bufbench object build or of eunomia's ecc, or a BPF object.", metavar="FILE"
 )
-_DURATION = of_run(unit="s", help="Seconds to trace; until Ctrl-C by default.")
+_DURATION = of_run(unit="s", within=DURATIONS_S, help="Seconds to trace; until Ctrl-C by default.")
 _EVENT = of_tracer(
     help="Structure that it sends; by default that of the package, or event.", metavar="STRUCT"
 )
@@ -99,7 +99,6 @@ def _run(
     from bench.tracer import libbpf
     from bench.tracer.object import loaded, package
 
-    check_duration(duration)
     found = package.read(file)
     with libbpf.loaded() as library, loaded.opened(library, found.elf, found.name) as opened:
         opened.prepare(buffer)

@@ -98,6 +98,16 @@ def _named(parameter: click.Parameter | None) -> str:
     return f"{parameter.opts[0]}: " if parameter is not None else ""
 
 
+def parsed(option: str, parse: Callable[..., _T], *values: Any, **more: Any) -> _T:
+    """Return what ``parse`` makes of the values of an option; its UsageError names the option."""
+    try:
+        return parse(*values, **more)
+    except UsageError as error:
+        named = option in f"{error.message} {error.remedy}"
+        message = error.message if named else f"{option}: {error.message}"
+        raise UsageError(message, remedy=error.remedy) from error
+
+
 def ring_size(size_bytes: int) -> int:
     """Return a size that some machine could give a ring buffer; UsageError for another."""
     return budgets.check(size_bytes, memory_bytes=size_bytes)
@@ -279,7 +289,7 @@ class Command(_InFull, typer.core.TyperCommand):
             refuse(ctx, form != "text", f"on {form}, which has all", "full")
             target = ctx.params.get("target")
             lost = form == "text" and target is not None
-            reject(lost, "text is for the terminal", "redirect it, or use markdown")
+            reject(lost, "--output takes no text: redirect it", "or use --format markdown")
             folder = target is not None and form not in INTO_FOLDERS and Path(target).is_dir()
             reject(folder, f"{target or '.'} is a folder", "name a file with --output")
         return rest

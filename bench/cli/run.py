@@ -18,7 +18,7 @@ import typer
 from bench import paths
 from bench.amounts import counted
 from bench.cli import options
-from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_tracer, refuse
+from bench.cli.options import of_consumer, of_output, of_run, of_storm, of_tracer, parsed, refuse
 from bench.cli.output import answer
 from bench.errors import UsageError, reject
 from bench.linux.cpus import list_format, usable
@@ -148,13 +148,13 @@ def command(
     from workloads.user import chosen
 
     refuse(context, quiet, "with --quiet", "as_json")
-    checks = gates.parse(*fail_on or [])
-    user = chosen(storm_user)
+    checks = parsed("--fail-on", gates.parse, *fail_on or [])
+    user = parsed("--storm-user", chosen, storm_user)
     load = profile if workload is Shape.REPLAY else None
     profile = None if load else _asked_profile(context, profile)
     refuse(context, profile is not None, "with --profile", *_SINGLE)
     if profile is not None:
-        plan = profiles.profile(profile, usable())
+        plan = parsed("--profile", profiles.profile, profile, usable())
         experiments, left_out = plan.experiments, plan.left_out
     else:
         asked = options.each_once("--transport", transport)
@@ -181,14 +181,14 @@ def command(
             burst_size=burst,
             depth=depth,
             execute=execute,
-            cpus=_cpu_list(cpus),
+            cpus=parsed("--cpus", _cpu_list, cpus),
             seconds=seconds,
         )
         producer = _producer(wakeup, call, payload, records, reader)
         storm, producer = _replayed(context, load, storm, producer)
         reject(
             consumer_cpu is not None and consumer_cpu not in usable(),
-            f"CPU {consumer_cpu} is not online, or not allowed to this process",
+            f"--consumer-cpu {consumer_cpu} is not online, or not allowed to this process",
             f"pin the consumer to one of {list_format(usable())}",
         )
         config = TrialConfig(
@@ -238,7 +238,7 @@ def _replayed(
     from bench.questions.watch import replay
 
     refuse(context, True, "on a replay, which its profile has", *_REPLAYED)
-    load = replay.chosen(replay.read(Path(profile)))
+    load = parsed("--profile", replay.chosen, replay.read(Path(profile)))
     found = replay.replay(load, workers=storm.workers, most_s=_LONGEST_REPLAY_S)
     made = {name: getattr(storm, name) for name in ("spawn", "execute", "cpus")}
     sent = replace(producer, records_per_exit=found.records_per_exit)
@@ -300,7 +300,9 @@ def _experiment(
     asked = transports or TRANSPORTS
     sides = _sides(asked, config.producer)
     options.each_once("--transport", [*map(str, sides)])
-    sizes = [budgets.check(each, memory_bytes=memory_bytes) for each in budgets_bytes]
+    sizes = [
+        parsed("--budget", budgets.check, each, memory_bytes=memory_bytes) for each in budgets_bytes
+    ]
     found = compose(
         name=shape,
         title=f"A {shape} of {counted(config.storm.count, 'process', 'processes')}",
@@ -319,7 +321,8 @@ def _experiment(
 def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[Side]:
     """Return the arms that have a tracer; UsageError for what is not one."""
     known = partial(find, beside=BASELINES)
-    return [side(text, known, usual) for text in arms if text not in BASELINES]
+    named = [text for text in arms if text not in BASELINES]
+    return [parsed("--transport", side, text, known, usual) for text in named]
 
 
 def _producer(wakeup: str, call: Call, payload: int, records: int, reader: Reader) -> Producer:
@@ -327,9 +330,9 @@ def _producer(wakeup: str, call: Call, payload: int, records: int, reader: Reade
     if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
         wake, watermark = Wake(wakeup), 1
     else:
-        wake, watermark = _watermark(wakeup)
+        wake, watermark = parsed("--wakeup", _watermark, wakeup)
         fits = 1 <= watermark < 2**32
-        reject(not fits, f"--wakeup {wakeup} is out of range", "take 1 or more")
+        reject(not fits, f"--wakeup {wakeup[:40]} is out of range", "take 1 or more")
         by_bytes = wake is Wake.BYTES and reader is Reader.LIBBCC
         reject(by_bytes, "--reader bcc counts records, not bytes", "take --wakeup N")
     return Producer(
@@ -346,7 +349,9 @@ def _watermark(text: str) -> tuple[Wake, int]:
     try:
         return Wake.BYTES, budgets.parse(text)
     except UsageError:
-        raise UsageError(f"{text!r} is not a wake-up", remedy="see bufbench run --help") from None
+        raise UsageError(
+            f"{text[:40]!r} is not a wake-up", remedy="take adaptive, none, forced, N or a size"
+        ) from None
 
 
 def _cpu_list(text: str) -> tuple[int, ...]:

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
-from bench.errors import reject
 from bench.host.signals import start, uninterrupted
 
 _Record = TypeVar("_Record")
 
+DURATIONS_S: Final = (1e-3, 1e9)  # to about 30 years
 PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
-_LONGEST_S: Final = 1e9  # about 30 years
 _POLL_MS: Final = 100
 _LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for
 _CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
@@ -133,13 +132,6 @@ class Showing(Generic[_Record]):
         left = "".join(lines).encode(self._encoding, "replace")
         while left:
             left = left[os.write(self._descriptor, left) :]
-
-
-def check_duration(seconds: float | None) -> None:
-    """Raise UsageError for a --duration that cannot be waited for."""
-    if seconds is not None:
-        out, remedy = not 0 < seconds <= _LONGEST_S, f"take up to {_LONGEST_S:g} seconds"
-        reject(out, f"--duration {seconds:g} is out of range", remedy)
 
 
 def clock_time(time_ns: int) -> str:

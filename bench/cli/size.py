@@ -115,7 +115,8 @@ def command(
     cpus = len(usable())
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
-    names = [find(name).name for name in options.each_once("--transport", transport) or TRANSPORTS]
+    asked = options.each_once("--transport", transport) or TRANSPORTS
+    names = [options.parsed("--transport", find, name).name for name in asked]
     rungs = {
         name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes, limit_bytes=memory)
         for name in names
@@ -176,8 +177,11 @@ def described(
     options.refuse(context, profile is not None, "with --from, which has it", *_OF_PROFILE)
     if profile is None:
         options.refuse(context, True, "without --from", "buffer")
-        return plan.check(plan.sending(load, mix.turns(mix.parse(record_size))))
-    seen = replay.chosen(replay.read(profile), buffer)
+        lengths = options.parsed("--record-size", mix.parse, record_size)
+        return plan.check(plan.sending(load, mix.turns(lengths)))
+    seen = options.parsed(
+        "--buffer" if buffer else "--from", replay.chosen, replay.read(profile), buffer
+    )
     found = replay.replay(seen, workers=max(2, len(usable())), most_s=most_s)
     profiled = replace(
         plan.sending(load, found.turns),
@@ -205,8 +209,8 @@ def _memory_for(chosen: TrialConfig) -> int:
 
 def announce(experiment: Experiment, trials: str) -> None:
     """Print one line on stderr: the round that begins, of so many ``trials``, and its length."""
-    seconds = estimate_seconds(experiment)
-    print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
+    length = amounts.duration(estimate_seconds(experiment))
+    print(f"{experiment.name}: {trials}; about {length}", file=sys.stderr, flush=True)
 
 
 def _begin(experiment: Experiment) -> None:

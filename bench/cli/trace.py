@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
-from bench.cli.showing import Showing, check_duration, clock_time, conclude
+from bench.cli.showing import DURATIONS_S, Showing, clock_time, conclude
 from bench.errors import clean_name, reject
 from bench.linux import procfs
 
@@ -23,7 +23,7 @@ _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
 _BUDGET = of_tracer(unit="B", help="Data bytes over all buffers; 8 MiB or just below by default.")
-_DURATION = of_run(unit="s", help="Seconds to trace; until Ctrl-C by default.")
+_DURATION = of_run(unit="s", within=DURATIONS_S, help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(
@@ -45,7 +45,6 @@ def command(
     """
     from bench.tracer import live
 
-    check_duration(duration)
     reject(pid is not None and pid < 1, f"--pid {pid} is not a PID", "PIDs are 1 or more")
     name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel cuts it
 

@@ -81,10 +81,12 @@ def command(
         rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=0.0, seconds=seconds
     )
     load = described(context, load, record_size, profile, buffer, most_s=seconds)
-    budgets.check(budget, memory_bytes=psutil.virtual_memory().available)
+    free_bytes = psutil.virtual_memory().available
+    options.parsed("--budget", budgets.check, budget, memory_bytes=free_bytes)
     cpus = len(usable())
     chosen = plan.config(load, cpus)
-    ways = [find(name) for name in options.each_once("--transport", transport) or TRANSPORTS]
+    wanted = options.each_once("--transport", transport) or TRANSPORTS
+    ways = [options.parsed("--transport", find, name) for name in wanted]
     tried = plan.choices(ways, chosen, budget, cpus=cpus)
     if dry_run:
         show(

@@ -17,7 +17,7 @@ from typing import Final
 
 import psutil
 
-from bench.amounts import size
+from bench.amounts import share, size
 from bench.errors import BufbenchError
 from bench.linux import capabilities, cgroup, lockdown, machine, pages, procfs
 from bench.linux import cpus as processors
@@ -204,7 +204,7 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
         "run as root: complaints of the kernel are not seen otherwise",
     ),
     "steal": (
-        lambda share: (share <= _STEAL_BOUND, f"{share:.1%} over a second"),
+        lambda stolen: (stolen <= _STEAL_BOUND, f"{share(stolen)} over a second"),
         "measure when the host is quieter: trials above the bound are marked noisy",
     ),
 }

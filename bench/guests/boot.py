@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Final, Generic, TypeVar, cast
 
 import bench
-from bench.amounts import counted, size
+from bench.amounts import counted, given, size
 from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
 from bench.guests.machines import AMD64, ARM64, meant, own, usual
@@ -91,7 +91,7 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Ac
         said = Path(name, CONSOLE).read_text(errors="replace")
     match ended.end:
         case End.TIMED_OUT:
-            reason = f"not over after {_PROBE_S:g} s"
+            reason = f"not over after {given(_PROBE_S, 's')}"
         case End.RESET:
             reason = panic(said) or "it reset its machine"
         case _:

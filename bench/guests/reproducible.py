@@ -18,6 +18,7 @@ from typing import Final
 
 import psutil
 
+from bench.amounts import given
 from bench.guests.boot import Begun, side_by_side, watched
 from bench.guests.machines import Machine
 from bench.guests.sources import Image
@@ -131,7 +132,7 @@ def problem(boot: Boot, time_limit_s: float) -> str:
     console = f"its console: {last}" if last else "its console is empty"
     match boot.ended.end:
         case End.TIMED_OUT:
-            return f"hung: not over after {time_limit_s:g} s, {console}"
+            return f"hung: not over after {given(time_limit_s, 's')}, {console}"
         case End.EXITED if boot.ended.code > 0:
             return f"QEMU did not run it: {boot.said or f'it returned {boot.ended.code}'}"
         case End.EXITED if boot.ended.code == 0:

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from bench.amounts import given
 from bench.errors import FetchFailed
 from bench.guests.machines import own
 from bench.host import process
@@ -142,7 +143,7 @@ class Repository:
                 ) from failed
             if failed.timed_out:
                 raise Unreachable(
-                    f"{what}: no answer within {timeout_s:g} s", remedy=_NETWORK
+                    f"{what}: no answer within {given(timeout_s, 's')}", remedy=_NETWORK
                 ) from failed
             said = _last_words(failed.completed.stderr)
             if re.search(_NO_TAG, said) or "more than one image in oci" in said:

@@ -24,11 +24,11 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.amounts import size
 from bench.errors import FetchFailed
 
 _RECORD: Final = "kernel.json"
 _PARTIAL: Final = ".partial-"
-_MB: Final = 1_000_000
 
 
 class Record(Protocol):
@@ -144,8 +144,8 @@ class Store(Generic[K]):
         free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
             raise FetchFailed(
-                f"{what} needs {needed_bytes / _MB:.0f} MB in {self.folder}, where"
-                f" {free_bytes / _MB:.0f} are free",
+                f"{what} needs {size(needed_bytes)} in {self.folder}, where "
+                f"{size(free_bytes)} are free",
                 remedy="bufbench kernels prune, or set XDG_CACHE_HOME",
             )
         try:
@@ -188,7 +188,7 @@ class Store(Generic[K]):
                 if free and one.folder.exists():
                     size_bytes = sum(path.lstat().st_size for path in one.folder.rglob("*"))
                     self._discard(one.folder)
-                    yield f"removed {one.kernel.release}, {size_bytes / _MB:.0f} MB"
+                    yield f"removed {one.kernel.release}, {size(size_bytes)}"
                 elif not free:
                     yield f"kept {one.kernel.release}, which is being fetched"
 

@@ -17,6 +17,7 @@ from typing import BinaryIO, ClassVar
 
 import psutil
 
+from bench.amounts import given
 from bench.errors import BufbenchError, ExitCode
 from bench.host import signals
 from bench.linux import refusal
@@ -98,7 +99,7 @@ def run(
         raise
     completed = Completed(words, child.returncode, stdout, stderr)
     if timed_out:
-        message = f"{words[0]} took longer than {timeout_s:g} s and was killed"
+        message = f"{words[0]} took longer than {given(timeout_s, 's')} and was killed"
         raise ProgramFailed(message, completed=completed, timed_out=True)
     if check and completed.returncode:
         raise ProgramFailed(_failure(completed), completed=completed)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bench.amounts import counted
+from bench.amounts import counted, time
 from bench.measure.columns import Integers, blocks, percentiles, select
 from bench.record.records import Flag, Records
 from workloads.storm import StormReport
@@ -69,7 +69,7 @@ def clock_faults(records: Records, storm: StormReport) -> tuple[str, ...]:
         found.append(
             f"clock fault: {counted(early, 'record was', 'records were')} delivered before "
             "their kernel timestamp, by up "
-            f"to {furthest_ns:,} ns"
+            f"to {time(furthest_ns)}"
         )
     if before:
         found.append(f"clock fault: {before:,} of the storm's processes exited before it began")

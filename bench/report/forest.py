@@ -8,6 +8,7 @@ from html import escape
 from math import exp, inf, isfinite, log
 from typing import Final
 
+from bench.amounts import bound
 from bench.errors import clean
 from bench.report.document import Effect, Effects
 from bench.report.figure import look
@@ -51,7 +52,8 @@ def axis(group: Effects) -> str:
         ticks = [(1 / tick, f"{1 / tick:.2g}"), (1.0, "1"), (tick, f"{tick:.3g}")]
     else:
         tick = float(f"{most:.1g}")
-        ticks = [(-tick, f"-{100 * tick:.3g} pt"), (0.0, "0"), (tick, f"+{100 * tick:.3g} pt")]
+        words = bound(tick, "pt")
+        ticks = [(-tick, f"-{words}"), (0.0, "0"), (tick, f"+{words}")]
     texts = "".join(
         f'<text x="{at(value)}" y="11" text-anchor="middle">{text}</text>' for value, text in ticks
     )

@@ -9,7 +9,10 @@ from math import isfinite
 from typing import Final
 
 from bench.amounts import counted as counted  # noqa: PLC0414  reports take these from here
+from bench.amounts import digits, points, rate, seconds
+from bench.amounts import share as share  # noqa: PLC0414
 from bench.amounts import size as size  # noqa: PLC0414
+from bench.amounts import time as time  # noqa: PLC0414
 from bench.errors import clean as clean  # noqa: PLC0414
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
@@ -18,39 +21,19 @@ from bench.report.document import NONE
 _BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|[nµm]?s|points?|pt)(?!\w))")
 
 
-def _digits(value: float) -> str:
-    """Write three significant digits, without an exponent."""
-    size = abs(value)
-    places = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 or not size else 3
-    return f"{value:,.{places}f}"
-
-
-def time(ns: float) -> str:
-    """Write a length of time: "12.3 µs"."""
-    for least, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if abs(ns) >= least:
-            return f"{_digits(ns / least)} {unit}"
-    return f"{ns:.0f} ns" if ns else "0"
-
-
-def share(value: float) -> str:
-    """Write a proportion in per cent; only 0 is written as 0."""
-    percent = 100 * value
-    if percent == 0:
-        return "0 %"
-    if abs(percent) < 0.01:
-        return f"{'-' if percent < 0 else ''}<0.01 %"
-    return f"{percent:.{1 if abs(percent) >= 1 else 2}f} %"
+def _count(value: float) -> str:
+    """Write a count, which may be a mean: "1,234", "1.5"."""
+    return digits(value) if 0 < abs(value) < 1 else f"{value:,.{0 if value == int(value) else 1}f}"
 
 
 _WRITERS: Final[dict[Unit, Callable[[float], str]]] = {
     Unit.SHARE: share,
     Unit.NS: time,
-    Unit.SECONDS: lambda seconds: time(seconds * 1e9),
+    Unit.SECONDS: seconds,
     Unit.BYTES: size,
-    Unit.PER_S: lambda rate: f"{rate:,.0f}/s",
-    Unit.COUNT: lambda count: f"{count:,.{0 if count == int(count) else 1}f}",
-    Unit.TIMES: _digits,
+    Unit.PER_S: rate,
+    Unit.COUNT: _count,
+    Unit.TIMES: digits,
     Unit.INSTRUCTIONS: lambda count: f"{count:,.0f}",
 }
 
@@ -65,11 +48,12 @@ def number(value: float | None, unit: Unit) -> str:
     return NONE if value is None or not isfinite(value) else _WRITERS[unit](value)
 
 
-def _signed(value: float, unit: Unit) -> str:
-    if unit is Unit.SHARE:  # of shares the difference is in points, not in per cent
-        text = f"{100 * value:+.2f}".replace("-0.00", "-<0.01").replace("+0.00", "+<0.01")
-        return f"{text} pt" if value else "0 pt"
-    return f"{'+' if value > 0 else ''}{number(value, unit)}"
+def signed(value: float, unit: Unit) -> str:
+    """Write a difference with its sign; of shares in points."""
+    if unit is Unit.SHARE:
+        return points(value)
+    text = number(value, unit)
+    return re.sub("^<?", r"\g<0>+", text) if value > 0 else text
 
 
 def point(estimate: Estimate | None, unit: Unit) -> str:
@@ -77,7 +61,7 @@ def point(estimate: Estimate | None, unit: Unit) -> str:
     if estimate is None:
         return NONE
     ratio = estimate.scale is Scale.RATIO
-    return f"x {_digits(estimate.point)}" if ratio else _signed(estimate.point, unit)
+    return f"x {digits(estimate.point)}" if ratio else signed(estimate.point, unit)
 
 
 def interval(estimate: Estimate | None, unit: Unit) -> str:
@@ -85,18 +69,23 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
     if estimate is None or estimate.blocks < 2:
         return NONE
     if estimate.scale is Scale.RATIO:
-        return f"{_digits(estimate.low)} .. {_digits(estimate.high)}"
-    low, high = (_signed(bound, unit) for bound in (estimate.low, estimate.high))
+        return f"{digits(estimate.low)} .. {digits(estimate.high)}"
+    low, high = (signed(bound, unit) for bound in (estimate.low, estimate.high))
     return f"{low.removesuffix(' pt')} .. {high}" if unit is Unit.SHARE else f"{low} .. {high}"
 
 
 def resolvable(least: float, scale: Scale, unit: Unit) -> str:
     """Write the smallest difference that could have been seen: "3.1 %", "x 2.4", "0.50 pt"."""
     if scale is Scale.RATIO:
-        return share(least) if least < 1 else f"x {1 + least:.3g}" if isfinite(least) else "any"
-    return f"{100 * least:.2f} pt" if unit is Unit.SHARE else number(least, unit)
+        return share(least) if least < 1 else f"x {digits(1 + least)}" if isfinite(least) else "any"
+    return points(least, sign="") if unit is Unit.SHARE else number(least, unit)
 
 
 def budget(text: str) -> str:
     """Space a budget's label: "64KiB" becomes "64 KiB"."""
     return re.sub(r"(?=[KMG]iB$)", " ", clean(text))
+
+
+def spaced(text: str) -> str:
+    """Space the budgets in ``text``, not those in names of arms: "storm at 64 KiB"."""
+    return re.sub(r"(?<= at )(\d+)(?=[KMG]iB\b)", r"\1 ", text)

@@ -23,6 +23,7 @@ from pytest_benchmark.session import PerformanceRegression
 
 from bench import paths
 from bench.campaign import campaign, gates, progress
+from bench.cli.options import parsed
 from bench.cli.report import page_line
 from bench.errors import BufbenchError, GateFailed, UsageError
 from bench.host import ownership
@@ -47,7 +48,7 @@ class Suite:
     def __init__(self, config: pytest.Config) -> None:
         name = config.getoption("--profile")
         self.profile = profiles.profile(name, cpus.usable())
-        self.gates = gates.parse(*config.getoption("--fail-on"))
+        self.gates = parsed("--fail-on", gates.parse, *config.getoption("--fail-on"))
         gates.check_plan(
             self.gates,
             (arm.config.transport for each in self.profile.experiments for arm in each.arms),

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from bench.amounts import seconds
 from bench.errors import MachineUnfit
 from bench.linux import bpf, procfs
 from bench.linux.bpf import Instruction
@@ -79,7 +80,7 @@ def words(clocks: Clocks) -> str:
     away_ns = clocks.here_ns or clocks.started_ns
     whose = "" if clocks.here_ns else " of the processes to start"
     return (
-        f"CLOCK_MONOTONIC{whose} is {abs(away_ns) / 1e9:,.9g} s "
+        f"CLOCK_MONOTONIC{whose} is {seconds(abs(away_ns) / 1e9)} "
         f"{'ahead of' if away_ns > 0 else 'behind'} the kernel's timestamps, in time namespace "
         f"{clocks.namespace or 'unknown'}"
     )

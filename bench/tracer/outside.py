@@ -20,6 +20,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.amounts import given
 from bench.errors import MachineUnfit
 from bench.host import process, signals
 from bench.linux import procfs
@@ -119,7 +120,7 @@ class _Peer:
             except TimeoutError:
                 before_ns, used_ns = used_ns, _use(self.child.pid)[0]
                 if time.monotonic() >= end:
-                    raise self.refused(f"{what} within {within_s:g} s") from None
+                    raise self.refused(f"{what} within {given(within_s, 's')}") from None
                 if used_ns == before_ns:
                     raise self.refused(f"sleeps, and {what}") from None
             except OSError:

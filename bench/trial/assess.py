@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted, seconds, share, time
 from bench.measure import by_cpu, cost, late, latency, ledger, ordering, restoring, timeline
 from bench.measure.ledger import Ledger, intact
 from bench.record.records import Records
@@ -131,9 +131,9 @@ def state_of(
             f"the kernel skipped the tracer at {counted(account.missed, 'exit')}"
         )
     if conditions.steal_share > STEAL_BOUND:
-        grave[State.NOISY].append(f"{conditions.steal_share:.1%} of CPU time was stolen")
+        grave[State.NOISY].append(f"{share(conditions.steal_share)} of CPU time was stolen")
     if conditions.away_ns is not None and conditions.away_ns > AWAY_BOUND_NS:
-        away = f"the harness did not run for {conditions.away_ns / 1e9:.1f} s"
+        away = f"the harness did not run for {time(conditions.away_ns)}"
         grave[State.NOISY].append(f"{away}: stopped, frozen or starved")
     grave[State.NOISY] += _competition(conditions, account)
     if conditions.neighbours:
@@ -147,24 +147,24 @@ def state_of(
 def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str]:
     """Yield what others did beyond the bounds, which are named."""
     foreign = conditions.foreign_cpus
-    bound = max(FOREIGN_CPUS_BOUND, conditions.foreign_cpus_error)
-    if foreign is not None and foreign > bound:
-        yield f"others' processes used {foreign:.2f} CPU seconds a second (bound: {bound:.2f})"
+    most = max(FOREIGN_CPUS_BOUND, conditions.foreign_cpus_error)
+    if foreign is not None and foreign > most:
+        yield f"others' processes used {foreign:.2f} CPU seconds a second (bound: {most:.2f})"
     own = account.own_attempted if account is not None else 0
     if account is not None and conditions.other_exits > OTHER_EXITS_BOUND * own:
         yield (
             f"{counted(conditions.other_exits, 'process', 'processes')} outside the storm "
             f"exited beside its {own:,} "
-            f"records (bound: {OTHER_EXITS_BOUND:.0%})"
+            f"records (bound: {bound(OTHER_EXITS_BOUND)})"
         )
-    for name, bound in STALLED_BOUNDS.items():
-        share = conditions.stalled.get(name, 0.0)
-        if share > bound:
-            yield f"tasks waited for {name} in {share:.0%} of the time (bound: {bound:.0%})"
+    for name, most in STALLED_BOUNDS.items():
+        waited = conditions.stalled.get(name, 0.0)
+        if waited > most:
+            yield f"tasks waited for {name} in {share(waited)} of the time (bound: {bound(most)})"
     if conditions.throttled_s:
         yield (
             f"the CPU quota of the cgroup (cpu.max) stopped tasks for "
-            f"{conditions.throttled_s:.3g} s (bound: 0)"
+            f"{seconds(conditions.throttled_s)} (bound: 0)"
         )
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 import psutil
 
+from bench.amounts import size
 from bench.errors import BufbenchError
 from bench.host import memory_group
 from bench.linux import procfs
@@ -98,10 +99,7 @@ def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> Me
     """Measure what many sets take of a group's allowance and of the system's free pages."""
     memory_bytes = psutil.virtual_memory().total
     if copies * request.budget_bytes * _MOST > memory_bytes:
-        why = (
-            f"{copies} copies would take more than a quarter of "
-            f"{memory_bytes // budgets.MIB} MiB of memory"
-        )
+        why = f"{copies} copies would take more than a quarter of {size(memory_bytes)} of memory"
         return replace(line, untold={"memcg_bytes": why, "free_bytes": why})
     with ExitStack() as stack:
         charged: Callable[[], int | None] = _nothing

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bench.amounts import counted
+from bench.amounts import counted, given
 from bench.host import signals
 from bench.measure.by_cpu import CpuShare
 from bench.measure.cost import Cost, Occupancy
@@ -123,7 +123,7 @@ def _reasons(storm: Storm, report: StormReport) -> Iterator[str]:
         yield f"processes or threads could not be made {times} ({causes})"
     by_time = report.stopped_by == "seconds"
     if report.stopped_by and not (storm.timed and by_time):
-        limit = f"its limit of {storm.seconds:g} s" if by_time else "a signal"
+        limit = f"its limit of {given(storm.seconds, 's')}" if by_time else "a signal"
         asked = storm.count + storm.real_workers
         yield f"{limit} stopped the storm after {report.reaped:,} of {asked:,} processes"
     killed = {

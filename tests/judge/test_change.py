@@ -150,6 +150,8 @@ def test_what_only_one_set_has_is_named() -> None:
     assert found.compared_numbers == 0
     assert found.left_out.only_before == ("storm at 64KiB, ringbuf against perfbuf",)
     assert found.left_out.only_after == ("storm at 8KiB, ringbuf against perfbuf",)
+    said = [str(part.text) for part in document([measured()], [other], found).parts[2:]]
+    assert "only in A: storm at 64 KiB, ringbuf against perfbuf" in said
 
 
 def test_variants_of_one_budget_are_kept_apart() -> None:

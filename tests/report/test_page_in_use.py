@@ -224,7 +224,7 @@ def test_nothing_that_decides_is_off_the_screen(browser: Browser, made: Made, wi
 BOXES = "document.querySelector('.sides').children[{}].getBoundingClientRect()"
 
 
-@pytest.mark.parametrize("name", ["standard", "several"])
+@pytest.mark.parametrize("name", ["standard", "several", "fleet"])
 @pytest.mark.parametrize(("width", "beside"), [(390, False), (1280, True), (1920, True)])
 def test_the_decision_and_every_comparison_are_side_by_side_where_there_is_room(
     browser: Browser, pages: Mapping[str, Made], name: str, width: int, *, beside: bool
@@ -242,16 +242,6 @@ def test_the_decision_and_every_comparison_are_side_by_side_where_there_is_room(
     assert (left["top"] == right["top"]) == beside
     assert 0 <= tools["y"] - (plot["y"] + plot["height"]) < 10  # the buttons are below their plot
     assert after["y"] >= max(left["bottom"], right["bottom"])
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_plot_behind_a_table_has_the_whole_width(
-    browser: Browser, pages: Mapping[str, Made], width: int
-) -> None:
-    with opened(browser, pages["fleet"].path, width=width) as page:
-        assert page.locator(".scroll ~ .forest").count() == 1
-        assert page.locator(".sides").count() == 0
-        assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_numbers_keep_their_units(browser: Browser, made: Made) -> None:

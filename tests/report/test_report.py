@@ -78,7 +78,7 @@ def test_the_verdict_gives_figures(summary: Summary) -> None:
     drops, order, _, latency, *_ = verdict(summary)
     assert drops.endswith("in 2 of 6 comparisons by 0.1 to 20 points.")
     assert "the ring buffer keeps order better, in 1 of 1 comparison: 0 violations in" in order
-    assert "0 violations in 10,752 causal pairs against 240 violations in 10,752" in order
+    assert "0 violations in 10,752 causal pairs against 240." in order
     assert "the ring buffer delivers sooner, in " in latency
     assert latency.endswith("by 67 %.")
 
@@ -120,11 +120,10 @@ def test_each_comparison_has_its_sentence(summary: Summary) -> None:
         "30.0 %; it delivered sooner (median latency 10.0 µs against 30.0 µs for what was "
         "delivered); it takes 8 KiB of memory against 8 KiB."
     )
-    assert "neither dropped anything" in sentence(usual)
+    assert "neither dropped anything (0 of 8,000 records each)" in sentence(usual)
     chain = next(each for each in summary.comparisons if each.experiment == "chain")
-    assert (
-        "0 of 10,752 causal pairs against 240 of 10,752 causal pairs were delivered parent first"
-        in sentence(chain)
+    assert "0 of 10,752 causal pairs against 240 of 10,752 were delivered parent first" in sentence(
+        chain
     )
 
 

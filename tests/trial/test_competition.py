@@ -83,7 +83,7 @@ def test_a_quota_s_stops_are_those_of_the_trial(
         (
             {"throttled_s": 0.0},
             {"throttled_s": 0.351},
-            "the CPU quota of the cgroup (cpu.max) stopped tasks for 0.351 s (bound: 0)",
+            "the CPU quota of the cgroup (cpu.max) stopped tasks for 351 ms (bound: 0)",
         ),
         ({"throttled_s": None}, {"throttled_s": 1e-4}, "the CPU quota"),
         (
@@ -94,17 +94,17 @@ def test_a_quota_s_stops_are_those_of_the_trial(
         (
             {"other_exits": 300},
             {"other_exits": 2_496},
-            "2,496 processes outside the storm exited beside its 6,000 records (bound: 5%)",
+            "2,496 processes outside the storm exited beside its 6,000 records (bound: 5 %)",
         ),
         (
             {"stalled": {"memory": 0.1, "io": 0.1, "cpu": 1.0}},
             {"stalled": {"memory": 0.5}},
-            "tasks waited for memory in 50% of the time (bound: 10%)",
+            "tasks waited for memory in 50.0 % of the time (bound: 10 %)",
         ),
         (
             {"stalled": {}},
             {"stalled": {"io": 0.11}},
-            "tasks waited for io in 11% of the time (bound: 10%)",
+            "tasks waited for io in 11.0 % of the time (bound: 10 %)",
         ),
         (
             {"foreign_cpus": 0.7, "foreign_cpus_error": 0.75},

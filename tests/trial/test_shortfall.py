@@ -74,7 +74,7 @@ def test_each_shortfall_is_named_and_makes_the_trial_reduced(
     noisy = replace(QUIET, steal_share=0.9)
     state, reasons = state_of(None, noisy, lacking)
     assert state is State.REDUCED
-    assert reasons == (*lacking, "90.0% of CPU time was stolen")
+    assert reasons == (*lacking, "90.0 % of CPU time was stolen")
 
 
 def test_exit_codes_are_no_signals() -> None:

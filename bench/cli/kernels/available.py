@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from typer import Argument
 
+from bench.amounts import size
 from bench.cli.options import AsJson, Sources, of_output, of_run, refuse
 from bench.cli.output import Say, answer, say
 from bench.errors import BufbenchError, reject
@@ -131,15 +132,15 @@ def _print_table(rows: Sequence[Listed]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
         table.add_column(name, no_wrap=True)
-    table.add_column("MB", justify="right")
+    table.add_column("download", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for row in rows:
         cells = [str(getattr(row, name)) for name in names]
         if several:
             cells[-1] = f"{row.archive} {cells[-1]}"
         remarks = ["fetched"] * row.fetched + ["no modules"] * (row.modules is False)
-        size = "" if row.download_bytes is None else f"{row.download_bytes / 1e6:.0f}"
-        table.add_row(*cells, size, ", ".join(remarks))
+        wanted = "" if row.download_bytes is None else size(row.download_bytes)
+        table.add_row(*cells, wanted, ", ".join(remarks))
     screen.print(table)
 
 

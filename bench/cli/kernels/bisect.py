@@ -16,7 +16,7 @@ from typer import Argument
 from bench import paths
 from bench.cli import options
 from bench.cli.kernels.available import check_booted
-from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
 from bench.cli.output import Say, answer, speaker
 from bench.errors import ExitCode, GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, scratch
@@ -84,7 +84,7 @@ def command(
     from bench.questions.bisect.run import Outcome
     from bench.questions.kernels.run import check_place, new_folder
 
-    asked = condition.parse(test)
+    asked = parsed("--test", condition.parse, test)
     options.need_output(resume, output)
     refuse(context, images is not None, "where no kernel is fetched", "sources")
     tell = speaker()
@@ -137,7 +137,7 @@ def step(
     from bench.questions.bisect.search import Verdict
     from bench.questions.exact import study
 
-    asked = condition.parse(test)
+    asked = parsed("--test", condition.parse, test)
     check_booted([kernel], example="./bzImage")
     refuse(context, not source_of(kernel).fetches, "where no kernel is fetched", "sources")
     name, given = asked.text, baseline is not None

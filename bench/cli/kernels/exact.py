@@ -13,7 +13,7 @@ from typer import Argument
 
 from bench.cli import options
 from bench.cli.kernels.available import check_booted, check_sources, provided
-from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
 from bench.cli.output import Say, answer, say, speaker, writable
 from bench.errors import MachineUnfit, reject
 from bench.host import ownership, scratch
@@ -81,7 +81,7 @@ def command(
     from bench.questions.exact.document import document
 
     kernels = expand(kernels or [])
-    gates = gate.parse(*fail_on or [])
+    gates = parsed("--fail-on", gate.parse, *fail_on or [])
     reject(baseline and not gates, "--baseline is for gates", "add --fail-on all:+0")
     base = study.read(baseline) if baseline is not None else None
     refuse(context, earlier is not None, "where nothing is booted", *_BOOTING)

@@ -15,9 +15,10 @@ import typer
 from typer import Argument
 
 from bench import paths
+from bench.amounts import given
 from bench.cli import options
 from bench.cli.kernels.available import check_booted, check_sources, provided
-from bench.cli.options import of_guest, of_output, of_run, refuse
+from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
 from bench.cli.output import Say, answer, name_faults, page_in, speaker, write
 from bench.errors import GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, ownership
@@ -199,6 +200,7 @@ def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> N
     rate_per_s = nominal_rate_per_s(profile.calibration(guest.cpus).arms[0].config.storm)
     setting = profile.Setting(rate_per_s=rate_per_s, cpus=guest.cpus)
     measuring_s = guest.time_limit_s * MEASURING_SHARE
+    half = given(measuring_s, "s")
     dry_run.show(
         profile.experiments(setting),
         as_json=as_json,
@@ -207,7 +209,7 @@ def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> N
         notes=[
             f"On each of {', '.join(kernels)}, besides booting and fetching.",
             "The time is that of a guest with KVM; an emulated one takes longer.",
-            f"Each measures for {measuring_s:g} s, half of --time-limit. Planned, by its speed:",
+            f"Each measures for {half}, half of --time-limit. Planned, by its speed:",
             *(
                 f"{words}, {per_s:g} processes a second: "
                 f"{schedule.fitted(profile.experiments(on), on, measuring_s).words}"
@@ -313,7 +315,7 @@ def report(
     from bench.questions.kernels.matrix import compare
     from bench.questions.kernels.outcome import Status
 
-    checks = gates.parse(*fail_on or [])
+    checks = parsed("--fail-on", gates.parse, *fail_on or [])
     matrix = compare(read_matrix(places))
     name_faults(matrix.faults, matrix.repeated)
     found = document(matrix, checks)

@@ -16,6 +16,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.amounts import size
 from bench.errors import FetchFailed, UsageError
 from bench.guests import apt, catalogue, store
 from bench.guests.catalogue import Kernel, Package, kernels, newest, order
@@ -33,8 +34,6 @@ _UNPACKED: Final = 3
 
 _ROOT: Final = "apt-"
 """Begins the names of private APT roots; each one's lock has its name."""
-
-_MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +154,7 @@ def fetch(
     installed_bytes = sum(package.installed_bytes for package in kernel.packages)
 
     def fill(folder: Path) -> Kernel:
-        say(f"fetching {kernel.release}, {size_bytes / _MB:.0f} MB, from {kernel.origin}")
+        say(f"fetching {kernel.release}, {size(size_bytes)}, from {kernel.origin}")
         if not kernel.has_modules:
             say(f"{kernel.release}: its modules have left the archive; few such kernels boot")
         packages = folder / "packages"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.amounts import counted
 from bench.judge.statistics import Estimate
 from bench.questions.change.difference import Difference
 from bench.questions.change.journal_set import JournalSet
@@ -24,7 +25,7 @@ from bench.report.document import (
     Sentence,
     Table,
 )
-from bench.report.units import budget, point, share, size
+from bench.report.units import budget, point, share, size, spaced
 
 _PASSING: Final = {
     Mark.BAD: Passing.FAILED,
@@ -132,7 +133,7 @@ def _row(what: str, was: str, now: str, *, worse: bool, sure: bool = True) -> Ro
 def _left_out(found: Difference) -> Iterator[Note]:
     left_out = found.left_out
     if few := left_out.too_few_blocks:
-        text = f"{few:,} numbers with fewer than 8 blocks in one of the sets"
+        text = f"{counted(few, 'number')} with fewer than 8 blocks in one of the sets"
         yield Note(text=f"not judged: {text}")
     for words, names in (
         ("only in A", left_out.only_before),
@@ -140,4 +141,4 @@ def _left_out(found: Difference) -> Iterator[Note]:
         ("not compared, since A and B ran them differently", left_out.unlike),
     ):
         if names:
-            yield Note(text=f"{words}: {'; '.join(names)}")
+            yield Note(text=f"{words}: {'; '.join(map(spaced, names))}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, size
+from bench.amounts import counted, seconds, size, time
 from bench.questions.check.judge import Order, Rung, Verdict
 from bench.questions.check.lines import Reading
 from bench.report import document as parts
@@ -56,7 +56,7 @@ def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Docu
     tool = tool if len(tool) <= _LONGEST else f"{tool[: _LONGEST - 3]}..."
     return Document(
         title=f"Does {tool} see every {data.shows.removesuffix('s')}?",
-        subject=f"attached after {data.attached_s:.1f} s; {counted(len(data.rungs), 'storm')}",
+        subject=f"attached after {seconds(data.attached_s)}; {counted(len(data.rungs), 'storm')}",
         parts=tuple(_parts(data, whole, loses)),
         data=data,
     )
@@ -132,6 +132,6 @@ def _cells(rung: Rung) -> Iterator[Cell]:
     for bad in (rung.silent, rung.wrong):
         yield Cell(text=f"{bad:,}", value=bad, mark=Mark.BAD if bad else Mark.NONE)
     for delay_ms in (rung.delay_p50_ms, rung.delay_p99_ms):
-        yield Cell(text=NONE if delay_ms is None else f"{delay_ms:,.1f} ms", value=delay_ms)
+        yield Cell(text=NONE if delay_ms is None else time(delay_ms * 1e6), value=delay_ms)
     yield Cell(text=share(rung.cpu_share), value=rung.cpu_share)
     yield Cell(text=size(rung.rss_bytes), value=rung.rss_bytes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from bench.amounts import given, seconds
 from bench.errors import MachineUnfit
 from bench.host.signals import repeated
 from bench.questions.check.lines import Reading, lines, parser
@@ -83,7 +84,7 @@ def check(
     attached_s = _await_probe(tool, reading, plan.attach_s)
     if attached_s is None:
         raise _never_attached(tool, reading, plan.attach_s)
-    say(f"attached after {attached_s:.1f} s")
+    say(f"attached after {seconds(attached_s)}")
     storms: list[Storming] = []
     chained, whole_per_s, ended = None, 0.0, ""
     try:
@@ -171,7 +172,7 @@ def _await_quiet(tool: Tool, limit_s: float) -> None:
 
 def _never_attached(tool: Tool, reading: Reading, limit_s: float) -> MachineUnfit:
     """Return the error that no probe process appeared in the tool's lines."""
-    within, name = f"within {limit_s:g} s", tool.command[0]
+    within, name = f"within {given(limit_s, 's')}", tool.command[0]
     printed = [line for _, line in lines(tool.output.printed[-_LAST_CHUNKS:])]
     if not printed:
         words = tool.output.last_words()

@@ -24,6 +24,7 @@ from typing import Final
 
 import psutil
 
+from bench.amounts import size
 from bench.errors import MachineUnfit
 from bench.host import process, signals
 from bench.questions.check.lines import Chunk
@@ -66,7 +67,7 @@ class Tool:
         """Raise MachineUnfit, with its last line, if it has ended or printed more than that."""
         if self.output.bytes_read > most_bytes:
             raise MachineUnfit(
-                f"{self.command[0]} printed more than {most_bytes >> 20} MiB",
+                f"{self.command[0]} printed more than {size(most_bytes)}",
                 remedy="make it print less, or take shorter --seconds",
             )
         code = self._child.poll()

@@ -13,6 +13,7 @@ from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.report.document import TrialSet
+from bench.report.units import number, signed
 
 
 class Side(StrEnum):
@@ -64,6 +65,7 @@ class Measured:
     high: float
     bound: float  # what the interval was held against
     blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
+    difference: bool = False  # of two proportions, in points
 
     @classmethod
     def of(cls, what: str, unit: Unit, found: Estimate, *, bound: float) -> Measured:
@@ -75,6 +77,17 @@ class Measured:
     def exactly(cls, what: str, count: int, *, bound: int) -> Measured:
         """Return a count that is not an estimate."""
         return cls(what=what, unit=Unit.COUNT, point=count, low=count, high=count, bound=bound)
+
+    def written(self, value: float) -> str:
+        """Write a value of this number."""
+        return (signed if self.difference else number)(value, self.unit)
+
+    def __str__(self) -> str:
+        """Write the number and its 95 % interval: "19.3 times (12.1 to 30.8)"."""
+        point, low, high = map(self.written, (self.point, self.low, self.high))
+        if self.unit is Unit.COUNT and low == high:  # no estimate
+            return point
+        return f"{point}{' times' * (self.unit is Unit.TIMES)} ({low} to {high})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,11 @@ def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
     return [compare(evidence) for compare in comparisons]
 
 
+def form(words: str, write: Callable[[float], str]) -> Form:
+    """Return what puts a name into ``words``, and its number as ``write`` writes it."""
+    return lambda name, value: words.format(name, write(value))
+
+
 def levels(
     form: Form, parts: Mapping[str, Of], beside: Of | None = None, scale: Scale = Scale.RATIO
 ) -> Detail:

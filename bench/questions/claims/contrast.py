@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.amounts import counted
+from bench.amounts import counted, share
 from bench.judge import statistics
 from bench.judge.floor import LEAST_MARGIN, shown_by
 from bench.judge.load import contradict
@@ -48,6 +48,7 @@ class Contrast:
     margin: float
     rests_on: tuple[TrialSet, ...]
     unit: Unit = Unit.TIMES
+    alone: bool = False  # one proportion, compared with none
 
     @property
     def bound(self) -> float:
@@ -113,15 +114,16 @@ class Contrast:
         """Return the number as a finding has it."""
         ratio = self.scale is Scale.RATIO
         found = Measured.of(self.what, self.unit, self.estimate, bound=self.margin + ratio)
-        return replace(found, blocks=tuple(map(exp, self.values)) if ratio else self.values)
+        blocks = tuple(map(exp, self.values)) if ratio else self.values
+        return replace(found, blocks=blocks, difference=not (ratio or self.alone))
 
     def __str__(self) -> str:
         """Format what, how much, and the interval."""
         ratio, found = self.scale is Scale.RATIO, self.estimate
         if found.low == found.high == ratio:
-            return f"{self.what}: the same in each of {counted(self.blocks, 'block')}"
-        form = "{:.2f} times ({:.2f} to {:.2f})" if ratio else "{:+.2%} ({:+.2%} to {:+.2%})"
-        return f"{self.what}: {form.format(found.point, found.low, found.high)}"
+            same = share(0.0) if self.alone else "the same"
+            return f"{self.what}: {same} in each of {counted(self.blocks, 'block')}"
+        return f"{self.what}: {self.measured()}"
 
     def further_blocks(self) -> int:
         """Return how many more would likely take the interval off the bound."""
@@ -197,6 +199,7 @@ def difference(
         margin=margin,
         rests_on=bases(parts),
         unit=Unit.SHARE,
+        alone=right is None,
     )
 
 

@@ -20,7 +20,7 @@ from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
 from bench.report import document as parts
 from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
-from bench.report.units import clean, number
+from bench.report.units import clean
 
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False, verdict=True),
@@ -161,9 +161,7 @@ def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[pa
         yield _reason(lead="Measured", text=measured.what)
     if measured is not None and measured.blocks:
         shown = [measured.low, measured.high, measured.bound, *measured.blocks]
-        least, most, bound = (
-            number(value, measured.unit) for value in (min(shown), max(shown), measured.bound)
-        )
+        least, most, bound = map(measured.written, (min(shown), max(shown), measured.bound))
         yield pick(
             parts.Strip,
             measured,

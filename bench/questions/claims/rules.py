@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
+from bench import amounts
 from bench.judge import statistics
 from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS, loss_bound, one_sided
+from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound, one_sided
 from bench.questions.claims import compare
 from bench.questions.claims.claim import Finding, Measured, Verdict
 from bench.questions.claims.compare import Comparison, Comparisons, Detail, Form, Of
@@ -79,7 +80,10 @@ def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: 
         deciding = contrasts[0] if side == 1 else deciding
     else:
         verdict, p = INCONCLUSIVE, 1.0
-    found, margin = deciding.measured(), f"the margin of {deciding.margin:.1%}"
+    found, margin = deciding.measured(), "0"
+    if deciding.margin:
+        unit = "%" if deciding.scale is Scale.RATIO else "points"
+        margin = f"the margin of {amounts.bound(deciding.margin, unit)}"
     reason = {
         REPRODUCED: f"beyond {margin}",
         REFUTED: f"not beyond {margin}",
@@ -145,11 +149,12 @@ def held(
         finding, control = rule(evidence), comparison(evidence)
         verdict, p = control.between(low, high)
         rests_on = tuple(dict.fromkeys((*finding.rests_on, *control.rests_on)))
-        finding = replace(finding, details=(*finding.details, str(control)), rests_on=rests_on)
+        finding = replace(finding, rests_on=rests_on)
         if verdict is REFUTED and finding.verdict is not REFUTED:
             # Either part had the chance to refute it.
             found, p = control.measured(), min(1.0, 2 * p)
             return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
+        finding = replace(finding, details=(*finding.details, str(control)))
         if finding.verdict is not REPRODUCED:
             return finding
         if verdict is REPRODUCED:
@@ -173,15 +178,18 @@ def refuted_by(rule: Rule, shown: Shown) -> Rule:
         if against is None:
             return finding
         reason, deciding, p = against
-        found = deciding.measured()
-        return replace(finding, verdict=REFUTED, reason=reason, measured=found, p=p)
+        found, said = deciding.measured(), str(deciding)
+        details = tuple(each for each in finding.details if each != said)
+        return replace(
+            finding, verdict=REFUTED, reason=reason, measured=found, p=p, details=details
+        )
 
     return judge
 
 
 def none_seen(count: int, what: str) -> str:
     """Return "0 of 1,200 records (at most 0.25 %)": none was seen, with its upper 95 % bound."""
-    return f"0 of {count:,} {what} (at most {100 * loss_bound(0, count):.2g} %)"
+    return f"0 of {count:,} {what} (at most {amounts.bound(loss_bound(0, count))})"
 
 
 def share(what: str, count: int, of: int, *, bound: float = 0.0) -> Measured:
@@ -240,11 +248,11 @@ def inside(
     details: Sequence[Detail] = (),
 ) -> Rule:
     """Return the rule that a number lies between the edges of what was published."""
-    least, most = (
-        f"{100 * edge:g} %" if unit is Unit.SHARE else f"{edge:g}" for edge in (low, high)
-    )
-    within, outside, edges = f"below {most} {each}", f"above {most} {each}", most
+    whole = 100 if unit is Unit.SHARE else 1  # a share is a difference here, in points
+    most = f"{amounts.brief(whole * high)} {each}".rstrip()
+    within, outside, edges = f"below {most}", f"above {most}", most
     if low > -inf:
+        least = amounts.brief(whole * low)
         within, outside = f"within {least} to {most}", f"outside {least} to {most}"
         edges = f"{least} or {most}"
 
@@ -264,7 +272,9 @@ def inside(
         )
         return Finding(
             *said,
-            measured=Measured.of(what, unit, centre, bound=bound),
+            measured=replace(
+                Measured.of(what, unit, centre, bound=bound), difference=unit is Unit.SHARE
+            ),
             blocks=blocks,
             further_blocks=max(FEWEST_BLOCKS - blocks, FEWEST_BLOCKS // 2),
             details=tuple(lines(details, evidence)),
@@ -291,7 +301,7 @@ def either_way(what: str, each: Mapping[str, Contrast]) -> Finding:
             apart[f"{what} {'more' if found.low > one.margin else 'less'} at {where}"] = one
     if alike:
         deciding = max(contrasts, key=_unlike)
-        said = REFUTED, f"they differ by less than {NEARLY_NONE:.0%} of records"
+        said = REFUTED, f"they differ by less than {amounts.bound(NEARLY_NONE)} of records"
         p = 2 * _unlike(deciding)
     elif apart:
         deciding = min(apart.values(), key=_same)

@@ -14,7 +14,7 @@ from bench.questions.claims.claim import Claim, Finding, Measured, Verdict
 from bench.questions.claims.expectations import Expectations, failure
 from bench.questions.transports.words import completeness, incomplete, repeats
 from bench.report.document import Check, Mark, Passing
-from bench.report.units import clean, number
+from bench.report.units import clean
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
@@ -26,14 +26,8 @@ MARKS: Final = dict(
 
 
 def figure(measured: Measured | None) -> str:
-    """Return the number and its 95 % interval: "19.3 (12.1 to 30.8) times"; "" without one."""
-    if measured is None:
-        return ""
-    point, low, high = (
-        number(value, measured.unit) for value in (measured.point, measured.low, measured.high)
-    )
-    times = " times" if measured.unit == "times" else ""
-    return f"{point}{times} ({low} to {high})"
+    """Return the number and its 95 % interval; "" without one."""
+    return "" if measured is None else str(measured)
 
 
 def reason(finding: Finding) -> str:

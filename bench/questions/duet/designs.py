@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from bench.amounts import digits, fine
 from bench.judge.sharing import apart
 from bench.questions.duet.document import LABELS, DuetData
 from bench.questions.transports.tables import columns, quantity
@@ -86,13 +87,15 @@ def _name(assign: str) -> str:
 
 def _row(each: DuetData, keys: Sequence[str]) -> Row:
     known = {
-        one.key: Cell(text=f"{one.ratio:.3f} ({one.low:.3f} to {one.high:.3f})", value=one.ratio)
+        one.key: Cell(
+            text=f"{fine(one.ratio)} ({fine(one.low)} to {fine(one.high)})", value=one.ratio
+        )
         for one in each.numbers
     }
     first, second = each.raised
     raised = NONE
     if first is not None and second is not None:
-        raised = f"{first:.2f}, {second:.2f}" if each.assign == "solo" else f"{first:.2f}"
+        raised = digits(first) + f", {digits(second)}" * (each.assign == "solo")
     numbers = (known.get(key, Cell(text=NONE)) for key in keys)
     return Row(
         heading=Cell(text=_name(each.assign)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, digits, fine, given
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
@@ -113,7 +113,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
         + ("each alone" if rule.solo else "within the same storms"),
         subject=(
             f"{counted(data.storms, 'storm')} ({data.workload}), assigned by {_words(rule)}; "
-            f"equivalent means within {share(margin)}"
+            f"equivalent means within {given(100 * margin, '%')}"
         ),
         parts=(*_parts(data), *_carry_over(duel.carried)),
         data=data,
@@ -167,8 +167,8 @@ def _parts(data: DuetData) -> Iterator[Part]:
         cells = (
             quantity(each.first, Unit.NS),
             quantity(each.second, Unit.NS),
-            Cell(text=f"{each.ratio:.3f}", value=each.ratio),
-            Cell(text=f"{each.low:.3f} .. {each.high:.3f}"),
+            Cell(text=fine(each.ratio), value=each.ratio),
+            Cell(text=f"{fine(each.low)} .. {fine(each.high)}"),
             quantity(each.resolvable, Unit.SHARE),
             Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),
         )
@@ -192,12 +192,13 @@ def _parts(data: DuetData) -> Iterator[Part]:
         )
     first, second = data.raised
     if first is not None and second is not None:
-        words = f"{first:.2f}, by both arms together"
+        words = f"{digits(first)}, by both arms together"
         if data.assign == "solo":
-            words = f"{first:.2f} in storms of {data.first}, {second:.2f} in those of {data.second}"
+            words = f"{digits(first)} in storms of {data.first}, "
+            words += f"{digits(second)} in those of {data.second}"
         if data.apart is not None:
             each_own = zip(data.apart, (data.first, data.second), strict=True)
-            words += f"; {' and '.join(f'{rate:.2f} of {arm}' for rate, arm in each_own)}"
+            words += f"; {' and '.join(f'{digits(rate)} of {arm}' for rate, arm in each_own)}"
         yield Note(text=f"Wake-ups raised for each record: {words}.")
     if inexact := max((each.inexact for each in data.numbers), default=0.0):
         yield Note(
@@ -228,11 +229,11 @@ def _carry_over(found: Sequence[CarryOver]) -> Iterator[Note]:
 
 
 def _sentence(data: DuetData, each: NumberData) -> str:
-    interval = f"({each.ratio:.3f} times, {each.low:.3f} to {each.high:.3f})"
+    interval = f"({fine(each.ratio)} times, {fine(each.low)} to {fine(each.high)})"
     least = share(each.resolvable)
     match each.verdict:
         case Outcome.EQUIVALENT:
-            return f"equivalent within {share(data.margin)} {interval}."
+            return f"equivalent within {given(100 * data.margin, '%')} {interval}."
         case Outcome.LESS | Outcome.MORE:
             seen = f"differences from {least} on could be seen"
             return f"{each.verdict} for {data.first} {interval}; {seen}."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bench.amounts import counted
+from bench.amounts import counted, given, seconds
 from bench.errors import UsageError
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
@@ -81,8 +81,9 @@ def check_windows(storm: Sequence[TrialResult]) -> None:
         rule = trial.config.duet
         if rule and trial.storm.end_ns - trial.storm.start_ns < _FEWEST_WINDOWS * rule.window_ns:
             raise UsageError(
-                f"a storm of {trial.config.storm.count:,} took {trial.storm.seconds:.3g} s, which "
-                f"is less than {_FEWEST_WINDOWS} windows of {rule.window_ns / 1e6:g} ms",
+                f"a storm of {trial.config.storm.count:,} took {seconds(trial.storm.seconds)}, "
+                f"which is less than {_FEWEST_WINDOWS} windows of "
+                f"{given(rule.window_ns / 1e6, 'ms')}",
                 remedy="take a shorter window or a larger --count",
             )
 
@@ -98,6 +99,7 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     if block < _BEFORE_GIVING_UP or needed <= _HOPELESS * possible:
         return None
     return (
-        f"left after {counted(block, 'storm')}: a precision of {until.precision:.3g} would "
-        f"take some {needed:,.0f}, and there is time for {possible:,.0f}"
+        f"left after {counted(block, 'storm')}: a precision of "
+        f"{given(100 * until.precision, '%')} would take some {needed:,.0f}, "
+        f"and there is time for {possible:,.0f}"
     )

@@ -15,6 +15,7 @@ from itertools import zip_longest
 from statistics import multimode
 from typing import Final
 
+from bench.amounts import time
 from bench.questions.exact.plan import EMPTY, OTHER_SEED, PERF, RUNS, SEED, Buffer, find
 from bench.questions.exact.report import Counted, GuestReport, Refused
 from bench.questions.exact.study import CallCount, Distribution, KernelCount
@@ -113,7 +114,7 @@ def _empty(report: GuestReport) -> int:
     value, times = mode(found.values)
     if times < RUNS // 2:
         raise ValueError(
-            f"the empty program took {min(found.values)} to {max(found.values)} ns: "
+            f"the empty program took {min(found.values)} to {time(max(found.values))}: "
             "QEMU did not count instructions"
         )
     return value

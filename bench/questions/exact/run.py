@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+from bench.amounts import duration
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of, usual
@@ -68,7 +69,7 @@ def count(
             found = seen(boot, time_limit_s)
             booted[request.folder.parent].note(int(request.folder.name) - 1, found)
             name = f"{request.image.label}, boot {request.folder.name} with seed {request.seed}"
-            say(f"{name}: {found.problem or f'{boot.ended.seconds:.0f} s'}")
+            say(f"{name}: {found.problem or duration(boot.ended.seconds)}")
     return Study(
         format=FORMAT,
         **asdict(first),

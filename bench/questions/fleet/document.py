@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, fine, points
 from bench.judge.comparison import Outcome
 from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
@@ -27,7 +27,6 @@ _ASKED: Final = {
     Question.CPU: "Consumer CPU",
     Question.WRITE: "Time of a write",
 }
-_LARGE: Final = 10.0  # times: fewer digits
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
 _MOST_IN_FOREST: Final = 40
 _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
@@ -57,8 +56,8 @@ def _parts(fleet: Fleet) -> Iterator[parts.Part]:
         yield Sentence(lead="Claims", text=_of_claims(fleet.claims))
     yield from _unlike(fleet.numbers)
     if fleet.numbers:
-        yield _numbers(fleet.numbers)
         yield _forest(fleet.numbers)
+        yield _numbers(fleet.numbers)
     if fleet.claims:
         yield _claims(fleet.claims)
     if fleet.claims and len(fleet.members) <= _MOST_COLUMNS:
@@ -115,13 +114,14 @@ def _effect(number: Number, of: Number | OnMachine) -> str:
 def _between(number: Number, low: float | None, high: float | None, word: str) -> str:
     if low is None or high is None:
         return ""
-    return f"{_value(number, low)}{word}{_value(number, high)}"
+    first = _value(number, low).removesuffix(" times").removesuffix(" pt")
+    return f"{first}{word}{_value(number, high)}"
 
 
 def _value(number: Number, value: float) -> str:
     if number.scale is Scale.RATIO:
-        return f"{value:.3f} times" if value < _LARGE else f"{value:,.3g} times"
-    return f"{100 * value:+.2f} points"
+        return f"{fine(value)} times"
+    return points(value)
 
 
 def _of_claims(claims: Sequence[ClaimOver]) -> str:
@@ -205,7 +205,7 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
         title="Machine by machine",
         groups=tuple(
             parts.Effects(
-                title=f"{_ASKED[question]}: {_arms(number)}",
+                title=f"{_ASKED[question]}, {number.experiment}, {budget(number.budget)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
                 more=f"{len(number.machines) - _MOST_IN_FOREST} more machines"

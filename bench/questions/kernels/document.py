@@ -263,7 +263,8 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
             entries.append((label, (f"{words}: {reason(found)}",)))
         gist = "; ".join(f"{verdict} on {', '.join(labels)}" for verdict, labels in on.items())
         if each.together is not None:
-            gist = f"over all kernels {each.together.verdict}: {reason(each.together)}"
+            verdict = each.together.verdict
+            gist = f"{SIGNS[verdict]} {verdict} over all kernels: {reason(each.together)}"
         if gist:
             yield Fold(
                 key=each.claim.id,

@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, duration
 from bench.campaign import campaign
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import inherited
@@ -96,7 +96,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
     end = began + left_s
     ran = run(request, trials, lambda on: _run(on, folder, end - time.monotonic(), trials))
     if ran.status is Status.DONE and not any(trial.ledger for trial in trials):
-        reason = f"there was no time for any experiment within {left_s:g} s"
+        reason = f"there was no time for any experiment within {duration(left_s)}"
         return replace(ran, status=Status.FAILED, reason=reason, left_out=())
     return ran
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from bench.amounts import given
 from bench.guests.watch import End, Ended, broken, held, last_line, panic
 from bench.journal.files import write_whole
 from bench.report.document import pick
@@ -138,7 +139,7 @@ def _lost(console: str, ended: Ended, limit_s: float) -> tuple[Status, str]:
     last = last_line(console)
     match ended.end:
         case End.TIMED_OUT:
-            return Status.HUNG, f"no result within {limit_s:g} s; last line: {last}"
+            return Status.HUNG, f"no result within {given(limit_s, 's')}; last line: {last}"
         case End.RESET:
             return Status.PANICKED, panic(console) or "the guest reset its machine"
         case End.GONE:

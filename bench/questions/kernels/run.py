@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, duration
 from bench.errors import BufbenchError, UsageError, clean
 from bench.guests import boot
 from bench.guests.boot import Accelerator, Begun, Guest, booted, python, watched
@@ -218,7 +218,7 @@ def record(folder: Path, found: Outcome, say: Say) -> Outcome:
     outcome.write(folder, found)
     words = f"{found.status}: {found.reason}"
     if found.status is Status.DONE:
-        words = f"{found.release}, {counted(found.trials, 'trial')} in {found.seconds:.0f} s"
+        words = f"{found.release}, {counted(found.trials, 'trial')} in {duration(found.seconds)}"
         words += f", no time for {', '.join(found.left_out)}" if found.left_out else ""
     say(f"{found.label}: {words}")
     return found

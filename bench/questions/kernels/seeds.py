@@ -17,7 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, duration
 from bench.errors import MachineUnfit
 from bench.guests import machines, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
@@ -153,7 +153,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
             for asked, boot in booted:
                 sample = found[asked.folder.name] = judged(asked.seed, boot, limit_s)
                 how = sample.ran.reason or counted(sample.ran.trials, "trial")
-                say(f"{image.label}, {asked.folder.name}: {how}, {boot.ended.seconds:.0f} s")
+                say(f"{image.label}, {asked.folder.name}: {how}, {duration(boot.ended.seconds)}")
     return [found[name] for name in names if name in found]
 
 

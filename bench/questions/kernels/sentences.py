@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted
 from bench.judge.statistics import loss_bound
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.transports.words import completeness, cpus_words, reduced
-from bench.report.units import clean, share
+from bench.report.units import clean
 from bench.tracer.transports import traits
 
 RATIOS: Final = (
@@ -94,8 +94,8 @@ def _ledger_and_order(matrix: Matrix) -> Iterator[str]:
         text = f"{traits(order.transport).short.capitalize()}, order: "
         text += f"{violations} in {order.causal_pairs:,} pairs"
         if not order.violating:
-            bound = share(loss_bound(0, order.causal_pairs))  # upper, 95 %
-            text += f" on {counted(order.kernels, 'kernel')} (at most {bound})"
+            most = bound(loss_bound(0, order.causal_pairs))  # upper, 95 %
+            text += f" on {counted(order.kernels, 'kernel')} (at most {most})"
         elif len(order.violating) < order.kernels:
             text += f", on {', '.join(map(clean, order.violating))}"
         else:

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.amounts import given
 from bench.errors import MachineUnfit, UsageError
 from bench.host import process
 from bench.linux import bpf, procfs
@@ -147,7 +148,7 @@ def _command(load: Load) -> int:
             if load.ends:
                 return 0
     raise UsageError(
-        f"{load.command[0]} still ran after {load.seconds:g} s",
+        f"{load.command[0]} still ran after {given(load.seconds, 's')}",
         remedy="set with --seconds after how long to end it",
     )
 

@@ -9,7 +9,7 @@ from math import ceil, log2
 from statistics import fmean
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, given
 from bench.judge.ladder import Rung
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
@@ -125,7 +125,7 @@ def asked(load: Load, workers: int, exits_per_s: float) -> str:
     """Return the exits of a load, how many were seen, and what each sends."""
     what = f"exits as fast as {counted(workers, 'process makes', 'processes make')} them"
     if load.replay is not None:
-        what = f"exits as the busiest {load.seconds:g} s of a profile have them"
+        what = f"exits as the busiest {given(load.seconds, 's')} of a profile have them"
     elif load.burst:
         exiting = counted(load.burst, "process that exits", "processes that exit")
         what = f"bursts of {exiting} at once"
@@ -143,9 +143,10 @@ def asked(load: Load, workers: int, exits_per_s: float) -> str:
 
 def _load(sized: Sized) -> Iterator[str]:
     load = sized.load
-    stall, lasts = "never stalls", f"{load.seconds:g} s"
+    stall, lasts = "never stalls", given(load.seconds, "s")
     if load.stall_ms:
-        stall, lasts = f"reads nothing for {load.stall_ms:g} ms once a storm", f"{lasts} plus that"
+        stall = f"reads nothing for {given(load.stall_ms, 'ms')} once a storm"
+        lasts += " plus that"
     loss = f"a loss of up to {share(sized.tolerated)}" if sized.tolerated else "no loss"
     yield (
         f"Load: {asked(load, sized.workers, sized.exits_per_s)}; "
@@ -196,7 +197,7 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
         )
     else:
         way = traits(sizing.transport)
-        timer = f", or drain by a timer at least every {sized.load.stall_ms:g} ms"
+        timer = f", or drain by a timer at least every {given(sized.load.stall_ms, 'ms')}"
         yield (
             f"{label}: set {_configured(way, wanted, sized.cpus)}, and {way.wake_policy}"
             f"{timer if sized.load.stall_ms else ''}."
@@ -220,8 +221,9 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
     if sizing.consumer_bound:
         yield (
             "No size helps for long: where records were lost the consumer was never idle, so the "
-            f"consumer is the limit, and a buffer that holds a storm of {sized.load.seconds:g} s "
-            "fills up in a longer one. Make the consumer faster, or send less."
+            "consumer is the limit, and a buffer that holds a storm of "
+            f"{given(sized.load.seconds, 's')} fills up in a longer one. Make the consumer faster, "
+            "or send less."
         )
     if sizing.soft is not None:
         yield (

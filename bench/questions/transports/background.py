@@ -33,7 +33,7 @@ from bench.report.document import (
     Row,
     Table,
 )
-from bench.report.units import clean, number, share, size
+from bench.report.units import clean, number, share, size, time
 from bench.trial.result import State, TrialResult
 
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
@@ -175,14 +175,14 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
         [getattr(each, name) for each in met] for name in ("steal_share", "load_1m", "other_exits")
     )
     beside = sorted({name for each in met for name in each.neighbours or ()})
-    away_s = max(each.away_ns or 0 for each in met) / 1e9
+    away_ns = max(each.away_ns or 0 for each in met)
     stolen = f"median {share(median(steal))}, at most {share(max(steal))}"
     exits = f"median {median(others):.0f}, at most {max(others)}"
     return {
         "CPU time stolen by the host": stolen,
         "Load average, 1 minute": f"median {median(load):.1f}, at most {max(load):.1f}",
         "Exits of other processes in a trial": exits,
-        "Longest time that the harness did not run": f"{away_s:.2f} s",
+        "Longest time that the harness did not run": time(away_ns),
         "Other programs attached to the same event": clean(", ".join(beside)) or "none seen",
     }
 

@@ -9,7 +9,7 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, brief, counted, excess
 from bench.judge.comparison import Comparison
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
@@ -137,7 +137,7 @@ def _usual_loss(standing: Standing, side: str) -> str:
     if row is None or row.estimate is None or row.estimate.scale is not Scale.RATIO:
         return where
     ratio = row.estimate.point if side == standing.left else 1 / row.estimate.point
-    return f"{100 * (ratio - 1):+.0f} % at {where}" if ratio > 1 else where
+    return f"{excess(ratio)} at {where}" if ratio > 1 else where
 
 
 def _decided(standing: Standing) -> list[Comparison]:
@@ -205,7 +205,7 @@ def _answer(standing: Standing) -> str:
         case "the same":
             return f"the same in every block of {counted(asked, 'comparison')}"
         case "equivalent":
-            return f"equivalent within {share(LEAST_MARGIN)}"
+            return f"equivalent within {bound(LEAST_MARGIN)}"
     seen = [
         (row.resolvable, row.estimate.scale, row.unit)
         for each in standing.open
@@ -236,7 +236,7 @@ def amount(standing: Standing, direction: Direction) -> str:
     known = sorted(effect for effect in effects if effect)
     if not known:
         return ""
-    words = [f"{100 * each:.2g}" for each in (known[0], known[-1])]
+    words = [brief(100 * each) for each in (known[0], known[-1])]
     unit = "points" if standing.question in _CORRECT else "%"
     return f"by {' to '.join(dict.fromkeys(words))} {unit}"
 
@@ -245,13 +245,12 @@ def _violations(standing: Standing) -> str:
     """Return the raw counts behind the answer on order."""
     if standing.question is not Question.ORDER or not standing.asked:
         return ""
-    asked = standing.comparisons
-    counts = (
-        f"{sum(side.causal_violations for side in sides):,} violations in "
-        f"{sum(side.causal_pairs for side in sides):,} causal pairs"
-        for sides in ([each.left for each in asked], [each.right for each in asked])
+    (violations, pairs), (others, of) = (
+        (sum(side.causal_violations for side in sides), sum(side.causal_pairs for side in sides))
+        for sides in zip(*((each.left, each.right) for each in standing.comparisons), strict=True)
     )
-    return f": {' against '.join(counts)}"
+    against = f"{others:,}" if of == pairs else f"{others:,} in {of:,}"
+    return f": {violations:,} violations in {pairs:,} causal pairs against {against}"
 
 
 def _budgets(ladders: Sequence[Ladder]) -> Iterator[str]:

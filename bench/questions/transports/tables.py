@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder, Rung
@@ -15,7 +15,7 @@ from bench.judge.metrics import Unit
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
-from bench.report.units import clean, interval, number, point, resolvable, share, time
+from bench.report.units import clean, interval, number, point, resolvable, time
 
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
@@ -27,7 +27,7 @@ LEGEND: Final = (
     "or plus the difference."
 )
 _SIGNS: Final = {
-    Outcome.EQUIVALENT: f"= within {share(LEAST_MARGIN)}",
+    Outcome.EQUIVALENT: f"= within {bound(LEAST_MARGIN)}",
     Outcome.EQUAL: "=",
     Outcome.TOO_FEW: "few blocks",
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted, points
 from bench.judge.comparison import Bottleneck, Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.load import reduced as shortfalls
@@ -57,7 +57,7 @@ _SAYS: Final = {
         Outcome.LESS: "it delivered sooner (median latency {against}{lossy})",
         Outcome.MORE: "it delivered later (median latency {against}{lossy})",
         Outcome.TOO_FEW: "median latency was {against}{lossy}",
-        Outcome.EQUIVALENT: f"both deliver as soon within {share(LEAST_MARGIN)} "
+        Outcome.EQUIVALENT: f"both deliver as soon within {bound(LEAST_MARGIN)} "
         "(median latency {against}{lossy})",
         Outcome.UNDECIDED: "which delivers sooner is undecided "
         "(median latency {against}{lossy}, {seen})",
@@ -125,12 +125,16 @@ def sentence(comparison: Comparison) -> str:
     sides = (comparison.left, comparison.right)
     dropped = _said(comparison, "own_dropped_share")
     if dropped and not any(side.own_dropped for side in sides):
-        attempted = " and ".join(f"0 of {side.own_attempted:,}" for side in sides)
-        dropped = f"neither dropped anything ({attempted} records)"
+        attempted = dict.fromkeys(f"0 of {side.own_attempted:,}" for side in sides)
+        each = " each" if len(attempted) == 1 else ""
+        dropped = f"neither dropped anything ({' and '.join(attempted)} records{each})"
     order = ""
     if all(side.fewest_pairs for side in sides):
-        pairs = (f"{e.causal_violations:,} of {e.causal_pairs:,} causal pairs" for e in sides)
-        order = f"{' against '.join(pairs)} were delivered parent first"
+        pairs = [f"{each.causal_violations:,} of {each.causal_pairs:,}" for each in sides]
+        first, *other = dict.fromkeys(pairs)
+        order = f"{first} causal pairs were delivered parent first on either side"
+        if other:
+            order = f"{first} causal pairs against {other[0]} were delivered parent first"
     more = ("latency_p50_ns", "write_ns" if comparison.duet else "physical_bytes")
     parts = (dropped, order, *(_said(comparison, key) for key in more))
     words = "; ".join(filter(None, parts))
@@ -325,8 +329,8 @@ def _noise(floors: Sequence[Floor]) -> str:
     for key, words in _NOISE.items():
         if sizes := [floor.size for floor in floors if floor.metric == key]:
             most = max(sizes)
-            points = f"{100 * most:.1f} points"
-            noise.append(f"{words} {points if key == 'own_dropped_share' else share(most)}")
+            dropped = key == "own_dropped_share"
+            noise.append(f"{words} {points(most, sign='') if dropped else share(most)}")
     if not noise:
         return "no A/A comparison was run, so the noise is not known"
     return f"A/A noise (identical configurations), up to: {', '.join(noise)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, digits, given, times
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
@@ -116,8 +116,9 @@ def _words(setting: Setting, of: str) -> str:
     if setting.default:
         return "keep the default"
     if not setting.wake_at:
-        return f"raise no wake-up, and flush every {setting.flush_ms} ms"
-    return f"wake at every {setting.wake_at}th record{of} and flush after {setting.flush_ms} ms"
+        return f"raise no wake-up, and flush every {given(setting.flush_ms, 'ms')}"
+    flush = given(setting.flush_ms, "ms")
+    return f"wake at every {setting.wake_at}th record{of} and flush after {flush}"
 
 
 def _sentence(asked: Question, transport: str) -> str:
@@ -132,7 +133,7 @@ def _sentence(asked: Question, transport: str) -> str:
         return f"{words}: {tuned.reason}."
     added_ns = check.p50_ns.value * (1 - 1 / check.p50_ns.ratio)
     return (
-        f"{words}: consumer CPU {check.cpu_s_per_million.ratio:.2f} times the default's, median "
+        f"{words}: consumer CPU {times(check.cpu_s_per_million.ratio)} the default's, median "
         f"latency {'+' if added_ns > 0 else ''}{number(added_ns, Unit.NS)}."
     )
 
@@ -196,14 +197,14 @@ def _beside(asked: Question) -> str:
 
 
 def _interval(found: Number) -> str:
-    return f"x {found.ratio:.2f}, {found.low:.2f} to {found.high:.2f}"
+    return f"x {digits(found.ratio)}, {digits(found.low)} to {digits(found.high)}"
 
 
 def _checked(asked: Question, check: Point) -> str:
     found = check.on(asked.axis)
     what = "99th percentile" if asked.axis is Axis.LATENCY else "consumer CPU"
     beyond = check.late(asked.axis, asked.within_ms)
-    late = f", beyond {asked.within_ms:g} ms" if beyond else ""
+    late = f", beyond {given(asked.within_ms, 'ms')}" if beyond else ""
     return (
         f"{check.setting.label}: {what} lower than the default's in {_better_in(found)} of these "
         f"two alone ({_interval(found)}); median latency {number(check.p50_ns.value, Unit.NS)}, "
@@ -219,7 +220,7 @@ def _row(axis: Axis, point: Point, data: TransportData) -> Row:
     cells: list[Cell] = []
     for key, scale in (("p50_ns", 1.0), ("p99_ns", 1.0), ("cpu_s_per_million", _PER_RECORD_NS)):
         found: Number = getattr(point, key)
-        bounds = (f"{each:,.{0 if each >= 10 else 2}f}" for each in (found.low, found.high))
+        bounds = map(digits, (found.low, found.high))
         ratio = "1" if point.setting.default else " .. ".join(bounds)
         cells.append(Cell(text=number(found.value * scale, Unit.NS), value=found.value))
         cells.append(Cell(text=ratio, value=found.ratio))

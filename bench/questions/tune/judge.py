@@ -9,7 +9,7 @@ from operator import attrgetter
 from statistics import median
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, given
 from bench.judge.filing import file
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import number
@@ -147,15 +147,16 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
     ]
     if not kept:
         return default, f"fewer than {counted(_FEWEST, 'block')} can be judged"
+    within = f"99 % of records within {given(within_ms, 'ms')}"
     goal = {
         Axis.LATENCY: "99th percentile of latency",
         Axis.CPU: "consumer CPU, whatever the latency",
-        Axis.BALANCE: f"consumer CPU with 99 % of records within {within_ms:g} ms",
+        Axis.BALANCE: f"consumer CPU with {within}",
     }[axis]
     in_time = [each for each in kept if not each.late(axis, within_ms)]
     if not in_time:
         least = min(kept, key=lambda each: each.p99_ns.value)
-        return least, f"none has 99 % of records within {within_ms:g} ms; this comes closest"
+        return least, f"none has {within}; this comes closest"
     best = min(each.on(axis).ratio for each in in_time)
     alike = [each for each in in_time if each.on(axis).ratio <= _ALIKE * best]
     second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY

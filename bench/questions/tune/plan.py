@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.amounts import size
+from bench.amounts import given, size
 from bench.errors import UsageError
 from bench.plan.config import TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment, transport_arms
@@ -41,7 +41,7 @@ class Setting:
         """Return how rows are named: "16, 5 ms", "never, 5 ms", "default"."""
         if self.default:
             return "default"
-        return f"{self.wake_at or 'never'}, {self.flush_ms} ms"
+        return f"{self.wake_at or 'never'}, {given(self.flush_ms, 'ms')}"
 
     @property
     def variant(self) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.amounts import counted, size
+from bench.amounts import counted, seconds, size, time
 from bench.questions.watch.profile import BufferData, WatchData
 from bench.report import document as parts
 from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence
@@ -24,7 +24,7 @@ def document(data: WatchData) -> Document:
         title="The buffers of this machine",
         subject=(
             f"{counted(sum(each.buffers for each in data.buffers), 'buffer')}, watched for "
-            f"{data.seconds:.1f} s every {data.interval_ms:.2g} ms, which took "
+            f"{seconds(data.seconds)} every {time(data.interval_ms * 1e6)}, which took "
             f"{share(data.cpu_share)} of one CPU"
         ),
         parts=tuple(_parts(data)),
@@ -71,6 +71,6 @@ def _cells(buffer: BufferData) -> Iterator[Cell]:
         yield Cell(text=size(used_bytes), value=used_bytes, mark=Mark.BAD if near else Mark.NONE)
     yield Cell(text=size(round(buffer.bytes_per_s)), value=buffer.bytes_per_s)
     yield Cell(text=f"{buffer.records_per_s:,.0f}", value=buffer.records_per_s)
-    left = NONE if buffer.full_in_s is None else f"{buffer.full_in_s * 1e3:,.0f} ms"
+    left = NONE if buffer.full_in_s is None else seconds(buffer.full_in_s)
     yield Cell(text=left, value=buffer.full_in_s)
-    yield Cell(text=f"{buffer.absence_ms:,.0f} ms", value=buffer.absence_ms)
+    yield Cell(text=time(buffer.absence_ms * 1e6), value=buffer.absence_ms)

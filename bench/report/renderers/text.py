@@ -44,7 +44,7 @@ _HANGING: Final = 4  # deeper than a row that explains the one above
 
 
 class Screen(Console):
-    """Standard output; off a terminal 80 columns wide, or COLUMNS.
+    """Standard output; off a terminal 80 columns wide.
 
     A closed pipe is left to the command line, like any other error: rich would exit with code 1,
     and `bufbench report FILE | head` is not a failure.

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.amounts import size
 from bench.errors import UsageError
 from bench.tracer.object.types import Column, Types
 
@@ -115,7 +116,7 @@ def read(path: Path) -> Package:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > _MOST_BYTES:
-        raise UsageError(f"{path}: it is larger than {_MOST_BYTES >> 20} MiB", remedy=_REMEDY)
+        raise UsageError(f"{path}: it is larger than {size(_MOST_BYTES)}", remedy=_REMEDY)
     try:
         return parse(content, path.name.split(".", 1)[0] or "object")
     except UsageError as error:

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
+from bench.amounts import size
 from bench.errors import UsageError, clean_name
 
 Value = int | float | bool | str | list[int] | None
@@ -138,7 +139,7 @@ class Types:
     def parse(cls, blob: bytes) -> Types:
         """Read a .BTF section; UsageError where it is damaged."""
         if len(blob) > _MOST_BYTES:
-            raise UsageError(f"its BTF is larger than {_MOST_BYTES >> 20} MiB")
+            raise UsageError(f"its BTF is larger than {size(_MOST_BYTES)}")
         try:
             return cls(list(_types(blob)))
         except (struct.error, ValueError) as error:  # ValueError: an unknown kind

@@ -195,8 +195,8 @@ case("force-wakeup", REPRODUCED, forced_both_ways)
 def test_forced_wakeups_may_lose_more_here_and_less_there() -> None:
     """A mean over budgets would be close to nothing, and one noise floor for both too high."""
     reason = finding("force-wakeup", evidence(forced_both_ways())).reason
-    assert "more at 8KiB" in reason
-    assert "less at 64KiB" in reason
+    assert "more at 8 KiB" in reason
+    assert "less at 64 KiB" in reason
 
 
 # Rates.

@@ -214,4 +214,4 @@ def test_a_consumer_that_was_not_given_a_cpu_was_not_saturated(
     made += arm("capacity-spread", "ringbuf@128KiB", dropped, (0.0,) * 8)
     found = finding("consumer-bound-size", evidence(made))
     assert found.verdict is expected
-    assert ("20% of the time" in found.reason) is (expected is OPEN)
+    assert ("20.0 % of the time" in found.reason) is (expected is OPEN)

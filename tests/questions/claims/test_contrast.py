@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -318,6 +319,16 @@ def test_a_share_alone_is_its_difference_from_none() -> None:
     assert found.values == (0.2, 0.5)
     assert (found.what, found.scale, found.margin) == ("late", Scale.DIFFERENCE, 0.0)
     assert (found.unit, found.rests_on) == (Unit.SHARE, part.rests_on)
+
+
+def test_ratios_are_times_differences_points_and_one_share_alone_per_cent() -> None:
+    assert re.fullmatch(r"x: 1\.19 times \(1\.\d\d to 1\.\d\d\)", str(of_ratios(FACTORS, 0.05)))
+    interval = r"\+1\d\.\d\d pt \(\+1\d\.\d\d pt to \+2\d\.\d\d pt\)"
+    assert re.fullmatch(f"x: {interval}", str(of_shares(SHARES, 0.05)))
+    alone = contrast.difference("x", series("a", *SHARES))
+    assert re.fullmatch(r"x: 1\d\.\d % \(1\d\.\d % to 2\d\.\d %\)", str(alone))
+    assert str(contrast.difference("x", series("a", *[0.0] * 8))) == "x: 0 % in each of 8 blocks"
+    assert str(of_shares((0.0,) * 8, 0.0)) == "x: the same in each of 8 blocks"
 
 
 def test_between_needs_both_the_interval_and_the_test() -> None:

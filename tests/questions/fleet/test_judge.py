@@ -16,7 +16,7 @@ from bench.questions.fleet.document import document
 from bench.questions.fleet.judge import ClaimOver, Fleet, judge, measured
 from bench.questions.transports.standing import Question
 from bench.questions.transports.summary import Summary, compare
-from bench.report.document import Sentence
+from bench.report.document import Forest, Sentence, Table
 
 RATIO = 0.8
 
@@ -85,6 +85,8 @@ def test_the_document_says_it_in_sentences() -> None:
     leads = {part.lead for part in said.parts if isinstance(part, Sentence)}
     assert {"Median latency", "Median latency goes with preemption"} <= leads
     assert "18 machines" in said.title
+    kinds = [type(part) for part in said.parts]
+    assert kinds.index(Forest) < kinds.index(Table)  # as on the page of one machine
 
 
 def test_claims_are_counted_by_machine() -> None:

@@ -11,12 +11,14 @@ from bench.questions.transports.words import kind_of
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        ("12.3% of CPU time was stolen", "CPU time was stolen"),
+        ("12.3% of CPU time was stolen", "CPU time was stolen"),  # as journals have had it
+        ("12.3 % of CPU time was stolen", "CPU time was stolen"),
         (
             "others' processes used 0.35 CPU seconds a second (bound: 0.25)",
             "others' processes used CPU",
         ),
         ("tasks waited for io in 12% of the time (bound: 5%)", "tasks waited for io"),
+        ("tasks waited for io in 12.0 % of the time (bound: 5 %)", "tasks waited for io"),
         (
             "the harness did not run for 1.2 s: stopped, frozen or starved",
             "the harness did not run",

@@ -245,7 +245,7 @@ def test_the_better_transport_leads_and_is_compared_with_the_other() -> None:
     assert text.startswith(
         "The perf buffers: wake at every 16th record of a CPU and flush after 20"
     )
-    assert "with the ring buffer (x 0.50, 0.50 to 0.50)." in text
+    assert "with the ring buffer (x 0.500, 0.500 to 0.500)." in text
     alike = " ".join(as_text.render(answer(Made(falls), Axis.CPU)).split())
     assert "(x 1.00, 1.00 to 1.00): the difference may be chance, either will do." in alike
 
@@ -253,7 +253,7 @@ def test_the_better_transport_leads_and_is_compared_with_the_other() -> None:
 def test_the_document_leads_with_the_recommendation() -> None:
     made = answer(Made(falls), Axis.BALANCE)
     assert made.title.startswith(
-        "The ring buffer: wake at every 16th record and flush after 5 ms: consumer CPU 0.17 times "
+        "The ring buffer: wake at every 16th record and flush after 5 ms: consumer CPU 0.167 times "
         "the default's, median latency +2.40 ms."
     )
     text = " ".join(as_text.render(made).split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.amounts import bound
 from bench.judge.metrics import Unit
 from bench.judge.statistics import counted_share, loss_bound
 from bench.judge.sums import torn as sums
@@ -44,11 +45,11 @@ def _tears(evidence: Evidence) -> Finding:
             raise NotApplicable(f"raw tracepoints are preempted from 7.0 on; here {clean}")
         if machine.preemption in _NOT_PREEMPTING:
             raise NotApplicable(f"nothing is preempted in this kernel ({clean})")
-    bound = loss_bound(0, max(delivered, 1))
+    most = loss_bound(0, max(delivered, 1))
     said = rules.first(
         (otherwise, REFUTED, "so were records that nothing could tear"),
         (found, REPRODUCED, f"{found:,} of {delivered:,} records; no others"),
-        (True, INCONCLUSIVE, f"none of {delivered:,}, so at most {bound:.1%}"),
+        (True, INCONCLUSIVE, f"none of {delivered:,}, so at most {bound(most)}"),
     )
     shares = [each.torn / max(each.delivered, 1) for each in may]
     share = counted_share(shares, found, delivered)

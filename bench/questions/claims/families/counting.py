@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from bench.amounts import seconds
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import Of
+from bench.questions.claims.compare import Of, form
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import EPOLL, RINGBUF, storms
 from workloads.storm import Shape
@@ -51,7 +52,7 @@ CLAIMS: Final = (
         experiments=("counts",),
         rule=rules.exceeds(
             "consumer's CPU time an event, rb over counts",
-            "{}: {:.2f} s per million".format,
+            form("{}: {} per million", seconds),
             {
                 "rb": Of(quantities.cpu_s_per_million, "counts", RINGBUF),
                 "counts": Of(quantities.cpu_s_per_million, "counts", _COUNTING),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted, share
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
@@ -15,13 +15,14 @@ from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, Side
-from bench.questions.claims.compare import Of, alone, both, less, levels
+from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
 from bench.questions.claims.families.memory import LADDERS
 from bench.questions.claims.rules import above, held, inside, mean_above
 from bench.questions.claims.setting import Setting, experiment, sending, trial
 from bench.questions.transports.profiles import RINGBUF
+from bench.report.units import budget as spaced
 from workloads.storm import Gap, Shape, Storm
 
 _STORMS: Final = ("storm", "burst", "hotcpu", *LADDERS)
@@ -77,7 +78,7 @@ def _cells(evidence: Evidence) -> Iterator[Contrast]:
         for budget, *arms in evidence.pairs(name):
             ring, perf = (series(samples.name, arm, take) for arm in arms)
             if any(perf.values.values()) or any(ring.values.values()):
-                yield difference(f"{samples.name} at {budget}", perf, ring, margin=margin)
+                yield difference(f"{samples.name} at {spaced(budget)}", perf, ring, margin=margin)
 
 
 _LARGEST, _TRUE = (
@@ -86,7 +87,7 @@ _LARGEST, _TRUE = (
 )
 _QUIET: Final = both(quantities.quiet_dropped_share, "noisy-cpu")
 _QUIET_LOSSES: Final = levels(
-    "the quiet CPU lost {1:.2%} on {0}".format, _QUIET, _QUIET["pb"], Scale.DIFFERENCE
+    form("the quiet CPU lost {1} on {0}", share), _QUIET, _QUIET["pb"], Scale.DIFFERENCE
 )
 _SHARED_ALIKE: Final = 0.05
 _APART: Final = Of(quantities.lost_apart, "noisy-cpu", RINGBUF)
@@ -142,7 +143,7 @@ CLAIMS: Final = (
         rule=held(
             above(less("share dropped, longest less true lengths", _LARGEST, _TRUE)),
             alone("share dropped by true lengths", _TRUE),
-            words=f"by true lengths at most {NEARLY_NONE:.0%} is lost",
+            words=f"by true lengths at most {bound(NEARLY_NONE)} is lost",
         ),
     ),
     Side.PERF.counted(
@@ -168,7 +169,7 @@ CLAIMS: Final = (
                 details=[_QUIET_LOSSES],
             ),
             alone("share that the quiet CPU lost on pb", _QUIET["pb"]),
-            words=f"the quiet CPU loses at most {NEARLY_NONE:.0%} on pb",
+            words=f"the quiet CPU loses at most {bound(NEARLY_NONE)} on pb",
         ),
         cpus=2,
     ),
@@ -187,6 +188,7 @@ CLAIMS: Final = (
             high=_SHARED_ALIKE,
             bound=0.0,
             unit=Unit.SHARE,
+            each="points",
         ),
         cpus=2,
     ),

@@ -10,7 +10,7 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, millions, time
 from bench.judge.numbers import number
 from bench.judge.samples import ArmSamples
 from bench.linux.pages import PAGE_BYTES
@@ -18,7 +18,16 @@ from bench.plan.config import Call, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, Measured, Side
-from bench.questions.claims.compare import WAYS, Comparison, Detail, Of, grown, levels, over
+from bench.questions.claims.compare import (
+    WAYS,
+    Comparison,
+    Detail,
+    Of,
+    form,
+    grown,
+    levels,
+    over,
+)
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
@@ -181,7 +190,7 @@ def _curves(parts: Sequence[Of], growths: Comparison | None = None) -> Detail:
             perf[-1] = perf[0] * (ring[-1] / ring[0]) / growths(evidence).estimate.point
         for words, points, one in (("rb", ring, parts[1]), ("pb", perf, parts[3])):
             counts = _by_producers(evidence, one)
-            text = (f"{ns:,.0f} ns at {count}" for count, ns in zip(counts, points, strict=True))
+            text = (f"{time(ns)} at {count}" for count, ns in zip(counts, points, strict=True))
             yield f"{words}, by CPUs that write: {', '.join(text)}"
 
     return lines
@@ -193,8 +202,8 @@ def _delivered(evidence: Evidence) -> Iterator[str]:
     A second producer finds the ring less often empty, and so wakes the reader less.
     """
     rate = partial(Of, number("drained_per_s"), "rate-default", "ringbuf")
-    one, every = (rate(which).median(evidence) / 1e6 for which in ("1cpu", ""))
-    yield f"delivered on rb to a reader on epoll: {one:.2f} M/s from one CPU, {every:.2f} from all"
+    one, every = (millions(rate(which).median(evidence)) for which in ("1cpu", ""))
+    yield f"delivered on rb to a reader on epoll: {one} from one CPU, {every} from all"
 
 
 _wake = partial(Of, quantities.steady_ns, "wake")
@@ -204,7 +213,7 @@ _WOKEN: Final = {
     "pb, every record": _wake("perfbuf", "adaptive-epoll"),
 }
 _THEN: Final = "the published run installed no perf readers, so its pb calls failed at once"
-_NS: Final = "{}: {:,.0f} ns a record".format
+_NS: Final = form("{}: {} a record", time)
 
 _BESIDE: Final = {
     f"{words}, {reader}": _duet(f"beside-{reader}", way, way, "busy-poll", reader)
@@ -260,7 +269,7 @@ CLAIMS: Final = (
         rule=above(
             over("ns a refused write, rb output over reserve", _OUTPUT, _RESERVE),
             over("ns a refused write, pb output over rb reserve", _PERF, _RESERVE),
-            details=(levels("{}: {:,.0f} ns a refused write".format, _REFUSALS, _RESERVE),),
+            details=(levels(form("{}: {} a refused write", time), _REFUSALS, _RESERVE),),
         ),
     ),
     Side.PERF.timed(

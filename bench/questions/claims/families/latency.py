@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from bench.amounts import time, times
 from bench.judge.floor import LEAST_MARGIN
 from bench.plan.budgets import MIB
 from bench.plan.config import Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import WAYS, Of, both, grown, levels, over
+from bench.questions.claims.compare import WAYS, Of, both, form, grown, levels, over
 from bench.questions.claims.rules import above, inside
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
@@ -55,10 +56,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     return found if on.count > 1 else found[1:]
 
 
-def _us(words: str, ns: float) -> str:
-    return f"{words}: {ns / 1e3:,.1f} us"
-
-
+_time: Final = form("{}: {}", time)
 _WAITS: Final = {
     words: [Of(quantities.latency_p50_ns, "waiting", transport, way) for way in ("epoll", "busy")]
     for words, transport in WAYS.items()
@@ -90,7 +88,7 @@ CLAIMS: Final = (
             ),
             details=[
                 levels(
-                    _us,
+                    _time,
                     {f"{words} on epoll, p50": epoll, f"{words} polled busily, p50": busy},
                     busy,
                 )
@@ -112,7 +110,7 @@ CLAIMS: Final = (
             low=0.5,
             high=2.0,
             bound=1.0,
-            details=(levels("{}: {:.2f} times".format, _SAMPLED),),
+            details=(levels(form("{}: {}", times), _SAMPLED),),
         ),
         comparative=False,
     ),
@@ -126,7 +124,7 @@ CLAIMS: Final = (
         rule=above(
             over("other CPUs' latency on rb, delayed over prompt", *list(_SLOW.values())[:2]),
             _RISES_MORE,
-            details=(grown(_us, _P50, _RISES_MORE, paired=0), levels(_us, _P99)),
+            details=(grown(_time, _P50, _RISES_MORE, paired=0), levels(_time, _P99)),
         ),
         cpus=2,
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.amounts import time
 from bench.plan.config import MIXED, Call, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import Of
+from bench.questions.claims.compare import Of, form
 from bench.questions.claims.quantities import write_ns
 from bench.questions.claims.rules import exceeds
 from bench.questions.claims.setting import Setting, sending
@@ -44,7 +45,7 @@ CLAIMS: Final = (
         experiments=(_NAME,),
         rule=exceeds(
             "kernel ns a record, output over dynptr",
-            "{}: {:,.0f} ns a record".format,
+            form("{}: {} a record", time),
             {str(call): Of(write_ns, _NAME, RINGBUF, call) for call in _CALLS},
         ),
         cpus=2,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from operator import itemgetter, neg, sub
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import brief, counted, seconds
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.numbers import number
 from bench.judge.statistics import FEWEST_BLOCKS, loss_bound
@@ -18,7 +18,7 @@ from bench.plan.budgets import KIB
 from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
 from bench.questions.claims.claim import Finding, Side
-from bench.questions.claims.compare import WAYS, Of, levels, over
+from bench.questions.claims.compare import WAYS, Of, form, levels, over
 from bench.questions.claims.contrast import Contrast
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.quantities import cpu_s_per_million, write_ns
@@ -97,7 +97,7 @@ def _lock_costs(evidence: Evidence) -> Finding:
     alike, _ = change.between(1 / _ALIKE, _ALIKE)
     said = rules.first(
         (change.blocks < FEWEST_BLOCKS, *rules.TOO_FEW),
-        (alike is rules.REPRODUCED, rules.REFUTED, f"the same within a factor of {_ALIKE:g}"),
+        (alike is rules.REPRODUCED, rules.REFUTED, f"the same within a factor of {brief(_ALIKE)}"),
         (change.lies == 1, rules.REPRODUCED, "a write costs more"),
         (cheaper.lies == 1, rules.REPRODUCED, "a write costs less"),
         (True, rules.INCONCLUSIVE, "the interval holds both no change and one that matters"),
@@ -192,7 +192,7 @@ CLAIMS: Final = (
                 "consumer's CPU time a record on pb, all CPUs over half", *list(_CPU.values())[:2]
             ),
             over("the same growth, pb over rb", *_CPU.values()),
-            details=(levels("{}: {:.2f} s per million".format, _CPU),),
+            details=(levels(form("{}: {} per million", seconds), _CPU),),
         ),
         cpus=_PUBLISHED_CPUS,
     ),

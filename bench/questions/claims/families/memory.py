@@ -10,6 +10,7 @@ from operator import itemgetter
 from statistics import median
 from typing import Final
 
+from bench.amounts import size, times
 from bench.judge.floor import LEAST_MARGIN
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
@@ -119,8 +120,8 @@ _DOUBLED: Final = [
 def _budgets(evidence: Evidence) -> Iterator[str]:
     for kind in LADDERS:
         perf, ring = (_least(kind, way)(evidence) for way in ("perfbuf", "ringbuf"))
-        of_perf, of_ring = (size_bytes / 1024 for size_bytes in sides(perf, ring))
-        levels = f"rb {of_ring:.0f} KiB, pb {of_perf:.0f} KiB"
+        of_perf, of_ring = map(size, sides(perf, ring))
+        levels = f"rb {of_ring}, pb {of_perf}"
         yield f"{kind}, least lossless budget, median over blocks: {levels}"
 
 
@@ -144,7 +145,7 @@ def _rss_of_perf(evidence: Evidence) -> Iterator[str]:
         if (memory := trial.memory) is not None and memory.observed.rss_bytes is not None
     ]
     if shares:
-        yield f"perf buffers: {median(shares):.2f} times"
+        yield f"perf buffers: {times(median(shares))}"
 
 
 CLAIMS: Final = (

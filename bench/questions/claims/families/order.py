@@ -11,7 +11,7 @@ from operator import itemgetter
 from statistics import median
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, given, time
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.budgets import MIB
@@ -78,11 +78,10 @@ def _lateness(arms: Sequence[tuple[str, ArmSamples]]) -> Iterator[tuple[float, s
     for name, arm in arms:
         late_ns = [trial.ordering.lateness_p99_ns for trial in arm.trials if trial.ordering]
         if late_ns:
-            variant = arm.name.variant
-            where = f"drained every {variant}" if variant else name
             interval_ms = arm.trials[0].config.consumer.interval_ms if name != "chain" else 0.0
-            late = f"inverted events are {median(late_ns) / 1e6:.3f} ms late (p99)"
-            yield interval_ms, f"{where}: {late}"
+            where = f"drained every {given(interval_ms, 'ms')}" if arm.name.variant else name
+            late = f"inverted events are {time(median(late_ns))} late (p99)"
+            yield interval_ms, f"{where}: {late if any(late_ns) else 'no event is inverted'}"
 
 
 _RULES: Final = {

@@ -10,7 +10,7 @@ from math import floor, inf
 from operator import neg
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted, given
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, partial_conjunction_p
 from bench.questions.claims import contrast as contrasts
@@ -20,6 +20,7 @@ from bench.questions.claims.evidence import Evidence, NotMeasured, series
 from bench.questions.claims.families.memory import LADDERS, less_memory
 from bench.questions.claims.quantities import dropped_share, lossless_p50_ns, violation_share
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, first, share
+from bench.report.units import budget as spaced
 
 _DEFAULTS: Final = ("storm", "burst", "chain", "hotcpu", "stall", "rate-default")
 _DUETS: Final = ("storm-duet", "trickle-duet")
@@ -47,7 +48,7 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
         if not evidence.samples(name).arms:
             raise NotMeasured(name)
         for budget, *arms in evidence.pairs(name):
-            where = f"{name} at {budget}"
+            where = f"{name} at {spaced(budget)}"
             for what, take, margin in numbers:
                 words = f"{where}, {what}, pb against rb"
                 with suppress(NotMeasured):  # no causal pairs, or not a trial without a loss
@@ -122,8 +123,8 @@ def _default_choice(evidence: Evidence) -> Finding:
     blocks = min(contrast.blocks for _, contrast, _ in (found if unknown else numbers))
     return Finding(
         verdict,
-        f"{reason} (margins: {NEARLY_NONE:.0%} of records or pairs, {ABOUT_EQUAL:g} times "
-        "for latency and memory)",
+        f"{reason} (margins: {bound(NEARLY_NONE)} of records or pairs, "
+        f"{given(ABOUT_EQUAL, 'times')} for latency and memory)",
         measured=share(
             f"shown not worse in {len(kept)} of {counted(len(judged), 'experiment')}, "
             f"worse in {len(lost)}, better in {len(better)}",

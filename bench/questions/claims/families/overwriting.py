@@ -6,13 +6,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from bench.amounts import time
 from bench.judge.numbers import number
 from bench.plan.budgets import MIB
 from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import Of, levels, over
+from bench.questions.claims.compare import Of, form, levels, over
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.families.kernel import ByProducers
 from bench.questions.claims.setting import Setting, experiment
@@ -64,7 +65,7 @@ CLAIMS: Final = (
         lacks=_overwriting,
         rule=rules.exceeds(
             "median age when read, refusing over overwriting",
-            lambda words, ns: f"{words}: {ns / 1e6:.2f} ms old when read, median",
+            form("{}: {} old when read, median", time),
             {"refusing": _age(RINGBUF, "1cpu"), "overwriting": _age(_OVERWRITING, "1cpu")},
         ),
     ),
@@ -79,7 +80,7 @@ CLAIMS: Final = (
         lacks=_overwriting,
         rule=rules.above(
             over("kernel ns a write that overwrites, all CPUs over one", _ALL, _ONE),
-            details=[levels("{}: {:,.0f} ns a write".format, _WRITES, _ONE)],
+            details=[levels(form("{}: {} a write", time), _WRITES, _ONE)],
         ),
         cpus=2,
     ),

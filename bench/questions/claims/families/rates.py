@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from bench.amounts import bound, digits, millions, time
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import Detail, Of, alone, both, less, levels, over, said
+from bench.questions.claims.compare import Detail, Of, alone, both, form, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
@@ -89,9 +90,12 @@ _LONG_RING: Final = Of(
     quantities.dropped_share, "same-cpu", RINGBUF, "longer", before=_lost(_ONE_RING)
 )
 _COSTS: Final = {
-    cost: Of(quantities.drained_per_s, "consumer-cost", "ringbuf", cost)
-    for cost in ("0ns", "100ns", "300ns", "1000ns")
+    f"{time(cost_ns)} a record": Of(
+        quantities.drained_per_s, "consumer-cost", "ringbuf", f"{cost_ns}ns"
+    )
+    for cost_ns in (100, 300, 1_000)
 }
+_NO_COST: Final = Of(quantities.drained_per_s, "consumer-cost", "ringbuf", "0ns")
 # Where each record wakes the consumer, waking it is most of its cost.
 _cpu = partial(Of, quantities.cpu_s_per_million)
 _LOADS: Final = {
@@ -107,8 +111,8 @@ def _rates(reference: Of, **parts: Of) -> Detail:
         for words, part in parts.items():
             rate, _ = sides(part(evidence), reference(evidence))
             wakeups = {"": part.taking(quantities.raised_per_event)}
-            raised = levels("{}, {:.3f} wake-ups raised per event".format, wakeups)
-            yield f"{words}: {rate / 1e6:.2f} M/s{''.join(rules.lines([raised], evidence))}"
+            raised = levels(form("{}, {} wake-ups raised per event", digits), wakeups)
+            yield f"{words}: {millions(rate)}{''.join(rules.lines([raised], evidence))}"
 
     return lines
 
@@ -203,7 +207,7 @@ CLAIMS: Final = (
                     details=[_rates(_PB, sharded=_SHARDED, pb=_PB)],
                 ),
                 _SHARDED_DROPS,
-                words=f"it drops no more, to {NEARLY_NONE:.0%} of records",
+                words=f"it drops no more, to {bound(NEARLY_NONE)} of records",
             ),
             _drops_more,
         ),
@@ -223,7 +227,7 @@ CLAIMS: Final = (
                     _ONE_FASTER, _ONE_DROPS, details=[_rates(_ONE_PERF, rb=_ONE_RING, pb=_ONE_PERF)]
                 ),
                 alone("dropped on pb", _lost(_ONE_PERF)),
-                words=f"pb drops at most {NEARLY_NONE:.0%}",
+                words=f"pb drops at most {bound(NEARLY_NONE)}",
             ),
             _lost_nothing,
         ),
@@ -238,11 +242,10 @@ CLAIMS: Final = (
         experiments=("consumer-cost",),
         rule=rules.above(
             *(
-                over(f"delivered a second, {cost} a record over none", part, _COSTS["0ns"])
+                over(f"delivered a second, {cost} over none", part, _NO_COST)
                 for cost, part in _COSTS.items()
-                if cost != "0ns"
             ),
-            details=[_rates(_COSTS["0ns"], **_COSTS)],
+            details=[_rates(_NO_COST, **{"no cost": _NO_COST}, **_COSTS)],
             side=-1,
         ),
     ),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from bench.amounts import bound, given, millions, share
 from bench.judge.metrics import Unit
 from bench.judge.numbers import number
 from bench.linux.pages import PAGE_BYTES
@@ -16,7 +17,7 @@ from bench.plan.config import Consumer, Producer
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, Side
-from bench.questions.claims.compare import Of, alone, both, less, levels, over
+from bench.questions.claims.compare import Of, alone, both, form, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, power_of_two, trial
@@ -74,7 +75,7 @@ _SIZES: Final = {
     "larger": _slow(budget=label(_LARGE_BYTES)),
 }
 _BUSY: Final = {size: _SIZES[size].taking(number("consumer_busy_share")) for size in _SIZES}
-_ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=budget) for budget in ("16KiB", "128KiB")]
+_ROOM: Final = [_lost("capacity-spread", RINGBUF, budget=size) for size in ("16KiB", "128KiB")]
 _CPU: Final = both(quantities.cpu_s_per_million, "one-producer")
 _LIBRARY: Final = both(quantities.dropped_share, "one-producer")
 _LONG: Final = _lost("one-producer", RINGBUF, "longer", before=_LIBRARY["rb"])
@@ -88,9 +89,9 @@ def _where_saturated(rule: rules.Rule) -> rules.Rule:
     def judge(evidence: Evidence) -> Finding:
         finding = rule(evidence)
         with suppress(NotMeasured):
-            share = min(part.median(evidence) for part in _BUSY.values())
-            if share < _BUSY_SHARE:
-                why = f"the consumer ran for {share:.0%} of the time: nothing saturated it"
+            busy = min(part.median(evidence) for part in _BUSY.values())
+            if busy < _BUSY_SHARE:
+                why = f"the consumer ran for {share(busy)} of the time: nothing saturated it"
                 return replace(finding, verdict=rules.INCONCLUSIVE, reason=why, p=1.0)
         return finding
 
@@ -99,6 +100,11 @@ def _where_saturated(rule: rules.Rule) -> rules.Rule:
 
 _millions = partial(Of, quantities.drained_millions_per_s, "rate-default", RINGBUF)
 _ALL, _ONE = _millions(), _millions("1cpu")
+
+
+def _written(millions_per_s: float) -> str:
+    return millions(millions_per_s * 1e6)
+
 
 CLAIMS: Final = (
     Side.PERF.claim(
@@ -118,10 +124,10 @@ CLAIMS: Final = (
                 rules.above(
                     less("share dropped where the reader comes later, 16 KiB less 128 KiB", *_ROOM),
                     details=(
+                        levels(form("consumer saturated, the {} ring: {} lost", share), _SIZES),
                         levels(
-                            "consumer saturated, the {} ring: {:.2%} lost".format, _SIZES
+                            form("its consumer, the {} ring: busy for {} of the time", share), _BUSY
                         ),
-                        levels("its consumer, the {} ring: busy for {:.0%} of the time".format, _BUSY),
                     ),
                 ),
                 less(
@@ -130,7 +136,7 @@ CLAIMS: Final = (
                 ),
                 low=-_FLAT,
                 high=_FLAT,
-                words=f"where the consumer is the limit, size changes less than {_FLAT:.0%}",
+                words=f"where the consumer is the limit, size changes less than {bound(_FLAT)}",
             )
         ),
         cpus=2,
@@ -152,10 +158,10 @@ CLAIMS: Final = (
                     *both(quantities.drained_per_s, "one-producer").values(),
                 ),
                 over("consumer's CPU time a record, pb over rb", _CPU["pb"], _CPU["rb"]),
-                details=(levels("{}: {:.2%} lost".format, _LIBRARY),),
+                details=(levels(form("{}: {} lost", share), _LIBRARY),),
             ),
             alone("share dropped on rb in longer storms", _LONG),
-            words=f"rb drops at most {NEARLY_NONE:.0%}",
+            words=f"rb drops at most {bound(NEARLY_NONE)}",
         ),
         cpus=2,
     ),
@@ -176,12 +182,12 @@ CLAIMS: Final = (
                 high=2.0,
                 bound=2.0,
                 unit=Unit.COUNT,
-                details=(levels("{}: {:.2f} M/s".format, {"from one CPU": _ONE}),),
+                details=(levels(form("{}: {}", _written), {"from one CPU": _ONE}),),
             ),
             over("delivered a second, all CPUs over one", _ALL, _ONE),
             low=1 / ABOUT_EQUAL,
             high=ABOUT_EQUAL,
-            words=f"all CPUs deliver within {ABOUT_EQUAL:g} times what one does",
+            words=f"all CPUs deliver within {given(ABOUT_EQUAL, 'times')} what one does",
         ),
         comparative=False,
         cpus=2,

@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from bench.amounts import bound, digits, seconds, share
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import Of, alone, both, less, levels
+from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE
 from bench.questions.claims.setting import Setting, asked, power_of_two, sending, trial
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, storms
@@ -82,7 +83,7 @@ CLAIMS: Final = (
         experiments=("equal-n",),
         rule=rules.exceeds(
             "wake-ups raised per event, rb over pb",
-            "{}: {:.4f} raised per event".format,
+            form("{}: {} raised per event", digits),
             both(quantities.raised_per_event, "equal-n", f"every{_EVERY}"),
         ),
         cpus=2,
@@ -99,7 +100,7 @@ CLAIMS: Final = (
         experiments=("wake-bytes",),
         rule=rules.exceeds(
             "consumer's CPU time a record, adaptive over from 3,000 bytes on",
-            "{}: {:.2f} s per million".format,
+            form("{}: {} per million", seconds),
             {"adaptive": _saving("each"), "by bytes": _saving("bytes")},
         ),
     ),
@@ -116,11 +117,11 @@ CLAIMS: Final = (
             rules.above(
                 less("share dropped on pb, on a timer less polled", _TIMED, _POLLED),
                 details=[
-                    levels("{}: {:.2%} lost".format, {"on a timer": _TIMED, "polled": _POLLED})
+                    levels(form("{}: {} lost", share), {"on a timer": _TIMED, "polled": _POLLED})
                 ],
             ),
             alone("share dropped on pb, polled", _POLLED),
-            words=f"by polling at most {NEARLY_NONE:.0%} is lost",
+            words=f"by polling at most {bound(NEARLY_NONE)} is lost",
         ),
     ),
 )

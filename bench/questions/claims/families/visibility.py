@@ -9,7 +9,7 @@ from functools import partial
 from statistics import fmean
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import bound, counted, digits
 from bench.judge.metrics import Unit
 from bench.judge.statistics import FEWEST_BLOCKS, one_sided
 from bench.linux.pages import PAGE_BYTES
@@ -18,7 +18,7 @@ from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, Side
-from bench.questions.claims.compare import Of, both, less, levels, made
+from bench.questions.claims.compare import Of, both, form, less, levels, made
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, asked, power_of_two, trial
@@ -88,7 +88,7 @@ def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> rules.Rule:
 
 def _calls_of_perf(evidence: Evidence) -> Iterator[str]:
     calls = Of(quantities.syscalls_per_event, _CALLS, "perfbuf", "busy")(evidence)
-    yield f"perf buffers: {fmean(calls.values.values()):.5f} an event"
+    yield f"perf buffers: {digits(fmean(calls.values.values()))} an event"
 
 
 def _unreported(
@@ -132,7 +132,7 @@ _SPINS: Final = [
     for words, other in (("pb", _PERF), ("rb prompt", _PROMPT))
 ]
 _PER_RECORD: Final = levels(
-    "{}: {:,.2f} empty polls a record".format,
+    form("{}: {} empty polls a record", digits),
     {
         words: part.taking(quantities.empty_polls_per_event)
         for words, part in _EMPTY.items()
@@ -151,7 +151,7 @@ def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
         return None
     if p >= SURE or alike.measured().high >= _LEAST_SPUN:
         return None
-    return f"surely less than {_LEAST_SPUN:.0%} more of the returns are empty", alike, p
+    return f"surely less than {bound(_LEAST_SPUN)} more of the returns are empty", alike, p
 
 
 CLAIMS: Final = (

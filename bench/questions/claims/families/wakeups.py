@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, digits, given, time
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
@@ -17,11 +17,12 @@ from bench.plan.config import Call, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, Side
-from bench.questions.claims.compare import Of, both, less, levels, over
+from bench.questions.claims.compare import Of, both, form, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
+from bench.report.units import budget
 from workloads.storm import Shape, Spawn, Storm
 
 BURSTS: Final = 10_000  # small ones, over all blocks; none may leave its last record unannounced
@@ -94,12 +95,12 @@ _raised = partial(Of, quantities.raised_per_event, "backlog")
 _BACKLOG: Final = [*both(quantities.raised_per_event, "backlog", "1x", "100x").values()]
 _RAISED: Final = [
     levels(
-        "{}: {:.3f} raised per event".format,
-        {f"{words}, {load} records at once": _raised(many.transport, load)},
+        form("{}: {} raised per event", digits),
+        {f"{words}, {counted(load, 'record')} at once": _raised(many.transport, f"{load}x")},
         many,
     )
     for words, many in (("rb", _BACKLOG[1]), ("pb", _BACKLOG[3]))
-    for load in ("1x", "10x", "100x")
+    for load in (1, 10, 100)
 ]
 
 
@@ -172,13 +173,13 @@ def _policies(evidence: Evidence) -> Iterator[str]:
             pairs[more, fewer] = sides(dearer(evidence), cheaper(evidence))
         if duets:
             for (more, fewer), (of_more, of_fewer) in pairs.items():
-                values = f"{of_more:,.0f} and {of_fewer:,.0f} ns a record"
+                values = f"{time(of_more)} and {time(of_fewer)} a record"
                 yield f"{more} and {fewer} wake-ups, {waiting} consumer: {values}"
             continue
         (of_adaptive, of_none), (of_forced, less) = pairs.values()
         of_policies = (of_none, of_adaptive, of_adaptive * of_forced / less)
         for policy, level in zip(_POLICIES, of_policies, strict=True):
-            yield f"{policy} wake-ups, {waiting} consumer: {level:,.0f} ns a record"
+            yield f"{policy} wake-ups, {waiting} consumer: {time(level)} a record"
 
 
 def _forced_in_bursts(evidence: Evidence) -> Finding:
@@ -192,8 +193,10 @@ def _forced_in_bursts(evidence: Evidence) -> Finding:
     )
     lost = partial(Of, quantities.dropped_share, _BURSTS, RINGBUF)
     each = {
-        size: less(
-            f"dropped at {size}, forced less adaptive", lost("forced", size), lost("adaptive", size)
+        budget(size): less(
+            f"dropped at {budget(size)}, forced less adaptive",
+            lost("forced", size),
+            lost("adaptive", size),
         )(evidence)
         for size in adaptive
         if size in forced
@@ -221,7 +224,7 @@ CLAIMS: Final = (
             over("raised per event on pb, 1 over 100 records at once", *_BACKLOG[2:], margin=0),
             low=1 / ABOUT_EQUAL,
             high=ABOUT_EQUAL,
-            words=f"pb's stay within {ABOUT_EQUAL:g} times",
+            words=f"pb's stay within {given(ABOUT_EQUAL, 'times')}",
         ),
     ),
     Side.RING.counted(
