@@ -35,7 +35,7 @@ class PlanData:
     format: int
     experiments: tuple[PlannedData, ...]
     trials: int
-    seconds: float | None  # about; null where that depends on what comes out
+    seconds: float | None  # about; null if it depends on the results
     at_most_seconds: float | None
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -52,7 +52,7 @@ def show(
     at_most_s: float | None = None,
     more_s: float = 0.0,
 ) -> None:
-    """Print the plan; ``times`` is how often it is run, for example on how many kernels.
+    """Print the plan; ``times`` is how often it is run, such as once for each kernel.
 
     A plan that is not ``known`` beforehand takes at most ``at_most_s``, or as long as all of it;
     blocks may be added to it for ``more_s``.

@@ -83,8 +83,8 @@ def command(
     """Recommend a buffer and its size for a load.
 
     Real storms with this load are run at rising budgets: a quick scan, then 20 storms at each size
-    around the point where losses end. The minimum is the smallest size from which on no storm lost
-    a record; the recommendation adds a margin.
+    around the point where losses end. The minimum is the smallest size at and above which no storm
+    lost a record; the recommendation adds a margin.
 
     Example: bufbench size --rate 5000 --record-size 256 --stall 100
 
@@ -204,7 +204,7 @@ def _memory_for(chosen: TrialConfig) -> int:
 
 
 def announce(experiment: Experiment, trials: str) -> None:
-    """Print one line on stderr: the round that begins, of so many ``trials``, and its length."""
+    """Announce a round on stderr: its name, its number of ``trials`` and its expected length."""
     seconds = estimate_seconds(experiment)
     print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
 

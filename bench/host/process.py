@@ -25,7 +25,7 @@ _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
 _PAUSE_S = 0.005
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-# Nothing outlives bufbench, not even if that is killed before the program has begun.
+# Nothing outlives bufbench, even if bufbench is killed before the program has begun.
 _TIED = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG

@@ -78,7 +78,7 @@ class Side:
 def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> Side:
     """Return the arm that ``text`` describes; UsageError for what is not one.
 
-    ``usual`` is what holds where its words say nothing else.
+    ``usual`` applies where its words say nothing else.
     """
     called, *words = text.replace(",", ":").split(":")
     if words and words[0].startswith("rings="):  # of the transport's name

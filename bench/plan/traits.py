@@ -11,7 +11,7 @@ from bench.plan.budgets import longest_record_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Say how a transport is drawn."""
+    """Define how a transport is drawn."""
 
     colour: str
     dark: str  # the same on a dark page

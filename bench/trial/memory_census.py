@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Take the memory census: what every instrument reports of each transport's buffers.
 
-No tracer runs: buffers alone are made, looked at and given back. A trial cannot do this, since
+No tracer runs: buffers alone are made, examined and released. A trial cannot do this, since
 charges and free pages only show in many copies.
 """
 
@@ -43,9 +43,8 @@ _LONGEST_CALM_S: Final = 2.0
 def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
     """Measure every transport at each budget, smallest first. Needs root; leaves nothing.
 
-    A ring that overwrites has the memory of one that does not; counts are not buffers.
-
-    Where the kernel refuses buffers a line holds its reason, and no numbers.
+    A ring that overwrites takes the same memory as one that does not; counts are not buffers. If
+    the kernel refuses buffers, the line holds the reason and no numbers.
     """
     ways = map(transports.find, transports.names())
     names = [way.name for way in ways if way.streams and not way.overwrites]
@@ -142,7 +141,7 @@ def _round(
 
 
 def _calm() -> None:
-    """Wait until what was given back has come back: the kernel frees maps a grace period later."""
+    """Wait until released memory is free again: the kernel frees maps a grace period later."""
     until = time.monotonic() + _LONGEST_CALM_S
     last = procfs.free_pages()
     while time.monotonic() < until:
