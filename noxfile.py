@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""`./run NAME [-- ARGUMENTS]` starts: tests, faults, bench, claims, report, kernels, fleet, lint.
+"""The sessions that `./run NAME [-- ARGUMENTS]` starts.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.
@@ -139,6 +139,13 @@ def fuzz(session: nox.Session) -> None:
     """Fuzz all that reads foreign data: ./run fuzz -- --minutes 10 [READER...]."""
     prepare(session, "test", "report", "fuzz", package=True)
     hand_over(session, "python", "tests/fuzz/run.py", *session.posargs)
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write what is generated: documents, schemas, the manual page: ./run generate."""
+    prepare(session, "test", "report", "kernels", "fleet", package=True)
+    hand_over(session, "python", "tests/generated.py", *session.posargs)
 
 
 @nox.session

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge every claim of every family together.
-
-``python -m bench.questions.claims.catalogue`` prints the tables of docs/claims.md.
-"""
+"""Judge every claim of every family together."""
 
 from __future__ import annotations
 
@@ -159,7 +156,3 @@ def _row(claim: Claim) -> str:
 
 def _cells(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
-
-
-if __name__ == "__main__":
-    print(listing(), end="")

@@ -33,7 +33,7 @@ class Sharded(Ringbuf):
 
     def having(self, setting: str) -> Sharded:
         """Return K rings for all CPUs: ``rings=K``; one for each, where there are fewer CPUs."""
-        rings = self.number_of(setting, "rings", _MOST_RINGS)
+        rings = self.number_of(setting, _MOST_RINGS)
         colour, dark = _COLOURS[(rings.bit_length() - 1) % len(_COLOURS)]
         return replace(
             self,
@@ -103,6 +103,8 @@ TRANSPORT = Sharded(
     short="sharded",
     made_by="rings",
     variant="ringbuf",
+    parameter="rings",
+    parameter_help="has K rings for all CPUs",
     look=Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash=(2, 2)),
     rank=2,
     per_cpu=True,

@@ -13,7 +13,6 @@ from rendered import text as text_of
 from bench.errors import UsageError
 from bench.questions.claims import run as claims_plan
 from bench.questions.claims.catalogue import REFUSED, chosen, claims, judge, listing
-from bench.questions.claims.claim import Side
 from bench.questions.claims.document import document
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.sources import links
@@ -27,15 +26,13 @@ PAGE = Path(__file__).parents[3] / "docs" / "claims.md"
 
 
 def test_the_page_is_what_the_catalogue_says() -> None:
-    head, table, rows = PAGE.read_text(encoding="utf-8").partition("## For the ring buffer\n")
-    assert head.startswith("# Claims\n")
-    assert table + rows == listing(), "stale: see python -m bench.questions.claims.catalogue"
+    assert listing() in PAGE.read_text(encoding="utf-8"), "stale: ./run generate"
 
 
-def test_all_tables_are_there_in_full() -> None:
-    of_side = {side: [claim for claim in claims() if claim.side is side] for side in Side}
-    assert [len(of_side[side]) for side in Side] == [28, 23, 4]
-    assert len({claim.id for claim in claims()}) == 55
+def test_every_claim_has_an_id_of_its_own_and_is_listed() -> None:
+    ids = [claim.id for claim in claims()]
+    assert len({*ids}) == len(ids) > 50
+    assert all(f"\n| {each} | " in listing() for each in ids)
 
 
 def test_what_claims_need_is_planned() -> None:
