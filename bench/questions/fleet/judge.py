@@ -22,7 +22,7 @@ from bench.questions.claims.catalogue import judge as judge_claims
 from bench.questions.claims.claim import Verdict
 from bench.questions.fleet import meta
 from bench.questions.fleet.meta import Effect
-from bench.questions.transports.standing import KEYS, Question
+from bench.questions.transports.standing import Question
 from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.document import pick
 
@@ -209,8 +209,8 @@ def _facts(machine: Machine) -> dict[str, str]:
 
 
 def _answers(comparison: Comparison) -> Iterator[Answer]:
-    for question, key in KEYS.items():
-        row = comparison.row(key)
+    for question in Question:
+        row = comparison.row(question.key)
         if row is None or row.estimate is None:
             continue
         if row.estimate.scale is Scale.RATIO and not 0 < row.estimate.low <= row.estimate.high:

@@ -15,7 +15,7 @@ from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.decision import WORDS, amount, state
 from bench.questions.transports.profiles import RINGBUF
-from bench.questions.transports.standing import KEYS, Question
+from bench.questions.transports.standing import Question
 from bench.questions.transports.words import listed, waiting
 from bench.report.units import clean, share
 from bench.tracer.transports import traits
@@ -111,7 +111,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
     standings = {(each.question, each.left): each for each in result.summary.standings}
     standing = standings.get((question, RINGBUF))
     if standing is None or not standing.asked:
-        known = any(each.row(KEYS[question]) for each in result.summary.comparisons)
+        known = any(each.row(question.key) for each in result.summary.comparisons)
         words = _LACKING.get(question, _UNMEASURED) if known else _UNMEASURED
         return Answer(kernel=kernel, words=words, gist=words), None
     words, of = state(standing), f"of {counted(standing.asked, 'comparison')}"

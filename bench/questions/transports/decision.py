@@ -17,7 +17,6 @@ from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
-    KEYS,
     LEAST_PAIRS,
     Direction,
     Question,
@@ -133,7 +132,7 @@ def _usual_loss(standing: Standing, side: str) -> str:
     """Return what ``side`` loses in the middle one of the comparisons decided against it."""
     ordered = _decided(standing)
     middle = ordered[len(ordered) // 2]
-    where, row = _where(standing, middle), middle.row(KEYS[standing.question])
+    where, row = _where(standing, middle), middle.row(standing.question.key)
     if row is None or row.estimate is None or row.estimate.scale is not Scale.RATIO:
         return where
     ratio = row.estimate.point if side == standing.left else 1 / row.estimate.point
@@ -209,7 +208,7 @@ def _answer(standing: Standing) -> str:
     seen = [
         (row.resolvable, row.estimate.scale, row.unit)
         for each in standing.open
-        if (row := each.row(KEYS[standing.question]))
+        if (row := each.row(standing.question.key))
         and row.estimate
         and row.resolvable is not None
     ]
@@ -302,7 +301,7 @@ def _rows(standing: Standing) -> Iterator[Row]:
     shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
     for at, each in enumerate(shown):
         where = _where(standing, each)
-        yield from _row(each, KEYS[standing.question], f" {where}" if at else f"{noun}, {where}")
+        yield from _row(each, standing.question.key, f" {where}" if at else f"{noun}, {where}")
         if standing.question is Question.LATENCY and not at:
             yield from _row(each, "latency_p99_ns", " 99th percentile")
 
@@ -322,7 +321,7 @@ def _closest(standing: Standing) -> Comparison:
                 return min(lost(each), 2 - lost(each))
             case Question.ORDER:
                 return each.left.causal_violations + each.right.causal_violations
-        row = each.row(KEYS[standing.question])
+        row = each.row(standing.question.key)
         return -row.resolvable if row is not None and row.resolvable is not None else -inf
 
     return max(standing.open or standing.comparisons, key=worth)
