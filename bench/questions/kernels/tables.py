@@ -55,7 +55,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     """Tabulate the answer to each question on each kernel."""
     by_kernel: dict[str, list[Cell]] = {}
     for each in (answer for question in found for answer in question.answers):
-        hint = f"another than on {each.changed}; {each.why}" if each.changed else each.why
+        hint = f"not as on {each.changed}; {each.why}" if each.changed else each.why
         cell = _marked(each.words, hint, changed=bool(each.changed))
         by_kernel.setdefault(each.kernel, []).append(cell)
     rows = (
@@ -66,7 +66,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         "Which of the two is better, and how much it saves, least to most over the decided "
         "comparisons: of drops and order in points of the share, else in per cent of the other's. "
         f"Too few pairs: some trial had fewer than {LEAST_PAIRS:,} causal ones. "
-        f"{ONSET} the answer is another than on the kernel before."
+        f"{ONSET} the answer differs from that on the kernel before."
     )
     title = "Which is better on each kernel, and by how much"
     headings = (each.heading for each in found)
