@@ -12,7 +12,8 @@ from bench.amounts import counted, size
 from bench.questions.check.judge import Order, Rung, Verdict
 from bench.questions.check.lines import Reading
 from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence, pick
+from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence, pick
+from bench.report.table import columns, rows
 from bench.report.units import share
 
 FORMAT: Final = 1
@@ -70,8 +71,8 @@ def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[
         key="rungs",
         title="Storms of rising rates",
         corner="a second",
-        columns=tuple(Column(heading=each) for each in _COLUMNS),
-        rows=parts.rows(
+        columns=columns(*_COLUMNS),
+        rows=rows(
             (f"{each.rate_per_s:,.0f}{'' if each.settled else ', behind'}", _cells(each))
             for each in data.rungs
         ),

@@ -9,8 +9,8 @@ from itertools import combinations
 
 from bench.judge.sharing import apart
 from bench.questions.duet.document import LABELS, DuetData
-from bench.questions.transports.tables import columns, quantity
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
+from bench.report.table import columns, quantity
 from bench.report.units import share
 
 _WORDS = {"record": "by process", "solo": "each alone"}

@@ -15,7 +15,6 @@ from bench.judge.sharing import CarryOver
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
-from bench.questions.transports.tables import columns, quantity
 from bench.report.document import (
     Cell,
     Column,
@@ -29,6 +28,7 @@ from bench.report.document import (
     Table,
     pick,
 )
+from bench.report.table import columns, quantity
 from bench.report.units import share, time
 
 FORMAT: Final = 1

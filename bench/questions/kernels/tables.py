@@ -18,10 +18,10 @@ from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
 from bench.questions.transports.standing import LEAST_PAIRS
-from bench.questions.transports.tables import cells, columns
 from bench.questions.transports.torn import HINT, words
 from bench.questions.transports.words import listed
 from bench.report.document import NONE, Cell, Mark, Row, Sentence, Table
+from bench.report.table import cells, columns
 from bench.report.units import budget, clean, number, size
 from bench.tracer.transports import ranked, traits
 

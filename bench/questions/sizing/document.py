@@ -16,10 +16,11 @@ from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing, TriedRung
 from bench.questions.sizing.plan import Load
 from bench.questions.sizing.scaling import Scaled
-from bench.questions.transports.tables import columns, rung_row
+from bench.questions.transports.tables import rung_row
 from bench.questions.transports.words import name
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import Cell, Document, Note, Part, Sentence, Table, pick
+from bench.report.table import columns
 from bench.report.units import share, size
 from bench.tracer.transports import traits
 

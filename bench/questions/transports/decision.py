@@ -25,7 +25,7 @@ from bench.questions.transports.standing import (
     saving,
 )
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.tables import cells, compared_columns, compared_row
+from bench.questions.transports.tables import compared_columns, compared_row
 from bench.questions.transports.words import (
     completeness,
     incomplete,
@@ -37,6 +37,7 @@ from bench.questions.transports.words import (
     waiting,
 )
 from bench.report.document import Cell, Level, Row, Sentence, Table
+from bench.report.table import cells
 from bench.report.units import budget, clean, interval, resolvable, share, size
 from bench.tracer.transports import traits
 

@@ -12,7 +12,6 @@ from bench.amounts import counted
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
-from bench.questions.transports.tables import columns, quantity
 from bench.questions.transports.words import name
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.judge import Number, Point
@@ -34,6 +33,7 @@ from bench.report.document import (
     Table,
     pick,
 )
+from bench.report.table import columns, quantity
 from bench.report.units import number, size
 
 FORMAT: Final = 1

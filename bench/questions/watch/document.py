@@ -9,7 +9,8 @@ from typing import Final
 from bench.amounts import counted, size
 from bench.questions.watch.profile import BufferData, WatchData
 from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence
+from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence
+from bench.report.table import columns, rows
 from bench.report.units import share
 
 _COLUMNS: Final = (
@@ -41,8 +42,8 @@ def _parts(data: WatchData) -> Iterator[parts.Part]:
             key="buffers",
             title="Ring buffers, and the perf buffers of each process",
             corner="buffer",
-            columns=tuple(Column(heading=each) for each in _COLUMNS),
-            rows=parts.rows((_name(each), _cells(each)) for each in data.buffers),
+            columns=columns(*_COLUMNS),
+            rows=rows((_name(each), _cells(each)) for each in data.buffers),
         )
     else:
         yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")
