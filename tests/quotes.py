@@ -26,7 +26,8 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.numbers import NUMBERS
 from bench.linux.machine import Machine
 from bench.plan.experiments import Arm, Experiment
-from bench.questions.claims.catalogue import judge, listing
+from bench.questions.claims.catalogue import REFUSED, claims, judge
+from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import tally
 from bench.questions.duet.designs import designs
@@ -254,8 +255,34 @@ def _names() -> Iterator[str]:
     yield from (f"| `{each.key}` | {each.unit} | {each.meaning} |" for each in NUMBERS.values())
 
 
-def _claims_tables() -> Iterator[str]:
-    yield listing().removesuffix("\n")
+def claims_tables() -> Iterator[str]:
+    """Yield every claim, a table for each side, and the statements that cannot be tested."""
+    for side in Side:
+        yield f"## {side.heading}\n"
+        yield "| id | claim | published | test | reproduced when | experiments | comparative |"
+        yield "|---|---|---|---|---|---|---|"
+        yield from (_claim(each) for each in claims() if each.side is side)
+        yield ""
+    yield "## Not judged\n"
+    yield "| id | claim | sources | why not |"
+    yield "|---|---|---|---|"
+    yield from (_cells(*each) for each in REFUSED)
+
+
+def _claim(claim: Claim) -> str:
+    return _cells(
+        claim.id,
+        f"{claim.statement} ({claim.sources})",
+        claim.published,
+        claim.test,
+        claim.reproduced_when,
+        ", ".join(claim.experiments) or "a kernel matrix",
+        "yes" if claim.comparative else "no",
+    )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _environment() -> Iterator[str]:
@@ -279,7 +306,7 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("standard"))),
     "quick-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("quick"))),
     "claims": _claims,
-    "claims-tables": _claims_tables,
+    "claims-tables": claims_tables,
     "environment": _environment,
     "interference": _interference,
     "washout": _washout,

@@ -48,15 +48,6 @@ REFUSED: Final = (
     ),
 )
 
-_HEADER = """\
-| id | claim | published | test | reproduced when | experiments | comparative |
-|---|---|---|---|---|---|---|
-"""
-_REFUSED_HEADER = """\
-| id | claim | sources | why not |
-|---|---|---|---|
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -132,27 +123,3 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
         coverage=evidence.coverage,
         reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
     )
-
-
-def listing() -> str:
-    """Return the tables of docs/claims.md; they end in a newline."""
-    rows = {side: [_row(each) for each in claims() if each.side is side] for side in Side}
-    tables = [f"## {side.heading}\n\n{_HEADER}{''.join(rows[side])}" for side in Side]
-    refused = (_cells(*each) for each in REFUSED)
-    return "\n".join((*tables, f"## Not judged\n\n{_REFUSED_HEADER}{''.join(refused)}"))
-
-
-def _row(claim: Claim) -> str:
-    return _cells(
-        claim.id,
-        f"{claim.statement} ({claim.sources})",
-        claim.published,
-        claim.test,
-        claim.reproduced_when,
-        ", ".join(claim.experiments) or "a kernel matrix",
-        "yes" if claim.comparative else "no",
-    )
-
-
-def _cells(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
