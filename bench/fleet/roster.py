@@ -53,14 +53,14 @@ class Seen:
             return "is not a worker of bufbench's, or of another version"
         return self.facts.objection()
 
-    def replaces(self, row: Machine) -> bool:
+    def replaces(self, row: Assignment) -> bool:
         """Return whether the worker's machine is of the same type as a row's."""
         own, other = self.facts, row.facts
         return own is not None and other is not None and own.type == other.type
 
 
 @dataclass(slots=True, kw_only=True)
-class Machine:
+class Assignment:
     """Hold a machine and its task, as in fleet.json."""
 
     name: str
@@ -74,7 +74,7 @@ class Machine:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row(Machine):
+class Row(Assignment):
     """Hold a machine and its task while the fleet runs."""
 
     address: str = ""  # of the worker that does it

@@ -32,7 +32,7 @@ _VERSION_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class BootRequest:
     """Ask for one boot."""
 
     image: Image
@@ -77,8 +77,8 @@ def fitting(memory_mib: int) -> int:
 
 
 def boots(
-    following: Callable[[], Request | None], settings: Settings, jobs: int
-) -> Generator[tuple[Request, Boot]]:
+    following: Callable[[], BootRequest | None], settings: Settings, jobs: int
+) -> Generator[tuple[BootRequest, Boot]]:
     """Boot what ``following`` returns, ``jobs`` at a time, and yield each with its outcome.
 
     It is called while there is room for a guest, and again after each that ended. None means that
@@ -86,7 +86,7 @@ def boots(
     all guests.
     """
 
-    def begun() -> Begun[Request] | None:
+    def begun() -> Begun[BootRequest] | None:
         if (request := following()) is None:
             return None
         command = _command(request, settings)
@@ -101,7 +101,7 @@ def boots(
             yield request, _left(request.folder, ended)
 
 
-def _command(request: Request, settings: Settings) -> list[str]:
+def _command(request: BootRequest, settings: Settings) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
     # Its main loop is held while CPUs that take turns run: see steady.c.

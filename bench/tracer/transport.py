@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class BufferRequest:
     """The buffers that a trial asks for."""
 
     budget_bytes: int  # over the buffers of the CPUs that share it
@@ -130,13 +130,13 @@ class Transport(Traits):
                 remedy="write by reserve or output",
             )
 
-    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
+    def allocated(self, request: BufferRequest) -> AbstractContextManager[Allocation]:
         """Make the same buffers without a program, to look at their memory; KernelRefused."""
         made: AbstractContextManager[Allocation] = self._maker().allocated(self, request)
         return made
 
     def open(
-        self, program: Program, capture: Capture, request: Request
+        self, program: Program, capture: Capture, request: BufferRequest
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
         if self.only_native and request.consumer.reader is not Reader.NATIVE:

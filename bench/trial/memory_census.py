@@ -27,7 +27,7 @@ from bench.plan.config import Consumer, Producer
 from bench.record.footprint import MemoryLine
 from bench.tracer import transports
 from bench.tracer.buffers import MAPPINGS
-from bench.tracer.transport import Request, Transport
+from bench.tracer.transport import BufferRequest, Transport
 from bench.trial.competition import risen
 
 COPIES: Final = 64
@@ -57,7 +57,9 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
     way, cpus, data_bytes = transports.find(name), procfs.online_cpus(), budget_bytes
     if way.per_cpu:  # the size below if it does not divide
         data_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
-    request = Request(budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer())
+    request = BufferRequest(
+        budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer()
+    )
     line = MemoryLine(
         transport=name,
         budget_bytes=budget_bytes,
@@ -73,7 +75,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
         return replace(line, untold={"footprint": refused.message})
 
 
-def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
+def _one(way: Transport, request: BufferRequest, line: MemoryLine) -> MemoryLine:
     """Measure one set of buffers, with all of it mapped and read once."""
     before, mapped_before = procfs.process_memory(), procfs.mappings(MAPPINGS)
     with way.allocated(request) as got:
@@ -93,7 +95,7 @@ def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
     )
 
 
-def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> MemoryLine:
+def _many(way: Transport, request: BufferRequest, line: MemoryLine, copies: int) -> MemoryLine:
     """Measure what many sets take of a group's allowance and of the system's free pages."""
     memory_bytes = psutil.virtual_memory().total
     if copies * request.budget_bytes * _MOST > memory_bytes:
@@ -127,7 +129,7 @@ def _nothing() -> None:
 
 
 def _round(
-    way: Transport, request: Request, copies: int, charged: Callable[[], int | None]
+    way: Transport, request: BufferRequest, copies: int, charged: Callable[[], int | None]
 ) -> tuple[int | None, int | None]:
     """Return (charge, free bytes) that all copies took."""
     _calm()

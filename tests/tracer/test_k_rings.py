@@ -17,7 +17,7 @@ from bench.plan import arms
 from bench.plan.config import Call, Consumer, Producer, TrialConfig
 from bench.plan.experiments import ArmName, transport_arms
 from bench.plan.traits import GREY
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.tracer.transports import find, known, ranked, traits
 from bench.tracer.transports.ringbuf import Ringbuf
 
@@ -29,7 +29,7 @@ def slots(
 ) -> Mapping[tuple[int, ...], int]:
     way = find(name)
     assert isinstance(way, Ringbuf)
-    request = Request(
+    request = BufferRequest(
         budget_bytes=budget_bytes,
         cpus=tuple(online),
         sharing=usable,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of
-from bench.guests.reproducible import Request, Settings
+from bench.guests.reproducible import BootRequest, Settings
 from bench.host import ownership
 from bench.questions.bisect import condition
 from bench.questions.bisect.state import Boot
@@ -55,7 +55,7 @@ class Calls:
         ownership.make_folder(place)
         disk = folder / INITRD
         ownership.write(disk, plan.ram_disk(machine.architecture))
-        request = Request(image=image, machine=machine, initrd=disk, seed=seed, folder=place)
+        request = BootRequest(image=image, machine=machine, initrd=disk, seed=seed, folder=place)
         settings = Settings(time_limit_s=self.time_limit_s, append=self.append)
         following = partial(next, iter([request]), None)
         with closing(reproducible.boots(following, settings, 1)) as ended:

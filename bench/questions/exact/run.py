@@ -13,7 +13,7 @@ from typing import Final
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of, usual
-from bench.guests.reproducible import Boot, Request, Settings
+from bench.guests.reproducible import Boot, BootRequest, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import held
 from bench.host import ownership
@@ -58,7 +58,7 @@ def count(
     first, *others = [each.setup for each in kits.values()] or [_Kit(usual(), folder, append).setup]
     booted = {each.folder: each for each in rows if isinstance(each, _Kernel)}
 
-    def following() -> Request | None:
+    def following() -> BootRequest | None:
         turns = range(_LAST + 2)
         requests = (each.request(turn) for turn in turns for each in booted.values())
         return next(filter(None, requests), None)
@@ -111,7 +111,7 @@ class _Kernel:
         self._left = set(range(_LAST + 1))
         self._seen: dict[int, Seen] = {}
 
-    def request(self, turn: int) -> Request | None:
+    def request(self, turn: int) -> BootRequest | None:
         """Return the request for a boot, once; None where it may not begin now.
 
         The first boot decides on the others: what hangs once hangs each time.
@@ -122,7 +122,7 @@ class _Kernel:
         self._left.remove(turn)
         place = self.folder / str(turn + 1)
         ownership.make_folder(place)
-        return Request(
+        return BootRequest(
             image=self._image,
             machine=self._kit.machine,
             initrd=self._kit.initrd,

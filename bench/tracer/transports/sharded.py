@@ -11,7 +11,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.tracer.transports.ringbuf import Ringbuf
 
 _Cpus = tuple[int, ...]
@@ -52,7 +52,7 @@ class Sharded(Ringbuf):
         """Return the slots for all CPUs up to the highest online; those offline stay empty."""
         return cpus[-1] + 1
 
-    def slots(self, request: Request) -> Mapping[tuple[int, ...], int]:
+    def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:
         """Return an equal share of the budget for each ring, as large where none is due.
 
         CPUs that the storm may not use join the others' rings, where there are K.
