@@ -251,7 +251,7 @@ def digest(lines: list[str]) -> str:
 def fingerprints() -> list[str]:
     """Return path and content of all that the package is built from, without caches and products.
 
-    What is built in a checkout by hand has the suffix .so or none.
+    What is compiled within a checkout has the suffix .so or none.
     """
     files: list[Path] = []
     for name in BUILT_FROM:

@@ -50,7 +50,7 @@ def made() -> Iterator[Cgroup | None]:
     with ExitStack() as stack:
         group = None
         if where is not None:
-            with suppress(OSError):  # read-only, or another user's: the storm does without
+            with suppress(OSError):  # read-only, or another user's: the storm runs without one
                 group = Cgroup(stack.enter_context(_group(where)))
         yield group
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr; it may hold foreign text."""
+    """Print a line, which may contain foreign text, on stderr."""
     print(f"bufbench: {clean(line)}", file=sys.stderr, flush=True)
 
 

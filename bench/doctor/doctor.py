@@ -81,7 +81,7 @@ def required(name: str, look: Callable[[], object]) -> Finding:
 
 
 def failed(name: str, error: BufbenchError) -> Finding:
-    """Return the failure of what a measurement cannot do without."""
+    """Return the failure of a requirement of every measurement."""
     remedy = error.remedy or "see the errno's meaning in its manual page"
     return judge(name, False, error.message, remedy, fails=True)
 

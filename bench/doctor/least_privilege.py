@@ -40,7 +40,7 @@ class Need:
     """Report what a part of bufbench turned out to need."""
 
     name: str
-    commands: str  # that cannot do without it; "" if there is another way
+    commands: str  # that need it; "" if there is another way
     otherwise: str  # what happens without it
     possible: bool
     capabilities: tuple[str, ...]  # with which it works; () if it works for anybody

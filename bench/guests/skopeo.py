@@ -102,7 +102,7 @@ class Repository:
     def inspect(self, tag: str) -> Seen:
         """Look at an image without fetching it; "" is the only one of a folder.
 
-        FetchFailed where it cannot be had.
+        FetchFailed if that fails.
         """
         if self.folder is not None:
             _index(self.name, self.folder)
@@ -112,7 +112,7 @@ class Repository:
 
     def copy(self, tag: str, seen: Seen, into: Path) -> tuple[Path, ...]:
         """Fetch an image, its digests checked; return its layers' files, the lowest first."""
-        # From a registry by its digest: a tag may have moved since it was looked at.
+        # From a registry by its digest: a tag may have moved since it was inspected.
         source = f"docker://{self.address}@{seen.digest}" if self.address else self._reference(tag)
         self._run("copy", "--quiet", source, f"dir:{into}", tag=tag, timeout_s=_COPY_S)
         manifest = _read(_Manifest, (into / "manifest.json").read_text(), self.named(tag))

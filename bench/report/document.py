@@ -310,7 +310,7 @@ class Document:
     """
 
     title: str
-    subject: str  # what was looked at: the machine, the kernels
+    subject: str  # what was examined: the machine, the kernels
     parts: tuple[Part, ...]
     data: Any
     short: str = "Verdict"

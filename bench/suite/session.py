@@ -34,10 +34,10 @@ _GROUPINGS: Final = frozenset(
     ("group", "name", "func", "fullname", "fullfunc", "param", "param:experiment", "param:arm")
 )
 _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
-    pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which stands for trials here
+    pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which means trials here
     pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.USAGE,
     pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
-    pytest.ExitCode.INTERNAL_ERROR: ExitCode.USAGE,  # 3, which stands for the machine here
+    pytest.ExitCode.INTERNAL_ERROR: ExitCode.USAGE,  # 3, which means the machine here
 }
 
 

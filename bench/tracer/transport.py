@@ -131,7 +131,7 @@ class Transport(Traits):
             )
 
     def allocated(self, request: BufferRequest) -> AbstractContextManager[Allocation]:
-        """Make the same buffers without a program, to look at their memory; KernelRefused."""
+        """Make the same buffers without a program, to examine their memory; KernelRefused."""
         made: AbstractContextManager[Allocation] = self._maker().allocated(self, request)
         return made
 

@@ -161,7 +161,7 @@ def _each(values: list[int | None], copies: int) -> int | None:
 
 @contextmanager
 def _more_allowed() -> Iterator[None]:
-    """Allow as many descriptors, and on 5.10 as much locked memory, as can be had."""
+    """Raise the limit on descriptors, and on 5.10 that on locked memory, as far as possible."""
     limits = {which: resource.getrlimit(which) for which in (_FILES, _LOCKED)}
     try:
         for which, (_, hard) in limits.items():

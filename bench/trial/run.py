@@ -86,6 +86,6 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         return judged(end(rig, start, arm, place, observe_bare(rig, arm.config)), None)
     seen = observe(rig, arm.config)
     trial = end(rig, start, arm, place, seen.passage, counters=seen.counters)
-    # One block is enough to look at, and keeps the journal small.
+    # One block is enough to draw, and keeps the journal small.
     trial = assess(trial, seen, with_timeline=place.block == 0)
     return judged(trial, trial.ledger)

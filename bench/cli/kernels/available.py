@@ -47,7 +47,7 @@ def list_kernels(
     update: _Update = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show which kernels can be had, and which have been fetched.
+    """Show which kernels are available, and which have been fetched.
 
     Lists are those of today; older ones are fetched anew. A kernel without modules boots only if
     its image brings the drivers that a guest needs. Of OCI images those fetched are shown; name a

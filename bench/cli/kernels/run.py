@@ -244,7 +244,7 @@ def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) ->
 
 
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
-    """Provide an image for each kernel; one that cannot be had now has its row."""
+    """Provide an image for each kernel; one that is not available gets a row with the reason."""
     from bench.guests import boot
     from bench.questions.kernels import run as kernels_run
 

@@ -99,7 +99,7 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     """Return the verdict on every claim, or on ``only`` some, corrected over the whole catalogue.
 
     The correction (Holm) is over all comparative claims that have a number, also those that are
-    not asked for: a verdict must not hang on how many one looks at.
+    not asked for: a verdict must not depend on how many are asked for.
     """
     found = {claim: claim.finding(evidence) for claim in claims()}
     p = {claim: each.p for claim, each in found.items() if claim.comparative and each.p is not None}

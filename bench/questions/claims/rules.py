@@ -126,7 +126,7 @@ def mean_above(
 
 
 def exceeds(what: str, form: Form, parts: Mapping[str, Of]) -> Rule:
-    """Return the rule that the first of two numbers is larger; both stand beside it, as paired."""
+    """Return the rule that the first of two numbers is larger; both are shown, as paired."""
     left, right = parts.values()
     return above(compare.over(what, left, right), details=[compare.levels(form, parts, right)])
 

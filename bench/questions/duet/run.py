@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FEWEST_STORMS: Final = 8
 _HOPELESS: Final = 4.0
-"""A precision that would take so many times the storms that there is time for is given up."""
+"""A precision that would take this many times the storms there is time for is given up."""
 
 _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
 

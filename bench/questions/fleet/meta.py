@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Random-effects meta-analysis: one effect a machine, each with its own error.
 
-Absolute times of two machines never meet; what each found between its own two arms does. Sources:
+Absolute times of two machines are never compared; effects between the arms of each are. Sources:
 variance between machines by R. C. Paule and J. Mandel, "Consensus values and weighting factors",
 J. Res. NBS 87 (1982); the mean's interval by G. Knapp and J. Hartung, Statistics in Medicine 22
 (2003), never narrower than without their factor; that of the next machine by J. P. T. Higgins, S.
@@ -24,7 +24,7 @@ from bench.judge.statistics import holm
 
 LEVEL: Final = 0.05
 FEWEST: Final = 3
-"""Machines from which on there is something to say of the next one."""
+"""With fewer machines nothing can be said about the next one."""
 
 _Z: Final = 1.959964  # of the intervals that machines give
 

@@ -136,7 +136,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
 
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
-    """Count the claims that one kernel's trials speak to, by verdict."""
+    """Count the claims that one kernel's trials bear on, by verdict."""
     found = [(row.claim.id, row.findings[at]) for row in rows]
     names = {verdict: [n for n, f in found if f and f.verdict is verdict] for verdict in SPOKEN}
     known = {verdict: of for verdict, of in names.items() if of}

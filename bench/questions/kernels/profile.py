@@ -37,7 +37,7 @@ BLOCKS: Final = 8
 CALIBRATION: Final = "calibration"
 NOISE: Final = "storm-noise"
 CENSUS_BYTES: Final = (64 * KIB, MIB)
-"""Budgets at which memory is looked at."""
+"""Budgets at which memory is examined."""
 
 CHAINED: Final = 1_160
 """Processes in chains of eight that give 1,000 causal pairs and some."""

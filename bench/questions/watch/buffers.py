@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Hold what was found, and what could not be looked at, in a line each."""
+    """Hold the buffers found, and a line for each that could not be examined."""
 
     buffers: tuple[Found, ...]
     unseen: tuple[str, ...]
@@ -92,7 +92,7 @@ def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
 def _rings(
     sampler: Sampler, processes: Sequence[_Files], only: Collection[str]
 ) -> Iterator[Found | str]:
-    """Map the ring buffers; yield each, or why it cannot be looked at."""
+    """Map the ring buffers; yield each, or why it cannot be examined."""
     try:
         rings = [each for each in bpf.maps() if each.kind == bpf.RINGBUF]
     except OSError as error:

@@ -20,7 +20,7 @@ _NEAR: Final = 0.8  # of a buffer: from here on it is nearly full
 
 
 def document(data: WatchData) -> Document:
-    """Return a row for each buffer, and what could not be looked at."""
+    """Return a row for each buffer, and what could not be examined."""
     return Document(
         title="The buffers of this machine",
         subject=(
@@ -46,7 +46,7 @@ def _parts(data: WatchData) -> Iterator[parts.Part]:
             rows=rows((_name(each), _cells(each)) for each in data.buffers),
         )
     else:
-        yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")
+        yield Sentence(text="No ring buffer and no perf buffer that can be examined.")
     for each in data.unseen:
         yield Note(text=f"Not seen: {each}.", mark=Mark.OPEN)
     if data.buffers:
