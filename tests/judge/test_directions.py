@@ -104,7 +104,7 @@ def rows(summary: Summary, label: str) -> list[tuple[Cell, ...]]:
 NOISE = (5_000, 20_000) * 4
 
 
-def test_a_direction_stands_in_the_headline_with_its_condition() -> None:
+def test_a_direction_is_in_the_headline_with_its_condition() -> None:
     """Two of six comparisons, both busy polling; the row that is shown is one of them."""
     made = waiting(EPOLL, 10_000, NOISE) + waiting(BUSY, 300, (1_000,) * 8)
     summary = compare(made + waiting(TIMED, 10_000, NOISE))
@@ -113,7 +113,7 @@ def test_a_direction_stands_in_the_headline_with_its_condition() -> None:
     assert shown[3].text == "ringbuf"
 
 
-def test_no_direction_stands_where_none_is_carried() -> None:
+def test_no_direction_is_shown_where_none_is_carried() -> None:
     made = waiting(EPOLL, 10_000, NOISE) + waiting(TIMED, 10_000, NOISE)
     text = headline(compare(made))
     assert text.startswith("No side is better: ")

@@ -86,7 +86,7 @@ def test_every_claim_has_an_address_and_its_sources_have_links() -> None:
     assert f"[h2o/h2o\\#2800]({H2O})" in markdown.render(reference())
 
 
-def test_what_is_not_judged_stands_in_the_last_line_with_its_reason() -> None:
+def test_what_is_not_judged_is_in_the_last_line_with_its_reason() -> None:
     known = {claim.id for claim in claims()}
     text = " ".join(text_of(reference()).split())
     for each in REFUSED:
