@@ -31,7 +31,7 @@ INITRD: Final = "initrd"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Count the instructions of all calls, in guests that do the same each time."""
+    """Count the instructions of all calls, in reproducible guests."""
 
     time_limit_s: float
     append: tuple[str, ...]
@@ -79,7 +79,7 @@ class Trials:
 
     @property
     def setup(self) -> tuple[str, ...]:
-        """Name the guest, but for its time."""
+        """Name the guest, except for its time limit."""
         guest = self.guest
         return f"{guest.cpus} CPUs", f"{guest.memory_mib} MiB", " ".join(guest.append)
 

@@ -34,14 +34,14 @@ class CheckData:
     shows: str  # exits or execs
     attached_s: float
     ended: str  # why no more storms were run; "": all were
-    whole_to_per_s: float | None  # the fastest storm up to which it showed all; null: none
-    loses_from_per_s: float | None  # the slowest of which it did not; null: none
+    whole_to_per_s: float | None  # fastest storm up to which it showed all; null: none
+    loses_from_per_s: float | None  # slowest storm of which it did not; null: none
     rungs: tuple[Rung, ...]
     order: Order | None
 
 
 def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Document:
-    """Return up to which rate the tool shows everything, and what is missing beyond."""
+    """Return the rate up to which the tool shows everything, and what is missing beyond it."""
     whole, loses = verdict.whole_to, verdict.loses_from
     data = pick(
         CheckData,

@@ -22,7 +22,7 @@ class Contradiction:
 
     key: str
     designs: tuple[str, str]
-    apart: float  # how far the two ratios lie from each other, as a share
+    apart: float  # how far apart the two ratios are, as a share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

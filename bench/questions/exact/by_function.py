@@ -99,7 +99,7 @@ def _change(was: int, now: int) -> tuple[Cell, ...]:
 
 
 def mark(more: int) -> Mark:
-    """Return the mark of so many instructions more, or fewer."""
+    """Return the mark of a difference in instructions."""
     return Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
 
 

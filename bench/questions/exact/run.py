@@ -35,7 +35,7 @@ def count(
     append: Sequence[str],
     say: Say,
 ) -> Study:
-    """Return what was counted on each image; one that could not be had comes as its row.
+    """Return what was counted on each image; one that was not available comes as its row.
 
     ``folder`` keeps what the guests wrote, in a folder for each boot. MachineUnfit without QEMU.
     """
@@ -99,10 +99,10 @@ class _Kit:
 
 
 class _Kernel:
-    """Keep the boots of one kernel and what came of them.
+    """Keep the boots of one kernel and their results.
 
     The plugin is in its last boot, which has to leave the same bytes as the first: that shows that
-    the plugin changes nothing. Where it does, that boot is made once more without it.
+    the plugin changes nothing. If it does, that boot is repeated without it.
     """
 
     def __init__(self, image: Image, kit: _Kit, folder: Path) -> None:
@@ -114,7 +114,7 @@ class _Kernel:
     def request(self, turn: int) -> BootRequest | None:
         """Return the request for a boot, once; None where it may not begin now.
 
-        The first boot decides on the others: what hangs once hangs each time.
+        The first boot decides about the others: a kernel that hangs once hangs each time.
         """
         first = self._seen.get(0)
         if turn not in self._left or (turn and (first is None or first.problem)):
@@ -132,7 +132,7 @@ class _Kernel:
         )
 
     def note(self, turn: int, found: Seen) -> None:
-        """Keep what came of a boot."""
+        """Keep the result of a boot."""
         self._seen[turn] = found
         first = self._seen[0]
         alike = (found.report, found.console) == (first.report, first.console)

@@ -26,7 +26,7 @@ _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
 
 
 def document(fleet: Fleet) -> Document:
-    """Return what all machines say together, and which are unlike the others."""
+    """Return the results of all machines together, and the machines that differ."""
     return Document(
         title=f"{counted(len(fleet.members), 'machine')}: what holds on all, and what does not",
         subject="; ".join(_subject(fleet.members)),
@@ -65,10 +65,10 @@ def _parts(fleet: Fleet) -> Iterator[parts.Part]:
 
 
 def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
-    """Yield of each question one number that at least half as many machines have as any.
+    """Yield for each question one number that at least half as many machines have as any.
 
-    Of latency and writes duets, else blocks, of order the chain, then what most machines have, at
-    64 KiB.
+    Preferred are duets for latency and writes, blocks for the rest, chains for order, then what
+    most machines have, at 64 KiB.
     """
     for question in Question:
         of = [each for each in numbers if each.question is question]

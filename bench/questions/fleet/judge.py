@@ -27,7 +27,7 @@ from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.document import pick
 
 _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
-"""Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
+"""Half a bin of a histogram, or one record in ten thousand: no machine is more certain."""
 
 _FEWEST_IN_GROUP: Final = 3
 FORMAT: Final = 2
@@ -111,7 +111,7 @@ class ClaimOver:
 class Fleet:
     """All results of a fleet, as JSON has them.
 
-    ``format`` goes up when a key changes its meaning.
+    ``format`` is raised when a key changes its meaning.
     """
 
     format: int = FORMAT
@@ -312,7 +312,7 @@ def _claims(
 def _shared_by_refuting(
     verdicts: Mapping[str, Verdict], facts: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
-    """Yield what all machines that refute a claim have in common, and few that reproduce it."""
+    """Yield the facts that all machines that refute a claim share, and few that reproduce it."""
     refuting = [facts[name] for name, each in verdicts.items() if each is Verdict.REFUTED]
     others = [facts[name] for name, each in verdicts.items() if each is Verdict.REPRODUCED]
     if not refuting or not others:

@@ -89,7 +89,7 @@ def pool(effects: Sequence[Effect]) -> Pooled:
 def apart(effects: Sequence[Effect]) -> list[int]:
     """Return the machines, by their place, whose effect is unlike that of all the others.
 
-    Each is held against what the others say of a next machine; corrected over all (Holm).
+    Each is compared with what the others predict for a next machine; corrected over all (Holm).
     """
     if len(effects) <= FEWEST:
         return []
@@ -105,7 +105,7 @@ def apart(effects: Sequence[Effect]) -> list[int]:
 
 
 def difference(those: Sequence[Effect], others: Sequence[Effect]) -> tuple[Pooled, Pooled, float]:
-    """Return what both groups say, and the p of their having one mean.
+    """Return both groups pooled, and the p of their having one mean.
 
     Welch's t test of two random-effects means, each with its own variance between machines.
     """
@@ -131,7 +131,7 @@ def _mean(values: Floats, weights: Floats) -> tuple[float, float]:
 
 
 def _between(values: Floats, variances: Floats) -> float:
-    """Return the variance between machines at which what is left over is as much as chance."""
+    """Return the variance between machines that leaves only chance to be explained."""
     if len(values) < 2:
         return 0.0
 

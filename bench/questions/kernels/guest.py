@@ -47,9 +47,9 @@ def run(
     trials: list[TrialResult],
     body: Callable[[campaign.Campaign], tuple[str, ...]],
 ) -> Ran:
-    """Run ``body``, which adds to ``trials`` and returns what it left out; say how it went.
+    """Run ``body``, which adds to ``trials`` and returns what it left out; return how it went.
 
-    That is so also where it failed; on a kernel without BTF it does not begin.
+    Failures are returned, too. On a kernel without BTF it does not begin.
     """
     left_out: tuple[str, ...] = ()
     status, reason = Status.DONE, ""
@@ -69,7 +69,7 @@ def run(
 
 
 def transports(running: campaign.Campaign) -> tuple[str, ...]:
-    """Return the transports that this kernel has."""
+    """Return the transports that this kernel supports."""
     return TRANSPORTS if running.rig.kernel.facts["ring_buffer"] == "yes" else (PERFBUF,)
 
 
