@@ -261,7 +261,7 @@ class Generator:
         return line.decode(errors="replace")
 
     def _failure(self) -> Exception:
-        """Return the error for a generator that closed its pipes, with its last words."""
+        """Return the error for a generator that closed its pipes, with its last output."""
         child = self._started()
         if child.returncode is None:
             if not self._has_ended(_GRACE_S):

@@ -47,7 +47,7 @@ def allocated(_way: Transport, request: BufferRequest) -> Iterator[Allocation]:
 def opened(
     _way: Transport, program: Program, capture: Capture, request: BufferRequest
 ) -> Iterator[Opened]:
-    """Open a buffer of an equal share of the budget for each CPU, as large for the others."""
+    """Open a buffer for each CPU: equal shares of the budget, as large on unused CPUs."""
     pages, array = request.pages_per_cpu(), program.map_fd("events")
     data_bytes, consumer, producer = pages * PAGE_BYTES, request.consumer, request.producer
     events, handles = list[int](), list[int]()

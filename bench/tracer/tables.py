@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Make the hash tables that exits are counted in, and read them at an interval.
 
-Of two tables the program counts in one. The consumer has it change over, and reads the other an
-interval later, when no run of the program is left that began before: so that nothing is counted in
-an element that is being removed. Linux 5.6, which has removal in batches.
+The program counts in one of two tables. The consumer switches it over to the other, and reads the
+first an interval later, when no run that began before is left, so that nothing is counted in an
+element that is being removed. Removal in batches takes Linux 5.6.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class _Reader:
         self._choose()
 
     def turn(self) -> None:
-        """Read the table that was left a turn ago, and have the program change over to it."""
+        """Read the table that was left a turn ago, and switch the program over to it."""
         self._read(1 - self._active)
         self._active = 1 - self._active
         self._choose()

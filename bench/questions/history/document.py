@@ -48,7 +48,7 @@ _READING: Final = (
     "and beyond the typical interval of a run on both sides."
 )
 _BETWEEN: Final = (
-    "Only shares, ratios and sizes are compared between kernels: times of two kernels never meet."
+    "Only shares, ratios and sizes are compared between kernels: times of two kernels never are."
 )
 
 

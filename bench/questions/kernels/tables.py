@@ -81,7 +81,7 @@ def _marked(text: str, hint: str = "", *, changed: bool) -> Cell:
 
 
 def _ending(row: KernelRow) -> str:
-    """Say how the run of a kernel ended, if not as it should."""
+    """Return how a kernel's run ended, if not as it should."""
     ending = "" if row.status == Status.DONE else f"{row.status}: {row.reason}"
     if row.result is None:
         return clean(ending or row.reason)

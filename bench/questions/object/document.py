@@ -57,7 +57,7 @@ class ObjectData:
 def document(
     name: str, load: Load, looks: Looks, rounds: Sequence[Round], *, stamp: str, seed: int
 ) -> Document:
-    """Return how the object of this name did on each side, and what lies between them."""
+    """Return how the object of this name performed on each side, and the differences."""
     sides = ranked(each.side for each in rounds)
     data = pick(
         ObjectData,

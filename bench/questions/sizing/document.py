@@ -40,12 +40,12 @@ class Sized:
     journal: str
     limit_bytes: int | None = None  # of memory
     scaled: Scaled | None = None  # to other CPUs, where that was asked for and can be said
-    unscaled: bool = False  # asked for, and cannot be said
+    unscaled: bool = False  # requested, but unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadData(Load):
-    """Hold the load that was asked for, and what of it was seen."""
+    """Hold the requested load, and how much of it was seen."""
 
     tolerated_share: float
     exits_per_s_seen: float
@@ -69,7 +69,7 @@ class TransportData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeData:
-    """Hold what JSON has; ``format`` goes up when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     load: LoadData
@@ -248,7 +248,7 @@ def _configured(way: Traits, data_bytes: int, cpus: int) -> str:
 
 
 def _elsewhere(sized: Sized) -> Iterator[str]:
-    """Say what other CPUs need, by the model."""
+    """Return what other CPUs need, by the model."""
     if sized.unscaled:
         yield (
             "The size for another number of CPUs cannot be estimated: too few storms lost records "
@@ -271,7 +271,7 @@ def _elsewhere(sized: Sized) -> Iterator[str]:
 
 
 def _comparison(sized: Sized) -> str:
-    """Say which transport needs least, where more than one was tried."""
+    """Return which transport needs least, if more than one was tried."""
     if len(sized.sizings) < 2:
         return ""
     found = {sizing.transport: sizing.minimum_bytes for sizing in sized.sizings}

@@ -151,7 +151,7 @@ def _decided(standing: Standing) -> list[Comparison]:
 
 
 def _where(standing: Standing, comparison: Comparison) -> str:
-    """Name where a comparison was made; of memory the budget says it, whatever the storm."""
+    """Name where a comparison was made; for memory, the budget, whatever the storm."""
     memory = standing.question is Question.MEMORY
     return budget(comparison.budget) if memory else place(comparison)
 
@@ -296,7 +296,7 @@ def decision_table(summary: Summary) -> Table:
 
 
 def _rows(standing: Standing) -> Iterator[Row]:
-    """Yield the most telling comparisons; where none was decided, the closest one."""
+    """Yield the most informative comparisons; if none was decided, the closest one."""
     telling = {_where(standing, each): each for each in _decided(standing)}
     noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
     shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]

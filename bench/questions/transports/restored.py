@@ -34,7 +34,7 @@ HINT: Final = (
 
 
 def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] | None:
-    """Return the comparison in which sorting had most to repair, and what each way made of it.
+    """Return the comparison in which sorting had most to repair, and the result of each way.
 
     Of the first transport that was compared with the perf buffers.
     """

@@ -76,7 +76,7 @@ class Standing:
 
     @property
     def _others(self) -> _Comparisons:
-        """Return the comparisons in which the sides differed, and not so that one is better."""
+        """Return the comparisons in which the sides differed without one being better."""
         return (*self.equivalent, *self.open, *self.too_few)
 
     @property

@@ -53,9 +53,9 @@ class Sharded(Ringbuf):
         return cpus[-1] + 1
 
     def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:
-        """Return an equal share of the budget for each ring, as large where none is due.
+        """Return an equal share of the budget for each ring; rings of unused CPUs are as large.
 
-        CPUs that the storm may not use join the others' rings, where there are K.
+        With K rings, CPUs that the storm may not use join those of the others.
         """
         if self.most_buffers is None:
             size_bytes = request.pages_per_cpu() * PAGE_BYTES
@@ -76,7 +76,7 @@ def shared_out(
     """Return the CPUs of each of so many rings, at most one ring for each CPU.
 
     Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share
-    one whole. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
+    one. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
     """
     groups = [found for node in nodes if (found := sorted({*node} & {*cpus}))]
     if elsewhere := sorted({*cpus} - {cpu for group in groups for cpu in group}):
