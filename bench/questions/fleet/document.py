@@ -42,15 +42,26 @@ def _subject(members: Sequence[Member]) -> Iterator[str]:
         yield f"{fact} {', '.join(values[:6])}{' and more' if len(values) > 6 else ''}"
 
 
-def _parts(fleet: Fleet) -> Iterator[parts.Part]: for question, number in _headlines(fleet.numbers):
-yield Sentence(lead=question.title, text=_sentence(number)) if fleet.claims: yield
-Sentence(lead="Claims", text=_of_claims(fleet.claims)) yield from _unlike(fleet.numbers) if
-fleet.numbers: yield _numbers(fleet.numbers) yield _forest(fleet.numbers) if fleet.claims: yield
-_claims(fleet.claims) if fleet.claims and len(fleet.members) <= _MOST_COLUMNS: yield _matrix(fleet)
-yield Note( text="Each machine compares its own two arms; times of two machines are not compared.
-Mean: " "random effects over machines, with its 95 % interval. Next: where the true value of one "
-"more machine of this kind lies (95 % prediction interval). I²: the share of what " "machines differ
-by that is not chance.", level=Level.EVIDENCE, )
+def _parts(fleet: Fleet) -> Iterator[parts.Part]:
+    for question, number in _headlines(fleet.numbers):
+        yield Sentence(lead=question.title, text=_sentence(number))
+    if fleet.claims:
+        yield Sentence(lead="Claims", text=_of_claims(fleet.claims))
+    yield from _unlike(fleet.numbers)
+    if fleet.numbers:
+        yield _numbers(fleet.numbers)
+        yield _forest(fleet.numbers)
+    if fleet.claims:
+        yield _claims(fleet.claims)
+    if fleet.claims and len(fleet.members) <= _MOST_COLUMNS:
+        yield _matrix(fleet)
+    yield Note(
+        text="Each machine compares its own two arms; times of two machines are not compared. Mean: "
+        "random effects over machines, with its 95 % interval. Next: where the true value of one "
+        "more machine of this kind lies (95 % prediction interval). I²: the share of what "
+        "machines differ by that is not chance.",
+        level=Level.EVIDENCE,
+    )
 
 
 def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
