@@ -56,10 +56,10 @@ def _parts(fleet: Fleet) -> Iterator[parts.Part]:
     if fleet.claims and len(fleet.members) <= _MOST_COLUMNS:
         yield _matrix(fleet)
     yield Note(
-        text="Each machine compares its own two arms; times of two machines are not compared. Mean: "
-        "random effects over machines, with its 95 % interval. Next: where the true value of one "
-        "more machine of this kind lies (95 % prediction interval). I²: the share of what "
-        "machines differ by that is not chance.",
+        text="Each machine compares its own two arms; times of two machines are not compared. "
+        "Mean: random effects over machines, with its 95 % interval. Next: where the true value "
+        "of one more machine of this kind lies (95 % prediction interval). I²: the share of the "
+        "differences between machines that is not chance.",
         level=Level.EVIDENCE,
     )
 
