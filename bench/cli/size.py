@@ -19,7 +19,6 @@ from bench.cli.output import answer
 from bench.errors import MachineUnfit, reject
 from bench.linux.cpus import usable
 from bench.plan.config import TrialConfig
-from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
@@ -203,12 +202,8 @@ def _memory_for(chosen: TrialConfig) -> int:
     return (free_bytes - wanted_bytes) // 2
 
 
-def announce(experiment: Experiment, trials: str) -> None:
-    """Announce a round on stderr: its name, its number of ``trials`` and its expected length."""
-    seconds = estimate_seconds(experiment)
-    print(f"{experiment.name}: {trials}; about {seconds:.0f} s", file=sys.stderr, flush=True)
-
-
 def _begin(experiment: Experiment) -> None:
+    from bench.campaign.progress import announce
+
     arms = ", ".join(arm.name for arm in experiment.arms)
     announce(experiment, f"{counted(experiment.blocks, 'storm')} each of {arms}")

@@ -16,6 +16,7 @@ from secrets import token_hex
 from typing import Final
 
 from bench import paths
+from bench.amounts import duration
 from bench.errors import JournalError
 from bench.host import ownership
 
@@ -87,7 +88,7 @@ def one_by_one(journals: Sequence[Path], say: Say) -> Iterator[Path]:
         if at and now_s - reported_s > _REPORT_S:
             reported_s = now_s
             left_s = (now_s - began_s) / at * (len(journals) - at)
-            say(f"journals read: {at:,} of {len(journals):,}; about {left_s:.0f} s left")
+            say(f"journals read: {at:,} of {len(journals):,}; about {duration(left_s)} left")
         yield path
 
 
