@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run other programs, never through a shell: the only module that starts any."""
+"""Run other programs, never through a shell.
+
+Only the storms' generator and map callers, a guest's watch and a check's probes are started
+elsewhere.
+"""
 
 from __future__ import annotations
 
