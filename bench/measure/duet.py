@@ -43,8 +43,7 @@ def kept(records: Records, rule: Duet) -> Records:
 
 
 def latency_by_age(records: Records, rule: Duet) -> tuple[tuple[int, int], ...]:
-    """Return count and median latency in ns of each part of all windows, washout included.
-    """
+    """Return count and median latency in ns of each part of all windows, washout included."""
     if not rule.window_ns:
         return ()
     window_ns = np.uint64(rule.window_ns)

@@ -209,9 +209,7 @@ def _answer(standing: Standing) -> str:
     seen = [
         (row.resolvable, row.estimate.scale, row.unit)
         for each in standing.open
-        if (row := each.row(standing.question.key))
-        and row.estimate
-        and row.resolvable is not None
+        if (row := each.row(standing.question.key)) and row.estimate and row.resolvable is not None
     ]
     if not seen:
         return "undecided"

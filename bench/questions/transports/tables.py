@@ -16,7 +16,7 @@ from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
 from bench.report.table import cells, columns, quantity
-from bench.report.units import clean, interval, number, point, resolvable, share, time
+from bench.report.units import clean, interval, point, resolvable, share, time
 
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
