@@ -12,7 +12,7 @@ from made_up_trials import blocks
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
 from bench.questions.transports.decision import decision_table, headline
-from bench.questions.transports.standing import KEYS, Question, Standing
+from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Summary, compare
 from bench.report.document import Cell, Mark
 from bench.trial.result import TrialResult
@@ -150,7 +150,7 @@ def checked(summary: Summary) -> int:
             lost = each.for_right if direction.winner == each.left else each.for_left
             assert not [one for one in lost if not direction.polls or one.poll in direction.polls]
             for decided in direction.decided:
-                row_of = decided.row(KEYS[each.question])
+                row_of = decided.row(each.question.key)
                 assert row_of is not None
                 assert row_of.better == (-1 if direction.winner == each.left else 1)
     return seen

@@ -44,7 +44,7 @@ def _subject(members: Sequence[Member]) -> Iterator[str]:
 
 def _parts(fleet: Fleet) -> Iterator[parts.Part]:
     for question, number in _headlines(fleet.numbers):
-        yield Sentence(lead=question.title, text=_sentence(number))
+        yield Sentence(lead=question.heading, text=_sentence(number))
     if fleet.claims:
         yield Sentence(lead="Claims", text=_of_claims(fleet.claims))
     yield from _unlike(fleet.numbers)
@@ -136,7 +136,7 @@ def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
     )
     for number, split in splits[:_MOST_SENTENCES]:
         yield Sentence(
-            lead=f"{number.question.title} goes with {split.fact}",
+            lead=f"{number.question.heading} goes with {split.fact}",
             text=f"{_value(number, split.point)} on {counted(split.machines, 'machine')} with "
             f"{split.value}, {_value(number, split.others_point)} on {split.others} others "
             f"({number.experiment}, {budget(number.budget)}; p = {split.p:.2g}).",
@@ -179,7 +179,7 @@ def _arms(number: Number) -> str:
 
 def _cells(number: Number) -> Iterator[Cell]:
     where = f"{number.experiment} at {budget(number.budget)}"
-    yield Cell(text=f"{number.question.title}, {where}: {_arms(number)}")
+    yield Cell(text=f"{number.question.heading}, {where}: {_arms(number)}")
     yield Cell(text=f"{len(number.machines)}", value=len(number.machines))
     yield Cell(text=_value(number, number.point), value=number.point)
     for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
@@ -197,7 +197,7 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
         title="Machine by machine",
         groups=tuple(
             parts.Effects(
-                title=f"{question.title}: {_arms(number)}",
+                title=f"{question.heading}: {_arms(number)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
                 more=f"{len(number.machines) - _MOST_IN_FOREST} more machines"

@@ -127,13 +127,13 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
     names = [name for *_, name in waiting]
     found: dict[str, Sample] = {}
 
-    def following() -> reproducible.Request | None:
+    def following() -> reproducible.BootRequest | None:
         first = found.get(names[0])
         if not waiting or (len(waiting) < len(names) and not (first and first.whole)):
             return None
         seed, number, name = waiting.pop(0)
         ownership.make_folder(folder / name)
-        return reproducible.Request(
+        return reproducible.BootRequest(
             image=image,
             machine=machine,
             initrd=initrd,

@@ -127,7 +127,7 @@ def _group(standing: Standing) -> Effects | None:
         first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
     same, ratio = len(known) - len(differ), scales == {Scale.RATIO}
     return Effects(
-        title=f"{standing.question.title}: {'ratio' if ratio else 'difference of shares'}",
+        title=f"{standing.question.heading}: {'ratio' if ratio else 'difference of shares'}",
         ratio=ratio,
         rows=tuple(_effect(label, *one) for label, one in first.items()),
         more=f"{same} more: the same in every block" if same else "",

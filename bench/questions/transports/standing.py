@@ -22,13 +22,13 @@ class Question(StrEnum):
     """The questions, in the order of reports."""
 
     key: str  # of the number that answers it
-    title: str
+    heading: str
 
-    def __new__(cls, name: str, key: str, title: str) -> Self:
+    def __new__(cls, name: str, key: str = "", heading: str = "") -> Self:
         """Return the question of this name."""
         question = str.__new__(cls, name)
         question._value_ = name
-        question.key, question.title = key, title
+        question.key, question.heading = key, heading
         return question
 
     DROPS = "drops", "own_dropped_share", "Drops"
