@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""`./run NAME [-- ARGUMENTS]` starts: tests, faults, bench, claims, report, kernels, fleet, lint.
+"""The sessions that `./run NAME [-- ARGUMENTS]` starts.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.
@@ -142,6 +142,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def generate(session: nox.Session) -> None:
+    """Write what is generated: documents, schemas, the manual page: ./run generate."""
+    prepare(session, "test", "report", "kernels", "fleet", package=True)
+    hand_over(session, "python", "tests/generated.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check by ruff, mypy, contracts of imports, gcc's warnings, licence lines and BPF style."""
     prepare(session, "report", "kernels", "fleet", "test", "lint")
@@ -244,7 +251,7 @@ def digest(lines: list[str]) -> str:
 def fingerprints() -> list[str]:
     """Return path and content of all that the package is built from, without caches and products.
 
-    What is built in a checkout by hand has the suffix .so or none.
+    What is compiled within a checkout has the suffix .so or none.
     """
     files: list[Path] = []
     for name in BUILT_FROM:

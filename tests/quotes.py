@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What README.md and results/README.md say of results, written from the reference journals.
+"""Parts of documents that are generated, from the reference journals and from definitions in code.
 
-`python tests/quotes.py README.md results/README.md docs/metrics.md docs/command-line.md
-docs/scale.md` writes every part between a line `<!-- generated: NAME -->` and the next
-`<!-- end -->` anew; a test does the same and compares.
+Such a part lies between a line `<!-- generated: NAME -->` and the next `<!-- end -->`.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -26,9 +23,11 @@ from bench import cli
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.floor import LEAST_MARGIN
+from bench.judge.numbers import NUMBERS
 from bench.linux.machine import Machine
 from bench.plan.experiments import Arm, Experiment
-from bench.questions.claims.catalogue import judge
+from bench.questions.claims.catalogue import REFUSED, claims, judge
+from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import tally
 from bench.questions.duet.designs import designs
@@ -249,6 +248,43 @@ def _kernels() -> Iterator[str]:
     yield from (f"- {escape(line)}" for line in sentences.verdict(found))
 
 
+def _names() -> Iterator[str]:
+    """Yield the table of every number of a trial."""
+    yield "| name | unit | definition |"
+    yield "|---|---|---|"
+    yield from (f"| `{each.key}` | {each.unit} | {each.meaning} |" for each in NUMBERS.values())
+
+
+def claims_tables() -> Iterator[str]:
+    """Yield every claim, a table for each side, and the statements that cannot be tested."""
+    for side in Side:
+        yield f"## {side.heading}\n"
+        yield "| id | claim | published | test | reproduced when | experiments | comparative |"
+        yield "|---|---|---|---|---|---|---|"
+        yield from (_claim(each) for each in claims() if each.side is side)
+        yield ""
+    yield "## Not judged\n"
+    yield "| id | claim | sources | why not |"
+    yield "|---|---|---|---|"
+    yield from (_cells(*each) for each in REFUSED)
+
+
+def _claim(claim: Claim) -> str:
+    return _cells(
+        claim.id,
+        f"{claim.statement} ({claim.sources})",
+        claim.published,
+        claim.test,
+        claim.reproduced_when,
+        ", ".join(claim.experiments) or "a kernel matrix",
+        "yes" if claim.comparative else "no",
+    )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
 def _environment() -> Iterator[str]:
     """Yield the table of variables that bufbench reads."""
     yield "| variable | meaning |"
@@ -258,6 +294,11 @@ def _environment() -> Iterator[str]:
     yield f"Removed from the environment: {', '.join(f'`{name}`' for name in cli.IGNORED)}."
 
 
+DOCUMENTS: Final = (
+    *("README.md", "results/README.md", "docs/metrics.md", "docs/command-line.md"),
+    *("docs/scale.md", "docs/claims.md"),
+)
+"""Documents with generated parts."""
 BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "machine": lambda: iter([f"A {_machine('standard')}."]),
     "decision": _decision,
@@ -265,10 +306,12 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("standard"))),
     "quick-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("quick"))),
     "claims": _claims,
+    "claims-tables": claims_tables,
     "environment": _environment,
     "interference": _interference,
     "washout": _washout,
     "kernels": _kernels,
+    "names": _names,
     "scale": scale.table,
 }
 
@@ -281,8 +324,3 @@ def written(text: str) -> str:
 @cache
 def _lines(name: str) -> str:
     return "\n".join(BLOCKS[name]()) + "\n"
-
-
-if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""JSON Schemas of what commands print as JSON, made from the dataclasses that it comes from.
-
-`python tests/schemas.py` writes docs/schemas anew; a test does the same and compares.
-"""
+"""JSON Schemas of what commands print as JSON, made from the dataclasses that it comes from."""
 
 from __future__ import annotations
 
@@ -84,9 +81,3 @@ def schema(name: str) -> dict[str, Any]:
 
 def written(name: str) -> str:
     return json.dumps(schema(name), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for name in KINDS:
-        (FOLDER / f"{name}.json").write_text(written(name), encoding="utf-8")

@@ -158,17 +158,17 @@ def test_both_at_once_count_as_the_first() -> None:
     assert (code, err) == (143, "bufbench: terminated\n")
 
 
-def test_held_back_by_whoever_started_us_it_comes_in_time() -> None:
+def test_held_back_by_the_parent_it_comes_in_time() -> None:
     block = [sys.executable, "-c", HELD_BACK, FRAME.format(body=CLOSES)]
     done = subprocess.run(block, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (130, "bufbench: interrupted\n")
 
 
-def test_an_exit_code_that_stands_is_not_changed_any_more() -> None:
+def test_a_final_exit_code_is_not_changed_any_more() -> None:
     assert at_its_own(TOO_LATE) == (1, "")
 
 
-def test_one_that_nobody_heard_is_told_at_the_end() -> None:
+def test_a_swallowed_signal_is_reported_at_the_end() -> None:
     assert at_its_own(UNHEARD) == (143, "bufbench: terminated\n")
 
 

@@ -52,7 +52,7 @@ def test_the_sessions_are_listed_a_line_each() -> None:
         (["kernels(series='6.12')", "--seed", "2"], "./run kernels(series='6.12') -- --seed 2"),
     ],
 )
-def test_wrong_usage_is_told_in_a_line(arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_reported_in_a_line(arguments: list[str], said: str) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()

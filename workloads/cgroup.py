@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A cgroup for storms, that bounds how many processes they can have.
+"""Make a cgroup that bounds the number of processes of storms.
 
 It is made below bufbench's own, so that what bounds bufbench bounds the storm too, and is removed
 on every way out; one that a killed run left is swept by the next start. It bounds only processes: a
@@ -50,7 +50,7 @@ def made() -> Iterator[Cgroup | None]:
     with ExitStack() as stack:
         group = None
         if where is not None:
-            with suppress(OSError):  # read-only, or another user's: the storm does without
+            with suppress(OSError):  # read-only, or another user's: the storm runs without one
                 group = Cgroup(stack.enter_context(_group(where)))
         yield group
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The fork-storm generator. In a session of its own it makes processes that exit, in one of
+ * The fork-storm generator. In its own session it makes processes that exit, in one of
  * several shapes, reaps every one, and reports exactly how many there were.
  *
  *	forkstorm --report-fd N --go-fd M [--shape storm] [--count 20000] ...
  *
- * It writes "ready" to N when its session exists (the session's id is its pid), starts at the
- * first byte that it reads from M, and ends with key=value lines and "end" on N. The end of
+ * It writes "ready AT_ONCE" to N when its session exists (the session's id is its pid) and it
+ * knows the most processes and threads that it will have at once, starts at the first byte that
+ * it reads from M, and ends with key=value lines and "end" on N. The end of
  * file on M, at any time, means that its parent is gone. SIGTERM ends the storm early:
  * everything is reaped and reported all the same.
  */
@@ -339,7 +340,7 @@ int main(int argc, char **argv)
 	if (generator.shared == MAP_FAILED)
 		die("mmap");
 	map_files(&generator);
-	if (write(request->report_fd, "ready\n", 6) != 6)
+	if (dprintf(request->report_fd, "ready %u\n", planned_at_once(request)) < 0)
 		die("--report-fd");
 	while (!wait_for_event(&generator, 0) && !atomic_load(&generator.shared->stop))
 		;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What the parts of the fork-storm generator share: the request and the counts. */
+/* Shared by the parts of the fork-storm generator: the request and the counts. */
 #ifndef FORKSTORM_H
 #define FORKSTORM_H
 
@@ -16,7 +16,7 @@
 #define THREADS_LIMIT 256
 #define DEPTH_LIMIT 4096 /* one stack frame a process under vfork */
 
-/* Of any kernel's size: a cpu_set_t ends at 1,024 CPUs, and the kernel refuses a shorter set. */
+/* Long enough for any kernel, which refuses a shorter set: a cpu_set_t ends at 1,024 CPUs. */
 struct cpus {
 	cpu_set_t set[CPUS_LIMIT / CPU_SETSIZE];
 };
@@ -24,18 +24,18 @@ struct cpus {
 struct request;
 struct worker;
 
-/* A kind of storm. What is left out is as most shapes have it. */
+/* A kind of storm. A member that is left out has the value of most shapes. */
 struct shape {
 	const char *name;
 	void (*run)(struct worker *worker); /* makes a worker's children */
 	void (*prepare)(struct worker *worker); /* before the start */
 	/* processes and threads that each worker has beside it at once, at most; else one */
 	unsigned int (*beside)(const struct request *request);
-	unsigned int workers; /* whatever is asked for */
+	unsigned int workers; /* however many are requested; 0: as requested */
 	bool one_cpu; /* the first one alone */
 	bool two_cpus; /* at least */
 	bool paced; /* takes a rate */
-	bool in_bursts; /* all workers' children are there at once, and have no rate */
+	bool in_bursts; /* all workers' children exist at once, and have no rate */
 	bool scheduled; /* children are due when the schedule says */
 	bool first_ends; /* the storm is over when its first worker is */
 };
@@ -53,7 +53,7 @@ enum stop {
 	STOP_DONE, /* uneven: the hot worker has made its children */
 };
 
-/* One storm as asked for. */
+/* One storm as requested. */
 struct request {
 	const struct shape *shape;
 	enum spawn spawn;
@@ -72,20 +72,20 @@ struct request {
 	const char *tiny_name; /* the same within tiny_folder */
 	int tiny_folder;
 	int tiny_file;
-	bool privileged; /* gives nothing up */
+	bool privileged; /* keeps its privileges */
 	bool change_user; /* uid and gid were given */
 	uid_t uid;
 	gid_t gid;
 	struct cpus cpus;
 	bool pinned; /* cpus was given */
-	unsigned int kill_every; /* this many-th child kills itself; 0: none does */
+	unsigned int kill_every; /* every n-th child kills itself; 0: none does */
 	int schedule_fd; /* a file of the ns from the start at which each child is due, or -1 */
 	int truth_fd; /* a file that has room for a struct truth of each child, or -1 */
 	int report_fd;
 	int go_fd;
 };
 
-/* What is known of a child by who reaped it; workloads/truth.py mirrors it. */
+/* What the process that reaped a child knows of it; workloads/truth.py mirrors it. */
 struct truth {
 	uint64_t reaped_ns; /* CLOCK_MONOTONIC; 0: this place is empty */
 	uint32_t pid;
@@ -106,9 +106,9 @@ struct shared {
 	_Alignas(64) _Atomic uint64_t next_quiet; /* uneven only: the same of the quiet one */
 	_Alignas(64) _Atomic uint64_t made;
 	_Alignas(64) _Atomic uint64_t threads_made;
-	_Alignas(64) _Atomic uint64_t end_ns; /* when the last worker was through */
+	_Alignas(64) _Atomic uint64_t end_ns; /* when the last worker finished */
 	const uint64_t *due_ns; /* of each child, from the start, or NULL */
-	_Alignas(64) _Atomic uint64_t truths; /* places given away */
+	_Alignas(64) _Atomic uint64_t truths; /* places taken */
 	struct truth *truth; /* where every process of the storm has it mapped, or NULL */
 	uint64_t truth_size; /* places */
 	_Alignas(64) _Atomic uint64_t exits[256]; /* reaped, by exit code */
@@ -148,6 +148,7 @@ void copy_tiny(struct request *request);
 
 /* limits.c */
 unsigned int lower_to_limits(struct request *request);
+unsigned int planned_at_once(const struct request *request);
 unsigned int most_at_once(const struct request *request, const struct shared *shared);
 
 /* shapes.c */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The fork-storm generator's typed front: starts forkstorm, says go, reads its report."""
+"""Start the fork-storm generator (forkstorm), let its storm go and read its report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workloads.truth import Truth
 from workloads.user import StormUser, chosen
 
 EXECUTABLE: Final = Path(__file__).parent / "forkstorm"
-"""Where the build installs the generator; ``tiny``, which children exec, stands beside it."""
+"""Where the build installs the generator, beside ``tiny``, which children exec."""
 
 # The bounds that forkstorm.c itself has.
 MOST_PROCESSES: Final = 10_000_000
@@ -66,7 +66,7 @@ def _cannot_start(executable: Path, error: OSError) -> MachineUnfit:
 
 
 def check(storm: Storm, usable: Sequence[int]) -> None:
-    """Raise UsageError, naming what to change, if the storm makes no sense on the usable CPUs."""
+    """Raise UsageError, naming what to change, if the storm is impossible on the usable CPUs."""
     check_range("--count", storm.count, 1, MOST_PROCESSES)
     check_range("--workers", storm.workers, 1, MOST_WORKERS)
     check_range("--burst", storm.burst_size, 1, MOST_IN_BURST)
@@ -140,8 +140,7 @@ class Generator:
     def __enter__(self) -> Self:
         try:
             self._start()
-            self._await_ready()
-            self._confine()
+            self._confine(self._ready())
         except BaseException:
             self._end(in_order=False)
             raise
@@ -219,16 +218,20 @@ class Generator:
         os.pwrite(self._schedule_fd, struct.pack(f"={len(due_ns)}Q", *due_ns), 0)
         return self._schedule_fd
 
-    def _await_ready(self) -> None:
-        if (said := self._line(time.monotonic() + _READY_S)) != "ready":
+    def _ready(self) -> int:
+        """Wait until it is ready; return the most processes and threads that it will have."""
+        said = self._line(time.monotonic() + _READY_S)
+        word, _, at_once = said.partition(" ")
+        if word != "ready" or not (at_once.isascii() and at_once.isdecimal()):
             raise StormFailed(f"the generator said {said!r} instead of ready")
+        return int(at_once)
 
-    def _confine(self) -> None:
+    def _confine(self, at_once: int) -> None:
         """Put it into the cgroup before it has made anything: what it makes is born there."""
         if self._cgroup is None:
             return
         try:
-            self._cgroup.bound(self._storm.most_at_once + _SPARE_PROCESSES)
+            self._cgroup.bound(at_once + _SPARE_PROCESSES)
             self._cgroup.add(self._started().pid)
         except ProcessLookupError:
             raise self._failure() from None
@@ -258,7 +261,7 @@ class Generator:
         return line.decode(errors="replace")
 
     def _failure(self) -> Exception:
-        """Return the error for a generator that closed its pipes, with its last words."""
+        """Return the error for a generator that closed its pipes, with its last output."""
         child = self._started()
         if child.returncode is None:
             if not self._has_ended(_GRACE_S):

@@ -116,7 +116,7 @@ static int64_t cgroups_room(void)
 	return room;
 }
 
-/* Threads that /proc shows, of one user. */
+/* Threads of one user, as /proc shows them. */
 static int64_t threads_of_user(uid_t user)
 {
 	DIR *proc = opendir("/proc");
@@ -148,7 +148,7 @@ static int64_t threads_of_user(uid_t user)
 	return threads;
 }
 
-/* Threads of everybody. */
+/* Threads of all users. */
 static int threads_in_all(void)
 {
 	FILE *file = fopen("/proc/loadavg", "re");
@@ -171,7 +171,7 @@ static int64_t user_room(int64_t wanted)
 	/* The kernel does not apply it to root. */
 	if (getuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) || limit.rlim_cur == RLIM_INFINITY)
 		return UNLIMITED;
-	/* Whose they are takes long to find out, and seldom matters. */
+	/* Counting one user's threads takes long, and is seldom needed. */
 	room = (int64_t)limit.rlim_cur - threads_in_all();
 	return room >= wanted ? room : (int64_t)limit.rlim_cur - threads_of_user(getuid());
 }
@@ -190,7 +190,8 @@ static unsigned int beside_a_worker(const struct request *request)
 	return request->shape->beside ? request->shape->beside(request) : 1;
 }
 
-static unsigned int at_once(const struct request *request)
+/* Processes and threads that will exist at once, without the generator, at most. */
+unsigned int planned_at_once(const struct request *request)
 {
 	if (request->shape->in_bursts)
 		return request->workers + request->burst_size;
@@ -218,7 +219,7 @@ static unsigned int at_most(unsigned int value, int64_t limit)
  */
 unsigned int lower_to_limits(struct request *request)
 {
-	unsigned int wanted = at_once(request);
+	unsigned int wanted = planned_at_once(request);
 	int64_t room = smaller(smaller(cgroups_room(), user_room((int64_t)wanted + LEFT_FOR_OTHERS)),
 			       system_room());
 
@@ -233,10 +234,10 @@ unsigned int lower_to_limits(struct request *request)
 		request->depth = at_most(request->depth, room - 1);
 		request->threads = at_most(request->threads, room - 2);
 	}
-	if (at_once(request) > room) {
+	if (planned_at_once(request) > room) {
 		fprintf(stderr, "forkstorm: limits on processes leave room for %lld, at least %u are needed; "
 			"raise pids.max or RLIMIT_NPROC\n",
-			(long long)(room > 0 ? room : 0), at_once(request));
+			(long long)(room > 0 ? room : 0), planned_at_once(request));
 		exit(3);
 	}
 	return wanted;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * mapcalls: a neighbour that reads a BPF map of its own over and over, as a monitor
- * that polls counters does. On some kernels a tracepoint program is skipped on a CPU
- * that is inside such a call; how often is what it is there to measure.
+ * mapcalls: a neighbour that keeps reading a BPF map, as a monitor that polls counters
+ * does. On some kernels a tracepoint program is skipped on a CPU that is inside such a
+ * call; this program is there to measure how often.
  *
  * It says "ready" on stdout and goes on until SIGTERM or its parent's end.
  */
@@ -47,7 +47,7 @@ int main(void)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		return failed("prctl");
-	/* Until 5.11 a map counts against this limit. Where it may not be lifted, it may do. */
+	/* Until 5.11 a map counts against this limit. If it cannot be lifted, it may suffice. */
 	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
 	map = bpf(BPF_MAP_CREATE, &create);
 	if (map < 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* The generator's command line. workloads/generator.py writes it; people may. */
+/* The generator's command line, as workloads/generator.py or a user writes it. */
 #define _GNU_SOURCE
 #include "forkstorm.h"
 
@@ -78,7 +78,7 @@ static void cpu_list(struct request *request, char *text)
 	request->pinned = true;
 }
 
-/* UID:GID. Not root: who is to keep that asks for --privileged. */
+/* UID:GID. Not root: --privileged keeps that. */
 static void user_and_group(struct request *request, char *text)
 {
 	char *group = strchr(text, ':');

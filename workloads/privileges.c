@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Giving privileges up, and being able to exec what the user that is left may not even see.
+ * Gives privileges up, but keeps the ability to exec a program that the new user cannot see.
  *
  * What the storm makes inherits all of this: the user, the empty sets of capabilities, and
  * no_new_privs, without which an exec could bring capabilities back.
@@ -35,9 +35,9 @@ static _Noreturn void unfit(const char *what, const char *remedy)
 }
 
 /*
- * A limit on processes of a user counts everything that runs under its name, on nobody's account
- * including processes of others. It did not bind root, so it is not to bind who comes after; the
- * cgroup counts our own.
+ * A user's limit on processes counts everything that runs as that user, for nobody including
+ * processes of others. It did not bind root, so it must not bind the new user; the cgroup counts
+ * our own.
  */
 static void lift_process_limit(void)
 {
@@ -118,7 +118,7 @@ void open_tiny(struct request *request)
 		usage_error("--tiny %s: %s", tiny, strerror(errno));
 }
 
-/* Where the user that is left may not exec the program itself, it gets a copy in memory. */
+/* If the new user may not exec the program itself, it gets a copy in memory. */
 void copy_tiny(struct request *request)
 {
 	struct stat seen;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The shapes of storm: what each worker makes, and what its children do. Every child is
- * reaped by the process that made it, and counted there, once.
+ * The shapes of storms: what each worker makes, and what its children do. Every child is
+ * reaped by the process that made it, and counted there once.
  *
  * Nothing here polls a clock: the generator sets `stop` when the time is over.
  */
@@ -58,8 +58,8 @@ static int thread_main(void *unused)
 
 /*
  * Starts threads that return at once and waits until they are gone. Not pthreads: these
- * work in a vforked child too, which shares its maker's thread-local storage. "Gone" is asked
- * of the kernel, since a thread's tid is cleared well before it has left.
+ * work in a vforked child too, which shares its maker's thread-local storage. The kernel is
+ * asked whether a thread is gone, since its tid is cleared well before that.
  */
 static void have_threads(const struct child *child)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a storm is: its shape and size as asked for, and the generator's report of it."""
+"""Describe a storm: its shape and size as requested, and the generator's report of it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Self
 
 
 class Shape(StrEnum):
-    """The kinds of storm; workloads/shapes.c says how each is made."""
+    """The kinds of storms; workloads/shapes.c makes them."""
 
     workers: int  # of a shape that has a fixed number; else 0
     cpus: int  # that it takes
     paced: str  # the subject of "is paced", of a shape that takes a rate
 
     def __new__(cls, name: str, workers: int = 0, cpus: int = 1, paced: str = "") -> Self:
-        """Return the shape of this name; its traits stand behind it."""
+        """Return the shape of this name, which its traits follow."""
         shape = str.__new__(cls, name)
         shape._value_ = name
         shape.workers, shape.cpus, shape.paced = workers, cpus, paced
@@ -55,11 +55,11 @@ class Gap(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """One storm as asked for. ``count`` and ``seconds`` bound it, whichever comes first."""
+    """One storm as requested. ``count`` and ``seconds`` bound it, whichever comes first."""
 
     shape: Shape = Shape.STORM
     count: int = 20_000  # children to make, over all workers; of uneven, the hot one's
-    workers: int = 2  # whatever is asked for, trickle has one and uneven has two
+    workers: int = 2  # trickle always has one, uneven two
     spawn: Spawn = Spawn.VFORK
     rate_per_s: float = 0.0  # over all workers; 0: as fast as they can; of uneven, the quiet one's
     gap: Gap = Gap.FIXED
@@ -78,7 +78,7 @@ class Storm:
 
     @property
     def real_workers(self) -> int:
-        """Return the number of workers, whatever is asked for."""
+        """Return the number of workers that the storm really has."""
         return self.shape.workers or self.workers
 
     @property
@@ -86,14 +86,6 @@ class Storm:
         """Children and workers at most. The quiet worker of uneven goes on as long as the storm."""
         quiet = ceil(self.rate_per_s * self.seconds) if self.shape is Shape.UNEVEN else 0
         return self.count + self.workers + quiet
-
-    @property
-    def most_at_once(self) -> int:
-        """Return the most processes and threads at once, without the generator."""
-        if self.shape is Shape.BURST:
-            return self.workers + self.burst_size
-        beside = {Shape.CHAIN: self.depth, Shape.PINGPONG: 2, Shape.THREADS: 1 + self.threads}
-        return max(self.workers, self.shape.workers) * (1 + beside.get(self.shape, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

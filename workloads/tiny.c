@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* What children exec when a storm is asked to: exits at once with the code it is given. */
+/* Executed by a storm's children on request: exits at once with the given code. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -34,7 +34,7 @@ class Truth:
     """An anonymous file with room for a number of children."""
 
     fd: int
-    kill_every: int = 0  # this many-th child kills itself; 0: none does
+    kill_every: int = 0  # every n-th child kills itself; 0: none does
 
     def arguments(self) -> list[str]:
         """Return forkstorm's options."""

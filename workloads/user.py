@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Choose the user that runs the storm: an unprivileged one, unless another is asked for."""
+"""Choose the user that runs the storm: an unprivileged one, unless another is requested."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StormUser:
     """
 
     ids: tuple[int, int] | None = None  # user and group; None: as they are
-    privileged: bool = False  # gives nothing up
+    privileged: bool = False  # keeps its privileges
 
     def arguments(self) -> list[str]:
         """Return the options of forkstorm."""

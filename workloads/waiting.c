@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Waiting on futexes, with an absolute time where there is one, so that a stop is never slept
- * through.
+ * Waits on futexes, up to an absolute time if there is one, so that no stop is slept through.
  */
 #define _GNU_SOURCE
 #include "worker.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What the parts that make children share: a worker, a child to be, and what they call. */
+/* Shared by the parts that make children: workers, children and functions. */
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -23,7 +23,7 @@ struct worker {
 struct child;
 typedef void body(const struct child *child);
 
-/* One child to be: what it does, which it is of all workers' children, how many follow below it. */
+/* One child: what it does, its number among all workers' children, how many follow below it. */
 struct child {
 	const struct worker *worker;
 	body *run;

@@ -104,7 +104,7 @@ class Campaign:
     ) -> tuple[TrialResult, ...]:
         """Run the blocks of ``experiment`` from ``first_block`` on.
 
-        ``listener`` hears of each trial once it is on disk. Ctrl-C reports how many are.
+        ``listener`` is called with each trial once it is on disk. Ctrl-C reports how many are.
         """
         self.intend(stage(experiment, first_block))
         results: list[TrialResult] = []
@@ -131,7 +131,7 @@ class Campaign:
         return tuple(results)
 
     def intend(self, *stages: Stage) -> None:
-        """Write that these are planned, as far as the journal does not say so yet."""
+        """Write that these are planned, unless the journal has it already."""
         fresh = [each for each in stages if not _places(each) <= self._planned]
         if fresh:
             self._planned.update(*map(_places, fresh))
@@ -153,7 +153,7 @@ class Campaign:
     def census(self, budgets_bytes: Sequence[int]) -> None:
         """Measure memory by every instrument at these budgets, unless it is known already.
 
-        Before the trials: that a run was killed should not cost it.
+        Done before the trials, so that a killed run has it, too.
         """
         for line in () if self._looked else census(budgets_bytes):
             self._writer.write(line)
@@ -174,7 +174,7 @@ def opened(request: Request) -> Iterator[Campaign]:
         ) from error
     if request.resume:
         resumable(request.journal)
-    JournalWriter.check(request.journal)  # before anybody waits for another measurement
+    JournalWriter.check(request.journal)  # before waiting for another measurement
     with (
         lock.held(wait=request.wait),
         Rig(request.storm_user) as rig,

@@ -35,10 +35,10 @@ class Gate:
     transport: str | None = None
 
     def failure(self, trials: Iterable[TrialResult]) -> str:
-        """Say why the gate does not hold; "" if it does.
+        """Return why the gate does not hold; "" if it does.
 
-        Nothing counted out of nothing is no evidence: it fails too, and a reduced storm is out of
-        nothing. Invalid trials count nothing, as they fail on their own.
+        Zero out of nothing is no evidence and fails, too; a reduced storm counts as nothing.
+        Invalid trials do not count, as they fail on their own.
         """
         happened = 0
         out_of = dict.fromkeys([self.transport] if self.transport else [], 0)
@@ -54,7 +54,7 @@ class Gate:
         return self.explain(happened, out_of)
 
     def explain(self, happened: int, out_of: Mapping[str, int]) -> str:
-        """Say why so many of so many, by transport, are a failure; "" if they are none."""
+        """Return why these counts, by transport, are a failure; "" if they are not."""
         if happened:
             return f"{self} happened {counted(happened, 'time')}"
         what = WHAT[self.what]

@@ -46,9 +46,13 @@ def _lines(experiments: int) -> Begin:
 
     def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
         trials = counted(experiment.blocks * len(experiment.arms), "trial")
-        where = f"[{next(numbers)}/{experiments}] {experiment.name}"
-        seconds = estimate_seconds(experiment)
-        print(f"{where}: {trials}, about {duration(seconds)}", file=sys.stderr, flush=True)
+        announce(experiment, trials, f"[{next(numbers)}/{experiments}] ")
         return lambda _: None
 
     return begin
+
+
+def announce(experiment: Experiment, trials: str, before: str = "") -> None:
+    """Announce an experiment on stderr: its name, its number of ``trials``, its expected length."""
+    about = duration(estimate_seconds(experiment))
+    print(f"{before}{experiment.name}: {trials}; about {about}", file=sys.stderr, flush=True)

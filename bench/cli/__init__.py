@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The command line: each command is a module with a function ``command``, loaded when called.
 
-A new one is a file here and a name in ``COMMANDS``.
+To add one, add a file here and its name to ``COMMANDS``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def enter(run: Callable[[Ending], int]) -> None:
     try:  # imports included: Ctrl-C may come as early as that
         settle()
         ending.install()
-        # numpy's: threads without a use here, and where one cannot be had, it raises SIGINT.
+        # numpy's: its threads are of no use here, and if one cannot start, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
         from bench.errors import BufbenchError

@@ -32,10 +32,10 @@ def command(
     """Show what changed between two sets of journals beyond the noise.
 
     The sets may come from two days, two machines or two kernels. Machines drift, so times of one
-    set are not compared with times of the other. Compared are each transport's ratios to the perf
+    set are not compared with times of the other. It compares each transport's ratios to the perf
     buffers, paired within blocks, and counts: losses, violations, lossless budgets, verdicts of
-    claims. Worse means worse for the transport named first; of a claim, for the ring buffer. Runs
-    on one machine that could not use the same CPUs are refused.
+    claims. Worse means worse for the transport named first; for a claim, worse for the ring buffer.
+    Runs on one machine that could not use the same CPUs are refused.
 
     Example: bufbench compare results/monday.jsonl 'results/today-*.jsonl' --fail-on-regression
     """
@@ -86,7 +86,7 @@ def _check_cpus(before: Machine | None, after: Machine | None) -> None:
 
 
 def _files(name: str) -> list[Path]:
-    """Return the files that ``name`` means; a file of that very name precedes a pattern."""
+    """Return the files that ``name`` means; a file of that name takes precedence over a pattern."""
     path = Path(name)
     if path.is_dir():
         files = [*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]

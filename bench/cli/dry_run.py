@@ -11,7 +11,8 @@ from bench.amounts import counted, duration
 from bench.cli.output import answer
 from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
-from bench.report.document import Cell, Column, Document, Note, Row, Table
+from bench.report.document import Cell, Document, Note, Row, Table
+from bench.report.table import cells, columns
 
 FORMAT: Final = 1
 
@@ -35,7 +36,7 @@ class PlanData:
     format: int
     experiments: tuple[PlannedData, ...]
     trials: int
-    seconds: float | None  # about; null where that depends on what comes out
+    seconds: float | None  # about; null if it depends on the results
     at_most_seconds: float | None
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -52,7 +53,7 @@ def show(
     at_most_s: float | None = None,
     more_s: float = 0.0,
 ) -> None:
-    """Print the plan; ``times`` is how often it is run, for example on how many kernels.
+    """Print the plan; ``times`` is how often it is run, such as once for each kernel.
 
     A plan that is not ``known`` beforehand takes at most ``at_most_s``, or as long as all of it;
     blocks may be added to it for ``more_s``.
@@ -90,12 +91,11 @@ def _document(data: PlanData) -> Document:
     most = "up to " if data.seconds is None else ""
     times = (("about", data.seconds), ("at most", data.at_most_seconds))
     takes = [f"{word} {duration(seconds)}" for word, seconds in times if seconds is not None]
-    numeric = tuple(Column(heading=each) for each in ("blocks", "trials", "about"))
     table = Table(
         key="plan",
         title="",
         corner="experiment",
-        columns=(Column(heading="arms", numeric=False), *numeric),
+        columns=(*columns("arms", numeric=False), *columns("blocks", "trials", "about")),
         rows=tuple(map(_row, data.experiments)),
     )
     return Document(
@@ -107,12 +107,8 @@ def _document(data: PlanData) -> Document:
 
 
 def _row(planned: PlannedData) -> Row:
-    numbers = planned.blocks, planned.trials
+    about = Cell(text=duration(planned.seconds), value=planned.seconds)
     return Row(
         heading=Cell(text=planned.experiment),
-        cells=(
-            Cell(text=" ".join(planned.arms)),
-            *(Cell(text=f"{each:,}", value=each) for each in numbers),
-            Cell(text=duration(planned.seconds), value=planned.seconds),
-        ),
+        cells=cells(" ".join(planned.arms), planned.blocks, planned.trials, about),
     )

@@ -211,7 +211,7 @@ def _name_dashboard(port: int | None, where: Address | None) -> None:
 
 
 def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
-    """Print what became of each machine, a line each; raise where that is not all well."""
+    """Print the outcome of each machine, a line each; raise if one failed."""
     from bench.fleet.roster import State
     from bench.fleet.view import doing
 
@@ -247,14 +247,14 @@ def _report(
 ) -> None:
     """Judge the journals of many machines together.
 
-    Times of two machines never meet: what each machine found between its own two arms does, by a
-    random-effects meta-analysis of every number, with the interval of the mean, the scatter between
-    machines and where the next machine's value lies. Claims are counted by machine. Machines that
-    are unlike the others are named, and facts (kernel, CPUs, lock ...) that go with a difference.
-    Journals of one machine and kernel are one machine.
+    Times of two machines are never compared. What each machine found between its own two arms is
+    combined by a random-effects meta-analysis of every number, with the interval of the mean, the
+    scatter between machines and the range of the next machine's value. Claims are counted by
+    machine. Machines that are unlike the others are named, as are facts (kernel, CPUs, lock ...)
+    that go with a difference. Journals of one machine and kernel count as one machine.
 
-    Of a folder, what was found of each machine is kept there (.bufbench-trials) for as long as its
-    journals are the same.
+    For a folder, the results of each machine are kept there (.bufbench-trials) while its journals
+    are the same.
 
     Example: bufbench fleet report results/fleet --full
 

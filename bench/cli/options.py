@@ -190,7 +190,7 @@ def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:
 
 
 def need_output(resume: bool, output: Path | None, what: str = "folder") -> None:
-    """Raise UsageError for --resume without the place of what it continues."""
+    """Raise UsageError for --resume without the file or folder that it continues."""
     remedy = f"add --output {'FOLDER' if what == 'folder' else 'FILE'}"
     reject(resume and output is None, f"--resume needs the {what} to go on with", remedy)
 
@@ -213,7 +213,7 @@ class _InFull:
 
 
 class Suggesting(typer.core.TyperGroup):
-    """A command of commands, which suggests near names for an unknown one."""
+    """A group of commands that suggests similar names for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -230,7 +230,7 @@ class Suggesting(typer.core.TyperGroup):
 
 
 class Group(_InFull, Suggesting):
-    """A command of commands, with settings."""
+    """A group of commands that reads settings."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Check which commands the settings name, then run the one that was asked for."""
@@ -239,10 +239,10 @@ class Group(_InFull, Suggesting):
 
 
 class Command(_InFull, typer.core.TyperCommand):
-    """A command whose help groups options, and which refuses a second value where one is taken.
+    """A command that groups options in its help and refuses repeated options.
 
-    One with --format takes --json too, as another word for --format json; its ``target`` is the
-    file that is written in place of the terminal.
+    With --format it also takes --json, which means --format json; ``target`` is the file that is
+    written instead of the terminal.
     """
 
     def __init__(self, *arguments: Any, params: list[click.Parameter], **more: Any) -> None:
@@ -272,7 +272,7 @@ class Command(_InFull, typer.core.TyperCommand):
                 formatter.write_dl(panels[name])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse what is given twice, then parse as click does; settings are defaults."""
+        """Refuse repeated options, then parse as click does, with settings as defaults."""
         ctx.default_map = settings.check_options(ctx)
         with augment_usage_errors(ctx):  # the parser does not say whose option lacks a value
             _, _, order = self.make_parser(ctx).parse_args(args=[*args])
@@ -312,7 +312,7 @@ def panel(parameter: click.Parameter) -> str:
 
 
 def plain_app(cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
-    """Return an application without what makes Typer slow to start."""
+    """Return an application without the features that make Typer slow to start."""
     return typer.Typer(
         cls=cls,
         add_completion=False,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Print or write answers, and end quietly where their reader goes away (| head)."""
+"""Print or write answers, and end quietly if their reader goes away (| head)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr; it may hold foreign text."""
+    """Print a line, which may contain foreign text, on stderr."""
     print(f"bufbench: {clean(line)}", file=sys.stderr, flush=True)
 
 
@@ -69,7 +69,7 @@ def answer(
 
     ``data`` is what JSON contains of all of them; by default that of the first. Text shows only the
     decision unless ``full``. HTML is written to ``page`` unless there is a target.
-    An output that is not read is no error: gates still follow.
+    An output that is not read is not an error: gates still follow.
     """
     from bench.report import renderers
     from bench.report.document import Level
@@ -110,7 +110,7 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def read_or_not() -> Iterator[None]:
-    """Ignore that what is printed inside is not read: gates and files still follow."""
+    """Ignore a reader that goes away while this lasts: gates and files still follow."""
     try:
         yield
         sys.stdout.flush()

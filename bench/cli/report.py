@@ -77,7 +77,7 @@ def _journals(files: Sequence[Path], form: str, target: Path | None, *, full: bo
         print(write(target or _beside(files[0], ".parquet"), table.parquet(content)))
     elif form == "csv":
         text = table.csv(content)
-        if target is None and sys.stdout.isatty():  # a terminal is not to be steered
+        if target is None and sys.stdout.isatty():  # a terminal must not be steered
             text = clean(text).replace("\\n", "\n")
         print(text, end="") if target is None else print(write(target, text))
     elif form in INTO_FOLDERS:
@@ -116,7 +116,7 @@ def _folder(folder: Path, form: str, target: Path | None, *, full: bool) -> None
 
 
 def _compared(content: JournalContent) -> list[Document]:
-    """Return what journals of one machine say; for other processes too."""
+    """Return the report of one machine's journals; also called in other processes."""
     from bench.questions.transports.document import document
     from bench.questions.transports.summary import compare_journals
 

@@ -27,7 +27,7 @@ from bench.plan import budgets
 from bench.plan.arms import Side, compose, side
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES, Experiment
-from bench.tracer.transports import find
+from bench.tracer.transports import find, names
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 _TRACER: Final = (
@@ -58,10 +58,14 @@ _PROFILE = of_run(help="Run the experiments of quick, standard or thorough.")
 _WORKERS = of_storm(help="Processes that make children; by default 2, or 1 for trickle.")
 _SPAWN = of_storm(help="Call that makes a child; by default vfork, or fork for burst.")
 _BUDGET = of_tracer(unit="ring", help="Data bytes over all buffers; 64KiB by default. Repeatable.")
+_PARAMETERS: Final = "; ".join(
+    f"{each.name}:{each.parameter}=K {each.parameter_help}"
+    for each in map(find, names())
+    if each.parameter
+)
 _TRANSPORT = of_tracer(
     help=f"One of {options.TRANSPORTS}, with settings like ringbuf:raw:scratch; "
-    f"{' and '.join(BASELINES)} measure the storm alone. sharded:rings=K is K rings for all CPUs; "
-    "aggregate:keys=K counts in the kernel. Repeatable."
+    f"{' and '.join(BASELINES)} measure the storm alone. {_PARAMETERS}. Repeatable."
 )
 _WAKEUP = of_tracer(
     help="adaptive, none, forced, N (every N records), or a size like 4KiB of unread bytes."

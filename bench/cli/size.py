@@ -19,7 +19,6 @@ from bench.cli.output import answer
 from bench.errors import MachineUnfit, reject
 from bench.linux.cpus import usable
 from bench.plan.config import TrialConfig
-from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import find
@@ -83,8 +82,8 @@ def command(
     """Recommend a buffer and its size for a load.
 
     Real storms with this load are run at rising budgets: a quick scan, then 20 storms at each size
-    around the point where losses end. The minimum is the smallest size from which on no storm lost
-    a record; the recommendation adds a margin.
+    around the point where losses end. The minimum is the smallest size at and above which no storm
+    lost a record; the recommendation adds a margin.
 
     Example: bufbench size --rate 5000 --record-size 256 --stall 100
 
@@ -207,12 +206,8 @@ def _memory_for(chosen: TrialConfig) -> int:
     return (free_bytes - wanted_bytes) // 2
 
 
-def announce(experiment: Experiment, trials: str) -> None:
-    """Print one line on stderr: the round that begins, of so many ``trials``, and its length."""
-    length = amounts.duration(estimate_seconds(experiment))
-    print(f"{experiment.name}: {trials}; about {length}", file=sys.stderr, flush=True)
-
-
 def _begin(experiment: Experiment) -> None:
+    from bench.campaign.progress import announce
+
     arms = ", ".join(arm.name for arm in experiment.arms)
     announce(experiment, f"{counted(experiment.blocks, 'storm')} each of {arms}")

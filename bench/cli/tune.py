@@ -14,17 +14,7 @@ from bench.amounts import counted
 from bench.cli import options
 from bench.cli.options import of_output, of_run, of_storm, of_tracer
 from bench.cli.output import answer
-from bench.cli.size import (
-    Buffer,
-    Burst,
-    From,
-    Rate,
-    Records,
-    RecordSize,
-    Transports,
-    announce,
-    described,
-)
+from bench.cli.size import Buffer, Burst, From, Rate, Records, RecordSize, Transports, described
 from bench.linux.cpus import usable
 from bench.plan import budgets
 from bench.plan.experiments import Experiment
@@ -125,5 +115,7 @@ def command(
 
 
 def _begin(experiment: Experiment) -> None:
+    from bench.campaign.progress import announce
+
     settings = counted(len(experiment.arms), "setting")
     announce(experiment, f"{counted(experiment.blocks, 'block')} of {settings}")

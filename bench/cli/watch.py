@@ -64,7 +64,7 @@ def command(
     live = form == "text" and sys.stdout.isatty()
     length_s = seconds if seconds is not None else (0.0 if live else _USUAL_S)
     if output is not None:
-        write(output, "")  # before anything is watched that could not be kept
+        write(output, "")  # fails before watching, not after
     sampler = Sampler()
     inventory = find(sampler, only or ())
     begun, used = time.monotonic(), time.process_time()
@@ -107,7 +107,7 @@ def _sample(
             thread.join()
         else:
             _show(thread, show)
-    except KeyboardInterrupt:  # that is how it is ended
+    except KeyboardInterrupt:  # the usual way to end it
         if seconds:
             raise
     finally:

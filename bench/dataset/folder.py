@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A folder of journals, machine by machine, by way of its data set."""
+"""Judge a folder of journals machine by machine, from its data set."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def by_machine(
     """Return what ``conclude`` makes of each machine's journals in a folder and below.
 
     ``keep`` has a name and the type of what is concluded: kept under that name beside the data set,
-    it is not concluded anew as long as the journals are the same. ``say`` is given what cannot be
-    used. Of a large folder, machines are shared out to processes, unless all is concluded ``here``:
-    what is sent between processes has to be pickled.
-    JournalError if there is no trial at all.
+    it is not concluded anew as long as the journals are the same. ``say`` is called with what
+    cannot be used. The machines of a large folder are distributed over processes, unless all is
+    concluded ``here``: what is sent between processes has to be pickled. JournalError if there is
+    no trial at all.
     """
     journals = below(folder, say)
     with ExitStack() as stack:

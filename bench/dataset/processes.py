@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Share out work on a data set to processes, where it takes longer than they take to start."""
+"""Distribute work on a data set over processes if it takes longer than they take to start."""
 
 from __future__ import annotations
 

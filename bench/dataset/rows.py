@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A trial as a row of the data set: what identifies it, what it was asked, and its numbers."""
+"""Make a row of the data set from a trial: its identity, its configuration and its numbers."""
 
 from __future__ import annotations
 

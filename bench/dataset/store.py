@@ -2,7 +2,7 @@
 """Keep the data set of a folder of journals in the folder: by kernel, machine and month.
 
 A journal's rows count as long as it has the size, mtime and ctime that it had; where one of them
-differs, its SHA-256 decides. What other code has made, or is torn or foreign, does not count.
+differs, its SHA-256 decides. What was made by other code, is torn or is foreign does not count.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A journal that was taken up."""
+    """A journal in the data set."""
 
     code: str  # digest of what read it
     journal: str  # below the folder
@@ -85,8 +85,8 @@ def opened(
 ) -> Iterator[DataSet]:
     """Yield the data set that holds these journals and no others, unaltered meanwhile.
 
-    What it lacks is read first, by ``others``; ``say`` is given what has faults. Raises OSError
-    where it cannot be written.
+    What it lacks is read first, by ``others``; ``say`` is called with what has faults. Raises
+    OSError where it cannot be written.
     """
     place = folder / NAME
     ownership.make_folder(place)
@@ -239,7 +239,7 @@ class DataSet:
         write_whole(self.place / _INDEX, text)
 
     def _sweep(self, entries: Iterable[Entry]) -> None:
-        """Remove the parts that no journal has any more, and what was on its way as others died."""
+        """Remove the parts that no journal has any more, and those that killed processes left."""
         used = {self.place / part.name for entry in entries for part in entry.parts}
         for path in self.place.rglob("*.parquet"):
             if path not in used:

@@ -100,7 +100,7 @@ class Table:
         return self._listed[names]
 
     def trials(self, rows: Integers) -> tuple[TrialResult, ...]:
-        """Read trials from their journals; who asks for many is given all, and will ask again."""
+        """Read trials from their journals: all of them if many are wanted, as more will be."""
         journals, lines = self._journal[rows], self.array("line")[rows]
         found: dict[tuple[int, int], TrialResult] = {}
         for at in np.unique(journals).tolist():

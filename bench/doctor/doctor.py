@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find what this machine can and cannot do, and what would disturb a measurement.
 
-Every check takes what was seen and gives one finding; ``examine`` looks at this machine.
+Every check makes one finding from what was seen; ``examine`` examines this machine.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def required(name: str, look: Callable[[], object]) -> Finding:
 
 
 def failed(name: str, error: BufbenchError) -> Finding:
-    """Return the failure of what a measurement cannot do without."""
+    """Return the failure of a requirement of every measurement."""
     remedy = error.remedy or "see the errno's meaning in its manual page"
     return judge(name, False, error.message, remedy, fails=True)
 
 
 def privileges(held: frozenset[Capability]) -> Finding:
-    """Check for CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN: loading and attaching takes them."""
+    """Check for CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN: loading and attaching needs them."""
     missing = capabilities.missing_to_trace(held)
     seen = f"lacks {' and '.join(map(str, missing))}" if missing else "CAP_BPF and CAP_PERFMON"
     remedy = "run as root, or grant CAP_BPF and CAP_PERFMON"
@@ -217,7 +217,7 @@ def check(name: str, *seen: object) -> Finding:
 
 
 def objects(library: Callable[[], object], can_build: bool) -> Finding:
-    """Say whether objects of others can be run, by ``library``, and built: few need either."""
+    """Report whether others' objects can be run, by ``library``, and built: few need either."""
     try:
         library()
     except BufbenchError as error:
@@ -234,7 +234,7 @@ def processes(limit: cgroup.ProcessLimit) -> Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at this machine; takes about a second, for the share of steal."""
+    """Examine this machine; takes about a second, for the share of steal."""
     from bench.linux import tracefs as place
     from bench.tracer import kernel_clock, libbpf, loader, probes
     from bench.tracer.object import compiled

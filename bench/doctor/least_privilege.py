@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find which capabilities each part of bufbench needs on this machine, by trying.
 
-It is tried in processes made for that: each becomes an unprivileged user, keeps one set of
-capabilities, and does it. The smallest set with which that works is the answer.
+Each part is tried in processes of its own, which become an unprivileged user and keep one set of
+capabilities. The smallest set with which that works is the answer.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Need:
     """Report what a part of bufbench turned out to need."""
 
     name: str
-    commands: str  # that cannot do without it; "" if there is another way
+    commands: str  # that need it; "" if there is another way
     otherwise: str  # what happens without it
     possible: bool
-    capabilities: tuple[str, ...]  # with which it works; () if it works for anybody
-    refused: str  # the kernel's answer without them; "" if it works for anybody
+    capabilities: tuple[str, ...]  # with which it works; () if it needs none
+    refused: str  # the kernel's answer without them; "" if it needs none
     remedy: str = ""  # in place of a capability, where there is something
 
 

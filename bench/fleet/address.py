@@ -34,7 +34,7 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        """Return whether only this machine can be meant, by all addresses that the host has."""
+        """Return whether all addresses of the host mean this machine only."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -50,7 +50,7 @@ class Address:
             )
 
     def refused(self, what: str) -> MachineUnfit:
-        """Return the error of a scheduler that does not take this worker, or client."""
+        """Return the error of a scheduler that does not accept this worker or client."""
         return MachineUnfit(
             f"what listens at {self} is no scheduler that takes this {what}",
             remedy="use its own certificates, on both sides or on neither",

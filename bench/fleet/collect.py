@@ -32,7 +32,7 @@ _CLOCK_S: Final = 60.0
 
 @contextmanager
 def connected(scheduler: Address, security: Any) -> Iterator[Client]:
-    """Yield a client of a scheduler; MachineUnfit where there is no scheduler that takes it."""
+    """Yield a client of a scheduler; MachineUnfit if no scheduler accepts it."""
     scheduler.reached_from()
     uri = scheduler.uri(tls=security is not None)
     try:
@@ -79,7 +79,7 @@ def dashboard_port(client: Client) -> int | None:
 
 
 def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, show: Show) -> None:
-    """Run the folder's plan on each machine that is there, or joins meanwhile.
+    """Run the folder's plan on each machine that is connected or joins meanwhile.
 
     Waits a minute for ``machines`` of them. MachineUnfit where the scheduler is lost for good.
     """
@@ -122,7 +122,7 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
 
 
 def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Roster) -> None:
-    """Take what a task gave: write its journal, then let the worker forget it."""
+    """Write the journal that a task returned, then let the worker delete its copy."""
     now = time.monotonic()
     if future.status != "finished":
         roster.lose(row, "its task was lost", now)
@@ -143,7 +143,7 @@ def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Rost
     if row.exit_code:
         row.notes.append(given.said)
     folder.save(roster.rows.values())
-    with suppress(Exception):  # what is not forgotten takes room there, no more
+    with suppress(Exception):  # a copy that stays only takes space there
         client.run(task.forget, folder.plan.task(row.name).id, workers=[row.address])
 
 

@@ -14,11 +14,11 @@ _LOGGERS: Final = (
     *("distributed.core", "distributed.comm", "bokeh", "tornado", "tornado.application", "asyncio"),
 )
 _SETTINGS: Final = {
-    # What goes wrong is said in a line of bufbench's.
+    # bufbench reports errors itself, in one line.
     "logging": dict.fromkeys(_LOGGERS, "critical"),
     "distributed.comm.timeouts.connect": "10s",
-    # Nothing beside a measurement that it does not need: the profiler looks at every thread 100
-    # times a second.
+    # Nothing unneeded runs beside a measurement: the profiler looks at every thread 100 times a
+    # second.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
 }

@@ -12,7 +12,7 @@ from bench.fleet import engine
 from bench.linux import capabilities, lockdown, machine, procfs
 
 KEY = "bufbench"
-"""Under which Dask's scheduler keeps the facts of a worker."""
+"""The key under which Dask's scheduler keeps the facts of a worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Facts:
 
     @property
     def type(self) -> str:
-        """Return what machines share that may replace each other."""
+        """Return what machines that may replace each other have in common."""
         cpus = f"{self.cpus} x {self.cpu_model}"
         return f"{cpus}, {self.architecture}, Linux {self.kernel}, {self.virtualisation}"
 
@@ -47,7 +47,7 @@ class Facts:
 
 
 def look() -> Facts:
-    """Look at this machine, with no bpf(2) call: another measurement may be running."""
+    """Collect this machine's facts without a bpf(2) call: another measurement may be running."""
     seen = os.uname()
     return Facts(
         bufbench=machine.harness_version(),
@@ -63,7 +63,7 @@ def look() -> Facts:
 
 
 def read(said: object) -> Facts | None:
-    """Return the facts that a worker reported; None of a worker that is not bufbench's."""
+    """Return the facts that a worker reported; None if the worker is not bufbench's."""
     from pydantic import TypeAdapter, ValidationError
 
     try:

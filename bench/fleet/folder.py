@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.errors import JournalError, UsageError
 from bench.fleet.plan import Plan
-from bench.fleet.roster import Machine, Row, State
+from bench.fleet.roster import Assignment, Row, State
 from bench.host import ownership
 from bench.journal.files import write_whole
 from bench.report.document import pick
@@ -83,7 +83,7 @@ class Folder:
         """Write fleet.json."""
         content = {
             "plan": asdict(self.plan),
-            "machines": [asdict(pick(Machine, row)) for row in rows],
+            "machines": [asdict(pick(Assignment, row)) for row in rows],
             "schema": 1,
         }
         self._write(self.path / NAME, json.dumps(content, indent=1).encode())

@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def resumes(self) -> bool:
-        """Return whether what was begun can be gone on with."""
+        """Return whether an interrupted run can be continued."""
         return self.profile != CLAIMS
 
     def words(self, output: Path, *, resume: bool) -> list[str]:
@@ -63,7 +63,7 @@ class Plan:
 
 
 def fits_a_file(name: str) -> bool:
-    """Return whether a machine's name can be a file's."""
+    """Return whether a machine's name can be a file name."""
     return re.fullmatch(_NAME, name) is not None
 
 
@@ -92,7 +92,7 @@ def check_only(profile: str | None, only: Iterable[str]) -> None:
 
 
 def parse(text: str) -> Plan:
-    """Return the plan that ``text`` is; UsageError where it is not a plan."""
+    """Parse a plan; UsageError if ``text`` is not one."""
     from pydantic import TypeAdapter, ValidationError
 
     try:

@@ -21,7 +21,7 @@ PATIENCE_S: Final = 60.0
 
 
 class State(StrEnum):
-    """State what a task is doing, or a machine without one."""
+    """State of a task, or of a machine without one."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -53,14 +53,14 @@ class Seen:
             return "is not a worker of bufbench's, or of another version"
         return self.facts.objection()
 
-    def replaces(self, row: Machine) -> bool:
+    def replaces(self, row: Assignment) -> bool:
         """Return whether the worker's machine is of the same type as a row's."""
         own, other = self.facts, row.facts
         return own is not None and other is not None and own.type == other.type
 
 
 @dataclass(slots=True, kw_only=True)
-class Machine:
+class Assignment:
     """Hold a machine and its task, as in fleet.json."""
 
     name: str
@@ -74,7 +74,7 @@ class Machine:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row(Machine):
+class Row(Assignment):
     """Hold a machine and its task while the fleet runs."""
 
     address: str = ""  # of the worker that does it
@@ -84,7 +84,7 @@ class Row(Machine):
     exit_code: int = 0  # of the command that gave the journal
 
     def abandoned(self, now_s: float) -> bool:
-        """Return whether its task was lost so long ago that another machine may take it."""
+        """Return whether its task was lost long enough ago for another machine to take it."""
         return self.state is State.LOST and now_s - self.lost_at_s > GRACE_S
 
 
@@ -142,7 +142,7 @@ class Roster:
         row.attempts += 1
 
     def lose(self, row: Row, reason: str, now_s: float) -> None:
-        """Note that a task was lost; after some attempts that is how it ends."""
+        """Note that a task was lost; after several attempts it has failed."""
         row.state = State.LOST if row.attempts < MOST_ATTEMPTS else State.FAILED
         row.reason, row.lost_at_s, row.progress = reason, now_s, None
 

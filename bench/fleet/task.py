@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Run a plan on a worker: the only function that a fleet calls, by its name.
 
-Dask sends a function of an installed module as its name. Nothing of bufbench's is sent as code.
+Dask sends a function of an installed module as its name: no code of bufbench is sent.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Returned(Ended):
 
 
 def run_plan(text: str) -> dict[str, Any]:
-    """Run a plan, JSON, on this machine; what it has been run to the end before is not run again.
+    """Run a plan (JSON) on this machine, unless it was completed here before.
 
-    What goes wrong is returned as an exit code and a line.
+    Errors are returned as an exit code and a line.
     """
     from distributed import get_worker
 
@@ -50,12 +50,12 @@ def run_plan(text: str) -> dict[str, Any]:
 
 
 def forget(task: str, dask_worker: Any) -> None:
-    """Remove a worker's copy of a journal that has been written where it was asked for."""
+    """Remove a worker's copy of a journal that has been written where it was requested."""
     dask_worker.plugins[STATION].spool.forget(task)
 
 
 def run(plan: Plan, spool: Spool) -> Returned:
-    """Run bufbench as the plan says, or return what it gave before."""
+    """Run bufbench as the plan says, or return an earlier result."""
     with spool.held(plan.id) as journal:
         ended = spool.ended(plan.id)
         if ended is None:

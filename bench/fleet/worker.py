@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A worker of Dask's on this machine, which comes back when its scheduler does."""
+"""Serve as a Dask worker on this machine, which rejoins when its scheduler returns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Station(WorkerPlugin):  # type: ignore[misc]
 
 
 def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[str, Any]:
-    """Return what makes a worker of Dask's one of bufbench's: one task at a time, facts, a spool.
+    """Return the options that make a Dask worker bufbench's: one task at a time, facts, a spool.
 
     Nothing else listens beyond loopback; memory is the measured program's, not the worker's.
     """
@@ -60,9 +60,9 @@ def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[s
 def serve(
     scheduler: Address, *, name: str, spool: Spool, security: Any, say: Callable[[str], None]
 ) -> None:
-    """Work for a scheduler until this process is ended; MachineUnfit where it cannot be joined.
+    """Work for a scheduler until this process is ended; MachineUnfit if it cannot be joined.
 
-    One that was joined and is lost is waited for.
+    One that is lost later is waited for.
     """
     host = scheduler.reached_from()
     seen = facts.look()

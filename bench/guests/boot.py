@@ -63,7 +63,7 @@ class Guest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """Say what runs the guests' instructions."""
+    """What executes the guests' instructions."""
 
     kvm: bool
     why: str  # for people, in a line
@@ -121,7 +121,7 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
 
 
 def why_foreign(label: str, image: Image | None = None) -> str:
-    """Say why a kernel of another architecture than this machine's programs is not booted.
+    """Return why a kernel of another architecture than this machine's programs is not booted.
 
     "" for any other. It is known by its name, and by its image where that is at hand.
     """
@@ -166,7 +166,7 @@ def side_by_side(
 ) -> Generator[tuple[T, Ended] | None]:
     """Run guests side by side; yield each with how it ended, once its stack is closed.
 
-    A guest is asked for where fewer than ``jobs`` run, and again after each end: None means nothing
+    A guest is requested while fewer than ``jobs`` run, and again after each end: None means nothing
     for now, and the end where no guest runs. Yields None each ``look_s`` in which none ended.
     Leaving the iterator ends all guests.
     """
@@ -292,7 +292,7 @@ def _first_process(private: Path, folder: Path) -> Path:
 
 
 def _tree(private: Path, image: Image) -> Path:
-    """Lay the image beside its modules, where virtme-ng looks for them."""
+    """Put the image beside its modules, where virtme-ng looks for them."""
     modules = private / "image/lib/modules"
     modules.mkdir(parents=True)
     if image.modules is not None:

@@ -34,7 +34,7 @@ _LEAST_IMAGE_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """Describe one package of a kernel's, as an archive's list does."""
+    """Describe one package of a kernel, as an archive's list does."""
 
     name: str
     version: str
@@ -87,9 +87,9 @@ class Kernel:
 def parse(text: str, *, archive: str, suite: str) -> Iterator[Package]:
     """Yield the kernels' packages of an archive's list ("Packages").
 
-    Lists are as long as 60 MB, of which python-debian parses 6 a second: it is given the stanzas of
-    kernels alone. Whatever lacks a name, a version or a size, or has one that no package may have,
-    is passed over.
+    Lists are up to 60 MB long, and python-debian parses 6 MB a second, so it gets only the stanzas
+    of kernels. Whatever lacks a name, a version or a size, or has one that no package may have, is
+    skipped.
     """
     from debian.deb822 import Deb822
 
@@ -114,8 +114,8 @@ def parse(text: str, *, archive: str, suite: str) -> Iterator[Package]:
 def kernels(packages: Iterable[Package]) -> tuple[Kernel, ...]:
     """Return all kernels among packages of one architecture, oldest first.
 
-    A kernel that several suites have is taken from the first; an image without signature only
-    where there is none with.
+    A kernel that several suites have is taken from the first; an unsigned image only if there is no
+    signed one.
     """
     known: dict[tuple[str, str, str], Package] = {}
     for package in packages:
@@ -160,7 +160,7 @@ def _kernel(
         version=image.version,
         archive=image.archive,
         suite=image.suite,
-        # Until 6.18 Debian's images brought their modules.
+        # Until 6.18, Debian's image packages contained the modules.
         has_modules=bool(modules) or not image.name.startswith("linux-binary-"),
         packages=(image, *modules, *beside("modules-extra"), *beside("base")),
     )
@@ -172,9 +172,9 @@ def _kernel(
 
 
 def newest(known: Iterable[Kernel]) -> tuple[Kernel, ...]:
-    """Return the newest of each series and flavour; one with modules, where there is one.
+    """Return the newest of each series and flavour, preferring those with modules.
 
-    Those of two architectures do not replace each other.
+    Architectures are kept apart.
     """
     best = {
         (kernel.upstream.series, kernel.flavour, kernel.architecture): kernel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Write an initial RAM disk that may be larger than what one wants in memory. It is cpio's "newc".
+"""Write an initial RAM disk, which may be too large to be held in memory. It is cpio's "newc".
 
 No time, owner or inode of a file goes into it: the same contents give the same bytes.
 """

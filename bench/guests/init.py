@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Be the first process of a guest: mount what is needed, run one command, and power off.
 
-In place of virtme-ng's own: that one waits for udev and systemd-tmpfiles, which takes up to a
-minute under emulation and serves nothing here. It runs without site-packages, by its path:
+It replaces virtme-ng's, which waits for udev and systemd-tmpfiles: up to a minute under emulation,
+for nothing that is needed here. It runs without site-packages, by its path:
 
     init.py FOLDER
 
-FOLDER is the one that the guest may write; ``order.json`` in it holds the command, its environment
-and the name of this machine, and ``exit.json`` has its exit code.
+FOLDER is the only one that the guest may write to; ``order.json`` in it holds the command, its
+environment and the name of this machine, and ``exit.json`` has its exit code.
 """
 
 import ctypes
@@ -69,7 +69,7 @@ def run(argv: list[str], environment: dict[str, str]) -> int:
 
 
 def mount_all() -> None:
-    """Mount what a command finds on any machine."""
+    """Mount the file systems that a command expects on any machine."""
     for source, target, kind, options in _MOUNTS:
         if target.startswith("/dev/"):
             Path(target).mkdir(exist_ok=True)

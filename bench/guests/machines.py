@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define the machine that QEMU makes for kernels of each architecture.
+"""Define the machine that QEMU emulates for kernels of each architecture.
 
 Architectures are named as Debian does; a kernel's is found by its name and by its image's header.
 """
@@ -105,7 +105,7 @@ def own() -> str:
 
 
 def named(text: str) -> str:
-    """Return the architecture that a label or a file's name speaks of; "" if of none."""
+    """Return the architecture that a label or a file's name mentions; "" if none."""
     words = re.split(r"[^a-z0-9_]+", text.rpartition("/")[2].lower())
     return next((_NAMES[word] for word in reversed(words) if word in _NAMES), "")
 
@@ -119,7 +119,7 @@ def meant(label: str, image: Path | None) -> str:
 
 
 def header(image: Path) -> bytes:
-    """Return the beginning of an image, which the functions below look at. Raises OSError."""
+    """Return the beginning of an image, which the functions below examine. Raises OSError."""
     with image.open("rb") as file:
         return file.read(_HEADER_BYTES)
 
@@ -151,7 +151,7 @@ def is_zboot(header: bytes) -> bool:
 def release_of(header: bytes) -> str:
     """Return the release that an x86 image's first 32 KiB name; "" if it is no such image.
 
-    At 0x20e, less 0x200, where the text stands. An arm64 image has it nowhere in particular.
+    At 0x20e, less 0x200, where the text stands. An arm64 image has no fixed place for it.
     """
     if architecture_of(header) != AMD64:
         return ""
@@ -165,7 +165,7 @@ def machine_of(label: str, vmlinuz: Path) -> Machine:
     """Return the machine that a kernel's image is for.
 
     MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
-    one of another architecture than its name speaks of.
+    one of another architecture than its name mentions.
     """
     try:
         beginning = header(vmlinuz)

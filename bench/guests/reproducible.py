@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Boot an image so that its guest does the same, to the byte, each time and on any machine.
+"""Boot an image so that its guest is reproducible to the byte, on any machine.
 
 QEMU counts instructions, and a nanosecond of the guest is one; seed and clock are fixed. Then all
 that a guest does follows from the kernel, its parameters, the initial RAM disk and the build of
-QEMU. It has nothing of this machine: its first process is in the RAM disk, and reports through a
-serial port of its own.
+QEMU. Nothing of this machine is in it: its first process is in the RAM disk, and reports through a
+separate serial port.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _VERSION_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class BootRequest:
     """Ask for one boot."""
 
     image: Image
@@ -78,15 +78,16 @@ def fitting(memory_mib: int) -> int:
 
 
 def boots(
-    following: Callable[[], Request | None], settings: Settings, jobs: int
-) -> Generator[tuple[Request, Boot]]:
-    """Boot what ``following`` asks for, ``jobs`` at a time, and yield each with what came of it.
+    following: Callable[[], BootRequest | None], settings: Settings, jobs: int
+) -> Generator[tuple[BootRequest, Boot]]:
+    """Boot what ``following`` returns, ``jobs`` at a time, and yield each with its outcome.
 
-    It is asked where there is room for a guest, and again after each that ended: None means
-    nothing for now, and the end where no guest runs. Leaving the iterator ends all guests.
+    It is called while there is room for a guest, and again after each that ended. None means that
+    there is nothing for now or, if no guest runs, that this is the end. Leaving the iterator ends
+    all guests.
     """
 
-    def begun() -> Begun[Request] | None:
+    def begun() -> Begun[BootRequest] | None:
         if (request := following()) is None:
             return None
         command = _command(request, settings)
@@ -101,7 +102,7 @@ def boots(
             yield request, _left(request.folder, ended)
 
 
-def _command(request: Request, settings: Settings) -> list[str]:
+def _command(request: BootRequest, settings: Settings) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
     # Its main loop is held while CPUs that take turns run: see steady.c.
@@ -126,7 +127,7 @@ def _left(folder: Path, ended: Ended) -> Boot:
 
 
 def problem(boot: Boot, time_limit_s: float) -> str:
-    """Say in a line why a boot left no whole report; its caller knows that it did not."""
+    """Return in one line why a boot left no complete report; call it only if it did not."""
     said = boot.console.decode(errors="replace")
     last = panic(said) or last_line(said, "")
     console = f"its console: {last}" if last else "its console is empty"

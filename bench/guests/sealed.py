@@ -219,7 +219,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(sent: bytes) -> dict[str, bytes]:
-    """Return the files by name; ValueError for what is not whole, or not of :func:`pack`."""
+    """Return the files by name; ValueError if they are incomplete, or not from :func:`pack`."""
     line, _, body = sent.partition(b"\n")
     try:
         said = json.loads(line)

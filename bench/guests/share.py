@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Serve a folder of the host to a guest by virtiofs, read-only where it is to be.
+"""Serve a folder of the host to a guest by virtiofs, read-only if so ordered.
 
     python -m bench.guests.share FD FOLDER ro|rw
     python -m bench.guests.share check
 
-FD is a socket that listens already; "check" only finds out whether it would work. Read-only is not
-the guest's to decide: the daemon itself runs where every mount is read-only, so that even one
-that is taken over can change nothing.
+FD is a socket that listens already; "check" only tests whether it would work. The guest cannot undo
+read-only: the daemon itself runs where every mount is read-only, so that even a daemon that was
+taken over can change nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def words(program: Path, descriptor: str, folder: str, *, writable: bool) -> lis
 
 
 def wall_in() -> None:
-    """Make all that this process and its children see read-only. OSError if that fails."""
+    """Make every mount read-only for this process and its children. OSError if that fails."""
     libc.unshare_mounts()
     attributes = ct.create_string_buffer(_ATTR.pack(_READ_ONLY, 0, 0, 0))
     where = (_HERE, b"/", _RECURSIVE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Reach OCI images through skopeo, in registries and in folders.
 
-Credentials, proxies, mirrors and certificates are skopeo's own affair (containers-auth.json(5),
+Credentials, proxies, mirrors and certificates are configured for skopeo (containers-auth.json(5),
 containers-registries.conf(5)).
 """
 
@@ -93,7 +93,7 @@ class Repository:
         return self.address or str(self.folder)
 
     def tags(self) -> tuple[str, ...]:
-        """Return the tags of its images, in no order. FetchFailed where they cannot be had."""
+        """Return the tags of its images, in no particular order; FetchFailed."""
         if self.folder is not None:
             named = (each.annotations or {} for each in _index(self.name, self.folder).manifests)
             return tuple(each[_TAG] for each in named if _TAG in each)
@@ -103,7 +103,7 @@ class Repository:
     def inspect(self, tag: str) -> Seen:
         """Look at an image without fetching it; "" is the only one of a folder.
 
-        FetchFailed where it cannot be had.
+        FetchFailed if that fails.
         """
         if self.folder is not None:
             _index(self.name, self.folder)
@@ -113,7 +113,7 @@ class Repository:
 
     def copy(self, tag: str, seen: Seen, into: Path) -> tuple[Path, ...]:
         """Fetch an image, its digests checked; return its layers' files, the lowest first."""
-        # From a registry by its digest: a tag may have moved since it was looked at.
+        # From a registry by its digest: a tag may have moved since it was inspected.
         source = f"docker://{self.address}@{seen.digest}" if self.address else self._reference(tag)
         self._run("copy", "--quiet", source, f"dir:{into}", tag=tag, timeout_s=_COPY_S)
         manifest = _read(_Manifest, (into / "manifest.json").read_text(), self.named(tag))
@@ -124,7 +124,7 @@ class Repository:
         return f"{self.name}:{tag}" if tag else self.name
 
     def _reference(self, tag: str) -> str:
-        # In a folder skopeo runs there: a path may hold what it takes for a tag.
+        # skopeo runs in the layout's folder: a path may contain what it takes for a tag.
         place = f"docker://{self.address}" if self.address else "oci:."
         return f"{place}:{tag}" if tag else place
 
@@ -205,7 +205,7 @@ def _index(name: str, folder: Path) -> _Index:
 
 
 def _last_words(stderr: str) -> str:
-    """Return what skopeo ended with, without its log's trimmings."""
+    """Return the last line of skopeo's output, without the decoration of its log."""
     line = (stderr.strip().splitlines() or ["skopeo said nothing"])[-1]
     found = re.search(r'msg="(.*)"', line)
     said = found[1].replace('\\"', '"') if found else line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep fetched kernels: below XDG_CACHE_HOME, each whole or not there at all.
+"""Keep fetched kernels below XDG_CACHE_HOME, each complete or absent.
 
 They are unpacked, not installed, and no script of a package is run. Each source of kernels that
 fetches has a store of its own; that of archives is the user's folder itself.
@@ -65,7 +65,7 @@ class Fetched(Generic[K]):
 
 
 class Store(Generic[K]):
-    """Manage the store in ``folder``, made if it is not there; FetchFailed where that cannot be."""
+    """Manage the store in ``folder``, which is made if it is missing; FetchFailed if that fails."""
 
     def __init__(self, folder: Path, kind: type[K]) -> None:
         self.folder = folder
@@ -81,12 +81,12 @@ class Store(Generic[K]):
             ) from error
 
     def fetched(self) -> tuple[Fetched[K], ...]:
-        """Return all kernels that are here, in no order."""
+        """Return all kernels in the store, in no particular order."""
         found = (self._read(path.parent) for path in self._images.glob(f"[!.]*/{_RECORD}"))
         return tuple(one for one in found if one is not None)
 
     def get(self, key: str) -> Fetched[K] | None:
-        """Return this kernel, if it is here."""
+        """Return this kernel, if it is in the store."""
         return self._read(self._images / key)
 
     def fetch(
@@ -97,10 +97,10 @@ class Store(Generic[K]):
         fill: Callable[[Path], K],
         say: Callable[[str], None],
     ) -> Fetched[K]:
-        """Return a kernel; if it is not here, have ``fill`` make it in an empty folder first.
+        """Return a kernel; if it is missing, have ``fill`` make it in an empty folder first.
 
-        ``what`` names it to people. Another process that fetches the same is waited for.
-        FetchFailed where disk or network do not allow it: then nothing of it is left.
+        ``what`` names it in messages. Another process that is fetching it is waited for.
+        FetchFailed if disk or network prevent it: then nothing of it is left.
         """
         if found := self.get(key):
             return found
@@ -120,7 +120,7 @@ class Store(Generic[K]):
 
     @contextmanager
     def locked(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
-        """Hold a lock: a kernel's key, or what else there is only one of.
+        """Hold a lock, named by a kernel's key or otherwise.
 
         While another process holds it, call ``waiting`` and wait; without ``waiting``, yield False.
         """
@@ -140,7 +140,7 @@ class Store(Generic[K]):
 
     @contextmanager
     def room(self, needed_bytes: int, what: str) -> Iterator[None]:
-        """Raise FetchFailed unless so many bytes are free, and where the disk fills up within."""
+        """Raise FetchFailed unless so many bytes are free, or when the disk fills up meanwhile."""
         free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
             raise FetchFailed(
@@ -157,7 +157,7 @@ class Store(Generic[K]):
             ) from error
 
     def sweep(self) -> None:
-        """Remove what fetches left behind that were killed, and what has no record or a bad one.
+        """Remove what killed fetches left behind, and kernels without a valid record.
 
         While the lock is held, nothing is touched.
         """
@@ -175,8 +175,8 @@ class Store(Generic[K]):
     def prune(self, keep: Callable[[Iterable[K]], Collection[K]]) -> Iterator[str]:
         """Remove all kernels but those that ``keep`` chooses; yield a line for each, as it goes.
 
-        Nothing is touched that is just being fetched; what goes is gone at once for everybody
-        else, however long it takes.
+        A kernel that is being fetched is not touched. A removed one vanishes at once for other
+        processes, however long its removal takes.
         """
         self.sweep()
         fetched = self.fetched()
@@ -194,7 +194,7 @@ class Store(Generic[K]):
 
     @contextmanager
     def _partial(self, key: str) -> Iterator[Path]:
-        """Make an empty folder, and remove it where it was not renamed.
+        """Make an empty folder, and remove it unless it was renamed.
 
         Its name is new each time: a killed fetch's last child may still write into the old one.
         """

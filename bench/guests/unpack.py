@@ -50,7 +50,7 @@ _LONGEST_NAME: Final = 4096
 _BUFFER: Final = 1 << 16
 _SLACK_BYTES: Final = 4 << 20
 _HEADER_BYTES: Final = 2048
-# What the layers of one image may hold, all together.
+# Bounds of the layers of one image, all together.
 _UNPACKED_BYTES: Final = 8 << 30
 _TAKEN_BYTES: Final = 2 << 30
 _MEMBERS: Final = 200_000

@@ -54,7 +54,7 @@ _LONGEST_LINE: Final = 200
 
 
 class End(StrEnum):
-    """Say how a guest, or a command on the host, ended."""
+    """How a guest, or a command on the host, ended."""
 
     EXITED = "exited"  # a command that is no guest, with its own code
     POWERED_OFF = "powered off"  # as it is meant to

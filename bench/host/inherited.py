@@ -41,7 +41,7 @@ _COMPILERS: Final = ("BCC_", "LIBBPF_")
 
 
 def settle() -> None:
-    """Set all of it. Call it in the main thread, before anything is opened or started."""
+    """Set them all. Call it in the main thread, before anything is opened or started."""
     _open_standard_streams()
     _reset_signals()
     for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # of a profiler of the caller

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Allow one measurement at a time: two would disturb each other, and neither journal would say so.
+"""Allow one measurement at a time: two would disturb each other, and neither journal would show it.
 
 The lock is flock(2)'s, which the kernel drops however its holder ends, on the one inode that all
-anonymous files of a kernel share (eventfd(2) gives a descriptor of it). Every process has it
+anonymous files of a kernel share (eventfd(2) gives a descriptor of it). Every process reaches it,
 whatever its root folder, its namespaces or its user. Where a kernel gives each anonymous file an
 inode of its own, a file takes its place.
 """
@@ -31,7 +31,7 @@ _SYSTEM: Final = Path("/run/bufbench.lock")
 
 @contextmanager
 def held(*, wait: bool = False, path: Path | None = None) -> Iterator[None]:
-    """Keep every other measurement on this kernel away for as long as the context lasts.
+    """Hold the lock: no other measurement runs on this kernel while the context lasts.
 
     With ``path``, only those that name the same file. Raises Busy, naming the holder, where
     it is held and ``wait`` is not set; MachineUnfit where there is no place for a file, or
@@ -68,7 +68,7 @@ def _place() -> Path:
 
 
 def _opened(place: Path) -> int:
-    """Return a descriptor of the file, made if it is missing; never what a link leads to."""
+    """Return a descriptor of the file, made if it is missing; links are not followed."""
     try:
         descriptor = os.open(
             place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600

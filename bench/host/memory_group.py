@@ -20,8 +20,8 @@ class NoMemoryGroup(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Name where memory cgroups are made, and where this process is now."""
+class Hierarchy:
+    """Name a hierarchy of memory cgroups, and where this process is in it."""
 
     root: Path  # where a new group is made
     home: Path  # of this process
@@ -29,15 +29,16 @@ class Place:
     version: int
 
 
-def place(homes: Iterable[cgroup.Home]) -> Place | None:
+def place(homes: Iterable[cgroup.Home]) -> Hierarchy | None:
     """Return where memory is charged, version 1 before 2; None if nowhere."""
     home = min(homes, key=attrgetter("version"), default=None)
     if home is None:
         return None
     if home.version == 1:
-        return Place(root=home.folder, home=home.folder, usage="memory.usage_in_bytes", version=1)
+        usage = "memory.usage_in_bytes"
+        return Hierarchy(root=home.folder, home=home.folder, usage=usage, version=1)
     # Only the root may have both processes and groups that are charged apart.
-    return Place(root=home.mount.point, home=home.folder, usage="memory.current", version=2)
+    return Hierarchy(root=home.mount.point, home=home.folder, usage="memory.current", version=2)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 _LARGEST_ID = 2**32 - 2  # the next one means "leave unchanged"
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | _NO_LINK
-"""To open a folder, never what a link leads to."""
+"""To open a folder without following a link."""
 
 
 def caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
@@ -97,7 +97,7 @@ def hand_over(path: Path) -> None:
 
 
 def hand_over_all(folder: Path) -> None:
-    """Hand over the files right in a folder of bufbench, once the process that wrote them ended."""
+    """Hand over the files directly in a folder of bufbench, once their writer has ended."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
             hand_over(path)

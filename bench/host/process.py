@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run other programs, never through a shell: the only module that starts any."""
+"""Run other programs, never through a shell.
+
+Only the storms' generator and map callers, a guest's watch and a check's probes are started
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ _LAST_WORDS_S = 2.0
 _KILL_S = 1.0
 _PAUSE_S = 0.005
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-# Nothing outlives bufbench, not even if that is killed before the program has begun.
+# Nothing outlives bufbench, even if bufbench is killed before the program has begun.
 _TIED = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG

@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def group(where: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
-    """Make a cgroup in ``where``; ``remove`` takes it away, as those of killed runs before it.
+    """Make a cgroup in ``where``; ``remove`` removes it, and first those of killed runs.
 
     Raises OSError.
     """
@@ -56,7 +56,7 @@ def group(where: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
     made = where / f"{PREFIX}{secrets.token_hex(8)}"
     made.mkdir(mode=0o755)
     try:
-        if (lock := locked(made)) is None:  # a sweep that was quicker has taken it
+        if (lock := locked(made)) is None:  # another process's sweep has taken it
             raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(made))
         try:
             yield made

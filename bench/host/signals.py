@@ -174,7 +174,7 @@ def start(thread: threading.Thread) -> None:
 
 @contextmanager
 def repeated(look: Callable[[], object], every_s: float, *, name: str) -> Iterator[None]:
-    """Call ``look`` every so often, in a thread called ``name``, while the context lasts."""
+    """Call ``look`` at intervals, in a thread called ``name``, while the context lasts."""
     over = threading.Event()
 
     def body() -> None:

@@ -31,11 +31,11 @@ def crowded(text: bytes) -> bool:
 
 
 def validator(kind: type) -> SchemaValidator:
-    """Return a validator that makes a ``kind`` of a line's JSON, strictly and within the bounds.
+    """Return a validator that makes a ``kind`` from a line's JSON, strictly and within the bounds.
 
     Strictly: "7" is not a number, and 7.0 not an integer. Of a repeated key the last value counts.
     """
-    # pydantic takes a tenth of a second to import, which only those who read a journal should pay
+    # pydantic takes a tenth of a second to import: only commands that read a journal should pay
     from pydantic import TypeAdapter
     from pydantic_core import SchemaValidator
 

@@ -27,7 +27,7 @@ from bench.trial.result import TrialResult
 
 
 def trial_digest(trial: TrialResult) -> int:
-    """Return what no two trials of a machine share: above all the storm's beginning in ns."""
+    """Return what no two trials of a machine share, mainly the ns at which the storm began."""
     storm = trial.storm
     times = trial.started_utc, trial.block, storm.start_ns, storm.end_ns
     return _digest(trial.experiment, str(trial.arm), *times)

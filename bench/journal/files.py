@@ -37,7 +37,7 @@ class Stamp:
 
     @classmethod
     def of(cls, path: Path) -> Stamp:
-        """Look at a journal. JournalError unless it is a plain file that can be seen."""
+        """Return a journal's stamp. JournalError unless it is a regular file."""
         try:
             seen = path.stat()
         except OSError as error:
@@ -61,9 +61,9 @@ def digest(path: Path) -> str:
 
 
 def below(place: Path, say: Say) -> list[Path]:
-    """Return the journals in a folder and below, sorted; ``say`` is given what cannot be read.
+    """Return the journals in a folder and below, sorted; ``say`` is called with what is unreadable.
 
-    JournalError if there are so many folders that the place can hardly be meant.
+    JournalError if there are so many folders that this can hardly be intended.
     """
 
     def refused(error: OSError) -> None:
@@ -81,7 +81,7 @@ def below(place: Path, say: Say) -> list[Path]:
 
 
 def one_by_one(journals: Sequence[Path], say: Say) -> Iterator[Path]:
-    """Yield journals to be read; ``say`` is given how far they are, every ten seconds."""
+    """Yield journals to be read; ``say`` is called with the progress every ten seconds."""
     began_s = reported_s = time.monotonic()
     for at, path in enumerate(journals):
         now_s = time.monotonic()
@@ -112,7 +112,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @cache
 def code() -> str:
-    """Return a digest of all that reads and judges: what other code made is not comparable."""
+    """Return a digest of the code that reads and judges: results of other code do not compare."""
     found = sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         found.update(path.read_bytes())

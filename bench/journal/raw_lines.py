@@ -23,8 +23,9 @@ MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, with which some editors begin a file
 _GZIP: Final = b"\x1f\x8b"
 _MOST_TIMES: Final = 20
 _ALWAYS_BYTES: Final = 32 * 1024 * 1024
-"""Journals shrink to a fifth or a third. What grows to more than 20 times its size, and beyond
-32 MiB, is made to fill memory."""
+"""Journals shrink to a fifth or a third. What grows to more than 20 times its size, and beyond 32
+MiB, was made to fill memory.
+"""
 
 
 class RawLine(NamedTuple):
@@ -36,9 +37,9 @@ class RawLine(NamedTuple):
 
 
 def raw_lines(path: Path) -> Iterator[RawLine]:
-    """Yield every line of ``path``, and a fault in the place of each that is unusable.
+    """Yield every line of ``path``, and a fault in place of each that is unusable.
 
-    Nothing follows where a compressed file is damaged or torn: what it held there is not known.
+    Where a compressed file is damaged or torn, nothing follows: the rest is unknown.
     JournalError where the file cannot be opened or read.
     """
     try:

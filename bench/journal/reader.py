@@ -144,7 +144,7 @@ def _pieces(text: bytes) -> tuple[bytes, ...]:
     """Yield a torn line and the whole one that was joined to it, or the line alone.
 
     Concatenating a journal that ends in a torn line leaves both on one. A line's beginning cannot
-    stand inside another: there, its quotation marks would be escaped.
+    occur inside another: there, its quotation marks would be escaped.
     """
     joined = text.rfind(_BEGINNING)
     return (text[:joined], text[joined:]) if joined > 0 else (text,)
@@ -183,7 +183,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, RawLine]]:
 
 
 def read(path: Path) -> Iterator[Line | Fault]:
-    """Yield the lines of ``path``, with a Fault in the place of each that cannot be used.
+    """Yield the lines of ``path``, with a Fault in place of each that cannot be used.
 
     Trials whose run's own line could not be used are left out, with one Fault for all of them.
     Raises JournalError where the file cannot be opened or read.
@@ -253,7 +253,7 @@ class Begun:
 
 
 def by_run(values: Iterable[Any]) -> tuple[list[Begun], tuple[Fault, ...]]:
-    """Return the runs that values of a journal are of, and its faults.
+    """Return the runs that a journal's values belong to, and its faults.
 
     A resumed run joins the one before it.
     """
@@ -312,7 +312,7 @@ def read_journals(paths: Iterable[Path]) -> JournalContent:
 
 
 def resumable(path: Path) -> JournalContent | None:
-    """Return what a journal to be resumed holds; None if its run was hardly begun.
+    """Return the content of a journal to be resumed; None if its run had hardly begun.
 
     Raises JournalError if it cannot be read or holds no run.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read back a file that a command of bufbench's saved as one JSON document."""
+"""Read back a file that a command of bufbench saved as one JSON document."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T", bound=Saved)
 def read(path: Path, kind: type[T], *, number: int, command: str, remedy: str = "") -> T:
     """Return the value in ``path``, as ``command`` writes it in format ``number``.
 
-    JournalError for any other file, with ``remedy`` in place of naming another file.
+    JournalError for any other file; ``remedy`` replaces the advice to name another file.
     """
     from pydantic import TypeAdapter, ValidationError
 

@@ -211,7 +211,7 @@ class JournalWriter:
         )
 
     def _close(self) -> None:
-        """Close the file; one that holds nothing and was not there before goes again."""
+        """Close the file; a new one that holds nothing is removed."""
         if self._descriptor < 0:
             return
         if self._created and os.fstat(self._descriptor).st_size == 0:

@@ -32,7 +32,7 @@ TAKES: Final[dict[str, Take]] = {
     **{key: each.of for key, each in NUMBERS.items()},
     **{f"{key}_error": partial(of) for key, of in ERRORS.items()},
 }
-"""Numbers of a trial, and the standard errors of some, of which only duets make use."""
+"""Numbers of a trial, and the standard errors of some, which only duets use."""
 
 
 class Numbers:
@@ -118,11 +118,11 @@ class Columns:
         return (trial.reasons for trial in self._trials)
 
     def loads(self) -> tuple[Integers, Sequence[Load]]:
-        """Return the place of each one's load in the list that stands beside it."""
+        """Return the place of each trial's load among those that occur, and these."""
         return _listed(map(load_of, self._trials))
 
     def configs(self) -> tuple[Integers, Sequence[TrialConfig]]:
-        """Return the place of each one's configuration in the list that stands beside it."""
+        """Return the place of each trial's configuration among those that occur, and these."""
         return _listed(trial.config for trial in self._trials)
 
     def duets(self) -> npt.NDArray[np.bool_]:

@@ -57,8 +57,8 @@ class Bottleneck(StrEnum):
     """What was short."""
 
     NONE = "none"  # nothing was lost
-    BUFFER = "buffer"  # the consumer had time to spare, but came too late: give it room
-    CONSUMER = "consumer"  # it never rested: more room would only delay the loss
+    BUFFER = "buffer"  # the consumer was mostly idle but woke too late: more space helps
+    CONSUMER = "consumer"  # it was never idle: more space would only delay the loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ is no effect, by Ville's inequality.
 
 Storms differ a hundredfold in precision: where a storm's latencies have two humps and the median
 lies between them, a handful of records moves it by a tenth. Where a consumer waits for a CPU
-through whole windows, a window says hardly more than one of its records does. So storms weigh by
-the error that their histogram and the ranks of their units give.
+through whole windows, a window carries hardly more information than one of its records. So storms
+are weighted by the error that their histogram and the ranks of their units give.
 
-Of tails one storm has too few records: the ratio of its 99th percentiles is mostly noise. Those are
-quantiles of all storms' records together, and storms are resampled as a whole, as the records of
-one are not independent.
+For tails one storm has too few records: the ratio of its 99th percentiles is mostly noise. Tails
+are quantiles of the records of all storms together. Whole storms are resampled, as the records of
+one storm are not independent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SHARPEST_AT: Final = 16
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
 _LEAST_ERROR: Final = 0.002  # of a log: bins of a histogram are up to half as wide
 _FEWEST: Final = 16
-"""Values, or units that were assigned, below which it is not known how they scatter."""
+"""With fewer values, or fewer assigned units, their scatter is unknown."""
 
 QUANTILES: Final = {"latency_p90_ns": 0.9, "latency_p99_ns": 0.99, "latency_p999_ns": 0.999}
 
@@ -66,7 +66,7 @@ def half_width(deviation: float, count: int) -> float:
 def paired_ratio(left: Values, right: Values, errors: Sequence[float | None] = ()) -> Estimate:
     """Return the geometric mean of left over right, one pair a storm: at least one, all above 0.
 
-    Its interval and p hold however many storms were run, and why ever no more were. ``errors``:
+    Its interval and p hold however many storms were run, and whatever ended the run. ``errors``:
     the standard error of each log ratio by what happened within its storm; storms weigh by it.
     """
     logs = np.log(np.asarray(left, np.float64)) - np.log(np.asarray(right, np.float64))
@@ -97,7 +97,7 @@ def _weights(values: Floats, errors: Floats) -> Floats:
     """Return how much each value counts in a random-effects mean.
 
     R. DerSimonian and N. Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 7
-    (1986): what values differ by beyond their errors is the storms' own, and makes weights even.
+    (1986): variance beyond the errors lies between storms, and evens out the weights.
     """
     squares = np.square(np.maximum(errors, _LEAST_ERROR))
     fixed = 1 / squares
@@ -144,7 +144,7 @@ ERRORS: Final = {"latency_p50_ns": latency_error, "write_ns": write_error}
 
 
 def _design_effect(ranks: Ranks, count: int) -> float:
-    """Return how many records, of ``count`` in each arm, say as much as one alone would.
+    """Return how many records, of ``count`` in each arm, are worth one independent record.
 
     L. Kish, "Survey Sampling" (1965): the variance of what units sum up to, here the signed ranks
     of those that were assigned together, over that of as many independent records. Neighbouring

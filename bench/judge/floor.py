@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Find the noise floor: what a configuration seems to differ from itself by."""
+"""Find the noise floor: by how much a configuration seems to differ from itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.judge.statistics import Estimate, Scale
 from bench.plan.experiments import twins
 
 LEAST_MARGIN: Final = 0.02
-"""A ratio within 2 % of 1 is no difference, however sure."""
+"""A ratio within 2 % of 1 is no difference, however certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from bench.judge.samples import ExperimentSamples
 from bench.judge.statistics import loss_bound
 
 STORMS: Final = 20
-"""Storms that a rung needs before its losing nothing means something (upper bound: 14 %)."""
+"""Storms without a loss that a rung needs to mean something (upper bound: 14 %)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Ladder:
 
     @property
     def minimum_bytes(self) -> int | None:
-        """Return the least rung from which on nothing was lost; None if the highest lost."""
+        """Return the lowest rung that lost nothing, like all above it; None if the highest lost."""
         lossless = [*takewhile(lambda rung: rung.lossless, reversed(self.rungs))]
         return lossless[-1].budget_bytes if lossless else None
 

@@ -16,7 +16,7 @@ FREE_TOLERANCE: Final = 0.10
 
 
 class Worth(StrEnum):
-    """Verdict on an instrument's number, beside the bytes that are really taken."""
+    """Verdict on an instrument's number, against the bytes that are really taken."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -25,7 +25,7 @@ class Worth(StrEnum):
 
 
 class Instrument(NamedTuple):
-    """One way to ask for the memory of buffers."""
+    """One way to read how much memory buffers take."""
 
     key: str  # field of MemoryLine
     label: str
@@ -45,7 +45,7 @@ INSTRUMENTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One transport at one budget, and what each instrument made of it."""
+    """One transport at one budget, and the verdict on each instrument."""
 
     line: MemoryLine
     worths: Mapping[str, Worth]  # by the key of the instrument

@@ -40,7 +40,7 @@ class Metric:
     group: Group
     unit: Unit
     more_is_better: bool = False
-    duet_margin: float = 0.0  # what a ratio in a duet has to exceed: it moves so much between runs
+    duet_margin: float = 0.0  # of a ratio in a duet: how much it varies between runs
 
     @property
     def in_duets(self) -> bool:

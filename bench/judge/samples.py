@@ -66,12 +66,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Both:
-    """The rows of two arms that have one place, in the order of places."""
+    """The rows of two arms that share a place, in the order of places."""
 
     left: Integers
     right: Integers
     same_load: npt.NDArray[np.bool_]
-    even: npt.NDArray[np.bool_]  # and one storm, if it was to be one
+    even: npt.NDArray[np.bool_]  # and the same storm, if it was to be shared
 
 
 _Ref = ReferenceType["ArmSamples"]
@@ -140,7 +140,7 @@ class ArmSamples:
         return any(each.producer.checked and each.producer.delay_ns for each in self.configs)
 
     def number(self, key: str) -> Floats:
-        """Return a number of each trial; NaN where it is unknown or means nothing."""
+        """Return a number of each trial; NaN where it is unknown or has no meaning."""
         if key in _DERIVED:
             return _DERIVED[key](self)
         if key not in self._numbers:
@@ -189,7 +189,7 @@ class ArmSamples:
         return list(self.parts[0].known)[int(self._loads[self.places.index(place)])]
 
     def aligned(self, other: ArmSamples) -> _Both:
-        """Return the trials that both arms have of the same places."""
+        """Return the trials that both arms have at the same places."""
         if self._aligned is None or self._aligned[0]() is not other:
             self._aligned = ref(other), self._align(other)
         return self._aligned[1]
@@ -228,13 +228,13 @@ class ArmSamples:
         return np.concatenate([np.zeros(0, np.int64), *map(of, self.parts)])
 
     def of_machine(self, of: Callable[[Machine], float | None], otherwise: float) -> Floats:
-        """Return a fact of the machine of each trial, ``otherwise`` where there is none."""
+        """Return a fact about the machine of each trial; ``otherwise`` where it is unknown."""
         values = [otherwise if part.machine is None else of(part.machine) for part in self.parts]
         known = np.array([nan if value is None else value for value in values])
         return np.repeat(known, [len(part.columns) for part in self.parts])
 
     def of_config(self, of: Callable[[TrialConfig], int]) -> Integers:
-        """Return a fact of the configuration of each trial."""
+        """Return a fact about the configuration of each trial."""
         places, configs = self.columns.configs()
         return np.array([*map(of, configs)], np.int64)[places]
 
@@ -292,7 +292,7 @@ class ExperimentSamples:
         return tuple(arm.name for arm in self.arms.values())
 
     def hand_out_baselines(self) -> None:
-        """Give every arm how long the storm took without a tracer in its blocks."""
+        """Give every arm the length of the storms without a tracer in the same blocks."""
         for baseline in BASELINES:
             if baseline not in self.arms:
                 continue
@@ -306,7 +306,7 @@ class ExperimentSamples:
 
 
 def uneven(left: ArmSamples, right: ArmSamples) -> list[Place]:
-    """Return the blocks that both arms ran, with loads that are not equal or not in one storm."""
+    """Return the blocks that both arms ran, but under unequal loads or not in one storm."""
     both = left.aligned(right)
     return [left.places[row] for row in both.left[~both.even].tolist()]
 
@@ -328,7 +328,7 @@ def without(arm: ArmSamples, places: Iterable[Place]) -> ArmSamples:
 
 
 def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[float], list[float]]:
-    """Return ``metric`` of both arms in the blocks that have it of both, under equal loads."""
+    """Return ``metric`` of both arms in the blocks that have it for both, under equal loads."""
     first, second, *_ = _pairs(metric, left, right)
     return first.tolist(), second.tolist()
 
@@ -356,8 +356,8 @@ def estimate(metric: Metric, left: ArmSamples, right: ArmSamples) -> Estimate | 
 
     Shares are compared by the mean of differences. Other numbers by the median of log ratios, or,
     where one of them is not above 0, by the median of differences. Within the storms of a duet the
-    ratio is a geometric mean, storms weighed by how precise they are, with an interval that holds
-    whenever the run was ended, and that of a tail is of all storms together.
+    ratio is a geometric mean, storms weighted by their precision, with an interval that holds
+    whenever the run was ended; the ratio of a tail is that of all storms together.
     """
     first, second, rows, others = _pairs(metric, left, right)
     if not len(first):

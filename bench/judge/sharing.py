@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find what sharing a storm does to the numbers of a duet: carry-over, and contradiction.
 
-Carry-over is for how long into a window the other arm, which had the one before, matters. While it
-does, the ratio of the arms is not what it is later in the window. So within each storm the ratio at
-an age is compared with that of the window's second half. The arms' own levels, which move with age
-for both alike, cancel out, and an A/A duet shows what chance alone gives.
+Carry-over: for how long into a window the other arm, which had the previous one, has an effect.
+While it does, the ratio of the arms is not what it is later in the window. So within each storm the
+ratio at an age is compared with that of the window's second half. The arms' own levels, which move
+with age for both alike, cancel out, and an A/A duet shows what chance alone gives.
 
 In a duet both arms share a consumer and its wake-ups. Where that changes what is measured, blocks
 of the same storm, in which each arm had the machine to itself, contradict it.
@@ -27,7 +27,7 @@ from bench.trial.result import TrialResult
 
 _LATER: Final = range(AGES // 2, AGES)
 _EARLY_SHARE: Final = 4
-"""Of the ages that are kept the first one in so many is where carry-over would be seen."""
+"""Carry-over would be seen in the first n-th of the ages that are kept."""
 SUFFIX: Final = "-duet"
 """Ends a duet's name; the rest names the experiment that runs the same storm in blocks."""
 
@@ -42,17 +42,17 @@ class CarryOver:
 
     @property
     def bound(self) -> float:
-        """Return the most that it may be beyond the washout, as a share."""
+        """Return the upper bound of carry-over beyond the washout, as a share."""
         return max(self.beyond.high, 1 / self.beyond.low if self.beyond.low else 0.0) - 1
 
     @property
     def seen(self) -> bool:
-        """Return whether it is seen beyond the washout."""
+        """Return whether carry-over is seen beyond the washout."""
         return not self.beyond.low <= 1 <= self.beyond.high
 
 
 def kept(rule: Duet) -> range:
-    """Return the ages that lie beyond the washout as a whole."""
+    """Return the ages that lie entirely beyond the washout."""
     return range(-(-rule.washout_ns * AGES // rule.window_ns), AGES)
 
 
@@ -121,7 +121,7 @@ Interval = tuple[float, float, float]
 
 
 def apart(one: Interval, other: Interval) -> float | None:
-    """Return how far two ratios lie from each other, as a share; None where intervals meet."""
+    """Return how far apart two ratios are, as a share; None if their intervals overlap."""
     if one[0] <= other[2] and other[0] <= one[2]:
         return None
     return max(one[1], other[1]) / min(one[1], other[1]) - 1
@@ -129,18 +129,18 @@ def apart(one: Interval, other: Interval) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """One number whose two intervals have nothing in common."""
+    """One number whose two intervals do not overlap."""
 
     label: str
     duet: Comparison
     blocks: Comparison
     in_duet: Estimate
     in_blocks: Estimate
-    apart: float  # how far the two ratios lie from each other, as a share
+    apart: float  # how far apart the two ratios are, as a share
 
 
 def contradictions(comparisons: Sequence[Comparison]) -> Iterator[Contradiction]:
-    """Yield every number of a duet beyond whose interval the same storm in blocks lies."""
+    """Yield every number of a duet whose interval excludes that of the same storm in blocks."""
     for duet, blocks in product(comparisons, repeat=2):
         if not _alike(duet, blocks):
             continue

@@ -53,9 +53,9 @@ class Estimate:
 
     @property
     def half_width(self) -> float:
-        """Half of the interval: the smallest difference that it could have set apart from none.
+        """Return half the interval: the smallest difference it could have distinguished from none.
 
-        Of a ratio as a share, inf where it has no bound; of a difference in its unit.
+        For a ratio, a share, or inf if it has no bound; for a difference, in its unit.
         """
         if self.scale is Scale.DIFFERENCE:
             return (self.high - self.low) / 2
@@ -128,12 +128,12 @@ def _draws(count: int) -> npt.NDArray[np.intp]:
 
 
 def one_sided(values: Sequence[float], bound: float) -> tuple[float, float]:
-    """Return p of the centre not lying above ``bound``, and of its not lying below.
+    """Return p of the centre not lying above ``bound``, and p of its not lying below.
 
     Yuen's test of one sample: a t test of the mean with an eighth trimmed off at either end, so
-    that a single trial that the machine disturbed neither makes a verdict nor prevents one.
-    Unlike a bootstrap of eight values it resolves p far below a hundredth, which a correction over
-    many claims asks for. (1, 1) for fewer than three values.
+    that a single trial that the machine disturbed neither makes a verdict nor prevents one. Unlike
+    a bootstrap of eight values it resolves p far below a hundredth, which a correction over many
+    claims requires. (1, 1) for fewer than three values.
     """
     if (count := len(values)) < 3:
         return 1.0, 1.0
@@ -197,8 +197,8 @@ def paired_difference(left: Values, right: Values, *, mean: bool = False) -> Est
 def counted_share(shares: Sequence[float], part: int, whole: int) -> Estimate:
     """Return the mean of the shares of several trials, which count ``part`` of ``whole`` together.
 
-    Trials that all saw none (or nothing else) have no spread to resample, and are no proof: there
-    the bound is that of the count.
+    Trials that all saw none (or nothing else) have no spread to resample, and prove nothing: the
+    bound is then that of the count.
     """
     found = paired_difference(shares, [0.0] * len(shares), mean=True)
     if whole and part == 0:

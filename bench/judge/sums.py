@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sum up the trials of an arm: records torn, and what each way of sorting took and left."""
+"""Sum up the trials of an arm: torn records, and the cost and result of each way of sorting."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Torn:
     delivered: int
     torn: int
     reaped: int
-    missed: int  # exits that the kernel skipped its programs at
+    missed: int  # exits at which the kernel skipped its programs
 
 
 def torn(samples: ExperimentSamples) -> Iterator[Torn]:
@@ -92,7 +92,7 @@ def torn(samples: ExperimentSamples) -> Iterator[Torn]:
 def _sum(experiment: str, arm: ArmSamples) -> Torn | None:
     if np.isnan(arm.number("torn")).all():
         return None
-    # Of trials, not of columns: a data set holds none for what so few trials are asked.
+    # From trials, not columns: a data set has no column for what so few trials record.
     books = [t.ledger for t in arm.trials if t.ledger is not None and t.ledger.torn is not None]
     sums = {name: sum(getattr(book, name) or 0 for book in books) for name in _CHECKED}
     return Torn(

@@ -80,7 +80,7 @@ class KernelLog:
             os.lseek(self._fd, 0, os.SEEK_END)
 
     def new_records(self) -> Iterator[str]:
-        """Yield records since the last call, as /dev/kmsg gives them, to the last. Never waits."""
+        """Yield all records since the last call, as /dev/kmsg gives them. Never waits."""
         while self._fd is not None:
             try:
                 yield os.read(self._fd, _RECORD_BYTES).decode(errors="replace")

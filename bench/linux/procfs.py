@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Read /proc and /sys: parsers take text, readers take the text of this machine.
 
-A reader returns None where this kernel does not report something, or not to this user.
+A reader returns None for what this kernel does not report, or not to this user.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def free_pages() -> int | None:
 
 
 def fd_info(fd: int) -> dict[str, int]:
-    """Return the numbers in the fdinfo of a BPF map or program: those that this kernel has."""
+    """Return the numbers in the fdinfo of a BPF map or program, as far as this kernel has them."""
     return parse_numbers(read(PROC / "self/fdinfo" / str(fd)) or "")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Find tracefs, or mount it where the kernel has a place for it."""
+"""Find tracefs, or mount it at the place that the kernel provides."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Bins:
 
     @classmethod
     def of(cls, histograms: Iterable[str | None]) -> Bins:
-        """Return the bins of ``histograms``, None has none; JournalError if one is damaged."""
+        """Return the bins of ``histograms`` (None: no bins); JournalError if one is damaged."""
         try:
             return cls.unpacked([b"" if each is None else _numbers(each) for each in histograms])
         except _DAMAGED as error:
@@ -53,7 +53,7 @@ class Bins:
         return cls(bins=bins, counts=counts, sizes=sizes)
 
     def packed(self) -> bytes:
-        """Return the text of what is one histogram."""
+        """Return the text of a single histogram."""
         return packed(self.bins, self.counts)
 
     @classmethod
@@ -79,13 +79,13 @@ class Bins:
 
 
 class Totals:
-    """Sums of histograms, each of some."""
+    """Sums of groups of histograms."""
 
     def __init__(self, number: int) -> None:
         self._counts = np.zeros((number, int(_axis().counts_len)), np.int64)
 
     def add(self, some: Bins, to: Integers) -> None:
-        """Add histograms, each to the sum of that index."""
+        """Add each histogram to the sum that its index names."""
         add(self._counts, some.bins, some.counts, some.sizes, to)
 
     def all(self) -> Iterator[Bins]:
@@ -125,9 +125,9 @@ def _beginnings() -> tuple[bytes, bytes]:
 
 
 def read(histograms: Sequence[str | None]) -> Iterator[tuple[Bins, list[bytes | None]]]:
-    """Yield some histograms after the other, and their texts as bytes.
+    """Yield the bins of histograms, some at a time, and their texts as bytes.
 
-    Empty and None is one that cannot be decoded.
+    One that cannot be decoded has empty bins, and None for its text.
     """
     for at in range(0, len(histograms), _AT_ONCE):
         some = histograms[at : at + _AT_ONCE]
@@ -143,7 +143,7 @@ def read(histograms: Sequence[str | None]) -> Iterator[tuple[Bins, list[bytes | 
 
 
 def _numbers(histogram: str) -> bytes:
-    """Return the bytes of a histogram's counts, which it may not unfold into megabytes.
+    """Return the bytes of a histogram's counts; one that unfolds into megabytes is refused.
 
     ValueError and zlib.error for one that is not bufbench's.
     """

@@ -29,7 +29,7 @@ _NO_BUFFER: Final = {
     "ENOENT": "it was offline when the buffers were made",
     "EOPNOTSUPP": "it went offline after the buffers were made, and came back",
 }
-"""Errors of an output call, or of the choice of a ring, that only a missing buffer gives."""
+"""Errors of an output call, or of the choice of a ring, that only a missing buffer causes."""
 
 
 def without_buffer(

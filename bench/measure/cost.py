@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Measure what a trial took: CPU time and wake-ups, ns a record, and space in the buffers.
 
-A mean over all of a trial's BPF runs, which is what the kernel's statistics give, has every
-interrupt and every stolen millisecond in it, and a trial's runs together take but a few
-milliseconds. The median over exits has none of that, as long as fewer than half were interrupted.
-Nor has it what fewer than half pay: those that write while another CPU does.
+A mean over all of a trial's BPF runs, which is what the kernel's statistics give, includes every
+interrupt and every stolen millisecond, and a trial's runs together take only a few milliseconds.
+The median over exits includes none of that as long as fewer than half were interrupted. Nor does it
+include what fewer than half pay: those that write while another CPU does.
 
-Exits and deliveries are those of the storm's steady middle. Workers do not start and stop at once,
-the consumer sleeps at first, and the last records are read after the storm: a tenth of the events
-at either end is left out.
+Exits and deliveries are taken from the storm's steady middle. Workers do not start and stop at
+once, the consumer sleeps at first, and the last records are read after the storm: a tenth of the
+events at either end is left out.
 
 The consumer samples occupancy at the beginning of each pass: bytes written and not yet read, over
 all buffers (ring: producer minus consumer position; perf: data_head minus data_tail).
@@ -27,7 +27,7 @@ from bench.record.records import Flag, Records
 
 _LEFT_OUT: Final = 10  # the n-th part of the events, at either end
 _FEWEST: Final = 100
-"""With fewer events the middle is decided by single ones."""
+"""With fewer events, single ones decide the middle."""
 
 _MOST: Final = 1 << 16  # exits that are sorted: of more, every n-th
 
@@ -135,7 +135,7 @@ def _of_cpu(records: Records) -> Floats:
 
 
 def exit_ns(records: Records) -> float | None:
-    """Return the ns from one exit of the storm to the next; None of too few.
+    """Return the ns from one exit of the storm to the next; None if there are too few.
 
     By the kernel's stamps of the exits that were delivered: meaningful where none was dropped.
     """
@@ -146,7 +146,7 @@ def exit_ns(records: Records) -> float | None:
 
 
 def delivery_ns(records: Records) -> float | None:
-    """Return the ns from one delivery to the next; None of too few."""
+    """Return the ns from one delivery to the next; None if there are too few."""
     return _spacing(records["delivered_ns"])
 
 

@@ -17,7 +17,7 @@ class Ranks:
 
     Under no difference the assignment, a fair coin for each unit, is all that decides the signs of
     ``rank_sum``: its mean is then 0 and its variance ``rank_variance``, exactly, however the
-    records hang together. Over storms both are summed.
+    records depend on one another. Both are summed over storms.
     """
 
     later_share: float  # P(a record of the first arm is later than one of the second), ties halved
@@ -43,10 +43,7 @@ def kept(records: Records, rule: Duet) -> Records:
 
 
 def latency_by_age(records: Records, rule: Duet) -> tuple[tuple[int, int], ...]:
-    """Return the count and the median latency in ns of each part of all windows; () without any.
-
-    Those in the washout are in it.
-    """
+    """Return count and median latency in ns of each part of all windows, washout included."""
     if not rule.window_ns:
         return ()
     window_ns = np.uint64(rule.window_ns)

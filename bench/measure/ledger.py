@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Balance the ledger: all that was attempted was delivered or counted as dropped, or why not.
+"""Balance the ledger: all that was attempted was delivered or counted as dropped; else why not.
 
-Nobody counts records that are overwritten before they are read when it happens: the consumer counts
-the bytes that it found overwritten, the sequence numbers that are missing say which records they
-were. Both have to agree.
+Records that are overwritten before they are read are not counted as it happens: the consumer counts
+the bytes that it found overwritten, and missing sequence numbers show which records they were. Both
+have to agree.
 
 Torn records were delivered, but are not what a program meant to send (bpf/common/checked.h): they
 are left out of what is measured, and counted apart.
@@ -82,7 +82,7 @@ def balance(
     negative: the kernel skipped the tracer, whatever the transport.
 
     ``torn`` records were delivered beside ``records``, each in place of one that was attempted;
-    nothing in them is believed, not even their CPU. The records of a CPU come in any order from
+    nothing in them is trusted, not even their CPU. The records of a CPU come in any order from
     programs that are ``preemptible``. Where exits were counted ``in_kernel``, by CPU (all, the
     storm's own), these are what was delivered, without sequence numbers. ``faults`` found elsewhere
     are residues too.
@@ -138,9 +138,9 @@ def overwritten(
     overwritten_bytes: int | None,
     lengths: Sequence[int],
 ) -> tuple[Sequence[CpuCounters], tuple[str, ...]]:
-    """Return the counters with a cause more, and what does not add up, in words.
+    """Return the counters with one more cause, and what does not add up, in words.
 
-    Both are as they were where nothing is ever overwritten (None).
+    Counters are unchanged where nothing is ever overwritten (None).
     ``lengths`` are those of records in the order of their numbers, over and over. Which records
     were refused is not known: where some were and lengths differ, the bytes lie between two bounds.
     """
@@ -177,7 +177,7 @@ def overwritten(
 
 
 def _astray(attempted: int, delivered: int, dropped: int, torn: int | None) -> int:
-    """Return how many records of a part, a CPU's say, were torn: those that are missing there.
+    """Return how many records of a part, such as a CPU's, were torn: those missing there.
 
     No more than there are, so that what else is missing stays a residue.
     """
@@ -192,12 +192,12 @@ class _Found:
     own_delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
     first: Integers = field(default_factory=lambda: np.full(_CPUS, _NONE, np.int64))  # sequence
     last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))
-    unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers do not only rise
+    unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers sometimes fall
     damaged: int = 0
     preemptible: bool = False
 
     def then(self, later: _Found) -> _Found:
-        """Combine what both parts of a capture have, ``later`` having been delivered after."""
+        """Combine two parts of a capture, of which ``later`` was delivered second."""
         return _Found(
             delivered=self.delivered + later.delivered,
             own_delivered=self.own_delivered + later.own_delivered,
@@ -211,7 +211,7 @@ class _Found:
 
 
 def _find(records: Records, *, checked: bool) -> _Found:
-    # numpy lets go of the interpreter's lock, so the halves are really read beside each other.
+    # numpy releases the interpreter's lock, so that the halves are read in parallel.
     middle = len(records) // 2
     with ThreadPoolExecutor(1) as beside:
         later = beside.submit(_find_in, records[middle:], checked=checked)
@@ -239,7 +239,7 @@ def _find_in(records: Records, *, checked: bool) -> _Found:
         first, last = sequence[order[ends - counts[present]]], sequence[order[ends - 1]]
         found.unsorted.update(present[first <= found.last[present]].tolist())
         found.unsorted.update((keys[1:][keys[1:] <= keys[:-1]] >> _SEQUENCE_BITS).tolist())
-        # Of a CPU whose numbers do not rise these are not the extremes: it is looked at again.
+        # Where a CPU's numbers do not rise these are not its extremes: it is examined again.
         found.first[present] = np.minimum(found.first[present], first)
         found.last[present] = np.maximum(found.last[present], last)
     return found
@@ -335,10 +335,10 @@ def checksums(records: Records) -> npt.NDArray[np.uint64]:
 
 
 def intact(records: Records) -> Records:
-    """Return those of checked records that are what was sent, in the order of delivery.
+    """Return the checked records that arrived as they were sent, in the order of delivery.
 
-    All others are torn: their checksum is another's, or they are the copy of a record that
-    was there before, sent in place of the program's own.
+    All others are torn: their checksum does not match, or they are a copy of an earlier record in
+    the same memory, sent in place of the program's own.
     """
     upper = (checksums(records) >> np.uint64(32)).astype(np.uint32)  # that the capture kept
     whole = records["length"] == RECORD.itemsize + CHECKSUM_BYTES

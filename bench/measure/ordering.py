@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Examine the order of delivery: causal violations, and apart from them timestamp inversions.
+"""Examine the order of delivery: causal violations and, separately, timestamp inversions.
 
 A parent that reaped its children exits after them, and must come later.
 """
@@ -46,7 +46,7 @@ def examine(records: Records) -> Ordering:
     one process the first delivered counts. Percentiles are nearest-rank.
     """
     having = Flag.OWN if any((rows["flags"] & Flag.OWN).any() for rows in blocks(records)) else 0
-    # numpy lets go of the interpreter's lock, so the two really run beside each other.
+    # numpy releases the interpreter's lock, so that the two run in parallel.
     with ThreadPoolExecutor(1) as beside:
         awaited = beside.submit(find_pairs, records, having=having)
         times = _examine_times(records, having)
@@ -91,8 +91,8 @@ def _lateness_ns(timestamp_ns: Integers, latest_ns: Integers) -> Integers:
 def _displacement(order: Integers, inversions: int) -> Integers:
     """Count the places by which each inverted event came late, at least 0.
 
-    Who comes after its place was overtaken, so it is inverted. The other inverted events do not:
-    at least as many older ones as had overtaken them were still to come.
+    An event that comes after its place was overtaken, so it is inverted. Other inverted events do
+    not: at least as many older ones as had overtaken them were still to come.
     """
     displacement = np.zeros(inversions, np.int64)
     place = filled = 0
@@ -128,7 +128,7 @@ def _held_ns(
 
 
 class Pairs(NamedTuple):
-    """Pairs found, and those of them that were delivered parent first."""
+    """Pairs found, and how many of them were delivered parent first."""
 
     examined: int
     violations: int
@@ -184,7 +184,7 @@ def _slots(
     """Place processes in a table of ``1 << bits``, scattered differently by each salt."""
     key = start_ns.view(np.uint64)
     if not salt:
-        # Processes of one time have pids in a row: neighbours here too, which the cache likes.
+        # Processes of one time have successive pids: they stay neighbours here, and in the cache.
         key = (key >> np.uint64(27)) * np.uint64(_GOLDEN) >> np.uint64(40)
         key += pid
         key &= np.uint64((1 << bits) - 1)

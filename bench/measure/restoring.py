@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measure what it takes to sort by stamp what one buffer for each CPU delivered.
+"""Measure what it takes to sort by timestamp the records that one buffer for each CPU delivered.
 
-The records of a trial go once more through what tracers put behind perf buffers, natively and
-timed (bench/measure/release.pyx): a merge of what each round of reading brought, a heap with a
+The records of a trial are sorted again, natively and timed (bench/measure/release.pyx), in the ways
+of tracers that use perf buffers: a merge of what each round of reading brought, a heap with a
 hold-back, queues with a watermark.
 """
 

@@ -78,15 +78,15 @@ class Side:
 def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> Side:
     """Return the arm that ``text`` describes; UsageError for what is not one.
 
-    ``usual`` is what holds where its words say nothing else.
+    ``usual`` applies where its words say nothing else.
     """
     called, *words = text.replace(",", ":").split(":")
-    if words and words[0].startswith("rings="):  # of the transport's name
-        called = f"{called}:{words.pop(0)}"
     transport = find(called)
+    if transport.parameter and words and words[0].startswith(f"{transport.parameter}="):
+        transport = find(f"{called}:{words.pop(0)}")
     for word in {*map(str, Call)} & {*words}:
         if not transport.calls:
-            raise UsageError(f"{called} has no {word}: it is of rings only", remedy="leave it out")
+            raise UsageError(f"{called} has no {word}: only rings do", remedy="leave it out")
     chosen: dict[str, Any] = {}
     for word in words:
         more = _chosen(word)

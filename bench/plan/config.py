@@ -83,12 +83,12 @@ class Consumer:
     command: tuple[str, ...] = ()  # of Reader.COMMAND
     poll: Poll = Poll.EPOLL
     interval_ms: float = 5.0  # timed: sleep between drains
-    flush_ms: float = 0.0  # epoll: read everything at the latest so long after the last; 0: never
-    stall_after_ms: float = 0.0  # at the first record so long after the storm began, once, ...
-    stall_ms: float = 0.0  # ... read nothing for so long; 0: never
+    flush_ms: float = 0.0  # epoll: longest time between two reads of everything; 0: no limit
+    stall_after_ms: float = 0.0  # at the first record this long after the storm began, once, ...
+    stall_ms: float = 0.0  # ... read nothing for this long; 0: never
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer
-    late_ms: float = 0.0  # find out why each record waited that waits so long; 0: of none
+    late_ms: float = 0.0  # find out why records that wait this long do; 0: of none
     count_syscalls: bool = False  # of the consuming thread, by a tracepoint of its own
 
 
@@ -115,11 +115,11 @@ AGES: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duet:
-    """How the exits of one storm are shared out to the two arms of a duet, at random."""
+    """How the exits of one storm are divided between the two arms of a duet, at random."""
 
-    window_ns: int = 0  # each window of so long to one of them; 0: each process
+    window_ns: int = 0  # windows of this length go to one arm each; 0: processes do
     washout_ns: int = 0  # at the beginning of each window, left out of latency and write time
-    solo: bool = False  # no: all exits of a storm to one arm, which has it to itself
+    solo: bool = False  # instead, all exits of a storm go to one arm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

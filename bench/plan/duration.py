@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Estimate how long storms take: for choosing counts, and for showing the time left.
+"""Estimate how long storms take, to choose counts and to show the time left.
 
 The rates are those of a virtual machine with 2 CPUs, measured without a tracer and rounded. They
 size a storm, and nothing that is judged depends on them.

@@ -11,7 +11,7 @@ from bench.plan.budgets import longest_record_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Say how a transport is drawn."""
+    """Define how a transport is drawn."""
 
     colour: str
     dark: str  # the same on a dark page
@@ -31,6 +31,8 @@ class Traits:
     short: str  # in tables: "ring"
     plural: bool = False  # of the title
     variant: str = ""  # folder under bpf/
+    parameter: str = ""  # "rings" if ``NAME:rings=K`` is a transport, too ...
+    parameter_help: str = ""  # ... and what it does: "has K rings for all CPUs"
     look: Look = GREY
     rank: int = 99  # in charts and tables, lowest first
 

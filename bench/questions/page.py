@@ -60,7 +60,7 @@ def _of(summary: Summary, evidence: Evidence, places: Places) -> Iterator[Docume
 
 
 def _lines(basis: TrialSet, summary: Summary, places: Places) -> str:
-    """Return the lines of journals that a basis stands in: "quick.jsonl, lines 3, 9, 12"."""
+    """Return the lines of journals that a basis comes from: "quick.jsonl, lines 3, 9, 12"."""
     samples = summary.experiments.get(basis.experiment)
     if samples is None or basis.arm not in samples.arms:
         return ""

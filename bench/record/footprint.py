@@ -49,7 +49,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryLine:
-    """One transport at one budget, looked at by every instrument: a line of the journal.
+    """One transport at one budget as every instrument reports it: a line of the journal.
 
     Sizes are changes made by one set of buffers, with all of it mapped and read once; None: not
     reported, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change over

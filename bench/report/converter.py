@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A child process that turns Vega-Lite into SVG while trials are read and judged.
+"""Convert Vega-Lite into SVG in a child process, while trials are read and judged.
 
 vl-convert takes most of a second to start, longer than all charts of a page together take, and
 lets no other Python thread run then or while it draws. The process imports only this module and

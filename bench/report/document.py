@@ -142,11 +142,6 @@ class Row:
     evidence: Evidence | None = None
 
 
-def rows(found: Iterable[tuple[str, Iterable[Cell]]]) -> tuple[Row, ...]:
-    """Return a row for each text, which heads it, and its cells."""
-    return tuple(Row(heading=Cell(text=text), cells=tuple(cells)) for text, cells in found)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table; ``corner`` heads the column that names the rows."""
@@ -315,7 +310,7 @@ class Document:
     """
 
     title: str
-    subject: str  # what was looked at: the machine, the kernels
+    subject: str  # what was examined: the machine, the kernels
     parts: tuple[Part, ...]
     data: Any
     short: str = "Verdict"

@@ -34,10 +34,10 @@ _GROUPINGS: Final = frozenset(
     ("group", "name", "func", "fullname", "fullfunc", "param", "param:experiment", "param:arm")
 )
 _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
-    pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which stands for trials here
+    pytest.ExitCode.USAGE_ERROR: ExitCode.USAGE,  # 4, which means trials here
     pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.USAGE,
     pytest.ExitCode.INTERRUPTED: ExitCode.INTERRUPTED,
-    pytest.ExitCode.INTERNAL_ERROR: ExitCode.USAGE,  # 3, which stands for the machine here
+    pytest.ExitCode.INTERNAL_ERROR: ExitCode.USAGE,  # 3, which means the machine here
 }
 
 
@@ -189,12 +189,12 @@ def _check_storage(config: pytest.Config, saves: str | None) -> None:
 
 
 def main(arguments: list[str], ending: Ending) -> int:
-    """Run the suite; what a checkout configures for its tests has no say here."""
+    """Run the suite; a checkout's configuration of its own tests does not apply."""
     xml = None if "--dry-run" in arguments else junit.place(arguments)
     if xml is not None:
         junit.begin(xml)
     session = _Session(ending, xml)
-    # Nor has what the system's Python has installed for other people's tests.
+    # Nor do pytest plugins that the system's Python has installed.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
         code = pytest.main(

@@ -83,7 +83,8 @@ class Btf:
     def field(self, structure: str, name: str) -> Field | None:
         """Return the member ``name``, also inside anonymous members, or None.
 
-        Members are searched in the order of declaration, each type once: damaged BTF has circles.
+        Members are searched in the order of declaration, each type once: damaged BTF may have
+        cycles.
         """
         left = [(type_id, 0)] if (type_id := self._find(structure)) > 0 else []
         seen, wanted = {type_id}, name.encode()
@@ -122,7 +123,7 @@ class Btf:
         return self._type(type_id).size_or_type
 
     def declarations(self, *structures: str) -> str:
-        """Return these structures in C, with all that they contain; one that is not there is not.
+        """Return those of these structures that exist, in C, with all that they contain.
 
         What is only pointed to is declared by its name alone.
         """
@@ -187,7 +188,7 @@ class Btf:
             yield self._name(name), member_type, bits // 8
 
     def _resolved(self, type_id: int) -> int:
-        for _ in range(32):  # damaged BTF could refer in a circle
+        for _ in range(32):  # damaged BTF may have a cycle
             if (found := self._type(type_id)).kind not in _MODIFIERS:
                 break
             type_id = found.size_or_type
@@ -232,7 +233,7 @@ def tracepoint_fields(text: str) -> dict[str, int]:
     found = (
         (match["declaration"].split(), int(match["offset"])) for match in _FIELD.finditer(text)
     )
-    # An array's length stands behind its name: "char comm[16]".
+    # An array's length follows its name: "char comm[16]".
     return {words[-1].partition("[")[0]: offset for words, offset in found if words}
 
 

@@ -107,7 +107,7 @@ def perf_buffer(
 
 
 def lost(events: Sequence[int]) -> int | None:
-    """Return what perf buffers had no room for, as the kernel counts it; None before 6.0."""
+    """Return the records that found no space in perf buffers, by the kernel; None before 6.0."""
     exact = [count for count in map(perf_event.lost, events) if count is not None]
     return sum(exact) if len(exact) == len(events) else None
 

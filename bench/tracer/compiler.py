@@ -220,7 +220,7 @@ class ByBcc:
 
 
 def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:
-    """Return why bcc raised ``error``: what a tracer takes and does not get, or errno ``code``.
+    """Return why bcc raised ``error``: what a tracer needs and lacks, or errno ``code``.
 
     bcc raises the same Exception whatever was missing.
     """

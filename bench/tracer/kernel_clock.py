@@ -57,7 +57,8 @@ def compare(low_ns: int, high_ns: int, offset_ns: int, *, own: str, started: str
     """Return what a bracket and the offset of the processes to start say together.
 
     The offset holds for this process too where both are in one namespace. It is exact, and a
-    bracket some microseconds wide; but where they contradict each other the bracket was seen.
+    bracket some microseconds wide; but if they contradict each other, the bracket is what was
+    observed.
     """
     here_ns = offset_ns if own == started else 0
     if not low_ns <= here_ns <= high_ns:

@@ -18,7 +18,7 @@ from bench.tracer import kernel_clock, settings, transports
 from bench.tracer.build import Build, Kernel
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 
 _BATCH_RECORDS: Final = 65_536
 _USUAL_BYTES: Final = 8 * MIB
@@ -89,7 +89,7 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
     namespace = procfs.namespace("pid")
     if namespace and namespace != procfs.INITIAL_PID_NAMESPACE:
         macros |= {"PID_NAMESPACE": namespace}  # whose pids are shown
-    request = Request(
+    request = BufferRequest(
         budget_bytes=budget_bytes or usual_budget_bytes(transport_name, len(cpus)),
         cpus=cpus,
         producer=producer,

@@ -19,7 +19,7 @@ INSTALL: Final = "apt-get install python3-bpfcc"
 _OLDEST: Final = (0, 26)
 """Debian 12's: the oldest that was seen working without kernel headers."""
 TOO_COMPLEX: Final = (E2BIG, EFAULT)
-"""Errors of a verifier that gives up: after so many steps, or with so many branches left."""
+"""Errors of a verifier that gives up: too many steps, or too many branches left."""
 SIMPLER: Final = "take 100 --records or fewer, or records of one length"
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Drain buffers by a reader in a process of its own, which fills rows in shared memory.
+"""Drain buffers by a reader in a separate process, which fills rows in shared memory.
 
-docs/readers.md has the protocol, examples/reader a reader in C and one in Rust. Its rows are held
-against the ledger, as those of bufbench's own reader are.
+docs/readers.md has the protocol, examples/reader a reader in C and one in Rust. Its rows are
+checked against the ledger, as those of bufbench's own reader are.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def reader(
 ) -> Iterator[Callable[[], None]]:
     """Start the reader and hand it buffers of ``data_bytes`` each; yield what drains them.
 
-    ``fds``: of ring buffers' maps, or of the perf events of perf buffers. MachineUnfit where it
-    does not do its part.
+    ``fds``: of ring buffers' maps, or of the perf events of perf buffers. MachineUnfit if it does
+    not follow the protocol.
     """
     with ExitStack() as stack:
         rows_bytes = PAGE_BYTES + capture.capacity * ROW.size

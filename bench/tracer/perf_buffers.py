@@ -16,11 +16,11 @@ from bench.record.footprint import perfbuf_footprint, perfbuf_mapped_bytes
 from bench.tracer import buffers, libbcc
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Allocation, Opened, Request, Transport
+from bench.tracer.transport import Allocation, BufferRequest, Opened, Transport
 
 
 @contextmanager
-def allocated(_way: Transport, request: Request) -> Iterator[Allocation]:
+def allocated(_way: Transport, request: BufferRequest) -> Iterator[Allocation]:
     """Make the buffers alone, in an array of events; KernelRefused."""
     pages, cpus, producer = request.pages_per_cpu(), request.cpus, request.producer
     views: list[mmap.mmap] = []
@@ -45,9 +45,9 @@ def allocated(_way: Transport, request: Request) -> Iterator[Allocation]:
 
 @contextmanager
 def opened(
-    _way: Transport, program: Program, capture: Capture, request: Request
+    _way: Transport, program: Program, capture: Capture, request: BufferRequest
 ) -> Iterator[Opened]:
-    """Open a buffer of an equal share of the budget for each CPU, as large for the others."""
+    """Open a buffer for each CPU: equal shares of the budget, as large on unused CPUs."""
     pages, array = request.pages_per_cpu(), program.map_fd("events")
     data_bytes, consumer, producer = pages * PAGE_BYTES, request.consumer, request.producer
     events, handles = list[int](), list[int]()

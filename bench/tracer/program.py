@@ -73,7 +73,7 @@ class Program:
         return self.load_all()[0]
 
     def load_all(self) -> tuple[int, ...]:
-        """Load all that is attached, once; MachineUnfit if refused."""
+        """Load all programs that are to be attached, once; MachineUnfit if refused."""
         return tuple(self._load(each, self.build.attach) for each in self.build.functions)
 
     def _load(self, function: str, attach: Attach) -> int:
@@ -97,7 +97,7 @@ class Program:
 
     @contextmanager
     def _attaching(self, attach: Attach, *programs: int) -> Iterator[Sequence[int]]:
-        """Attach programs, until the context is left; what ran of them has ended then."""
+        """Attach programs while the context lasts; when it is left, none of them runs any more."""
         held: list[int] = []
         try:
             for program in programs:
@@ -164,7 +164,7 @@ class Program:
 
 
 def names(programs: Iterable[int]) -> tuple[str, ...]:
-    """Return the programs' names; the id of one that has gone or is not readable."""
+    """Return the programs' names, or the id of one that is gone or not readable."""
     found = []
     for program in sorted(programs):
         name = ""

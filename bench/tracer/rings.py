@@ -18,17 +18,17 @@ from bench.record.footprint import ringbuf_footprint, ringbuf_mapped_bytes
 from bench.tracer import buffers, libbcc
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Allocation, Opened, Request
+from bench.tracer.transport import Allocation, BufferRequest, Opened
 
 if TYPE_CHECKING:
     from bench.tracer.transports.ringbuf import Ringbuf
 
 
 @contextmanager
-def allocated(way: Ringbuf, request: Request) -> Iterator[Allocation]:
+def allocated(way: Ringbuf, request: BufferRequest) -> Iterator[Allocation]:
     """Make the rings alone.
 
-    UsageError for a size that no ring can have, KernelRefused where there is no room for it.
+    UsageError for a size that no ring can have, KernelRefused if there is no space for it.
     """
     sizes, fds = way.slots(request).values(), list[int]()
     with ExitStack() as stack:
@@ -56,7 +56,9 @@ def allocated(way: Ringbuf, request: Request) -> Iterator[Allocation]:
 
 
 @contextmanager
-def opened(way: Ringbuf, program: Program, capture: Capture, request: Request) -> Iterator[Opened]:
+def opened(
+    way: Ringbuf, program: Program, capture: Capture, request: BufferRequest
+) -> Iterator[Opened]:
     """Open the rings in the program's array of maps."""
     slots, consumer = way.slots(request), request.consumer
     array, first = program.map_fd("rings"), capture.buffer_count

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Make the hash tables that exits are counted in, and read them at an interval.
 
-Of two tables the program counts in one. The consumer has it change over, and reads the other an
-interval later, when no run of the program is left that began before: so that nothing is counted in
-an element that is being removed. Linux 5.6, which has removal in batches.
+The program counts in one of two tables. The consumer switches it over to the other, and reads the
+first an interval later, when no run that began before is left, so that nothing is counted in an
+element that is being removed. Removal in batches takes Linux 5.6.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.record.footprint import Footprint, table_footprint
 from bench.tracer import buffers, consumer
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Allocation, Opened, Request, Transport
+from bench.tracer.transport import Allocation, BufferRequest, Opened, Transport
 
 KEY_BYTES: Final = 24
 VALUE_BYTES: Final = 16
@@ -46,7 +46,9 @@ def entries(budget_bytes: int, cpus: int) -> int:
     return found
 
 
-def _made(request: Request, cpus: int, stack: ExitStack) -> tuple[tuple[int, ...], Footprint, int]:
+def _made(
+    request: BufferRequest, cpus: int, stack: ExitStack
+) -> tuple[tuple[int, ...], Footprint, int]:
     """Make both tables; return their descriptors, their footprint, and the elements of each."""
     most = entries(request.budget_bytes, cpus)
     fds = [
@@ -63,7 +65,7 @@ def _made(request: Request, cpus: int, stack: ExitStack) -> tuple[tuple[int, ...
 
 
 @contextmanager
-def allocated(_way: Transport, request: Request) -> Iterator[Allocation]:
+def allocated(_way: Transport, request: BufferRequest) -> Iterator[Allocation]:
     """Make both tables alone. The kernel allocates all their elements at once."""
     with ExitStack() as stack:
         fds, footprint, _ = _made(request, len(procfs.possible_cpus()), stack)
@@ -72,7 +74,7 @@ def allocated(_way: Transport, request: Request) -> Iterator[Allocation]:
 
 @contextmanager
 def opened(
-    _way: Transport, program: Program, capture: Capture, request: Request
+    _way: Transport, program: Program, capture: Capture, request: BufferRequest
 ) -> Iterator[Opened]:
     """Put both tables into the program's array of maps, and read them at an interval.
 
@@ -109,7 +111,7 @@ class _Reader:
         self._choose()
 
     def turn(self) -> None:
-        """Read the table that was left a turn ago, and have the program change over to it."""
+        """Read the table that was left a turn ago, and switch the program over to it."""
         self._read(1 - self._active)
         self._active = 1 - self._active
         self._choose()
@@ -128,7 +130,7 @@ class _Reader:
         self.counts += found.sum(axis=0)
 
 
-def _drain(capture: Capture, request: Request, reader: _Reader) -> Callable[[], None]:
+def _drain(capture: Capture, request: BufferRequest, reader: _Reader) -> Callable[[], None]:
     """Return what reads a table at each interval until ``capture.stop()``."""
     interval_s = max(_SETTLE_S, request.consumer.interval_ms / 1e3)
     stopped = request.consumer.poll is Poll.STOPPED

@@ -41,7 +41,7 @@ def calls(counter: Program) -> int:
 def wakes(thread_id: int, cpus: Iterable[int]) -> Iterator[Callable[[], Times | None]]:
     """Note each wake-up of a thread; call the result for the times, in ns and in order.
 
-    It gives None where the kernel does not let this process look, or where not all fitted in.
+    It returns None if the kernel does not permit this, or if not all fitted in.
 
     Not by a BPF program: the kernel skips those on a CPU that already runs one, and the wake-up of
     a ring buffer is an interrupt that falls into the very program that raised it. Wake-ups of perf

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class BufferRequest:
     """The buffers that a trial asks for."""
 
     budget_bytes: int  # over the buffers of the CPUs that share it
@@ -91,18 +91,18 @@ class Transport(Traits):
         return 1
 
     def having(self, setting: str) -> Transport:
-        """Return the transport with a setting that is part of its name; UsageError."""
+        """Return the transport with ``parameter=K`` in its name; UsageError for another setting."""
         raise UsageError(f"{self.name} has no {setting[:40]!r}", remedy="leave it out")
 
-    def number_of(self, setting: str, name: str, most: int) -> int:
-        """Return N of a setting ``name=N``, from 1 to ``most``; UsageError for any other."""
+    def number_of(self, setting: str, most: int) -> int:
+        """Return K of a setting ``parameter=K``, from 1 to ``most``; UsageError for any other."""
         found, _, number = setting.partition("=")
         usable = number.isascii() and number.isdecimal() and len(number) <= len(str(most))
         value = int(number) if usable else 0
-        if found != name or not 1 <= value <= most or number != str(value):
+        if found != self.parameter or not 1 <= value <= most or number != str(value):
             raise UsageError(
                 f"{self.name} has no {setting[:40]!r}",
-                remedy=f"write {self.name}:{name}=K, with K from 1 to {most}",
+                remedy=f"write {self.name}:{self.parameter}=K, with K from 1 to {most}",
             )
         return value
 
@@ -130,13 +130,13 @@ class Transport(Traits):
                 remedy="write by reserve or output",
             )
 
-    def allocated(self, request: Request) -> AbstractContextManager[Allocation]:
-        """Make the same buffers without a program, to look at their memory; KernelRefused."""
+    def allocated(self, request: BufferRequest) -> AbstractContextManager[Allocation]:
+        """Make the same buffers without a program, to examine their memory; KernelRefused."""
         made: AbstractContextManager[Allocation] = self._maker().allocated(self, request)
         return made
 
     def open(
-        self, program: Program, capture: Capture, request: Request
+        self, program: Program, capture: Capture, request: BufferRequest
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
         if self.only_native and request.consumer.reader is not Reader.NATIVE:

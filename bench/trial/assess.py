@@ -44,7 +44,7 @@ AWAY_BOUND_NS: Final = 500_000_000
 def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False) -> TrialResult:
     """Measure everything that the design defines; add it to what is known without a transport.
 
-    Where the trial's times are not of one clock nothing is measured that would compare them.
+    If the trial's times are from different clocks, nothing that compares them is measured.
     """
     storm = seen.passage.storm
     producer, torn, capture = bare.config.producer, None, seen.records
@@ -93,7 +93,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
             seen.late,
             involuntary_switches=seen.cost.consumer_involuntary_switches,
         )
-        if seen.late and not torn  # its rows would be others
+        if seen.late and not torn  # the rows would not match
         else None,
         timeline=timeline.trace(seen.records, seen.occupancy, origin_ns=storm.start_ns)
         if with_timeline

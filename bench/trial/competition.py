@@ -65,8 +65,9 @@ def read(beside: Iterable[int] = ()) -> Reading:
 def between(before: Reading, after: Reading, *, cpus: int) -> Competition:
     """Return what happened on ``cpus`` from one reading to the other.
 
-    The kernel samples the time of all tasks at its ticks, and measures that of one exactly, so that
-    the difference has the error of a binomial sample: of a CPU that works at half of the ticks.
+    The kernel samples the time of all tasks at its ticks, and measures that of a single one
+    exactly, so that the difference has the error of a binomial sample: of a CPU that works at half
+    of the ticks.
     """
     passed_s = max(after.at_s - before.at_s, 1e-6)
     throttled_s = risen(before.throttled_s, after.throttled_s)
@@ -90,9 +91,9 @@ def risen(before: Amount | None, after: Amount | None) -> Amount | None:
 
 @contextmanager
 def watched() -> Iterator[Callable[[], int]]:
-    """Look at the clock 20 times a second, in a thread of its own, within the context.
+    """Check the clock 20 times a second, in a separate thread, while the context lasts.
 
-    What it yields returns the longest time in ns, up to then, that the harness did not run.
+    The yielded function returns the longest time so far, in ns, that the harness did not run.
     """
     last_ns, longest_ns = time.monotonic_ns(), 0
 

@@ -4,7 +4,7 @@
 Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
 consumer drains the buffers of both. Which arm's buffers it visits first, and which arm is the
 marked program of the two that a hash chooses from, change from block to block: identical arms
-differ a little by where their code lies, and that is to fall on both. Solo, each arm has a storm of
+differ slightly by where their code lies, and this makes both bear it. Solo, each arm has a storm of
 its own, under the same programs, to compare the duet with.
 """
 
@@ -203,7 +203,7 @@ def _observe(
 
 
 def _program(rig: Rig, arm: Arm, *, marked: bool) -> Program:
-    """Return the arm's tracer; of a pair one is marked, so that each has counters of its own."""
+    """Return the arm's tracer; one of a pair is marked, so that each has its own counters."""
     macros = chooser.MACROS | ({"SECOND_ARM": 1} if marked else {})
     return rig.program_for(transports.find(arm.config.transport), arm.config, macros)
 
@@ -215,7 +215,7 @@ def _ledgers(
     undated: Sequence[str],
     malformed: int,
 ) -> tuple[Ledger, dict[int, Ledger]]:
-    """Return the account of the whole storm, by which it counts, and of each arm."""
+    """Return the ledger of the storm, which decides whether it counts, and of each arm."""
     books = {}
     for index, side in sides.items():
         counters, lost = ledger.overwritten(

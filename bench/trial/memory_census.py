@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Take the memory census: what every instrument reports of each transport's buffers.
 
-No tracer runs: buffers alone are made, looked at and given back. A trial cannot do this, since
+No tracer runs: buffers alone are made, examined and released. A trial cannot do this, since
 charges and free pages only show in many copies.
 """
 
@@ -28,7 +28,7 @@ from bench.plan.config import Consumer, Producer
 from bench.record.footprint import MemoryLine
 from bench.tracer import transports
 from bench.tracer.buffers import MAPPINGS
-from bench.tracer.transport import Request, Transport
+from bench.tracer.transport import BufferRequest, Transport
 from bench.trial.competition import risen
 
 COPIES: Final = 64
@@ -44,9 +44,8 @@ _LONGEST_CALM_S: Final = 2.0
 def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
     """Measure every transport at each budget, smallest first. Needs root; leaves nothing.
 
-    A ring that overwrites has the memory of one that does not; counts are not buffers.
-
-    Where the kernel refuses buffers a line holds its reason, and no numbers.
+    A ring that overwrites takes the same memory as one that does not; counts are not buffers. If
+    the kernel refuses buffers, the line holds the reason and no numbers.
     """
     ways = map(transports.find, transports.names())
     names = [way.name for way in ways if way.streams and not way.overwrites]
@@ -59,7 +58,9 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
     way, cpus, data_bytes = transports.find(name), procfs.online_cpus(), budget_bytes
     if way.per_cpu:  # the size below if it does not divide
         data_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
-    request = Request(budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer())
+    request = BufferRequest(
+        budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer()
+    )
     line = MemoryLine(
         transport=name,
         budget_bytes=budget_bytes,
@@ -75,7 +76,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
         return replace(line, untold={"footprint": refused.message})
 
 
-def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
+def _one(way: Transport, request: BufferRequest, line: MemoryLine) -> MemoryLine:
     """Measure one set of buffers, with all of it mapped and read once."""
     before, mapped_before = procfs.process_memory(), procfs.mappings(MAPPINGS)
     with way.allocated(request) as got:
@@ -95,7 +96,7 @@ def _one(way: Transport, request: Request, line: MemoryLine) -> MemoryLine:
     )
 
 
-def _many(way: Transport, request: Request, line: MemoryLine, copies: int) -> MemoryLine:
+def _many(way: Transport, request: BufferRequest, line: MemoryLine, copies: int) -> MemoryLine:
     """Measure what many sets take of a group's allowance and of the system's free pages."""
     memory_bytes = psutil.virtual_memory().total
     if copies * request.budget_bytes * _MOST > memory_bytes:
@@ -126,7 +127,7 @@ def _nothing() -> None:
 
 
 def _round(
-    way: Transport, request: Request, copies: int, charged: Callable[[], int | None]
+    way: Transport, request: BufferRequest, copies: int, charged: Callable[[], int | None]
 ) -> tuple[int | None, int | None]:
     """Return (charge, free bytes) that all copies took."""
     _calm()
@@ -140,7 +141,7 @@ def _round(
 
 
 def _calm() -> None:
-    """Wait until what was given back has come back: the kernel frees maps a grace period later."""
+    """Wait until released memory is free again: the kernel frees maps a grace period later."""
     until = time.monotonic() + _LONGEST_CALM_S
     last = procfs.free_pages()
     while time.monotonic() < until:
@@ -158,7 +159,7 @@ def _each(values: list[int | None], copies: int) -> int | None:
 
 @contextmanager
 def _more_allowed() -> Iterator[None]:
-    """Allow as many descriptors, and on 5.10 as much locked memory, as can be had."""
+    """Raise the limit on descriptors, and on 5.10 that on locked memory, as far as possible."""
     limits = {which: resource.getrlimit(which) for which in (_FILES, _LOCKED)}
     try:
         for which, (_, hard) in limits.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hold what was seen of one storm under one transport, before anything is computed from it."""
+"""Hold the raw facts of one storm under one transport, before anything is computed from them."""
 
 from __future__ import annotations
 

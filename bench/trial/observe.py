@@ -23,7 +23,7 @@ from bench.tracer import settings, thread, transports
 from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program, names
-from bench.tracer.transport import Opened, Request
+from bench.tracer.transport import BufferRequest, Opened
 from bench.trial import competition
 from bench.trial.observation import Observation, Passage
 from bench.trial.rig import Rig
@@ -132,7 +132,7 @@ def open_buffers(
         settings.encode(config.producer, session=session, rings=rings, duet=config.duet)
     )
     program.zero_counters()
-    request = Request(
+    request = BufferRequest(
         budget_bytes=config.budget_bytes,
         cpus=rig.cpus,
         sharing=rig.usable,

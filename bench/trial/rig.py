@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep what trials share, since making it anew would cost seconds."""
+"""Keep what trials share, since setting it up for each would take seconds."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Rig:
         own = config.storm.most_processes * config.producer.records_per_exit
         capacity = own + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:
-            self._capture = None  # give the old one back before asking for a larger
+            self._capture = None  # release the old one before allocating a larger one
             self._capture = _room_for(capacity)
         else:
             self._capture = Capture(capacity, self._capture.array)

@@ -23,7 +23,7 @@ from bench.trial.rig import Rig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where in its experiment a trial stands."""
+    """The place of a trial in its experiment."""
 
     experiment: str
     block: int
@@ -39,7 +39,7 @@ class Start(NamedTuple):
 
 def begin(rig: Rig) -> Start:
     """Begin a trial."""
-    rig.log.forget()  # what was said before
+    rig.log.forget()  # earlier messages
     return Start(datetime.now(UTC).isoformat(timespec="milliseconds"), procfs.cpu_times())
 
 
@@ -74,7 +74,7 @@ def end(
 
 
 def judged(trial: TrialResult, account: Ledger | None) -> TrialResult:
-    """Return the trial with the state that this account of it gives it, and why."""
+    """Return the trial with its state by this account, and the reasons."""
     state, reasons = state_of(account, trial.conditions, shortfall(trial.config.storm, trial.storm))
     return replace(trial, state=state, reasons=reasons)
 
@@ -86,6 +86,6 @@ def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
         return judged(end(rig, start, arm, place, observe_bare(rig, arm.config)), None)
     seen = observe(rig, arm.config)
     trial = end(rig, start, arm, place, seen.passage, counters=seen.counters)
-    # One block is enough to look at, and keeps the journal small.
+    # One block is enough to draw, and keeps the journal small.
     trial = assess(trial, seen, with_timeline=place.block == 0)
     return judged(trial, trial.ledger)

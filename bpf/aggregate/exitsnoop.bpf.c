@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Counts exits in the kernel in place of sending them: a per-CPU hash by name and status.
- * There are two, so that user space reads the one that nothing is counted in; it chooses
- * by `active`, which it has mapped: a bpf(2) call would have exits skipped meanwhile.
+ * Counts exits in the kernel instead of sending them, in a per-CPU hash by name and status.
+ * There are two hashes, so that user space can read the one that is not counted in. It
+ * switches by `active`, which it has mapped: during a bpf(2) call the kernel would skip exits.
  */
 #include "common/record.h"
 #include "common/settings.h"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Records that show whether they are what their program meant to send. With CHECKED each
- * ends in a checksum over all its words. bench/measure/ledger.py computes it again.
+ * Records that show whether they arrived as their program meant them. With CHECKED each
+ * ends in a checksum over all its words, which bench/measure/ledger.py computes again.
  *
- * Then the tracer is two programs on the same maps, each for half of the processes, as
- * tracers have one for each event: the kernel skips a program that meets itself on a CPU
- * (bpf_prog_get_recursion_context()), so that one alone would never meet another record in
- * its scratch. With SCRATCH that is where an output call's record is built.
+ * The tracer is then two programs on the same maps, each for half of the processes, just as
+ * tracers have one program for each event: the kernel skips a program that would re-enter
+ * itself on a CPU (bpf_prog_get_recursion_context()), so a single one would never find another
+ * record in its scratch. With SCRATCH, output calls build their records there.
  *
- * From Linux 7.0 on programs on raw tracepoints may be preempted (a46023d5616e), those on
- * perf tracepoints not (16718274ee75).
+ * From Linux 7.0 on, programs on raw tracepoints may be preempted (a46023d5616e); those on
+ * perf tracepoints may not (16718274ee75).
  */
 #ifdef CHECKED
 #define CHECKSUM_FACTOR 0x9e3779b97f4a7c15ULL
@@ -45,8 +45,8 @@ static __always_inline u64 checksum_of(const struct exit_record *record)
 #endif
 
 /*
- * Closes the record at `sent`, as late as its transport allows, by the checksum of `meant`:
- * in a scratch `sent` may by now be the record of another program.
+ * Closes the record at `sent`, as late as its transport allows, with the checksum of `meant`:
+ * in a scratch, `sent` may be another program's record by now.
  */
 static __always_inline void seal(void *sent, const struct exit_record *meant)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * With TIMED_WRITES, the time of each write, from before the record is stamped until the
- * call has returned: a histogram with 16 buckets an octave, for each CPU. Beside it all
- * writes of a window by their age in it, washout or not, one that was held up as no longer
- * than a bound. bench/tracer/chooser.py mirrors the layout.
+ * call has returned: a histogram with 16 buckets an octave, for each CPU. Beside it, all
+ * writes of a window by their age in it, washout included; a write that was held up counts
+ * as no longer than a bound. bench/tracer/chooser.py mirrors the layout.
  */
 #define STEP_BITS 4
-#define BUCKETS 288	/* up to 2^21 ns; the last one has what took longer */
+#define BUCKETS 288	/* up to 2^21 ns; the last one has longer writes too */
 #define AGES 20		/* parts of a window */
-#define AGE_SLOTS 32	/* a power of two, which the verifier sees that an index is below */
+#define AGE_SLOTS 32	/* a power of two: the verifier sees that an index is below it */
 #define HELD_UP_NS 100000
 
 enum { WRITTEN, WRITE_REFUSED, NO_WRITE, WRITE_KINDS };
@@ -25,8 +25,8 @@ struct write_times {
 BPF_PERCPU_ARRAY(write_times, struct write_times, WRITE_KINDS);
 
 /*
- * Without a branch: see is_own(). Of the negative of a number below 2^63 bit 63 is 1, of 0 not.
- * What takes longer than 2^37 ns comes into the last bucket all the same.
+ * Without a branch: see is_own(). Bit 63 of -n is 1 for n from 1 to 2^63, and 0 for 0.
+ * Writes longer than 2^37 ns also end up in the last bucket.
  */
 static __always_inline u32 bucket_of(u64 ns)
 {
@@ -37,7 +37,7 @@ static __always_inline u32 bucket_of(u64 ns)
 	for (u32 bits = 16; bits; bits >>= 1) {
 		u64 above = 0 - (rest >> (bits - 1));
 
-		asm volatile("" : "+r"(above)); /* else a comparison is made of it */
+		asm volatile("" : "+r"(above)); /* else compiled into a comparison */
 		above >>= 63;
 		octave += above * bits;
 		rest >>= above * bits;
@@ -53,8 +53,8 @@ static __always_inline void count_write(int kind, u64 ns, u64 times, u64 age)
 
 	if (!found)
 		return;
-	if (MAX_RECORDS_PER_EXIT == 1) {	/* in a loop the verifier bears no more */
-		asm volatile("" : "+r"(beyond)); /* else a comparison is made of it */
+	if (MAX_RECORDS_PER_EXIT == 1) {	/* in a loop the verifier would give up */
+		asm volatile("" : "+r"(beyond)); /* else compiled into a comparison */
 		age &= AGE_SLOTS - 1;
 		found->aged[age]++;
 		found->aged_ns[age] += ns + beyond * (HELD_UP_NS - ns);
@@ -80,7 +80,7 @@ static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns,
 	count_write((u64)error >> 63, ns, 1 - washed_out, into_ns * AGES / set->window_ns);
 }
 
-/* What the clock itself takes: two readings with nothing between them. */
+/* The cost of the clock itself: two readings with nothing between them. */
 static __always_inline void time_clock(void)
 {
 	u64 begin_ns = bpf_ktime_get_ns();

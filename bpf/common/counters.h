@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The ledger's counters. Per-CPU arrays: no two CPUs share a cache line. Plain increments
- * do for programs on a perf tracepoint, which are never preempted by another on their CPU
- * (perf_trace_run_bpf_submit() is called with preemption disabled). Those on raw tracepoints
- * may be, from Linux 7.0 on: with PREEMPTIBLE, where the kernel has HAS_FETCH_ADD (5.12), all
- * that the ledger rests on is added atomically. bench/tracer/counters.py mirrors the layout.
+ * suffice for programs on a perf tracepoint, which are never preempted by another on their
+ * CPU (perf_trace_run_bpf_submit() is called with preemption disabled). Those on raw
+ * tracepoints may be, from Linux 7.0 on: with PREEMPTIBLE, if the kernel has HAS_FETCH_ADD
+ * (5.12), all that the ledger rests on is added atomically. bench/tracer/counters.py mirrors
+ * the layout.
  */
 #define CAUSES 1024	/* slot 0: refused by reserve, which reports no errno; else the errno */
 #define REFUSED -CAUSES
@@ -14,8 +15,8 @@ struct tracer_counters {
 	u64 attempted;		/* records; the next sequence number */
 	u64 own_exits;
 	u64 own_attempted;
-	u64 unwoken;		/* records written since the last wake-up asked for; not atomic */
-	u64 dropped;		/* of all causes, so that the reader knows when it has seen them */
+	u64 unwoken;		/* records written since a wake-up was last requested; not atomic */
+	u64 dropped;		/* of all causes: shows the reader when it has seen all of them */
 	volatile u32 due;	/* records of the exit at hand; 1 where programs are preemptible */
 };
 
@@ -52,8 +53,8 @@ static __always_inline u64 add(u64 *count, u64 number)
 #endif
 
 /*
- * The verifier follows each path through a loop of 1,000 records and bears about
- * eight open branches in each turn of it, so that sums stand here for branches.
+ * The verifier follows each path through a loop of 1,000 records and copes with about
+ * eight open branches in each iteration, so sums replace branches here.
  */
 static __always_inline u64 is_own(u16 flags)
 {
@@ -105,9 +106,9 @@ static __always_inline void count_drop(struct tracer_counters *counts, u16 flags
 }
 
 /*
- * Only the storm's own exits are amplified: what else exits on the machine sends one
- * record. The number goes through the map: held in a register, what is known of it
- * would be another in each turn of the loop, and the verifier take three times as long.
+ * Only the storm's own exits are amplified: any other exit on the machine sends one
+ * record. The number goes through the map: in a register its known range would differ in
+ * each iteration of the loop, and the verifier would take three times as long.
  */
 static __always_inline void set_due(struct tracer_settings *set,
 				    struct tracer_counters *counts, u16 flags)
@@ -115,7 +116,7 @@ static __always_inline void set_due(struct tracer_settings *set,
 	counts->due = 1 + (u32)is_own(flags) * (set->records_per_exit - 1);
 }
 
-/* What cannot be tried at all is attempted and dropped all the same. */
+/* Counts records that cannot even be tried, as attempted and dropped. */
 static __always_inline void skip_records(struct tracer_settings *set,
 					 struct tracer_counters *counts, u16 flags, s64 error)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Records reserved by a length that is known at run time, Linux 5.19. The helpers are
- * declared by their numbers, since bcc may be older than they are. Once for all sizes: the
- * verifier asks for no constant here, and follows one path in place of one for each size.
+ * Records reserved with a length known at run time, Linux 5.19. The helpers are declared by
+ * their numbers, since bcc may be older than they are. One call serves all sizes: the
+ * verifier needs no constant here, and follows one path instead of one for each size.
  */
 #ifdef CALL_DYNPTR
 struct dynptr {		/* struct bpf_dynptr */
@@ -28,7 +28,7 @@ static __always_inline void fill_dynptr(struct dynptr *target, u32 size,
 #ifdef PADDED
 	u64 rest = size - sizeof(struct exit_record);
 
-	asm volatile("" : "+r"(rest)); /* else another register is compared than is used */
+	asm volatile("" : "+r"(rest)); /* else the register compared is not the one used */
 	if (!PADDED || !rest || rest > PAYLOAD_MAX)
 		return;
 	dynptr_write(target, sizeof(struct exit_record), padding->payload->bytes, rest, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What an exit is, and whose. An exit is the process's, when its last thread
- * goes. The offsets OFFSET_* come from the running kernel's BTF.
+ * Describes exits. A process exits when its last thread does. The offsets OFFSET_*
+ * come from the running kernel's BTF.
  */
 #define PIDTYPE_TGID 1	/* enum pid_type, the same since 4.19 */
 #define PIDTYPE_SID 3
@@ -28,7 +28,7 @@
 
 #ifdef RAW_ARGUMENTS
 #define GROUP_DEAD(ctx) ARGUMENT_GROUP_DEAD(ctx)
-#elif defined(PREBUILT)	/* the verifier takes no variable behind ctx, be it known to it or not */
+#elif defined(PREBUILT)	/* the verifier refuses a variable offset from ctx, even a known one */
 #define GROUP_DEAD(ctx) FIELD(u8, ctx, OFFSET_GROUP_DEAD)
 #else
 #define GROUP_DEAD(ctx) (*(u8 *)((ctx) + OFFSET_GROUP_DEAD))
@@ -49,7 +49,7 @@ static __always_inline int last_of(u64 signal, u64 start_ns)
 		return 0;
 	if (FIELD(int, signal, OFFSET_SIGNAL_NR_THREADS) <= 1)
 		return 1;
-	/* Memory of a signal_struct is used again: the start time distinguishes them. */
+	/* Memory of a signal_struct is reused; the start time distinguishes the processes. */
 	claim = claimed.lookup(&signal);
 	if (claim && *claim == start_ns)
 		return 0;
@@ -91,7 +91,7 @@ static __always_inline int of_session(u64 signal, struct tracer_settings *set)
 
 #ifdef PID_NAMESPACE
 /*
- * A process's number in the namespace of this inode; 0 if it has none there. Sums in place of
+ * A process's number in the namespace of this inode; 0 if it has none there. Sums instead of
  * branches: the verifier would follow both sides of each at every depth.
  */
 static __always_inline u32 number_of(u64 task)
@@ -110,7 +110,7 @@ static __always_inline u32 number_of(u64 task)
 		u64 beyond = (level - depth) >> 63;
 
 		other |= beyond;
-		asm volatile("" : "+r"(other)); /* else a comparison is made of it */
+		asm volatile("" : "+r"(other)); /* else compiled into a comparison */
 		found += FIELD(u32, number, OFFSET_UPID_NR) * ((other - 1) >> 63);
 		number += SIZE_UPID;
 	}

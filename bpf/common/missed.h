@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Processes whose exit the kernel hid from the tracer, counted with COUNT_MISSED. The
- * kernel skips a program on the perf tracepoint while its CPU is inside a bpf() map
- * operation of any process, but not one on the raw tracepoint. Attached later, that one runs
- * after the tracer for the same exit, and looks whether it left its mark.
+ * Counts processes whose exit the kernel hid from the tracer, with COUNT_MISSED. While a CPU
+ * is inside a bpf() map operation of any process, the kernel skips programs on the perf
+ * tracepoint, but not those on the raw one. count_missed() is attached there after the tracer,
+ * so it runs after it for the same exit, and checks for its mark.
  */
 #ifdef COUNT_MISSED
-#define MARKS 32768	/* more than processes that may exit between the two programs of one */
+#define MARKS 32768	/* more processes than may exit between the two programs of one */
 
 BPF_ARRAY(marks, u64, MARKS);	/* start time of the process traced last, by pid */
 BPF_PERCPU_ARRAY(missed, u64, 1);

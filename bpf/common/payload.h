@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Padding. Reserve takes constant sizes, so they are compiled in: SIZE_0, bytes of
- * the whole record and a multiple of 8, or with TURNS up to SIZE_3; its 16 pairs of
- * bits say which of them each of 16 records in turn has. The padding is copied from a
- * map, as a tracer would copy a path or an argument; its last 4 bytes repeat the
- * sequence number, so that the reader can tell whether the record is whole.
+ * Padding. Reserve takes constant sizes, so they are compiled in: SIZE_0, the bytes of
+ * the record with its padding, a multiple of 8, or with TURNS up to SIZE_3; its 16 pairs of
+ * bits give the size of each of 16 records in turn. The padding is copied from a map, as a
+ * tracer would copy a path or an argument; its last 4 bytes repeat the sequence number, so
+ * that the reader can check whether the record is complete.
  */
 #define PAYLOAD_MAX 4096
 
@@ -88,7 +88,7 @@ static __always_inline void fill(void *target, const u32 size, struct padding *p
 #endif
 }
 
-/* Where an output call, which copies, finds the whole record. `record` is of a sent_record. */
+/* The complete record for an output call, which copies it. `record` is in a sent_record. */
 static __always_inline void *whole_record(struct exit_record *record, const u32 size,
 					  struct padding *padding)
 {
@@ -110,8 +110,8 @@ static __always_inline void *whole_record(struct exit_record *record, const u32 
 
 /*
  * A slow producer: on the ring buffer between reserve and submit, on the perf buffer
- * before its one call. The clock is read 17 times a turn, some 16,000 times at most,
- * and for the rest once a turn: it ends within one reading.
+ * before its one call. The clock is read 17 times an iteration, some 16,000 times at most,
+ * and then once an iteration for the rest, so that the delay ends within one reading.
  */
 #define DELAY_REST_NS 2000
 
@@ -137,8 +137,8 @@ static __always_inline void delay(struct tracer_settings *set, u16 cpu)
 }
 
 /*
- * Sets to one known state what the turns of the loop left different, or else the
- * verifier follows every combination of them.
+ * Resets what iterations of the loop leave in different states, or else the verifier
+ * follows every combination of them.
  */
 static __always_inline void next_record(struct exit_record *record)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Included before a program that clang compiles for libbpf, in place of what bcc has before
- * it. Declares maps and helpers as bcc does, so that a source is the same for both.
+ * Included before a program that clang compiles for libbpf, instead of what bcc puts before
+ * it. Declares maps and helpers as bcc does, so that both compile the same source.
  *
- * What bcc gets as a macro is here a variable in .rodata, set before the object is loaded
+ * A macro for bcc is here a variable in .rodata, set before the object is loaded
  * (bench/tracer/prebuilt.py): the verifier knows its value, and drops what is switched off.
- * A macro of the variable's own name keeps what is behind #ifdef.
+ * A macro with the variable's own name enables the code in its #ifdef.
  */
 #define PREBUILT
 
@@ -62,8 +62,8 @@ static void (*bpf_ringbuf_discard)(void *data, u64 flags) = (void *)133;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 
 /*
- * A map is named NAME_map. NAME holds what bcc's sources call on it: constants, of which
- * nothing is left once they are inlined.
+ * A map is named NAME_map. NAME holds what bcc's sources call on it: constants, which vanish
+ * once they are inlined.
  */
 #define MAP(name, kind, key_type, value_type, entries, flags)				\
 	struct name##_map {								\
@@ -196,8 +196,8 @@ NUMBER(PID_NAMESPACE);
 #define PID_NAMESPACE PID_NAMESPACE
 
 /*
- * What a write may do beside writing is in objects of their own: to look at all of it, a usual
- * write would take half as many instructions again.
+ * What a write may do besides writing is in separate objects: checking for all of it would
+ * make a usual write half as long again.
  */
 #ifdef ANY_RECORD
 NUMBER(SIZE_0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The tracer, whichever buffer its records go to. The source that includes this has before it
- * struct writer with `ctx`, `set`, `counts` and `padding`; find_buffer(), which is 0 where a
- * record has nowhere to go; and write_record().
+ * The tracer, for any buffer. The source that includes this defines first: struct writer with
+ * `ctx`, `set`, `counts` and `padding`; find_buffer(), which returns 0 if there is no buffer
+ * for a record; and write_record().
  */
 #define WRITE(size) write_record(&writer, &sent.record, size)
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Chooses at random which of two tracers sees an exit, and calls it. Each is a whole
- * tracer with its own counters and buffers. The choice is a keyed hash: of the process,
- * so that all its threads meet the same tracer, or of two windows of time, one for each
- * tracer, so that all CPUs change over together and drift falls on both. bench/tracer/chooser.py
- * mirrors the layout.
+ * Chooses at random which of two tracers sees an exit, and calls it. Each is a complete
+ * tracer with its own counters and buffers. The choice is a keyed hash: of the process, so
+ * that all its threads meet the same tracer, or of a pair of time windows, one for each
+ * tracer, so that all CPUs change over together and drift affects both alike.
+ * bench/tracer/chooser.py mirrors the layout.
  */
 struct choice {
 	u64 key;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Nothing: what it costs a storm that a program is attached at all. */
+/* Does nothing, to measure what an attached program costs a storm in any case. */
 int exitsnoop(void *ctx)
 {
 	return 0;

@@ -35,7 +35,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	return events.perf_submit(ctx, source, size);
 }
 
-/* Each CPU has its own, and the call finds it. */
+/* Each CPU has its own buffer, which the call finds. */
 static __always_inline int find_buffer(struct writer *writer, struct exit_record *record)
 {
 	return 1;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The exit tracer on BPF_MAP_TYPE_RINGBUF. The rings are in an array of maps,
- * so that a trial can put rings of any size there without loading anew, and one
- * per CPU as well.
+ * The exit tracer on BPF_MAP_TYPE_RINGBUF. The rings are in an array of maps, so that
+ * a trial can put rings of any size there, or one per CPU, without loading again.
  */
 #include "common/record.h"
 #include "common/settings.h"
@@ -16,7 +15,7 @@
 
 #define ENOENT 2
 
-#ifdef RING_FLAGS	/* the rings put there must have the same */
+#ifdef RING_FLAGS	/* which the rings put there must have too */
 BPF_F_TABLE("ringbuf", int, u32, template, PAGE_SIZE, RING_FLAGS);
 #else
 BPF_RINGBUF_OUTPUT(template, 1);
@@ -42,7 +41,7 @@ static __always_inline u64 wake_due(struct writer *writer, u64 ahead)
 		reached = bpf_ringbuf_query(writer->ring, BPF_RB_AVAIL_DATA) + ahead;
 #endif
 	due = (reached - writer->set->watermark) >> 63 ^ 1;
-	asm volatile("" : "+r"(due)); /* else a comparison is made of it: see is_own() */
+	asm volatile("" : "+r"(due)); /* else compiled into a comparison: see is_own() */
 	return due;
 }
 
@@ -60,7 +59,7 @@ static __always_inline void count_written(struct writer *writer, u64 due)
 }
 
 #ifdef CALL_OUTPUT
-/* The call that perf users know: the record is built first, then copied. */
+/* As perf users write: the record is built first, then copied. */
 static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {
@@ -79,7 +78,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	return error;
 }
 #elif defined(CALL_DYNPTR)
-/* Reserved by its own length, which need not be a constant, and written through calls. */
+/* Reserved with its own length, which need not be a constant, and written by calls. */
 static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 u32 size)
 {
@@ -87,7 +86,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	u64 due;
 
 	if (reserve_dynptr(writer->ring, size, 0, &target)) {
-		discard_dynptr(&target, 0);	/* the verifier wants it released all the same */
+		discard_dynptr(&target, 0);	/* the verifier requires its release nevertheless */
 		return REFUSED;
 	}
 	record->length = size;
@@ -107,7 +106,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 #define RESERVED(size) (size)
 #endif
 
-/* The record is built in the ring itself, and not at all where there is no room. */
+/* The record is built in the ring itself, or not at all if there is no space. */
 static __always_inline long write_record(struct writer *writer, struct exit_record *record,
 					 const u32 size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* How many system calls one thread makes. */
+/* Counts the system calls of one thread. */
 BPF_PERCPU_ARRAY(calls, u64, 1);
 BPF_ARRAY(thread, u32, 1);
 

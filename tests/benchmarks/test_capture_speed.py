@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
 from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm
@@ -36,7 +36,7 @@ def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
     counts: list[int] = []
     with Rig() as rig, ExitStack() as stack:
         program = rig.program_for(way, config)
-        request = Request(
+        request = BufferRequest(
             budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=PRODUCER, consumer=Consumer()
         )
 

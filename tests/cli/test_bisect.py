@@ -186,7 +186,7 @@ def test_a_dry_run_boots_nothing(path: dict[str, str], tmp_path: Path) -> None:
         (("k1", "6.1.0-made-up"), "6.1.0-made-up names 2 images in"),
     ],
 )
-def test_ends_that_are_none(
+def test_ends_that_are_not_kernels(
     words: tuple[str, str], why: str, path: dict[str, str], tmp_path: Path
 ) -> None:
     done = bisect(images(tmp_path, OLD, NEW), tmp_path / "out", *words, **path)

@@ -112,7 +112,7 @@ def test_the_command_prints_it(scripts: Path, capsys: pytest.CaptureFixture[str]
 
 def test_the_man_page_is_up_to_date() -> None:
     written = "\n".join(man.page(NODES)) + "\n"
-    assert MAN.read_text(encoding="utf-8") == written, "run bufbench man > docs/bufbench.1"
+    assert MAN.read_text(encoding="utf-8") == written, "stale: ./run generate"
 
 
 def test_the_man_page_has_every_command_and_option() -> None:

@@ -42,7 +42,7 @@ def test_help_shows_an_example(command: str) -> None:
         ["run", "--count"],
     ],
 )
-def test_wrong_usage_is_told_in_a_line(arguments: list[str]) -> None:
+def test_wrong_usage_is_reported_in_a_line(arguments: list[str]) -> None:
     done = bufbench(*arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -69,7 +69,7 @@ def test_wrong_usage_says_what_was_meant_and_where_to_read_on(typed: str, said: 
     assert (done.returncode, done.stderr) == (2, f"bufbench: {said}\n")
 
 
-def test_doctor_tells_the_same_in_both_forms() -> None:
+def test_doctor_reports_the_same_in_both_forms() -> None:
     lines, document = bufbench("doctor"), bufbench("doctor", "--json")
     found = json.loads(document.stdout)
     assert lines.returncode == document.returncode == (0 if found["fit"] else 3)
@@ -102,7 +102,7 @@ def test_an_error_is_one_line_and_its_exit_code() -> None:
     assert (done.returncode, done.stderr) == (3, "bufbench: it is missing; install it\n")
 
 
-def test_ctrl_c_is_130_and_told_in_a_line() -> None:
+def test_ctrl_c_is_130_and_reported_in_a_line() -> None:
     with subprocess.Popen(
         [*BUFBENCH, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:

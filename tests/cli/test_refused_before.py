@@ -161,7 +161,7 @@ def test_errors_are_one_printable_line_however_long() -> None:
         assert "; name another than " in line
 
 
-def test_what_is_short_stands_as_it_is() -> None:
+def test_what_is_short_is_kept() -> None:
     assert str(BufbenchError("what", remedy="do")) == "what; do"
     whole = "y" * errors._LONGEST
     assert errors.in_a_line(whole) == whole
@@ -216,7 +216,7 @@ def test_choices_are_those_of_the_command(command: str, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("command", ["run", "size", "claims"])
-def test_an_output_that_cannot_be_written_is_told_before_the_lock(
+def test_an_output_that_cannot_be_written_is_reported_before_the_lock(
     command: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "file"

@@ -61,7 +61,7 @@ def test_each_form_shows_both_transports(journal: Path, form: str) -> None:
         (b"{" * 100_000 + b"\n", "line 1"),
     ],
 )
-def test_nothing_to_report_is_told_in_a_line(text: bytes, said: str, tmp_path: Path) -> None:
+def test_nothing_to_report_is_reported_in_a_line(text: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_bytes(text)
     done = bufbench("report", str(path))
@@ -73,7 +73,7 @@ def test_nothing_to_report_is_told_in_a_line(text: bytes, said: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "run.jsonl/inside"])
-def test_what_cannot_be_opened_is_told_in_a_line(journal: Path, name: str) -> None:
+def test_what_cannot_be_opened_is_reported_in_a_line(journal: Path, name: str) -> None:
     done = bufbench("report", str(journal.parent / name))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -143,7 +143,7 @@ def test_csv_is_printed_with_a_row_for_each_trial(journal: Path) -> None:
     assert len(done.stdout.splitlines()) == 1 + 16
 
 
-def test_what_cannot_be_written_is_told_in_a_line(journal: Path) -> None:
+def test_what_cannot_be_written_is_reported_in_a_line(journal: Path) -> None:
     target = journal.parent / "missing" / "page.html"
     done = bufbench("report", str(journal), "--format", "html", "--output", str(target))
     assert done.returncode == 2
@@ -202,7 +202,7 @@ def test_sets_are_folders_patterns_and_compressed_files(journal: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing-*.jsonl", "empty"])
-def test_a_set_without_journals_is_told_in_a_line(journal: Path, name: str) -> None:
+def test_a_set_without_journals_is_reported_in_a_line(journal: Path, name: str) -> None:
     (journal.parent / "empty").mkdir()
     done = bufbench("compare", str(journal), str(journal.parent / name))
     assert done.returncode == 2

@@ -76,7 +76,7 @@ def complaint(done: process.Completed, code: int) -> str:
         (["--seed", "x"], "seed"),
     ],
 )
-def test_nonsense_is_told_in_a_line(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_nonsense_is_reported_in_a_line(arguments: list[str], said: str, tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     where = [] if "--resume" in arguments else ["--output", str(journal)]
     assert said in complaint(bufbench("run", *where, *arguments), 2)
@@ -148,7 +148,7 @@ def test_gates_decide_about_the_exit_code(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("what", ["run", "trace"])
-def test_an_unfit_machine_is_told_in_a_line(
+def test_an_unfit_machine_is_reported_in_a_line(
     what: str, command: str, said: str, tmp_path: Path
 ) -> None:
     extra = [*SMALL, "--output", str(tmp_path / "run.jsonl")] if what == "run" else []

@@ -51,7 +51,7 @@ def test_the_doctor_finds_it() -> None:
     assert "3,600 s ahead" in found["clocks"]["seen"]
 
 
-def test_a_trace_tells_the_time_of_day_all_the_same() -> None:
+def test_a_trace_shows_the_time_of_day_all_the_same() -> None:
     words = [*BUFBENCH, "trace", "--json", "--duration", "2"]
     before_ns = time.time_ns()
     with subprocess.Popen(

@@ -47,7 +47,7 @@ def check(name: str, text: str) -> Any:
 @pytest.mark.parametrize("name", schemas.KINDS)
 def test_schemas_are_up_to_date(name: str) -> None:
     kept_schema = (schemas.FOLDER / f"{name}.json").read_text(encoding="utf-8")
-    assert kept_schema == schemas.written(name), "run PYTHONPATH=tests python -P tests/schemas.py"
+    assert kept_schema == schemas.written(name), "stale: ./run generate"
     Draft202012Validator.check_schema(json.loads(kept_schema))
 
 

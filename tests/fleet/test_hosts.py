@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_goes_on_where_it_was(local: Fleet) -> None:
     assert len(local.measured("a")) == len(set(local.measured("a"))) == 40
 
 
-def test_another_machine_of_the_type_stands_in_and_one_of_another_does_not(local: Fleet) -> None:
+def test_another_machine_of_the_type_takes_over_and_one_of_another_does_not(local: Fleet) -> None:
     victim = local.worker("a")
     local.worker("b")
     local.worker("c", cpu_model="another")

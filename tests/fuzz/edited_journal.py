@@ -136,7 +136,7 @@ def content(data: bytes) -> JournalContent:
 
 
 def report(data: bytes) -> None:
-    """Everything that is told of such a journal; figures are not drawn, which takes seconds."""
+    """Everything that is reported of such a journal; figures are not drawn, which takes seconds."""
     found = content(data)
     if not found.trials:
         raise JournalError("nothing to report")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Everything of ours that reads foreign data, as functions of bytes. A new reader is an entry.
+"""Everything that reads foreign data, as functions of bytes. A new reader is an entry in READERS.
 
 A reader may refuse its input by one of the exceptions that it names; anything else is a fault.
 """
@@ -126,7 +126,7 @@ def _settings(data: bytes) -> None:
 
 
 def _words(data: bytes) -> None:
-    """What stands behind options. Each has its own form, and refuses the others'."""
+    """Values of options. Each kind has its own form, and refuses the others'."""
     text = _text(data)
     ArmName.parse(text)
     for parse in (

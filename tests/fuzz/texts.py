@@ -96,6 +96,6 @@ def histograms() -> tuple[bytes, ...]:
 
 
 def with_histogram(trial: TrialResult, encoded: str) -> TrialResult:
-    """``trial`` whose latency tells ``encoded``."""
+    """``trial`` with the latency histogram ``encoded``."""
     assert trial.latency
     return replace(trial, latency=replace(trial.latency, histogram=encoded))

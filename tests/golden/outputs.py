@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What journals of 2026-11-22 give: `python tests/golden/outputs.py` writes it anew.
+"""What journals of 2026-11-22 give.
 
 They have no duets; those of the reference have, and change when they are measured again.
 
@@ -64,8 +64,3 @@ OUTPUTS: Final[Mapping[str, Callable[[], str]]] = {
 def kept(name: str) -> str:
     """Return the output as it was frozen."""
     return gzip.decompress((FOLDER / f"{name}.gz").read_bytes()).decode("utf-8")
-
-
-if __name__ == "__main__":
-    for name, made in OUTPUTS.items():
-        (FOLDER / f"{name}.gz").write_bytes(gzip.compress(made().encode("utf-8"), mtime=0))

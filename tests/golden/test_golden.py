@@ -52,9 +52,7 @@ def differing(then: Any, now: Any, place: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_the_reference_gives_what_it_gave(name: str) -> None:
     found = list(differing(values(kept(name), name), values(OUTPUTS[name](), name)))
-    assert not found, (
-        f"{len(found)} differ; run PYTHONPATH=tests python tests/golden/outputs.py if that is meant"
-    )
+    assert not found, f"{len(found)} differ; if that is intended: ./run generate -- golden"
 
 
 def test_a_difference_is_found() -> None:

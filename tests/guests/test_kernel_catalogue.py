@@ -79,7 +79,7 @@ def test_a_split_kernel_is_put_together() -> None:
     ]
 
 
-def test_a_kernel_whose_modules_have_left_the_archive_is_told_apart() -> None:
+def test_a_kernel_whose_modules_have_left_the_archive_is_distinguished() -> None:
     assert not find("6.19", recorded()).has_modules
     assert find("6.18", recorded()).has_modules
 

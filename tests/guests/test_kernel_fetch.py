@@ -152,7 +152,7 @@ def test_kernels_are_listed_fetched_and_pruned(user: User) -> None:
     assert not list(user.images.parent.glob("apt-*"))
 
 
-def test_a_name_that_is_none_costs_no_download(user: User) -> None:
+def test_an_unknown_name_costs_no_download(user: User) -> None:
     done = user("run", "6.1", "6.99", "--output", "run")
     assert done.returncode == 2
     assert "6.99" in only_line(done)

@@ -360,7 +360,7 @@ def kept_kernel() -> Iterator[bytes]:
 @needs_skopeo
 @pytest.mark.live
 @pytest.mark.slow
-def test_a_kernel_of_an_image_is_counted_beside_what_is_none(
+def test_a_kernel_of_an_image_is_counted_beside_one_without_any(
     kept_kernel: bytes, tmp_path: Path
 ) -> None:
     if shutil.which("qemu-system-x86_64") is None:

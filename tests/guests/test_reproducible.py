@@ -13,7 +13,7 @@ from real_kernels import provided
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
 from bench.guests.machines import MACHINES, machine_named, machine_of, own
-from bench.guests.reproducible import Request, Settings
+from bench.guests.reproducible import BootRequest, Settings
 from bench.questions.exact import plan, report
 from bench.questions.exact.report import Counted
 
@@ -82,7 +82,7 @@ def test_two_boots_are_equal_to_the_byte(label: str, tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     requests = (
-        Request(image=kernel, machine=machine, initrd=disk, seed=seed, folder=folder)
+        BootRequest(image=kernel, machine=machine, initrd=disk, seed=seed, folder=folder)
         for seed, folder in zip((1, 1, 2), folders, strict=True)
     )
     settings = Settings(time_limit_s=300)

@@ -116,7 +116,7 @@ def test_without_kvm_nothing_is_booted_to_find_out(tmp_path: Path) -> None:
     assert "kvm" in found.why
 
 
-def test_an_image_that_is_none_costs_its_row_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_costs_its_row_alone(tmp_path: Path) -> None:
     """virtme-ng or QEMU says no; the run goes on to the next and ends."""
     nonsense = tmp_path / "nonsense"
     nonsense.write_bytes(b"no kernel")

@@ -86,7 +86,7 @@ def test_the_largest_numbers_come_through() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"[[[[" * 200, b"{}", b"null", b"7", b'"' + b"x" * 9_999 + b'"'])
-def test_a_kind_that_is_none_is_shown_in_short(kind: bytes) -> None:
+def test_a_kind_that_is_unknown_is_shown_in_short(kind: bytes) -> None:
     value = reader.decode(b'{"kind":' + kind + b"]" * (kind.count(b"[")) + b',"schema":1}')
     assert isinstance(value, reader.Unusable)
     assert len(value.reason) < 80

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
         (b'{"schema":1,"kind":"mach', "the file ends within it"),
     ],
 )
-def test_what_is_wrong_inside_is_told_as_of_a_plain_one(
+def test_what_is_wrong_inside_is_reported_as_of_a_plain_one(
     tmp_path: Path, inside: bytes, said: str
 ) -> None:
     (fault,) = read_journal(written(tmp_path, gzip.compress(inside))).faults
@@ -86,7 +86,7 @@ def test_what_is_wrong_inside_is_told_as_of_a_plain_one(
     assert (fault.line, fault.reason) == (plain.line, plain.reason)
 
 
-def test_what_merely_begins_like_gzip_is_told(tmp_path: Path) -> None:
+def test_what_merely_begins_like_gzip_is_reported(tmp_path: Path) -> None:
     (fault,) = read_journal(written(tmp_path, b"\x1f\x8bnonsense and more")).faults
     assert "damaged" in fault.reason
 

@@ -140,7 +140,7 @@ def test_resuming_knows_all_trials_of_a_run_that_was_appended_in_part(tmp_path: 
     assert len(run.trials) == len(TRIALS)
 
 
-def test_a_comparison_leaves_out_what_stands_on_both_sides_unaltered(tmp_path: Path) -> None:
+def test_a_comparison_leaves_out_what_is_on_both_sides_unaltered(tmp_path: Path) -> None:
     before, after = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     before.write_bytes(WHOLE)
     changed = replace(TRIALS[0], reasons=("another",))

@@ -310,7 +310,7 @@ def test_a_resumed_run_is_one_run(journal: Path) -> None:
     assert run.trials == (*TRIALS, later)
 
 
-def test_a_continuation_of_another_run_stands_alone(journal: Path) -> None:
+def test_a_continuation_of_another_run_is_separate(journal: Path) -> None:
     stray = encode(reader.as_resumed(header("there"), header()))
     journal.write_bytes(journal.read_bytes() + stray + encode(TRIALS[0]))
     assert len(read_journal(journal, strict=True).runs) == 2

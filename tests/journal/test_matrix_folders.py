@@ -71,7 +71,7 @@ def test_what_was_left_out_and_complained_of_is_kept(tmp_path: Path) -> None:
     assert found.notes == ("left out: trickle: 4 blocks", "kernel: WARNING: x")
 
 
-def test_nothing_there_is_told(tmp_path: Path) -> None:
+def test_nothing_there_is_reported(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "missing"):
         with pytest.raises(JournalError):
             read_matrix([place])

@@ -271,7 +271,7 @@ def test_latencies_are_merged_over_trials_that_delivered() -> None:
     assert merged_latency(trials[1:]) is None
 
 
-def test_percentiles_of_merged_latencies_are_told_apart() -> None:
+def test_percentiles_of_merged_latencies_are_distinguished() -> None:
     from hdrh.histogram import HdrHistogram
 
     made = HdrHistogram(1, 3_600_000_000_000, 3)

@@ -12,7 +12,7 @@ from made_up_trials import blocks
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
 from bench.questions.transports.decision import decision_table, headline
-from bench.questions.transports.standing import KEYS, Question, Standing
+from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Summary, compare
 from bench.report.document import Cell, Mark
 from bench.trial.result import TrialResult
@@ -104,7 +104,7 @@ def rows(summary: Summary, label: str) -> list[tuple[Cell, ...]]:
 NOISE = (5_000, 20_000) * 4
 
 
-def test_a_direction_stands_in_the_headline_with_its_condition() -> None:
+def test_a_direction_is_in_the_headline_with_its_condition() -> None:
     """Two of six comparisons, both busy polling; the row that is shown is one of them."""
     made = waiting(EPOLL, 10_000, NOISE) + waiting(BUSY, 300, (1_000,) * 8)
     summary = compare(made + waiting(TIMED, 10_000, NOISE))
@@ -113,7 +113,7 @@ def test_a_direction_stands_in_the_headline_with_its_condition() -> None:
     assert shown[3].text == "ringbuf"
 
 
-def test_no_direction_stands_where_none_is_carried() -> None:
+def test_no_direction_is_shown_where_none_is_carried() -> None:
     made = waiting(EPOLL, 10_000, NOISE) + waiting(TIMED, 10_000, NOISE)
     text = headline(compare(made))
     assert text.startswith("No side is better: ")
@@ -150,7 +150,7 @@ def checked(summary: Summary) -> int:
             lost = each.for_right if direction.winner == each.left else each.for_left
             assert not [one for one in lost if not direction.polls or one.poll in direction.polls]
             for decided in direction.decided:
-                row_of = decided.row(KEYS[each.question])
+                row_of = decided.row(each.question.key)
                 assert row_of is not None
                 assert row_of.better == (-1 if direction.winner == each.left else 1)
     return seen

@@ -143,7 +143,7 @@ def test_least_lossless_budget_of_both_over_kernels() -> None:
     assert not any(curve.key.startswith("own_dropped_share:memory") for curve in matrix.curves)
 
 
-def test_what_the_kernel_skipped_is_told_in_peace_and_beside_callers() -> None:
+def test_what_the_kernel_skipped_is_reported_in_peace_and_beside_callers() -> None:
     peace = [each for each in storms() if each.experiment == "storm"]
     both = [*peace, *beside_callers(peace, 800)]
     (found,) = compare([entry("6.1", "6.1.1", trials=both, preemption="full")]).missed
@@ -197,7 +197,7 @@ def test_the_claim_about_versions_is_judged_once_over_all_kernels() -> None:
     assert rows["rb-since-5.8"].together.verdict is Verdict.REFUTED  # type: ignore[union-attr]
 
 
-def test_kernels_that_contradict_each_other_are_told() -> None:
+def test_kernels_that_contradict_each_other_are_reported() -> None:
     def with_violations(count: int) -> list:  # type: ignore[type-arg]
         return [
             trial(f"{way}@64KiB", block, experiment="chain", pairs=1_200, violations=wrong)

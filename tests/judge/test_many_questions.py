@@ -12,7 +12,7 @@ from bench.questions.change.journal_set import JournalSet, journal_sets
 from bench.questions.change.numbers import changes
 from bench.questions.claims.catalogue import judge
 from bench.questions.claims.claim import Verdict
-from bench.questions.transports.standing import KEYS, Question, Standing
+from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import compare
 from bench.trial.result import TrialResult
 
@@ -36,7 +36,7 @@ def of_drops(trials: list[TrialResult]) -> Standing:
 def test_a_verdict_on_drops_counts_how_many_budgets_were_asked() -> None:
     seen = drops("8KiB", lost=LOST)
     (comparison,) = compare(seen, machine()).comparisons
-    row = comparison.row(KEYS[Question.DROPS])
+    row = comparison.row(Question.DROPS.key)
     assert row is not None
     assert row.estimate is not None
     assert 0.05 / 6 < row.estimate.p < 0.05

@@ -47,7 +47,7 @@ def test_free_pages_agree_to_a_tenth() -> None:
     assert worth(replace(line, free_bytes=int(1.101 * truth)), "free_bytes") is Worth.WRONG
 
 
-def test_zero_is_told_apart_from_what_is_not_told() -> None:
+def test_zero_is_distinguished_from_unknown() -> None:
     assert worth(memory_line("ringbuf", memlock_bytes=0), "memlock_bytes") is Worth.NOTHING
     assert worth(memory_line("ringbuf", memlock_bytes=None), "memlock_bytes") is Worth.UNKNOWN
     refused = replace(memory_line("ringbuf"), footprint=None)

@@ -27,7 +27,7 @@ def test_the_bound_is_where_the_bayes_factor_of_a_t_test_is_twenty(count: int) -
 
 
 @pytest.mark.parametrize("tail", [None, 4])
-def test_whoever_looks_after_every_storm_is_wrong_in_one_run_of_twenty_at_most(
+def test_looking_after_every_storm_is_wrong_in_one_run_of_twenty_at_most(
     tail: int | None,
 ) -> None:
     random = np.random.default_rng(7)

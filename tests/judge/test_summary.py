@@ -87,7 +87,7 @@ def test_an_invalid_trial_is_named_and_never_averaged_in() -> None:
     assert summary.trials == 18
 
 
-def test_disturbed_and_noisy_trials_count_and_are_told() -> None:
+def test_disturbed_and_noisy_trials_count_and_are_reported() -> None:
     trials = blocks(RING, [{"state": State.DISTURBED}] * 8) + blocks(
         PERF, [{"state": State.NOISY}] * 8
     )
@@ -209,7 +209,7 @@ def test_latencies_of_all_blocks_are_merged() -> None:
     assert left.p50_ns == pytest.approx(3_000, rel=0.002)  # 1, 2, 3 and 9, 18, 27 us
 
 
-def test_a_histogram_that_is_none_is_one_clear_line() -> None:
+def test_a_damaged_histogram_is_one_clear_line() -> None:
     trials = blocks(RING, [{}] * 8) + blocks(PERF, [{}] * 8)
     assert trials[0].latency is not None
     trials[0] = replace(trials[0], latency=replace(trials[0].latency, histogram="nonsense"))

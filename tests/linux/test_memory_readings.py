@@ -7,7 +7,7 @@ import mmap
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.host.memory_group import Place, place
+from bench.host.memory_group import Hierarchy, place
 from bench.linux import procfs
 from bench.linux.cgroup import homes
 from bench.linux.procfs import parse_free_pages, parse_mountinfo
@@ -34,7 +34,7 @@ V1 = "25 1 0:22 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 V2 = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"
 
 
-def where(membership: str, mounts: str) -> Place | None:
+def where(membership: str, mounts: str) -> Hierarchy | None:
     return place(homes(membership, parse_mountinfo(mounts), controller="memory"))
 
 

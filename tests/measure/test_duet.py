@@ -25,7 +25,7 @@ def records(latencies_ns: list[int], *, stamps_ns: list[int] | None = None) -> R
     return rows
 
 
-def test_arms_are_told_apart_by_their_flag_in_the_order_of_delivery() -> None:
+def test_arms_are_distinguished_by_their_flag_in_the_order_of_delivery() -> None:
     rows = records([1, 2, 3, 4])
     rows["flags"] = [Flag.OWN, Flag.OWN | Flag.SECOND, Flag.SECOND, 0]
     first, second = duet.split(rows)

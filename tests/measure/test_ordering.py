@@ -187,7 +187,7 @@ def test_a_parent_with_children_left_makes_no_pair():
     assert ordering.examine(records).causal_pairs == 0
 
 
-def test_a_reused_pid_is_somebody_else():
+def test_a_reused_pid_is_another_process():
     records = _family("mother", "child")
     records["start_ns"][0] += 1
     assert ordering.examine(records).causal_pairs == 0

@@ -46,7 +46,7 @@ def test_what_happens_within_most_exits_does():
     assert per_record_ns(exits(0, [one, [10**6 + each for each in one]])) == 200
 
 
-def test_cpus_are_told_apart_however_their_records_mingle():
+def test_cpus_are_distinguished_however_their_records_mingle():
     left = exits(0, [[0, 100], [5_000, 5_100]])
     right = exits(1, [[30, 330], [5_030, 5_330], [8_030, 8_330]])
     both = np.concatenate([left, right])

@@ -108,7 +108,7 @@ def test_shares_are_powers_of_two_around_the_budget(pages: int, cpus: int) -> No
         assert sizes[0] * cpus == pages
 
 
-def test_a_record_over_a_quarter_of_a_perf_buffer_is_told() -> None:
+def test_a_record_over_a_quarter_of_a_perf_buffer_is_reported() -> None:
     # 12 + 72 + 936 = 1,020, padded to 1,024: exactly a quarter of a page
     perf = traits("perfbuf")
     assert perf.holds(936, PAGE)
@@ -117,7 +117,7 @@ def test_a_record_over_a_quarter_of_a_perf_buffer_is_told() -> None:
     assert perf.holds(MIXED, 8 * PAGE)
 
 
-def test_a_record_larger_than_the_ring_is_told() -> None:
+def test_a_record_larger_than_the_ring_is_reported() -> None:
     for name in ("ringbuf", "sharded"):
         assert not traits(name).holds(4096, PAGE)
         assert traits(name).holds(4096, 2 * PAGE)

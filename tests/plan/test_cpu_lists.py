@@ -18,7 +18,7 @@ from bench.questions.claims import run as claims_plan
 from bench.questions.kernels import profile
 from bench.questions.transports import profiles
 from bench.tracer import live, transports
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from workloads.generator import check
 
 PAGE = 4096
@@ -42,7 +42,7 @@ def assert_possible(arm: Arm, cpus: Sequence[int]) -> None:
     assert config.consumer.cpu is None or config.consumer.cpu in cpus
     assert config.producer.delay_cpu == -1 or config.producer.delay_cpu in cpus
     if transports.traits(config.transport).per_cpu:
-        request = Request(
+        request = BufferRequest(
             budget_bytes=config.budget_bytes,
             cpus=tuple(range(MOST_CPUS)),
             sharing=tuple(cpus),
@@ -160,7 +160,7 @@ def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
 
 def test_a_share_is_of_the_cpus_that_the_storm_may_use() -> None:
     config = _config("perfbuf", 64 << 10)
-    one = Request(
+    one = BufferRequest(
         budget_bytes=64 << 10, cpus=(0, 1, 2), sharing=(1,),
         producer=config.producer, consumer=config.consumer,
     )  # fmt: skip

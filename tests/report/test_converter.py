@@ -25,7 +25,7 @@ POINT: dict[str, Any] = {
 
 
 @pytest.mark.slow
-def test_what_fails_is_told_and_the_rest_drawn() -> None:
+def test_what_fails_is_reported_and_the_rest_drawn() -> None:
     with Converter() as converter:
         bad = converter.svg({"mark": "point", "data": {"url": "file:///nowhere"}, "layer": 7})
         good = converter.svg(POINT)
@@ -56,7 +56,7 @@ def test_too_little_address_space_to_draw_is_one_line() -> None:
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
-def test_a_process_that_has_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_has_gone_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "resource.getrlimit",
         lambda limit: (700 << 20 if limit == resource.RLIMIT_AS else resource.RLIM_INFINITY, 0),
@@ -69,7 +69,7 @@ def test_a_process_that_has_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
             converter.svg(POINT).result()
 
 
-def test_marks_are_told_by_titles_and_the_chart_by_its_name() -> None:
+def test_marks_are_named_by_titles_and_the_chart_by_its_name() -> None:
     with Converter() as converter:
         text = element(converter.svg(POINT).result(), "p", "x", 'storm "<i>"')
     assert text.startswith('<svg role="img" aria-label="storm &quot;&lt;i&gt;&quot;"')

@@ -11,7 +11,6 @@ import reference
 
 from bench.judge.comparison import Outcome
 from bench.questions.transports.document import document
-from bench.questions.transports.standing import KEYS
 from bench.report.document import Effect, Effects, Fold, Forest
 from bench.report.forest import axis, drawing
 
@@ -32,7 +31,7 @@ def test_every_comparison_that_differs_has_a_row_that_leads_to_its_evidence() ->
         differ = [
             row
             for each in standing.comparisons
-            if (row := each.row(KEYS[standing.question])) and row.outcome is not Outcome.EQUAL
+            if (row := each.row(standing.question.key)) and row.outcome is not Outcome.EQUAL
         ]
         if standing.question != "memory":  # of which there is one a budget
             assert len(group.rows) == len(differ)

@@ -12,8 +12,6 @@ import reference
 
 ROOT: Final = reference.FOLDER.parents[1]
 QUOTING: Final = ("README.md", "results/README.md")
-WRITTEN: Final = (*QUOTING, "docs/metrics.md", "docs/command-line.md", "docs/scale.md")
-"""Those with parts that are generated; docs/metrics.md has definitions besides."""
 DOCUMENTS: Final = tuple(sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")))
 
 MEASURED: Final = re.compile(
@@ -43,17 +41,17 @@ def outside(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", quotes.DOCUMENTS)
 def test_what_is_quoted_is_what_the_journals_give(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert quotes.written(text) == text, f"run python tests/quotes.py {name}"
+    assert quotes.written(text) == text, "stale: ./run generate"
 
 
 def test_every_part_is_used() -> None:
-    texts = "".join((ROOT / name).read_text(encoding="utf-8") for name in WRITTEN)
+    texts = "".join((ROOT / name).read_text(encoding="utf-8") for name in quotes.DOCUMENTS)
     assert set(re.findall(r"<!-- generated: (\S+) -->", texts)) == set(quotes.BLOCKS)
 
 
@@ -89,19 +87,11 @@ def test_the_check_sees_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_documents_give_no_figures_of_measurements(name: str) -> None:
-    """No committed journal has them; what was published stands in claims.md."""
+    """No committed journal has them."""
     text = outside((ROOT / name).read_text(encoding="utf-8"))
-    if name == "docs/claims.md":
-        text = "\n".join(_without_published(line) for line in text.splitlines())
     for rule in _RULES_IN_DOCUMENTS:
         text = text.replace(rule, "")
     assert SEEN.findall(text) == []
 
 
 _RULES_IN_DOCUMENTS: Final = ("0 losses of 20", "9 of 10", "where 64 sets take 256 MiB")
-
-
-def _without_published(line: str) -> str:
-    """A row of the claims' table without the figures that were published."""
-    cells = line.split(" | ")
-    return " | ".join(cells[:2] + cells[3:]) if line.startswith("| ") else line

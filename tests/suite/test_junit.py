@@ -84,7 +84,7 @@ def test_which_file(arguments: list[str], expected: str | None) -> None:
     assert junit.place(arguments) == (Path(expected) if expected else None)
 
 
-def test_a_file_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_first(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "x.xml", Path("/proc/x.xml")):
         with pytest.raises(UsageError, match="--junitxml"):

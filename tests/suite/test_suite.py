@@ -37,7 +37,7 @@ def suite(*arguments: str) -> process.Completed:
     return process.run([*SUITE, *arguments], timeout_s=160, check=False)
 
 
-def test_a_replayed_clock_stands_still() -> None:
+def test_a_replayed_clock_does_not_move() -> None:
     replayed: Any = SimpleNamespace(replayed_ns=0)
     clock = partial(plugin.Suite.clock, replayed)
     assert clock() == clock() == 0.0

@@ -15,7 +15,7 @@ from bench.errors import KernelRefused, UsageError
 from bench.linux import bpf, perf_event
 from bench.plan.config import Consumer, Producer, Reader
 from bench.tracer import buffers
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.tracer.transports import find, names
 
 
@@ -64,7 +64,7 @@ def test_every_transport_s_buffers_are_made_by_a_module(name: str) -> None:
 @pytest.mark.parametrize("name", ["overwrite", "aggregate"])
 @pytest.mark.parametrize("reader", [Reader.LIBBCC, Reader.COMMAND])
 def test_what_other_readers_cannot_read_is_refused(name: str, reader: Reader) -> None:
-    request = Request(
+    request = BufferRequest(
         budget_bytes=1 << 20,
         cpus=(0,),
         producer=Producer(),

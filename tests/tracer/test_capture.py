@@ -25,7 +25,7 @@ from bench.record.records import CAPTURED, Records
 from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm
@@ -84,7 +84,7 @@ def mapped(
     program = rig.program_for(way, config)
     program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
     program.zero_counters()
-    request = Request(
+    request = BufferRequest(
         budget_bytes=budget_bytes,
         cpus=rig.cpus,
         producer=producer,

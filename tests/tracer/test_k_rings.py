@@ -17,7 +17,7 @@ from bench.plan import arms
 from bench.plan.config import Call, Consumer, Producer, TrialConfig
 from bench.plan.experiments import ArmName, transport_arms
 from bench.plan.traits import GREY
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.tracer.transports import find, known, ranked, traits
 from bench.tracer.transports.ringbuf import Ringbuf
 
@@ -29,7 +29,7 @@ def slots(
 ) -> Mapping[tuple[int, ...], int]:
     way = find(name)
     assert isinstance(way, Ringbuf)
-    request = Request(
+    request = BufferRequest(
         budget_bytes=budget_bytes,
         cpus=tuple(online),
         sharing=usable,
@@ -101,6 +101,10 @@ def test_a_duet_and_a_gate_name_them() -> None:
     side = arms.side("sharded:rings=2:output:wakeup=5", find)
     assert (side.transport.name, side.variant) == ("sharded:rings=2", "output,wakeup=5")
     assert side.producer.call is Call.OUTPUT
+    counts = arms.side("aggregate:keys=8:records=3", find)
+    assert (counts.transport.name, counts.variant) == ("aggregate:keys=8", "records=3")
+    with pytest.raises(UsageError, match="no arm has 'rings=2'"):
+        arms.side("ringbuf:rings=2", find)
     (gate,) = gates.parse("sharded:rings=2:drops")
     assert (gate.transport, gate.what) == ("sharded:rings=2", "drops")
     with pytest.raises(UsageError):

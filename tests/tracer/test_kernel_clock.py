@@ -31,7 +31,7 @@ def test_an_offset_within_the_bracket_is_exact(offset_ns: int, below: int, above
     assert seen.shared == (offset_ns == 0)
 
 
-def test_what_was_seen_stands_against_what_the_file_says() -> None:
+def test_what_was_seen_is_compared_with_what_the_file_says() -> None:
     seen = kernel_clock.compare(HOUR_NS - 9, HOUR_NS + 9, 0, own="a", started="a")
     assert seen == Clocks(here_ns=HOUR_NS, started_ns=HOUR_NS, namespace="a")
 

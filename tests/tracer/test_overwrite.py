@@ -16,7 +16,7 @@ from bench.tracer import btf, live
 from bench.tracer.build import Kernel
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.tracer.transports import find
 from bench.trial import memory_census
 
@@ -66,7 +66,7 @@ def test_a_kernel_without_ring_buffers_is_refused_in_one_line(name: str) -> None
 
 
 def test_libbpf_s_reader_and_a_live_trace_are_refused() -> None:
-    request = Request(
+    request = BufferRequest(
         budget_bytes=4096,
         cpus=procfs.online_cpus(),
         producer=Producer(),

@@ -69,7 +69,7 @@ CALLING = (
 )
 
 
-def test_they_end_with_whoever_started_them() -> None:
+def test_they_end_with_their_parent() -> None:
     before = callers()
     folder = str(Path(mapcallers.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": folder}
@@ -79,7 +79,7 @@ def test_they_end_with_whoever_started_them() -> None:
     assert eventually(lambda: callers() == before)
 
 
-def test_one_that_is_missing_or_fails_is_told(tmp_path: Path) -> None:
+def test_one_that_is_missing_or_fails_is_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(MachineUnfit, match="cannot start"),
         mapcallers.calling(1, executable=tmp_path / "none"),

@@ -199,7 +199,7 @@ def test_threads_are_no_exits(rig: Rig, transport: str) -> None:
 
 @pytest.mark.parametrize("beside", ["stress-ng", "another generator"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_own_is_told_from_another_storm(rig: Rig, transport: str, beside: str) -> None:
+def test_own_is_distinguished_from_another_storm(rig: Rig, transport: str, beside: str) -> None:
     config = trial_config(transport, 1024 * KIB)
     if beside == "stress-ng":
         words = ["stress-ng", "--vfork", "2", "--quiet", "--timeout", "60"]
@@ -273,7 +273,7 @@ def test_memory_is_what_was_mapped(rig: Rig, transport: str) -> None:
     assert trial.memory.observed.mapped_bytes == own
 
 
-def test_a_transport_that_is_none(rig: Rig) -> None:
+def test_an_unknown_transport(rig: Rig) -> None:
     with pytest.raises(UsageError, match="pipe"):
         run(rig, trial_config("pipe"))
 

@@ -150,7 +150,7 @@ def test_a_closed_go_descriptor_means_that_the_harness_is_gone(forkstorm: Path) 
         os.close(report_to)
         os.close(go_from)
         with os.fdopen(report_from) as report:
-            assert report.readline() == "ready\n"
+            assert report.readline() == "ready 4\n"  # two workers, a child each
             os.close(go_to)
             assert report.read().endswith("stopped_by=signal\nend\n")
         assert process.wait(5) == 0

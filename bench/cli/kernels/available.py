@@ -35,7 +35,7 @@ _EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """Say what was removed, and what was kept."""
+    """Hold what was removed, and what was kept."""
 
     lines: tuple[str, ...]
 
@@ -48,10 +48,10 @@ def list_kernels(
     update: _Update = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show which kernels can be had, and which have been fetched.
+    """Show which kernels are available, and which have been fetched.
 
-    Lists are those of today; older ones are fetched anew. A kernel without modules boots only if
-    its image brings the drivers that a guest needs. Of OCI images those fetched are shown; name a
+    Lists older than a day are fetched again. A kernel without modules boots only if its image
+    contains the drivers that a guest needs. Of OCI images only fetched ones are shown; name a
     repository or a folder for all of its tags.
 
     Example: bufbench kernels list
@@ -80,9 +80,9 @@ def fetch(
     """Fetch kernels and unpack them, so that they can be booted.
 
     6.12 is the newest of that series, 6.12-rt and 6.12-cloud its flavours; releases, packages and
-    their versions are taken too, and OCI images. Signatures of packages and digests of images are
-    checked. Kernels lie in bufbench/kernels below XDG_CACHE_HOME; what is there already is not
-    fetched again.
+    their versions are accepted too, and OCI images. Signatures of packages and digests of images
+    are checked. Kernels are kept in bufbench/kernels below XDG_CACHE_HOME; those already there are
+    not fetched again.
 
     Example: bufbench kernels fetch 5.10 6.12-rt 7.3-cloud
 
@@ -102,7 +102,7 @@ def fetch(
 def prune(*, every: Annotated[bool, _EVERYTHING] = False, as_json: AsJson = False) -> None:
     """Remove fetched kernels of which a newer one of the same series has been fetched.
 
-    What killed fetches left behind goes too. Not while guests run.
+    What killed fetches left behind is removed, too. Do not prune while guests run.
 
     Example: bufbench kernels prune --all
     """

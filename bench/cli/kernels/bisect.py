@@ -66,12 +66,12 @@ def command(
 ) -> None:
     """Find the first kernel on which a test fails, between a good one and a bad one.
 
-    Boots as few kernels as can be: both ends, then always the middle one of those that may still
-    tell. Tests on instructions boot as kernels exact does, all others as kernels run. A kernel
-    that does not boot is passed over. docs/kernels.md has the tests.
+    Boots as few kernels as possible: both ends, then always the middle one of those in question.
+    Tests on instructions boot as kernels exact does, all others as kernels run. A kernel that does
+    not boot is skipped. docs/kernels.md has the tests.
 
-    Exit code 0 if the first bad kernel was found, 1 if not: the ends do not differ, or what is left
-    is several kernels.
+    Exit code 0 if the first bad kernel was found, 1 if not: the ends do not differ, or several
+    kernels are left.
 
     Example: bufbench kernels bisect 6.1 6.12 --test reserve-submit:+0
 
@@ -125,8 +125,7 @@ def step(
     """Judge one kernel by a test, for git bisect run.
 
     Exit code 0 if the test holds, 1 if it fails, 125 if that cannot be judged (the kernel does not
-    boot, or its number is not reproducible), 128 if it was not tried: git goes on after all but
-    the last.
+    boot, or its number is not reproducible), 128 if it was not tried; only the last stops git.
 
     Example: bufbench kernels bisect-step ./bzImage --test reserve-submit@72:141
 
@@ -175,7 +174,7 @@ def _reader(
     label: str,
     emulate: bool,
 ) -> Reader:
-    """Return what boots kernels for this test; MachineUnfit without what that takes."""
+    """Return what boots kernels for this test; MachineUnfit if a tool for it is missing."""
     from bench.guests import boot
     from bench.guests.machines import machine_named
     from bench.questions.bisect.readers import Calls, Trials

@@ -61,10 +61,10 @@ def command(
 ) -> None:
     """Count the instructions of each call that writes a record, on each kernel.
 
-    Needs neither root, BPF nor an idle machine: QEMU counts instructions, and all that a guest
-    does follows from its kernel, its parameters and the build of QEMU. Each kernel boots three
-    times, with two seeds; what does not come out again is said to be not reproducible. A count is
-    not time: docs/kernels.md says what is not in it.
+    Needs neither root, BPF nor an idle machine: QEMU counts instructions, and all that a guest does
+    follows from its kernel, its parameters and the build of QEMU. Each kernel boots three times,
+    with two seeds; a count that differs between boots is reported as not reproducible. A count is
+    not time: docs/kernels.md says what it leaves out.
 
     Example: bufbench kernels exact 5.10 6.1 6.12 7.3
 
@@ -119,7 +119,7 @@ def command(
 
 
 def _name_differences(base: Study, found: Study) -> None:
-    """Say on stderr what else than a kernel may be the reason of a difference."""
+    """Report on stderr what besides the kernel may explain a difference."""
     for what, before, now in (
         ("QEMU", base.qemu, found.qemu),
         ("options", base.options, found.options),
@@ -134,7 +134,7 @@ def _name_differences(base: Study, found: Study) -> None:
 def _images(
     context: typer.Context, kernels: Sequence[str], sources: Path | None, tell: Say
 ) -> list[Image | KernelCount]:
-    """Provide an image for each kernel; one that cannot be had now has its row."""
+    """Provide an image for each kernel; one that is not available gets a row with the reason."""
     from bench.questions.exact.study import KernelCount
 
     reject(not kernels, "no kernel is named", "name some: bufbench kernels exact 6.1 6.12")
@@ -170,7 +170,7 @@ def _without_qemu(kernels: Sequence[str]) -> Iterator[tuple[str, MachineUnfit]]:
 
 @contextmanager
 def _place(keep: Path | None) -> Iterator[Path]:
-    """Give a folder for what guests write: a temporary one, unless it is to be kept."""
+    """Yield the folder that guests write to, which is temporary unless it is to be kept."""
     if keep is None:
         with scratch.folder() as folder:
             yield folder

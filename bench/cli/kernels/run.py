@@ -136,7 +136,7 @@ def command(
 def _check(context: typer.Context, kernels: Sequence[str]) -> None:
     """Raise UsageError for options that contradict each other, or have no effect.
 
-    MachineUnfit without the QEMU that reproducible guests take.
+    MachineUnfit without the QEMU that reproducible guests need.
     """
     from bench.guests import machines
     from bench.guests.sources.host import HOST
@@ -190,7 +190,7 @@ def _run(
 
 
 def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:
-    """Print what each guest runs; how fast it is, is measured in it."""
+    """Print what each guest runs; its speed is measured inside it."""
     from bench.cli import dry_run
     from bench.plan.duration import nominal_rate_per_s
     from bench.questions.kernels import profile, schedule
@@ -246,7 +246,7 @@ def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) ->
 
 
 def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
-    """Provide an image for each kernel; one that cannot be had now has its row."""
+    """Provide an image for each kernel; one that is not available gets a row with the reason."""
     from bench.guests import boot
     from bench.questions.kernels import run as kernels_run
 
@@ -304,8 +304,8 @@ def report(
     """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
 
     Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
-    kernel each from the jobs of a CI system. A kernel without a result keeps its row, with why.
-    Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
+    kernel each from the jobs of a CI system. A kernel without a result keeps its row, with the
+    reason. Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
 
     Example: bufbench kernels report results/kernels-20261122-101500 --format html
     """

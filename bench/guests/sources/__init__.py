@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Find kernels by their sources: one in each file, as ``SOURCE``; a new one is no other change."""
+"""Find kernels by their sources, each a file here that defines ``SOURCE``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """Describe a kernel that can be had."""
+    """Describe a kernel that is available."""
 
     label: str  # what to ask for
     series: str  # "6.12"; "" where its name has no version
@@ -69,7 +69,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Name a kernel that can be had, and was not fetched yet."""
+    """Name an available kernel that has not been fetched yet."""
 
     label: str  # for people; no two candidates have the same
     fetch: Callable[[], Image]
@@ -78,17 +78,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Define somewhere that kernels come from."""
+    """Define where kernels come from."""
 
     forms: str  # what it takes, for people
     takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file
     find: Callable[[Sequence[str], Options], list[Callable[[], Image]]]
     """Look kernels up; UsageError for what does not exist. Each result is called to fetch one."""
     between: Callable[[str, str, Options], list[Candidate]] | None = None
-    """List kernels from one label to another, oldest first, both included; UsageError where that
-    cannot be. None: a source whose kernels have no order."""
+    """List kernels from one label to another, oldest first, both included; UsageError if that is
+    impossible. None: a source whose kernels have no order.
+    """
     offers: Callable[[str, Options], Sequence[Listed]] = lambda _, __: ()
-    """List what is beside a label's kernel by version; by "" what to show where none is named."""
+    """List the versions beside a label's kernel; for "", what to show when none is named."""
     prune: Callable[[bool], Iterator[str]] = lambda _: iter(())
     """Remove what newer kernels replace, or all; yield a line for each thing removed."""
     fetches: bool = False  # from archives, which Options are about
@@ -141,7 +142,7 @@ def between(good: str, bad: str, options: Options) -> list[Candidate]:
 
 
 def stretch(known: Sequence[Candidate], good: int, bad: int) -> list[Candidate]:
-    """Return candidates from one index to another; UsageError unless that is onwards."""
+    """Return candidates from one index to another; UsageError unless the second is later."""
     if good == bad:
         raise UsageError(f"both ends are {known[good].label}", remedy="name two kernels")
     if good > bad:
@@ -156,7 +157,7 @@ def stretch(known: Sequence[Candidate], good: int, bad: int) -> list[Candidate]:
 def offers(labels: Sequence[str], options: Options) -> list[Listed]:
     """List the kernels beside each label's by version; without labels, those of all sources.
 
-    What cannot be listed now is reported, and the others are listed; FetchFailed if none can.
+    A source that cannot be listed is reported and skipped; FetchFailed if none can be.
     """
     asked = [(source_of(label), label) for label in labels] or [(each, "") for each in sources()]
     rows: list[Listed] = []

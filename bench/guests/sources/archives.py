@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Give kernels of distributions' archives, by lists of today, kept in the user's store."""
+"""Provide kernels from distributions' archives, by current lists, kept in the user's store."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Give the kernel that runs here."""
+"""Provide the running kernel."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HOST: Final = "host"
 
 
 def image(root: Path = Path("/")) -> Image:
-    """Return the kernel that runs here, by ``root``'s files.
+    """Return the running kernel, with its files below ``root``.
 
-    It is measured where it runs, not booted: many a cloud's kernel lies nowhere in the machine, and
-    then ``vmlinuz`` does not exist.
+    It is measured where it runs, not booted: in many clouds its image is nowhere on the machine,
+    and then ``vmlinuz`` does not exist.
     """
     release = os.uname().release
     modules = root / "lib/modules" / release

@@ -22,7 +22,7 @@ _ORIGIN: Final = "local file"
 
 
 def takes(text: str) -> bool:
-    """Return whether a text can name files, with one folder behind a colon at most."""
+    """Return whether a text can name a file, optionally with a colon and a folder."""
     image, _, folder = text.partition(":")
     return bool(image) and image[0] != "-" and ":" not in folder and text.isprintable()
 
@@ -76,7 +76,7 @@ def _find(labels: Sequence[str], _: Options) -> list[Callable[[], Image]]:
 
 
 def between(folder: Path, good: str, bad: str) -> list[Candidate]:
-    """List a folder's images from one to another, both included; UsageError where that cannot be.
+    """List a folder's images from one to another, both included; UsageError if that is impossible.
 
     They are ordered by release, those of one release by their names, numbers by their value. An end
     is named by its file, its path in the folder or its release.

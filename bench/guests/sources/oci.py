@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Give kernels of OCI images, of a registry or of a layout in a folder."""
+"""Provide kernels from OCI images, in a registry or in a layout folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LABEL: Final = re.compile(
     re.ASCII,
 )
 _NEEDED_BYTES: Final = 1_000_000_000
-"""What an image takes at its peak: neither its size nor what is in it is known before."""
+"""What an image takes at its peak: neither its size nor its contents are known beforehand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ def _offers(label: str, options: Options) -> list[Listed]:
 
 
 def _tags(repository: Repository) -> list[str]:
-    """Return a repository's tags, but for what nobody can type."""
+    """Return a repository's tags, except those that cannot be typed."""
     return [tag for tag in repository.tags() if takes(repository.named(tag))]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Name a kernel's numbers, and parse and judge what has to hold on a good one.
+"""Name a kernel's numbers; parse and judge the test that a good kernel passes.
 
 A test is a number's name and its limit.
 """
@@ -162,7 +162,7 @@ class Condition:
         return tuple(each for each in readings if self._names(each.name))
 
     def judge(self, readings: Sequence[Reading], good: Sequence[Reading] = ()) -> Judged:
-        """Judge a kernel, where need be by what was read on the GOOD one.
+        """Judge a kernel, if need be against what was read on the GOOD one.
 
         It is bad if the test fails anywhere, and good only if it holds everywhere.
         """
@@ -201,7 +201,7 @@ class Condition:
             limit = good.value
         if self.relation == ":+":
             if isinstance(limit, str) and self.what == ALL:
-                return Verdict.GOOD, ""  # where there was none it cannot have grown
+                return Verdict.GOOD, ""  # there was none before, so it cannot have grown
             if isinstance(limit, str) or isinstance(self.limit, str):
                 return Verdict.UNKNOWN, f"{limit} on the good kernel"
             limit += self.limit

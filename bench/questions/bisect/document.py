@@ -10,12 +10,10 @@ from bench.amounts import counted
 from bench.questions.bisect.condition import Reading, in_short, shown
 from bench.questions.bisect.run import Bisection, Outcome, Tried
 from bench.questions.bisect.search import Verdict
-from bench.questions.transports.tables import cells, columns
 from bench.report.document import (
     NONE,
     Cell,
     Check,
-    Column,
     Definitions,
     Document,
     Heading,
@@ -28,6 +26,7 @@ from bench.report.document import (
     Sentence,
     Table,
 )
+from bench.report.table import cells, columns
 from bench.report.units import clean
 
 _MOST_COLUMNS: Final = 5
@@ -133,9 +132,9 @@ def _tried(study: Bisection) -> Table:
         corner="kernel",
         columns=(
             *columns(*_headings(names)),
-            Column(heading="verdict", numeric=False),
-            Column(heading="boots"),
-            Column(heading="why", numeric=False),
+            *columns("verdict", numeric=False),
+            *columns("boots"),
+            *columns("why", numeric=False),
         ),
         rows=tuple(
             Row(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of
-from bench.guests.reproducible import Request, Settings
+from bench.guests.reproducible import BootRequest, Settings
 from bench.host import ownership
 from bench.questions.bisect import condition
 from bench.questions.bisect.state import Boot
@@ -31,7 +31,7 @@ INITRD: Final = "initrd"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Count the instructions of all calls, in guests that do the same each time."""
+    """Count the instructions of all calls, in reproducible guests."""
 
     time_limit_s: float
     append: tuple[str, ...]
@@ -55,7 +55,7 @@ class Calls:
         ownership.make_folder(place)
         disk = folder / INITRD
         ownership.write(disk, plan.ram_disk(machine.architecture))
-        request = Request(image=image, machine=machine, initrd=disk, seed=seed, folder=place)
+        request = BootRequest(image=image, machine=machine, initrd=disk, seed=seed, folder=place)
         settings = Settings(time_limit_s=self.time_limit_s, append=self.append)
         following = partial(next, iter([request]), None)
         with closing(reproducible.boots(following, settings, 1)) as ended:
@@ -79,7 +79,7 @@ class Trials:
 
     @property
     def setup(self) -> tuple[str, ...]:
-        """Name the guest, but for its time."""
+        """Name the guest, except for its time limit."""
         guest = self.guest
         return f"{guest.cpus} CPUs", f"{guest.memory_mib} MiB", " ".join(guest.append)
 

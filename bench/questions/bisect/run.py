@@ -45,7 +45,7 @@ _FAILED: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """Hold what came of looking at a kernel."""
+    """Hold the result of testing a kernel."""
 
     kernel: str
     place: int  # among the candidates that differ, from 1
@@ -72,7 +72,7 @@ class Bisection:
     boots: int = 0  # of this run: what an earlier one did is not done again
     first_bad: str | None = None
     last_good: str | None = None
-    suspects: tuple[str, ...] = ()  # kernels behind the last good one, up to the first bad one
+    suspects: tuple[str, ...] = ()  # kernels after the last good one, up to the first bad one
     tried: tuple[Tried, ...] = ()
 
 
@@ -109,7 +109,7 @@ class Booter:
     def read(self, image: Image, seeds: Sequence[int]) -> Kernel:
         """Return what is known of a kernel after boots with all these seeds.
 
-        One that gives nothing is not booted again. MachineUnfit for what is no kernel.
+        A kernel without a result is not booted again. MachineUnfit for a file that is not a kernel.
         """
         kernel = self.notes.of(local.digest(image.vmlinuz))
         for seed in seeds:
@@ -126,7 +126,7 @@ class Booter:
 
 
 def bisect(candidates: Sequence[Candidate], condition: Condition, booter: Booter) -> Bisection:
-    """Find the first kernel on which the test fails, by as few boots as can be.
+    """Find the first kernel on which the test fails, with as few boots as possible.
 
     Neighbours that are the same image, byte for byte, are one kernel.
     """

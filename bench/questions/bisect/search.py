@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Search a row for the first bad one, judging as few as possible."""
+"""Search a row for the first bad element, judging as few as possible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Say what is known of one in the row."""
+    """What is known of one in the row."""
 
     GOOD = "good"
     BAD = "bad"

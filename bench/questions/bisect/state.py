@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep what was read on kernels in a file, so that a search that was stopped can go on."""
+"""Keep what was read on kernels in a file, so that an interrupted search can continue."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Kernel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
     format: int
-    setup: tuple[str, ...]  # all that a reading follows from, but for the kernel
+    setup: tuple[str, ...]  # all that a reading follows from, except the kernel
     kernels: tuple[Kernel, ...]
 
 
@@ -82,7 +82,7 @@ class Notes:
 def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:
     """Open the notes in a folder; UsageError if it holds something other than this search.
 
-    Kernels that gave nothing are forgotten, and are tried once more.
+    Kernels without a result are forgotten and tried again.
     """
     elsewhere = "choose another with --output"
     if not resume:

@@ -31,7 +31,7 @@ class ClaimChange:
     before: Verdict
     after: Verdict
     unlike: tuple[str, ...]  # experiments that it rests on, which A and B ran differently
-    sure: bool  # from reproduced to refuted or back; otherwise trials may merely be too few
+    sure: bool  # from reproduced to refuted or back; else there may just be too few trials
     worse: bool  # it speaks against the ring buffer now
 
 
@@ -39,7 +39,7 @@ class ClaimChange:
 class Difference:
     """The changes from one set to the other, as JSON has them.
 
-    ``format`` goes up when a key changes its meaning.
+    ``format`` is raised when a key changes its meaning.
     """
 
     format: int = FORMAT

@@ -15,7 +15,6 @@ from bench.questions.transports.words import machine_words, reduced
 from bench.report.document import (
     Cell,
     Check,
-    Column,
     Document,
     Mark,
     Note,
@@ -25,6 +24,7 @@ from bench.report.document import (
     Sentence,
     Table,
 )
+from bench.report.table import cells, columns
 from bench.report.units import budget, point, share, size, spaced
 
 _PASSING: Final = {
@@ -88,7 +88,7 @@ def _changes(found: Difference) -> Iterator[Table]:
             key="changes",
             title="Changes from A to B",
             corner="change",
-            columns=tuple(Column(heading=heading, numeric=False) for heading in headings),
+            columns=columns(*headings, numeric=False),
             rows=rows,
         )
 
@@ -126,7 +126,7 @@ def _row(what: str, was: str, now: str, *, worse: bool, sure: bool = True) -> Ro
     word, mark = ("worse", Mark.BAD) if worse else ("better", Mark.GOOD)
     return Row(
         heading=Cell(text=word, mark=mark) if sure else Cell(text="open", mark=Mark.OPEN),
-        cells=(Cell(text=what), Cell(text=was), Cell(text=now)),
+        cells=cells(what, was, now),
     )
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Compare two sets of journals: transports against each other, counts, and lossless budgets.
 
-No time of one set is compared with one of the other: machines drift, and two may differ. Compared
-is what each set has within itself: a transport against the perf buffers, paired within blocks. A
-count may be: nothing that a slow machine does turns 0 losses into some that were impossible.
+Times of one set are not compared with times of the other: machines drift, and two may differ. What
+is compared is a transport against the perf buffers in each set, paired within blocks. Counts are
+compared as they are: a slow machine does not turn 0 losses into losses that were impossible.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COUNTS: Final = {
 
 _LEVEL: Final = 0.05  # of the p of a change, after correction
 _DRIFTING: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
-"""Of these only ratios stay the same on a machine that became slower."""
+"""Of these, only ratios stay the same on a machine that became slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

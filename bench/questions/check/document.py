@@ -12,7 +12,8 @@ from bench.amounts import counted, seconds, size, time
 from bench.questions.check.judge import Order, Rung, Verdict
 from bench.questions.check.lines import Reading
 from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence, pick
+from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence, pick
+from bench.report.table import columns, rows
 from bench.report.units import share
 
 FORMAT: Final = 1
@@ -33,14 +34,14 @@ class CheckData:
     shows: str  # exits or execs
     attached_s: float
     ended: str  # why no more storms were run; "": all were
-    whole_to_per_s: float | None  # the fastest storm up to which it showed all; null: none
-    loses_from_per_s: float | None  # the slowest of which it did not; null: none
+    whole_to_per_s: float | None  # fastest storm up to which it showed all; null: none
+    loses_from_per_s: float | None  # slowest storm of which it did not; null: none
     rungs: tuple[Rung, ...]
     order: Order | None
 
 
 def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Document:
-    """Return up to which rate the tool shows everything, and what is missing beyond."""
+    """Return the rate up to which the tool shows everything, and what is missing beyond it."""
     whole, loses = verdict.whole_to, verdict.loses_from
     data = pick(
         CheckData,
@@ -70,8 +71,8 @@ def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[
         key="rungs",
         title="Storms of rising rates",
         corner="a second",
-        columns=tuple(Column(heading=each) for each in _COLUMNS),
-        rows=parts.rows(
+        columns=columns(*_COLUMNS),
+        rows=rows(
             (f"{each.rate_per_s:,.0f}{'' if each.settled else ', behind'}", _cells(each))
             for each in data.rungs
         ),

@@ -20,12 +20,12 @@ from typing import Any, Final
 from bench.errors import UsageError
 
 Chunk = tuple[int, bytes]
-"""The time at which bytes came (CLOCK_MONOTONIC, ns), and the bytes."""
+"""The time at which bytes arrived (CLOCK_MONOTONIC, ns), and the bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Say how to read a tool's lines: by a pattern, or by keys of JSON.
+    """Define how to read a tool's lines: by a pattern, or by keys of JSON.
 
     Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
     name the first one is the PID. Keys are paths such as ".process.pid".
@@ -127,7 +127,7 @@ def own(
 def lines(
     chunks: Iterable[Chunk], begin_ns: int = 0, end_ns: float = inf
 ) -> Iterator[tuple[int, str]]:
-    """Yield each whole line with the time at which its end came, of those that came within."""
+    """Yield each complete line that arrived meanwhile, with the time at which its end did."""
     rest = b""
     for came_ns, text in chunks:
         *whole, rest = (rest + text).split(b"\n")

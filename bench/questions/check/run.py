@@ -23,11 +23,11 @@ from workloads.storm import Shape, Spawn, Storm, StormReport
 from workloads.truth import Children
 
 MOST_CHILDREN: Final = 30_000
-"""Of one storm: no PID may occur twice in it, and kernels start again at 32,768."""
+"""Of one storm: no PID may occur twice in it, and kernels wrap PIDs at 32,768."""
 
 CHAINED_PER_S: Final = 1_000.0
 _DEPTH: Final = 8
-_KILL_EVERY: Final = 16  # where exits are shown, every so many children kill themselves
+_KILL_EVERY: Final = 16  # where exits are shown, every n-th child kills itself
 _PROBE_EVERY_S: Final = 0.1
 _LAST_CHUNKS: Final = 64  # of its output, for the error message
 _QUIET_S: Final = 0.3

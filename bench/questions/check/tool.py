@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Run the tool and keep its output, with the time at which each part came.
 
-It writes to a pseudo-terminal unless a pipe is asked for: into a pipe, most tools hold lines back.
+It writes to a pseudo-terminal unless a pipe is requested: most tools buffer what they write to a
+pipe.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Tool:
         code = self._child.poll()
         if code is None:
             return
-        time.sleep(0.1)  # its last words are on their way
+        time.sleep(0.1)  # its last line may still be on the way
         ended = f"was killed by {signals.named(-code)}" if code < 0 else f"ended with {code}"
         words = self.output.last_words()
         raise MachineUnfit(f"{self.command[0]} {ended}" + (f": {words}" if words else ""))

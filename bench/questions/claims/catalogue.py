@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge every claim of every family together.
-
-``python -m bench.questions.claims.catalogue`` prints the tables of docs/claims.md.
-"""
+"""Judge every claim of every family together."""
 
 from __future__ import annotations
 
@@ -50,15 +47,6 @@ REFUSED: Final = (
         "every reader here copies the same 72 bytes of a record, however long it is",
     ),
 )
-
-_HEADER = """\
-| id | claim | published | test | reproduced when | experiments | comparative |
-|---|---|---|---|---|---|---|
-"""
-_REFUSED_HEADER = """\
-| id | claim | sources | why not |
-|---|---|---|---|
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +99,7 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     """Return the verdict on every claim, or on ``only`` some, corrected over the whole catalogue.
 
     The correction (Holm) is over all comparative claims that have a number, also those that are
-    not asked for: a verdict must not hang on how many one looks at.
+    not asked for: a verdict must not depend on how many are asked for.
     """
     found = {claim: claim.finding(evidence) for claim in claims()}
     p = {claim: each.p for claim, each in found.items() if claim.comparative and each.p is not None}
@@ -135,31 +123,3 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
         coverage=evidence.coverage,
         reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
     )
-
-
-def listing() -> str:
-    """Return the tables of docs/claims.md; they end in a newline."""
-    rows = {side: [_row(each) for each in claims() if each.side is side] for side in Side}
-    tables = [f"## {side.heading}\n\n{_HEADER}{''.join(rows[side])}" for side in Side]
-    refused = (_cells(*each) for each in REFUSED)
-    return "\n".join((*tables, f"## Not judged\n\n{_REFUSED_HEADER}{''.join(refused)}"))
-
-
-def _row(claim: Claim) -> str:
-    return _cells(
-        claim.id,
-        f"{claim.statement} ({claim.sources})",
-        claim.published,
-        claim.test,
-        claim.reproduced_when,
-        ", ".join(claim.experiments) or "a kernel matrix",
-        "yes" if claim.comparative else "no",
-    )
-
-
-def _cells(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
-
-
-if __name__ == "__main__":
-    print(listing(), end="")

@@ -45,7 +45,7 @@ class Side(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a claim comes out as."""
+    """The result of a claim."""
 
     REPRODUCED = "reproduced"
     REFUTED = "refuted"
@@ -63,7 +63,7 @@ class Measured:
     point: float
     low: float
     high: float
-    bound: float  # what the interval was held against
+    bound: float  # what the interval was compared with
     blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
     difference: bool = False  # of two proportions, in points
 
@@ -107,7 +107,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One published statement. The wording is bufbench's; ``sources`` say where it stands."""
+    """One published statement, in bufbench's words; ``sources`` say where it was published."""
 
     id: str
     side: Side

@@ -79,7 +79,7 @@ def both(take: Take, experiment: str, *variants: str) -> dict[str, Of]:
 
 
 def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
-    """Compare a / b, or (a / b) / (c / d); the margin is what twins are unlike by unless given."""
+    """Compare a / b, or (a / b) / (c / d); unless given, the margin is how much twins differ."""
 
     def compare(evidence: Evidence) -> Contrast:
         one, held = parts[0].here(evidence), margin
@@ -91,9 +91,9 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
 
 
 def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
-    """Compare two shares by difference; the margin is what twins are unlike by, or ``least``.
+    """Compare two shares by difference; the margin is how much twins differ, or ``least``.
 
-    Of two shares at one budget, what twins of that budget are unlike by.
+    For two shares at one budget, how much twins of that budget differ.
     """
     budget = left.budget if left.budget == right.budget else ""
     return lambda evidence: contrast.difference(

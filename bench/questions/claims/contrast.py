@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Compare within blocks, in pairs, and hold the result against a margin."""
+"""Compare within blocks, in pairs, and compare the result with a margin."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ class Contrast:
     def p(self) -> tuple[float, float]:
         """Return two-sided p of lying above the bound, and of no difference worth the name.
 
-        The second is held against the least margin, whatever twins are unlike by: that refutes
-        nothing.
+        The second takes the least margin, however much twins differ: that refutes nothing.
         """
         above, _ = _one_sided(self.values, self.bound)
         _, below = _one_sided(self.values, self._least)
@@ -238,7 +237,7 @@ def noise(
     *experiments: str,
     budget: str = "",
 ) -> float:
-    """Return how much A/A twins are surely unlike in these experiments, but at least ``least``.
+    """Return by how much A/A twins certainly differ in these experiments, at least ``least``.
 
     With ``budget``, only those of that budget. It is the near edge of their interval. The far edge
     is mostly the chance that the intervals of all contrasts allow for already: by it, an arm that

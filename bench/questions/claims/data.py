@@ -77,19 +77,19 @@ class JudgedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsData:
-    """What JSON has: every machine."""
+    """The JSON output: every machine."""
 
     format: int
     machines: tuple[JudgedData, ...]
 
 
 def data_of(*documents: Document) -> ClaimsData:
-    """Return what JSON has of several machines; format goes up when a key changes its meaning."""
+    """Return the JSON of several machines; format is raised when a key changes its meaning."""
     return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
 
 
 def judged_data(judged: Judged) -> JudgedData:
-    """Return what JSON has of one machine."""
+    """Return the JSON output of one machine."""
     return pick(
         JudgedData,
         judged,

@@ -38,9 +38,9 @@ def document(
     expected: Expectations | None = None,
     strict: bool = False,
 ) -> Document:
-    """Return the verdicts on one machine; ``lines`` say where in journals a basis stands.
+    """Return the verdicts on one machine; ``lines`` say where in journals a basis is.
 
-    ``expected`` verdicts are what its checks go by.
+    Its checks are by ``expected`` verdicts.
     """
     return Document(
         title=tally(judged),

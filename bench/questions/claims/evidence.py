@@ -27,7 +27,7 @@ _OTHERWISE: Final = {
     "capacity-spread": "memory-spread",  # drained every 10 ms, or of a kernel matrix
     "capacity-onecpu": "memory-onecpu",
 }
-"""Experiments of other journals that stand in for one that was not run."""
+"""Experiments of other journals that replace one that was not run."""
 
 
 class NotMeasured(Exception):

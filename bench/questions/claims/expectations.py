@@ -15,7 +15,7 @@ from bench.questions.claims.claim import Verdict
 _LONGEST_BYTES: Final = 64 * 1024
 
 Expectations = Mapping[str, Verdict]
-"""The verdict that each claim has to come out with, by its id."""
+"""The required verdict of each claim, by its id."""
 
 
 def parse(words: Iterable[str]) -> Expectations:
@@ -56,7 +56,7 @@ def read(path: Path) -> Expectations:
 
 
 def failure(expected: Expectations, judgement: Judgement, *, strict: bool) -> str:
-    """Say that a claim came out otherwise than expected; "" where it did not."""
+    """Return how a claim's verdict differs from the expected one; "" if it does not."""
     name, verdict = judgement.claim.id, judgement.finding.verdict
     wanted = expected.get(name, verdict)
     if verdict is wanted or (judgement.open and not strict):
@@ -65,11 +65,10 @@ def failure(expected: Expectations, judgement: Judgement, *, strict: bool) -> st
 
 
 def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> None:
-    """Raise GateFailed, naming every claim that came out otherwise.
+    """Raise GateFailed, naming every claim with another verdict.
 
-    An inconclusive one fails only if ``strict``: it does not show the contrary. One that was
-    not measured does fail, on any machine or on all, since a gate that was never tried holds
-    nothing.
+    An inconclusive one fails only if ``strict``: it does not show the contrary. One that was not
+    measured does fail, on any machine or on all, since a gate that was never tried has not passed.
     """
     failed = [] if judged else [f"{name} is not measured: no trials" for name in expected]
     judgements = (each for of_machine in judged for each in of_machine.judgements)

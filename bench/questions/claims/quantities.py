@@ -104,7 +104,7 @@ def raised_per_event(trial: TrialResult) -> float | None:
 
 
 def waited_share(trial: TrialResult) -> float | None:
-    """Return p99 latency over the time in which as many events come as one wake-up stands for."""
+    """Return p99 latency over the time that it takes for the events of one wake-up to come."""
     latency, seconds = trial.latency, trial.storm.seconds
     if latency is None or not latency.p99_ns or not trial.storm.reaped or seconds <= 0:
         return None

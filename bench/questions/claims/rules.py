@@ -130,7 +130,7 @@ def mean_above(
 
 
 def exceeds(what: str, form: Form, parts: Mapping[str, Of]) -> Rule:
-    """Return the rule that the first of two numbers is larger; both stand beside it, as paired."""
+    """Return the rule that the first of two numbers is larger; both are shown, as paired."""
     left, right = parts.values()
     return above(compare.over(what, left, right), details=[compare.levels(form, parts, right)])
 
@@ -138,7 +138,7 @@ def exceeds(what: str, form: Form, parts: Mapping[str, Of]) -> Rule:
 def held(
     rule: Rule, comparison: Comparison, *, words: str, low: float = -inf, high: float = NEARLY_NONE
 ) -> Rule:
-    """Hold ``rule`` to a part of its claim that says "no" or "no more".
+    """Add to ``rule`` the part of its claim that says "no" or "no more".
 
     It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``; its p
     is then that of the less sure of both parts. It is refuted if that is shown not to be so, even
@@ -315,12 +315,12 @@ def either_way(what: str, each: Mapping[str, Contrast]) -> Finding:
 
 
 def _same(contrast: Contrast) -> float:
-    """Return the one-sided p of the difference's not lying beyond the margin on its side."""
+    """Return the one-sided p of the difference not lying beyond the margin on its side."""
     margin = contrast.margin
     return min(one_sided(contrast.values, margin)[0], one_sided(contrast.values, -margin)[1])
 
 
 def _unlike(contrast: Contrast) -> float:
-    """Return the p of the difference's lying beyond a hundredth on either side."""
+    """Return the p of the difference lying beyond a hundredth on either side."""
     values = contrast.values
     return one_sided(values, NEARLY_NONE)[1] + one_sided(values, -NEARLY_NONE)[0]

@@ -2,7 +2,7 @@
 """Plan and run the experiments that claims need, each once, and more blocks of those left open.
 
 Most ask about one setting, so arms are named by what sets them apart: ``ringbuf@1MiB/forced``.
-An amplified storm sends many records at each exit: so a fork storm reaches millions a second.
+An amplified storm sends many records at each exit, so that a fork storm reaches millions a second.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _FIRST: Final = ["order", "memory", "rates", "wakeups", "kernel", "drops", "late
 
 
 def experiments(cpus: Sequence[int], kernel: Kernel | None = None) -> tuple[Experiment, ...]:
-    """Return all of them for the usable CPUs ``cpus``; names of experiments and arms are unique.
+    """Return all experiments for the usable CPUs ``cpus``; their names and arms are unique.
 
-    Arms that ``kernel`` cannot run are left out; None can run all.
+    Arms that ``kernel`` cannot run are left out; for None, none are.
     """
     return tuple(each for each in _here(cpus, kernel) if each.arms)
 
@@ -59,7 +59,7 @@ def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Expe
 def left_out(
     cpus: Sequence[int], claims: Sequence[Claim] | None = None, kernel: Kernel | None = None
 ) -> tuple[str, ...]:
-    """Return what of all experiments, or those of ``claims``, this machine cannot run, and why."""
+    """Return which experiments, all or those of ``claims``, this machine cannot run, and why."""
     everywhere, here = _planned(range(_ENOUGH_CPUS)), _here(cpus, kernel)
     if claims is not None:
         everywhere, here = needed(claims, everywhere), needed(claims, here)

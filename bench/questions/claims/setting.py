@@ -153,7 +153,7 @@ def experiment(
     twins: tuple[int, ...] = (0,),
     blocks: int = BLOCKS,
 ) -> Experiment:
-    """Make an experiment; its arms with the numbers ``twins`` run twice, each as an A/A pair."""
+    """Make an experiment; arms at the indices ``twins`` run twice, each as an A/A pair."""
     found = tuple(arms)
     again = second_names([found[twin] for twin in twins])
     return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)

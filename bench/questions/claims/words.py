@@ -31,7 +31,7 @@ def figure(measured: Measured | None) -> str:
 
 
 def reason(finding: Finding) -> str:
-    """Say why, and where it is open, what would settle it."""
+    """Return the reason and, for an open verdict, what would settle it."""
     text = clean(finding.reason)
     if finding.verdict is Verdict.INCONCLUSIVE and finding.further_blocks:
         more = finding.further_blocks
@@ -41,7 +41,7 @@ def reason(finding: Finding) -> str:
 
 
 def tally(judged: Judged) -> str:
-    """Say how many of the claims that could be judged came out how: "24 of 31 reproduced"."""
+    """Count the verdicts of the claims that could be judged: "24 of 31 reproduced"."""
     counts = Counter(each.finding.verdict for each in judged.judgements)
     of = sum(counts[verdict] for verdict in SPOKEN)
     reproduced = counts.pop(Verdict.REPRODUCED, 0)
@@ -67,7 +67,7 @@ def badge(finding: Finding) -> str:
 
 
 def checks(judged: Judged, expected: Expectations, *, strict: bool) -> Iterator[Check]:
-    """Yield a check of each claim; one that is expected passes if it came out so."""
+    """Yield a check of each claim; one with an expected verdict passes if it has it."""
     for each in judged.judgements:
         made, wanted = check(each.claim, each.finding), expected.get(each.claim.id)
         if wanted is not None:

@@ -10,8 +10,8 @@ from itertools import combinations
 from bench.amounts import digits, fine
 from bench.judge.sharing import apart
 from bench.questions.duet.document import LABELS, DuetData
-from bench.questions.transports.tables import columns, quantity
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
+from bench.report.table import columns, quantity
 from bench.report.units import share
 
 _WORDS = {"record": "by process", "solo": "each alone"}
@@ -23,7 +23,7 @@ class Contradiction:
 
     key: str
     designs: tuple[str, str]
-    apart: float  # how far the two ratios lie from each other, as a share
+    apart: float  # how far apart the two ratios are, as a share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

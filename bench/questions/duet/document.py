@@ -15,7 +15,6 @@ from bench.judge.sharing import CarryOver
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
-from bench.questions.transports.tables import columns, quantity
 from bench.report.document import (
     Cell,
     Column,
@@ -29,6 +28,7 @@ from bench.report.document import (
     Table,
     pick,
 )
+from bench.report.table import columns, quantity
 from bench.report.units import share, time
 
 FORMAT: Final = 1
@@ -70,7 +70,7 @@ class CarriedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuetData:
-    """The JSON data; ``format`` goes up when a key changes its meaning."""
+    """The JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     first: str
@@ -216,7 +216,7 @@ def _parts(data: DuetData) -> Iterator[Part]:
 
 
 def _carry_over(found: Sequence[CarryOver]) -> Iterator[Note]:
-    """Yield how far the window before still has an effect after the washout."""
+    """Yield how much effect the previous window still has after the washout."""
     begin = "Carry-over beyond the washout"
     if none := [each for each in found if not each.seen]:
         bounds = " and ".join(f"{share(each.bound)} in {LABELS[each.key]}" for each in none)

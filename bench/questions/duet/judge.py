@@ -22,7 +22,7 @@ from bench.trial.result import TrialResult
 
 NUMBERS: Final = ("latency_p50_ns", "latency_p99_ns", "write_ns", "read_ns")
 _CENTRAL: Final = ("latency_p50_ns", "write_ns")
-"""Those that a precision is required of: a tail takes far more storms."""
+"""The numbers that have to reach the precision: a tail takes far more storms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ class Duel:
     def times_to_settle(self) -> float:
         """Return how many times these storms would settle median latency and write time.
 
-        If their ratios stay as they are; 0 where both are settled, inf where one is at its margin.
+        Assumes that their ratios stay as they are. 0 if both are settled, inf if one is at its
+        margin.
         """
         return max(map(_times_to_settle, self.rows), default=0.0)
 
@@ -143,7 +144,7 @@ def _rows(
     lossless: tuple[ArmSamples, ArmSamples],
     equivalence: float,
 ) -> Iterator[Row]:
-    """Compare each number that both sides have, and neither as 0.
+    """Compare each number that both sides have, neither of them 0.
 
     Latency is that of storms without a drop: an arm that drops looks faster than it is.
     """

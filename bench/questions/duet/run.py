@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 FEWEST_STORMS: Final = 8
 _HOPELESS: Final = 4.0
-"""A precision that would take so many times the storms that there is time for is given up."""
+"""A precision that would take this many times the storms there is time for is given up."""
 
 _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
 
 _FEWEST_WINDOWS: Final = 4
-"""Of a storm: two pairs, or an arm may have hardly any of it."""
+"""Of a storm: two pairs, or an arm may get hardly any of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
     """When a duet ends: after so many storms or, with a precision, once it is reached.
 
-    What is precise, but undecided, goes on where the time left would likely settle it.
+    A duet that is precise but undecided continues if the time left would likely settle it.
     """
 
     storms: int

@@ -10,7 +10,6 @@ from bench.plan.traits import GREY
 from bench.questions.exact.functions import differences
 from bench.questions.exact.study import CallCount, KernelCount
 from bench.questions.transports.figures.panels import panel
-from bench.questions.transports.tables import cells, columns
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
@@ -27,6 +26,7 @@ from bench.report.document import (
     Table,
 )
 from bench.report.figure import chart_of, look
+from bench.report.table import cells, columns
 from bench.report.units import clean
 
 _WIDTH: Final = 440  # of a strip, in CSS pixels
@@ -99,7 +99,7 @@ def _change(was: int, now: int) -> tuple[Cell, ...]:
 
 
 def mark(more: int) -> Mark:
-    """Return the mark of so many instructions more, or fewer."""
+    """Return the mark of a difference in instructions."""
     return Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
 
 

@@ -12,7 +12,6 @@ from bench.judge.metrics import Unit
 from bench.questions.exact import by_function
 from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, KernelCount, Setup, Study, Times
-from bench.questions.transports.tables import cells, columns
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import (
     NONE,
@@ -33,6 +32,7 @@ from bench.report.document import (
     Table,
     pick,
 )
+from bench.report.table import cells, columns
 from bench.report.units import clean
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Attribute the instructions of a call to the kernel's functions.
 
-A plugin of QEMU notes what a guest executes between two readings of its clock
-(plugin/functions.c, built for each version of QEMU's API), the guest names the functions of its
-kernel at the end (guest/symbols.c): so the parts add up to what the guest counted, the empty
-program subtracted here as there.
+A plugin of QEMU notes what a guest executes between two readings of its clock (plugin/functions.c,
+built for each version of QEMU's API), the guest names the functions of its kernel at the end
+(guest/symbols.c): so the parts add up to the guest's count, with the empty program subtracted from
+both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROGRAM: Final = "(BPF program)"
 """What is executed beyond the kernel's own text: programs compiled by the JIT."""
 
 DEVICE: Final = ("-device", "isa-debugcon,iobase=0xe9,chardev=symbols")
-"""A port through which a guest is asked for its symbols; it is there whether they are or not."""
+"""A port through which a guest is asked for its symbols; it always exists."""
 
 UNASKED: Final = ("-chardev", "null,id=symbols", "-global", "isa-debugcon.readback=0")
 
@@ -51,7 +51,7 @@ _EDGES: Final = ("_start", "_end", "_begin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """Hold a plugin that QEMU takes, or why it takes none."""
+    """Hold a plugin that QEMU accepts, or why it accepts none."""
 
     path: Path | None
     why_not: str = ""
@@ -72,7 +72,7 @@ class Plugin:
 
 
 def plugin(machine: Machine, place: Path = _PLACE) -> Plugin:
-    """Ask QEMU which plugin in ``place`` it takes; it exits before it would run anything.
+    """Ask QEMU which plugin in ``place`` it accepts; it exits before it runs anything.
 
     The guest marks its calls, and hands its symbols out by a port, on x86-64 alone.
     """
@@ -98,7 +98,7 @@ def plugin(machine: Machine, place: Path = _PLACE) -> Plugin:
 
 
 def _quoted(path: Path) -> str:
-    """Double the commas, as QEMU wants them in a value."""
+    """Double the commas, as QEMU requires in a value."""
     return str(path).replace(",", ",,")
 
 
@@ -187,7 +187,7 @@ def _parts(call: Counter[str] | None, empty: Counter[str]) -> Iterator[FunctionC
 def differences(before: CallCount, after: CallCount) -> list[tuple[str, int, int]]:
     """Return the functions whose instructions differ, those that grew most first.
 
-    None where those of either do not add up: they may be of something else.
+    None if those of either do not add up.
     """
     for call in (before, after):
         if not call.functions or abs(call.explained - (call.instructions or 0)) > _ROUNDING:

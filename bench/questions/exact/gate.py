@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Fail CI where a call takes more instructions than it did: that is another path of code."""
+"""Fail if a call takes more instructions than before, that is, another path of code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Gate:
         for key in dict.fromkeys((*before, *after)):
             one, two = before.get(key), after.get(key)
             if self.call == ALL and (one is None or one.instructions is None):
-                continue  # where there was none it cannot have grown
+                continue  # there was none before, so it cannot have grown
             if lack := _lack(base, one) or _lack(kernel, two):
                 yield f"{self} was not measured at {key[1]} bytes: {lack}"
             elif one and two and (more := (two.counted or 0) - (one.counted or 0)) > self.more:
@@ -61,7 +61,7 @@ def _reason(before: CallCount, after: CallCount) -> str:
 
 
 def _lack(kernel: KernelCount, call: CallCount | None) -> str:
-    """Say what a count lacks; "" if it may be compared."""
+    """Return why a count cannot be compared; "" if it can."""
     if call is None:
         return f"{kernel.label} has none" + (kernel.reason and f", {kernel.reason}")
     if call.instructions is None:
@@ -108,7 +108,7 @@ def check(
 def _pairs(
     kernels: Sequence[KernelCount], baseline: Sequence[KernelCount]
 ) -> Iterator[tuple[KernelCount, KernelCount]]:
-    """Yield kernels with their bases. One that was lost, of no architecture, goes with any."""
+    """Yield kernels with their bases; a lost kernel, without an architecture, matches any."""
     for kernel in kernels:
         alike = [
             each
@@ -124,6 +124,6 @@ def _pairs(
 
 
 def uncompared(kernels: Sequence[KernelCount]) -> tuple[KernelCount, ...]:
-    """Return the kernels that are alone of their architecture beside others: no base has theirs."""
+    """Return the kernels whose architecture no base has."""
     machines = Counter(each.machine for each in kernels)
     return tuple(each for each in kernels if len(machines) > 1 and machines[each.machine] == 1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Judge the boots of a kernel: what each call takes, and whether that is reproducible.
 
-No mean is taken: a tick of the clock within a call adds thousands of instructions, at places that
-chance chooses. Modes are compared.
+No mean is taken: a tick of the clock within a call adds thousands of instructions, at random
+places. Modes are compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from bench.questions.exact.study import CallCount, Distribution, KernelCount
 
 TICK: Final = 1_000
 """Instructions above the mode from which something else ran within a call: no path of a write is
-so much longer than another."""
+that much longer than another.
+"""
 
 _ONE_SEED: Final = "refused with one seed only"
 
@@ -121,7 +122,7 @@ def _empty(report: GuestReport) -> int:
 
 
 def _unlike(boots: Sequence[Seen]) -> str:
-    """Say why the boots of a kernel are not alike; "" if two with one seed are, to the byte."""
+    """Return why the boots of a kernel differ; "" if two with one seed agree to the byte."""
     for seed, boot in zip((OTHER_SEED, SEED), boots[1:], strict=False):
         if boot.read is None:
             return f"a boot with seed {seed} failed: {boot.problem}"
@@ -138,7 +139,7 @@ def _unlike(boots: Sequence[Seen]) -> str:
 
 
 def _unmoved(counted: Counted) -> str:
-    """Say why a call did not do what it is there for, by how far it moved its buffer's position."""
+    """Return why a call did not do its job, judged by how far it moved its buffer's position."""
     call, moved = find(counted.name, counted.bytes), counted.end - counted.begin
     if call is None:
         return "not a call of the plan"

@@ -40,7 +40,7 @@ _PROGRAMS: Final = Path(__file__).parent
 
 
 class Buffer(StrEnum):
-    """Name what the calls find: guest/guest.h explains them."""
+    """Name the state of the buffer; guest/guest.h explains them."""
 
     ROOMY = "roomy"
     FULL = "full"

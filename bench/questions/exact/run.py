@@ -14,7 +14,7 @@ from bench.amounts import duration
 from bench.errors import MachineUnfit
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of, usual
-from bench.guests.reproducible import Boot, Request, Settings
+from bench.guests.reproducible import Boot, BootRequest, Settings
 from bench.guests.sources import Image
 from bench.guests.watch import held
 from bench.host import ownership
@@ -36,7 +36,7 @@ def count(
     append: Sequence[str],
     say: Say,
 ) -> Study:
-    """Return what was counted on each image; one that could not be had comes as its row.
+    """Return what was counted on each image; one that was not available comes as its row.
 
     ``folder`` keeps what the guests wrote, in a folder for each boot. MachineUnfit without QEMU.
     """
@@ -59,7 +59,7 @@ def count(
     first, *others = [each.setup for each in kits.values()] or [_Kit(usual(), folder, append).setup]
     booted = {each.folder: each for each in rows if isinstance(each, _Kernel)}
 
-    def following() -> Request | None:
+    def following() -> BootRequest | None:
         turns = range(_LAST + 2)
         requests = (each.request(turn) for turn in turns for each in booted.values())
         return next(filter(None, requests), None)
@@ -100,10 +100,10 @@ class _Kit:
 
 
 class _Kernel:
-    """Keep the boots of one kernel and what came of them.
+    """Keep the boots of one kernel and their results.
 
     The plugin is in its last boot, which has to leave the same bytes as the first: that shows that
-    the plugin changes nothing. Where it does, that boot is made once more without it.
+    the plugin changes nothing. If it does, that boot is repeated without it.
     """
 
     def __init__(self, image: Image, kit: _Kit, folder: Path) -> None:
@@ -112,10 +112,10 @@ class _Kernel:
         self._left = set(range(_LAST + 1))
         self._seen: dict[int, Seen] = {}
 
-    def request(self, turn: int) -> Request | None:
+    def request(self, turn: int) -> BootRequest | None:
         """Return the request for a boot, once; None where it may not begin now.
 
-        The first boot decides on the others: what hangs once hangs each time.
+        The first boot decides about the others: a kernel that hangs once hangs each time.
         """
         first = self._seen.get(0)
         if turn not in self._left or (turn and (first is None or first.problem)):
@@ -123,7 +123,7 @@ class _Kernel:
         self._left.remove(turn)
         place = self.folder / str(turn + 1)
         ownership.make_folder(place)
-        return Request(
+        return BootRequest(
             image=self._image,
             machine=self._kit.machine,
             initrd=self._kit.initrd,
@@ -133,7 +133,7 @@ class _Kernel:
         )
 
     def note(self, turn: int, found: Seen) -> None:
-        """Keep what came of a boot."""
+        """Keep the result of a boot."""
         self._seen[turn] = found
         first = self._seen[0]
         alike = (found.report, found.console) == (first.report, first.console)

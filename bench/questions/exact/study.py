@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hold what was counted on all kernels, as JSON has it.
+"""Hold what was counted on all kernels, as in JSON.
 
-Nothing in it depends on this machine but for the build of QEMU, so that two runs are equal.
+Nothing in it depends on this machine, except the build of QEMU, so that two runs are equal.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class KernelCount:
     jit: bool = False
     clock: str = ""
     sha256: str = ""  # of console and report of the first boot
-    empty: int = 0  # instructions of the empty program, which all others are without
+    empty: int = 0  # instructions of the empty program, subtracted from all others
     calls: tuple[CallCount, ...] = ()
     unexplained: str = ""  # why its calls have no functions
 

@@ -19,21 +19,13 @@ from bench.report.document import NONE, Cell, Column, Document, Level, Note, Sen
 from bench.report.units import budget, share
 
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
-_ASKED: Final = {
-    Question.DROPS: "Drops",
-    Question.ORDER: "Causal violations",
-    Question.MEMORY: "Memory",
-    Question.LATENCY: "Median latency",
-    Question.CPU: "Consumer CPU",
-    Question.WRITE: "Time of a write",
-}
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
 _MOST_IN_FOREST: Final = 40
 _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
 
 
 def document(fleet: Fleet) -> Document:
-    """Return what all machines say together, and which are unlike the others."""
+    """Return the results of all machines together, and the machines that differ."""
     return Document(
         title=f"{counted(len(fleet.members), 'machine')}: what holds on all, and what does not",
         subject="; ".join(_subject(fleet.members)),
@@ -51,7 +43,7 @@ def _subject(members: Sequence[Member]) -> Iterator[str]:
 
 def _parts(fleet: Fleet) -> Iterator[parts.Part]:
     for question, number in _headlines(fleet.numbers):
-        yield Sentence(lead=_ASKED[question], text=_sentence(number))
+        yield Sentence(lead=question.heading, text=_sentence(number))
     if fleet.claims:
         yield Sentence(lead="Claims", text=_of_claims(fleet.claims))
     yield from _unlike(fleet.numbers)
@@ -63,19 +55,19 @@ def _parts(fleet: Fleet) -> Iterator[parts.Part]:
     if fleet.claims and len(fleet.members) <= _MOST_COLUMNS:
         yield _matrix(fleet)
     yield Note(
-        text="Each machine compares its own two arms; times of two machines never meet. Mean: "
-        "random effects over machines, with its 95 % interval. Next: where the true value of one "
-        "more machine of this kind lies (95 % prediction interval). I²: the share of what "
-        "machines differ by that is not chance.",
+        text="Each machine compares its own two arms; times of two machines are not compared. "
+        "Mean: random effects over machines, with its 95 % interval. Next: where the true value "
+        "of one more machine of this kind lies (95 % prediction interval). I²: the share of the "
+        "differences between machines that is not chance.",
         level=Level.EVIDENCE,
     )
 
 
 def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
-    """Yield of each question one number that at least half as many machines have as any.
+    """Yield for each question one number that at least half as many machines have as any.
 
-    Of latency and writes duets, else blocks, of order the chain, then what most machines have, at
-    64 KiB.
+    Preferred are duets for latency and writes, blocks for the rest, chains for order, then what
+    most machines have, at 64 KiB.
     """
     for question in Question:
         of = [each for each in numbers if each.question is question]
@@ -144,7 +136,7 @@ def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
     )
     for number, split in splits[:_MOST_SENTENCES]:
         yield Sentence(
-            lead=f"{_ASKED[number.question]} goes with {split.fact}",
+            lead=f"{number.question.heading} goes with {split.fact}",
             text=f"{_value(number, split.point)} on {counted(split.machines, 'machine')} with "
             f"{split.value}, {_value(number, split.others_point)} on {split.others} others "
             f"({number.experiment}, {budget(number.budget)}; p = {split.p:.2g}).",
@@ -187,7 +179,7 @@ def _arms(number: Number) -> str:
 
 def _cells(number: Number) -> Iterator[Cell]:
     where = f"{number.experiment} at {budget(number.budget)}"
-    yield Cell(text=f"{_ASKED[number.question]}, {where}: {_arms(number)}")
+    yield Cell(text=f"{number.question.heading}, {where}: {_arms(number)}")
     yield Cell(text=f"{len(number.machines)}", value=len(number.machines))
     yield Cell(text=_value(number, number.point), value=number.point)
     for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
@@ -205,7 +197,7 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
         title="Machine by machine",
         groups=tuple(
             parts.Effects(
-                title=f"{_ASKED[question]}, {number.experiment}, {budget(number.budget)}",
+                title=f"{question.heading}, {number.experiment}, {budget(number.budget)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
                 more=f"{len(number.machines) - _MOST_IN_FOREST} more machines"

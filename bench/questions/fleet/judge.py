@@ -22,12 +22,12 @@ from bench.questions.claims.catalogue import judge as judge_claims
 from bench.questions.claims.claim import Verdict
 from bench.questions.fleet import meta
 from bench.questions.fleet.meta import Effect
-from bench.questions.transports.standing import KEYS, Question
+from bench.questions.transports.standing import Question
 from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.document import pick
 
 _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
-"""Half a bin of a histogram, or one record in ten thousand: no machine is surer than that."""
+"""Half a bin of a histogram, or one record in ten thousand: no machine is more certain."""
 
 _FEWEST_IN_GROUP: Final = 3
 FORMAT: Final = 2
@@ -111,7 +111,7 @@ class ClaimOver:
 class Fleet:
     """All results of a fleet, as JSON has them.
 
-    ``format`` goes up when a key changes its meaning.
+    ``format`` is raised when a key changes its meaning.
     """
 
     format: int = FORMAT
@@ -209,8 +209,8 @@ def _facts(machine: Machine) -> dict[str, str]:
 
 
 def _answers(comparison: Comparison) -> Iterator[Answer]:
-    for question, key in KEYS.items():
-        row = comparison.row(key)
+    for question in Question:
+        row = comparison.row(question.key)
         if row is None or row.estimate is None:
             continue
         if row.estimate.scale is Scale.RATIO and not 0 < row.estimate.low <= row.estimate.high:
@@ -312,7 +312,7 @@ def _claims(
 def _shared_by_refuting(
     verdicts: Mapping[str, Verdict], facts: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
-    """Yield what all machines that refute a claim have in common, and few that reproduce it."""
+    """Yield the facts that all machines that refute a claim share, and few that reproduce it."""
     refuting = [facts[name] for name, each in verdicts.items() if each is Verdict.REFUTED]
     others = [facts[name] for name, each in verdicts.items() if each is Verdict.REPRODUCED]
     if not refuting or not others:

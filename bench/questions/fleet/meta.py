@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Random-effects meta-analysis: one effect a machine, each with its own error.
 
-Absolute times of two machines never meet; what each found between its own two arms does. Sources:
+Absolute times of two machines are never compared; effects between the arms of each are. Sources:
 variance between machines by R. C. Paule and J. Mandel, "Consensus values and weighting factors",
 J. Res. NBS 87 (1982); the mean's interval by G. Knapp and J. Hartung, Statistics in Medicine 22
 (2003), never narrower than without their factor; that of the next machine by J. P. T. Higgins, S.
@@ -24,7 +24,7 @@ from bench.judge.statistics import holm
 
 LEVEL: Final = 0.05
 FEWEST: Final = 3
-"""Machines from which on there is something to say of the next one."""
+"""With fewer machines nothing can be said about the next one."""
 
 _Z: Final = 1.959964  # of the intervals that machines give
 
@@ -89,7 +89,7 @@ def pool(effects: Sequence[Effect]) -> Pooled:
 def apart(effects: Sequence[Effect]) -> list[int]:
     """Return the machines, by their place, whose effect is unlike that of all the others.
 
-    Each is held against what the others say of a next machine; corrected over all (Holm).
+    Each is compared with what the others predict for a next machine; corrected over all (Holm).
     """
     if len(effects) <= FEWEST:
         return []
@@ -105,7 +105,7 @@ def apart(effects: Sequence[Effect]) -> list[int]:
 
 
 def difference(those: Sequence[Effect], others: Sequence[Effect]) -> tuple[Pooled, Pooled, float]:
-    """Return what both groups say, and the p of their having one mean.
+    """Return both groups pooled, and the p of their having one mean.
 
     Welch's t test of two random-effects means, each with its own variance between machines.
     """
@@ -131,7 +131,7 @@ def _mean(values: Floats, weights: Floats) -> tuple[float, float]:
 
 
 def _between(values: Floats, variances: Floats) -> float:
-    """Return the variance between machines at which what is left over is as much as chance."""
+    """Return the variance between machines that leaves only chance to be explained."""
     if len(values) < 2:
         return 0.0
 

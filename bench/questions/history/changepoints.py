@@ -54,8 +54,8 @@ def splits(
 ) -> dict[Key, tuple[Split, ...]]:
     """Return the changes of every series, in order.
 
-    ``beyond`` says whether two stretches of a series differ by more than their noise: what is
-    merely significant is no change.
+    ``beyond`` says whether two stretches of a series differ by more than their noise: significance
+    alone makes no change.
     """
     found: dict[Key, list[Split]] = {key: [] for key in series}
     stretches = [(key, 0, len(values)) for key, values in series.items()]

@@ -23,7 +23,6 @@ from bench.questions.history.judge import (
 )
 from bench.report.document import (
     Cell,
-    Column,
     Document,
     Figure,
     Figures,
@@ -36,6 +35,7 @@ from bench.report.document import (
     Row,
     Table,
 )
+from bench.report.table import cells, columns
 from bench.report.units import number
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -48,7 +48,7 @@ _READING: Final = (
     "and beyond the typical interval of a run on both sides."
 )
 _BETWEEN: Final = (
-    "Only shares, ratios and sizes are compared between kernels: times of two kernels never meet."
+    "Only shares, ratios and sizes are compared between kernels: times of two kernels never are."
 )
 
 
@@ -131,7 +131,7 @@ def _charts(history: History) -> Iterator[Figure]:
 
 def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[Table]:
     """Yield the first changes, and all others as evidence."""
-    columns = tuple(Column(heading=each, numeric=False) for each in (where, "number", "was", "is"))
+    headed = columns(where, "number", "was", "is", numeric=False)
     for part, level, name, words in (
         (rows[:_SHOWN], Level.DECISION, key, title),
         (rows[_SHOWN:], Level.EVIDENCE, f"{key}-more", f"{title}, further ones"),
@@ -142,7 +142,7 @@ def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[
                 key=name,
                 title=words,
                 corner="change",
-                columns=columns,
+                columns=headed,
                 rows=tuple(part),
                 hint=f"{left:,} more with --full" if level is Level.DECISION and left > 0 else "",
                 level=level,
@@ -167,7 +167,7 @@ def _row(
         "; ".join(filter(None, (series.of.name, *on))),
         *(value(each, series.of.unit) for each in (found.before, found.after)),
     )
-    return Row(heading=Cell(text=word, mark=mark), cells=tuple(Cell(text=text) for text in texts))
+    return Row(heading=Cell(text=word, mark=mark), cells=cells(*texts))
 
 
 def value(of: float, unit: Unit) -> str:
@@ -191,11 +191,9 @@ def _every_number(history: History) -> Iterator[Fold]:
                     title="",
                     corner="number",
                     columns=(
-                        Column(heading="runs"),
-                        Column(heading="over time", numeric=False),
-                        Column(heading="latest"),
-                        Column(heading="95 % of it"),
-                        Column(heading="changes"),
+                        *columns("runs"),
+                        *columns("over time", numeric=False),
+                        *columns("latest", "95 % of it", "changes"),
                     ),
                     rows=tuple(
                         _series_row(history.runs, each, several=again[each.of.key] > 1)
@@ -249,7 +247,7 @@ def _kernel_table(key: str, found: Sequence[KernelSeries]) -> Iterator[Table]:
         key=key,
         title="",
         corner="number",
-        columns=tuple(Column(heading=name) for name in names),
+        columns=columns(*names),
         rows=tuple(
             Row(
                 heading=Cell(text=series.of.name),

@@ -59,7 +59,7 @@ def figures(history: History) -> Iterator[Figure]:
 
 
 def _chosen(series: Sequence[S], changed: Iterable[S]) -> list[S]:
-    """Return those that changed, the surest first, then the most telling of each kind."""
+    """Return those that changed, the most certain first, then the most informative of each kind."""
     of_each_kind: dict[str, S] = {}
     for each in sorted(series, key=_tells, reverse=True):
         of_each_kind.setdefault(each.of.number, each)

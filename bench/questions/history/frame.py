@@ -119,7 +119,7 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
 
 
 def kind(machine: Machine) -> str:
-    """Describe a machine by what its numbers depend on, its kernel left out."""
+    """Describe a machine by what its numbers depend on, except its kernel."""
     where = machine.hypervisor
     held = ", idle CPUs kept shallow" if machine.idle_held else ""
     return f"{cpus_words(machine)} ({machine.cpu_model}), virtualisation {where}{held}"
@@ -132,7 +132,7 @@ def _transport(measure: Measure) -> str:
 
 
 def _asked(summary: Summary, measure: Measure) -> str:
-    """Return a digest of the configurations behind a number, but for what differs by the machine.
+    """Return a digest of the configurations behind a number, without what depends on the machine.
 
     Storms of the matrix profile are sized by the speed of their guest.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find changes of numbers over their runs, and from kernel to kernel.
 
-Runs are compared that asked for the same on machines of one kind: over time on one kernel, over
-kernels by what a kernel's runs have in common. Times are never compared from kernel to kernel.
+Runs are compared if they measured the same on machines of one kind: over time on one kernel, and
+over kernels by what a kernel's runs have in common. Times are never compared from kernel to kernel.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class KernelSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Every number followed, as JSON has it. ``format`` goes up when a key changes its meaning."""
+    """Every number followed, as in JSON. ``format`` is raised when a key changes its meaning."""
 
     format: int = FORMAT
     runs: tuple[HistoryRun, ...]  # in the order of time
@@ -212,16 +212,16 @@ def _changes(series: Series, found: Sequence[Split]) -> Iterator[Change]:
 
 
 def _differ(series: Series, first: slice, second: slice) -> bool:
-    """Return whether neither stretch's typical interval holds the other's median."""
+    """Return whether neither stretch's typical interval contains the other's median."""
     columns = series.values, series.lows, series.highs
     before, after = (tuple(median(each[part]) for each in columns) for part in (first, second))
     return _apart(series.of.unit, before, after)
 
 
 def _apart(unit: Unit, first: Sequence[float], second: Sequence[float]) -> bool:
-    """Return whether neither interval (value, low, high) holds the other's value.
+    """Return whether neither interval (value, low, high) contains the other's value.
 
-    What is compared as a ratio has to differ by 2 % as well.
+    Values compared as a ratio have to differ by 2 % as well.
     """
     (value, low, high), (other, its_low, its_high) = first, second
     ratio = value / other if unit in _RATIOS and min(value, other) > 0 else inf

@@ -40,7 +40,7 @@ _LABELS: Final[TypeAdapter[Labels]] = TypeAdapter(Labels)
 
 
 def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
-    """Return the numbers of every run, each run once; ``say`` is given what cannot be used.
+    """Return the numbers of every run, each run once; ``say`` is called with what cannot be used.
 
     JournalError if there is no number at all.
     """

@@ -15,7 +15,7 @@ from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.decision import WORDS, amount, state
 from bench.questions.transports.profiles import RINGBUF
-from bench.questions.transports.standing import KEYS, Question
+from bench.questions.transports.standing import Question
 from bench.questions.transports.words import listed, waiting
 from bench.report.units import clean, share
 from bench.tracer.transports import traits
@@ -28,7 +28,7 @@ _RING: Final = {
     Question.WRITE: ("writes faster", "writes slower"),
     Question.CPU: ("costs its consumer less CPU", "costs its consumer more CPU"),
 }
-"""What the ring does where it is better, and where perf buffers are; in the order of columns."""
+"""What the ring does if it is better, and if perf buffers are; in the order of columns."""
 _NOT_LOSSLESS: Final = "no load without drops"
 _LACKING: Final = {
     Question.ORDER: "too few pairs",  # standing.LEAST_PAIRS in every trial are needed
@@ -50,7 +50,7 @@ class Answer:
     gist: str = ""  # what the ring does, else the words; "" where there is nothing to compare
     better: str = ""  # transport; "" where neither is, or it depends
     why: str = ""  # what is behind the words
-    changed: str = ""  # the kernel before whose answer is another; "" where none is
+    changed: str = ""  # the previous kernel, if its answer differs; else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +107,11 @@ def _differ(before: object, now: object) -> bool:
 
 
 def _compared(question: Question, kernel: str, result: Result) -> Found:
-    """Say which of the two is better, and by how much; else why that cannot be said."""
+    """Return which of the two is better, and by how much, or why that is undecided."""
     standings = {(each.question, each.left): each for each in result.summary.standings}
     standing = standings.get((question, RINGBUF))
     if standing is None or not standing.asked:
-        known = any(each.row(KEYS[question]) for each in result.summary.comparisons)
+        known = any(each.row(question.key) for each in result.summary.comparisons)
         words = _LACKING.get(question, _UNMEASURED) if known else _UNMEASURED
         return Answer(kernel=kernel, words=words, gist=words), None
     words, of = state(standing), f"of {counted(standing.asked, 'comparison')}"
@@ -136,7 +136,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
 
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
-    """Count the claims that one kernel's trials speak to, by verdict."""
+    """Count the claims that one kernel's trials bear on, by verdict."""
     found = [(row.claim.id, row.findings[at]) for row in rows]
     names = {verdict: [n for n, f in found if f and f.verdict is verdict] for verdict in SPOKEN}
     known = {verdict: of for verdict, of in names.items() if of}

@@ -29,7 +29,7 @@ from bench.report.units import clean
 _STEP: Final = 46  # pixels that a kernel takes
 _LETTER: Final = 7  # pixels, of an axis
 _HEIGHT: Final = 170
-_CHANGED: Final = "A dashed line: the answer is another than on the kernel before."
+_CHANGED: Final = "A dashed line: the answer differs from that on the kernel before."
 _EMULATED: Final = "Emulated CPUs: times mean nothing beyond these ratios."
 _READINGS: Final = {
     Question.DROPS: (
@@ -42,7 +42,7 @@ _READINGS: Final = {
     ),
     Question.MEMORY: (
         "Least lossless budget",
-        "Lower is better: the least budget from which upwards a storm lost nothing.",
+        "Lower is better: the least budget at and above which a storm lost nothing.",
     ),
     Question.LATENCY: (
         "Latency, as a ratio within each guest",
@@ -57,10 +57,10 @@ _READINGS: Final = {
         "Below 1 the ring's consumer takes less CPU time for an event.",
     ),
     "missed": (
-        "Exits that the kernel skipped the tracer at",
+        "Exits at which the kernel skipped the tracer",
         (
             "Lower is better, and no transport's fault: the kernel skips a tracer while its CPU is "
-            "inside a bpf() map operation of anybody. What decides is the preemption model."
+            "inside a bpf() map operation of any process. The preemption model decides."
         ),
     ),
 }

@@ -109,7 +109,7 @@ class Curve:
 def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
     """Yield every curve that at least one kernel has: drops, order, memory, latency, cost."""
     places = _places(results)
-    # Of a ladder the least lossless budget says more; pairs elsewhere come by chance, and are few.
+    # For a ladder the least lossless budget says more; pairs elsewhere are few, and by chance.
     storms = {place: found for place, found in places.items() if place[0] not in _LADDERS}
     chains = _made_for(_CHAINED, places)
     yield from _curves(results, storms, "own_dropped_share", "events lost", _shares)

@@ -92,7 +92,7 @@ class FindingData:
     reason: str
     measured: NumberData | None
     blocks: int
-    by_instructions: bool  # which stand for the times that the claim is of
+    by_instructions: bool  # in place of the times that the claim is about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +245,7 @@ def _fold(key: str, table: Table) -> Fold:
 
 
 def _claims(matrix: Matrix) -> Iterator[Fold]:
-    """Yield a fold for each claim that some kernel's trials speak to."""
+    """Yield a fold for each claim that some kernel's trials bear on."""
     for each in matrix.claims:
         on: dict[str, list[str]] = {}
         entries = [

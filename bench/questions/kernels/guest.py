@@ -47,9 +47,9 @@ def run(
     trials: list[TrialResult],
     body: Callable[[campaign.Campaign], tuple[str, ...]],
 ) -> Ran:
-    """Run ``body``, which adds to ``trials`` and returns what it left out; say how it went.
+    """Run ``body``, which adds to ``trials`` and returns what it left out; return how it went.
 
-    That is so also where it failed; on a kernel without BTF it does not begin.
+    Failures are returned, too. On a kernel without BTF it does not begin.
     """
     left_out: tuple[str, ...] = ()
     status, reason = Status.DONE, ""
@@ -69,7 +69,7 @@ def run(
 
 
 def transports(running: campaign.Campaign) -> tuple[str, ...]:
-    """Return the transports that this kernel has."""
+    """Return the transports that this kernel supports."""
     return TRANSPORTS if running.rig.kernel.facts["ring_buffer"] == "yes" else (PERFBUF,)
 
 
@@ -104,7 +104,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 def _run(
     running: campaign.Campaign, folder: Path, left_s: float, trials: list[TrialResult]
 ) -> tuple[str, ...]:
-    """Run all that there is time for; return what there was none for.
+    """Run all that there is time for; return what was left out.
 
     The guest's speed is measured before each experiment, and what is left is fitted anew into the
     time that is left: its host may have become busy, or idle.

@@ -62,7 +62,7 @@ class Missed:
 
     @property
     def known(self) -> Mapping[str, Skipped]:
-        """Return those that there are, by when they were skipped."""
+        """Return the counts that are known, by when exits were skipped."""
         both = {"idle": self.peace, "beside bpf() calls": self.noise}
         return {when: each for when, each in both.items() if each is not None}
 
@@ -126,7 +126,7 @@ class Matrix:
 
     @property
     def skipped(self) -> Curve:
-        """Return the share of exits that each kernel skipped the tracer at."""
+        """Return the share of exits at which each kernel skipped the tracer."""
         return Curve(
             key="missed",
             what="exits that the kernel skipped",
@@ -184,7 +184,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
 
 
 def _claims(found: Sequence[KernelRow]) -> Iterator[ClaimRow]:
-    """Yield the claims that at least one kernel's trials speak to."""
+    """Yield the claims that at least one kernel's trials bear on."""
     judged = [_findings(row.result) if row.result is not None else {} for row in found]
     for claim in claims():
         findings = tuple(each.get(claim.id) for each in judged)
@@ -197,7 +197,7 @@ def _claims(found: Sequence[KernelRow]) -> Iterator[ClaimRow]:
 
 
 def _findings(result: Result) -> dict[str, Finding]:
-    """Return findings by claim; on order by chains alone, where a guest ran no more."""
+    """Return findings by claim; those on order rest on chains if a guest ran nothing else."""
     found = {each.claim.id: each.finding for each in result.claims.judgements}
     for name, finding in found.items():
         if finding.verdict is Verdict.NOT_MEASURED:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Decide what became of one kernel, from how its guest ended and from the files that it left.
+"""Determine the outcome of one kernel from how its guest ended and the files that it left.
 
 A result is a file, never something on the console, which is only quoted in a reason.
 """
@@ -31,7 +31,7 @@ RUN: Final = "run.json"
 
 
 class Status(StrEnum):
-    """Say whether a kernel has results, and if not, why."""
+    """Whether a kernel has results, and if not, why."""
 
     DONE = "done"
     FAILED = "failed"  # the profile
@@ -39,7 +39,7 @@ class Status(StrEnum):
     HUNG = "hung"  # not over within its time
     KILLED = "killed"  # the guest, from outside or for lack of memory
     TORN = "torn"  # what was left is not whole
-    NOT_REPRODUCIBLE = "not reproducible"  # the same guest once more did something else
+    NOT_REPRODUCIBLE = "not reproducible"  # the same guest, booted again, behaved differently
     UNAVAILABLE = "unavailable"  # no such kernel here, or one that lacks what is measured
 
 
@@ -70,7 +70,7 @@ class Reproduced:
     qemu: str  # its version
     seeds: tuple[int, ...]  # that left a whole sample
     journal_sha256: str
-    identical: bool  # the first seed's guest once more, to the byte
+    identical: bool  # the first seed's guest, booted again, agreed to the byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +81,12 @@ class Outcome(Ran):
     origin: str = ""
     seconds: float = 0.0  # of the guest, boot included
     cpu_s: float = 0.0  # of this machine: far below seconds x CPUs on a busy one
-    lost_boot: str = ""  # why a guest was booted once more; "" where the first one served
+    lost_boot: str = ""  # why a guest was booted again; "" if the first one served
     reproduced: Reproduced | None = None  # None: a guest whose time is this machine's
 
     @property
     def final(self) -> bool:
-        """Return whether another guest would bring nothing: it is done, or two ended alike."""
+        """Return whether another guest would be useless: it is done, or two ended alike."""
         return self.status is Status.DONE or self.lost_boot == self.reason != ""
 
 

@@ -2,8 +2,8 @@
 """Define the matrix profile: the experiments on each kernel, however slow its guest is.
 
 Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
-fork: from about 6.16 on a vfork parent goes on before its child's exit event, so that vfork would
-compare something else. One program for each transport serves all experiments but the last.
+fork: from about 6.16 on, a vfork parent continues before its child's exit event, so that vfork
+would compare something else. One program for each transport serves all experiments but the last.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BLOCKS: Final = 8
 CALIBRATION: Final = "calibration"
 NOISE: Final = "storm-noise"
 CENSUS_BYTES: Final = (64 * KIB, MIB)
-"""Budgets at which memory is looked at."""
+"""Budgets at which memory is examined."""
 
 CHAINED: Final = 1_160
 """Processes in chains of eight that give 1,000 causal pairs and some."""
@@ -151,7 +151,7 @@ def _config(storm: Storm, consumer: Consumer = EPOLL) -> TrialConfig:
 
 
 def buffers(on: Setting) -> int:
-    """Return a power of two, 2 at least, so that a ring and all CPUs' pages agree."""
+    """Return a power of two, at least 2, so that a ring and all CPUs' pages agree."""
     return 1 << max(1, (on.cpus - 1).bit_length())
 
 

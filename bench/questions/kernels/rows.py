@@ -75,9 +75,9 @@ class KernelRow(Entry):
 
 
 def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
-    """Return all kernels, older ones first; flavours of a series behind its usual kernel.
+    """Return all kernels, older ones first; flavours of a series after its usual kernel.
 
-    Journals of one kernel on one machine are taken together, block beside block.
+    Journals of one kernel on one machine are pooled, block beside block.
     """
     owners = {id(run): entry for entry in entries for run in entry.content.runs}
     content = JournalContent(

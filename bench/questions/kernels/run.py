@@ -63,18 +63,18 @@ class _Running:
 
 
 def folder_name(label: str) -> str:
-    """Return the name of a label's folder: "./bzImage" is not a good one."""
+    """Return the name of a label's folder; "./bzImage" itself would not do."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._") or "kernel"
 
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
-    """Write run.json: what was asked for, and of which machine."""
+    """Write run.json: the request and the machine."""
     fields = {name: value for name, value in asdict(request).items() if name != "folder"}
     write_asked(request.folder, labels, fields)
 
 
 def write_asked(folder: Path, labels: Sequence[str], fields: Mapping[str, object]) -> None:
-    """Write run.json: ``fields``, when, and the kernels with their folders."""
+    """Write run.json: ``fields``, the time, and the kernels with their folders."""
     asked = {
         "schema": 1,
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,7 +94,7 @@ def check_names(labels: Sequence[str]) -> Mapping[str, str]:
 
 
 def pending(folder: Path, labels: Sequence[str]) -> list[str]:
-    """Return labels that ``folder`` is not done with; raise UsageError if two would share one.
+    """Return the labels that are unfinished in ``folder``; UsageError if two would share one.
 
     A kernel whose guests ended the same way twice is not tried a third time.
     """
@@ -123,7 +123,7 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """Run every image, ``request.jobs`` at a time; return the outcomes.
 
-    A guest that is lost is an outcome. Leaving by an exception ends all guests.
+    A lost guest is an outcome. An exception ends all guests.
     """
     waiting = [(image, "") for image in images]
     running: list[_Running] = []
@@ -169,10 +169,11 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
 
 def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
-    """Whether to boot a kernel once more: it panicked before bufbench ran in it.
+    """Return whether to boot a kernel again, as it panicked before bufbench ran in it.
 
-    QEMU's emulator sometimes lets a CPU run into code that another one is just patching (seen:
-    "Oops: int3" in a static key of 6.17, on a busy machine). What panics by itself does so again.
+    QEMU's emulator sometimes lets a CPU run code that another one is patching (seen: "Oops: int3"
+    in a static key of 6.17, on a busy machine). A kernel that panics for reasons of its own does so
+    again.
     """
     early = found.status is Status.PANICKED and not (over.folder / PROGRESS).exists()
     return early and not request.guest.kvm and not over.lost_boot
@@ -199,7 +200,7 @@ def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_R
 
 
 def empty(folder: Path, label: str) -> Path:
-    """Return an empty folder for this kernel; what an earlier run left is of no use."""
+    """Return an empty folder for this kernel; what an earlier run left is removed."""
     place = folder / folder_name(label)
     if place.exists():
         shutil.rmtree(place)
@@ -214,7 +215,7 @@ def not_fetched(folder: Path, label: str, reason: str, say: Say) -> None:
 
 
 def record(folder: Path, found: Outcome, say: Say) -> Outcome:
-    """Write what became of a kernel, and say it in a line."""
+    """Write the outcome of a kernel, and report it in a line."""
     outcome.write(folder, found)
     words = f"{found.status}: {found.reason}"
     if found.status is Status.DONE:
@@ -230,7 +231,7 @@ def new_folder(results: Path, kind: str = "kernels") -> Path:
 
 
 def check_place(folder: Path) -> None:
-    """Raise UsageError for a place that a guest cannot be given."""
+    """Raise UsageError for a folder that cannot be shared with a guest."""
     if not re.fullmatch(r"[A-Za-z0-9_+ /.-]+", os.fspath(folder.resolve())):
         reason = f"{folder} has characters that a guest cannot be given"
         raise UsageError(reason, remedy=_ELSEWHERE)

@@ -45,7 +45,7 @@ have the other CPU's turns in it."""
 def experiments(cpus: int, transports: tuple[str, ...], number: int) -> Iterator[Experiment]:
     """Yield the experiments of the samples up to ``number``, with all their blocks.
 
-    Those that make no verdict have the few blocks that they have elsewhere, too.
+    Those without a verdict have the few blocks that they have elsewhere.
     """
     setting = profile.Setting(rate_per_s=RATE_PER_S, cpus=cpus, transports=transports)
     for each in profile.experiments(setting):

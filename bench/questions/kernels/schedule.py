@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Fit the matrix profile into the time that a guest has, before it begins: no block goes missing.
+"""Fit the matrix profile into a guest's time before it begins, so that no block is missing.
 
 How long an experiment takes follows from the guest's speed. The factors are those of Debian's
 kernels, emulated on 2 CPUs; what has been run shows how wrong they are on this machine, which
@@ -23,7 +23,7 @@ IMPORTANCE: Final = (
     *("storm", "chain", "memory-spread", "storm-duet", "memory-onecpu", "storm-noise"),
     *("cost", "refused", "trickle-duet", "torn"),
 )
-"""Each answers a question of its own before any answers one a second time."""
+"""Each answers its own question before any answers one a second time."""
 
 _TRIAL_S: Final = 0.22  # opening buffers, attaching, draining, measuring, writing a line
 _TRIAL_PROCESSES: Final = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run the matrix profile on kernels in guests that do the same, to the byte, each time.
+"""Run the matrix profile on kernels in guests that are reproducible to the byte.
 
 A guest is a function of its seed. So each seed is one sample, a block of every experiment, and
 intervals are over seeds. The first seed is booted twice, and has to leave the same journal.
@@ -88,7 +88,7 @@ def write_request(request: Request, labels: Sequence[str], command_line: Sequenc
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """Run every image, one after another, several seeds at a time.
 
-    A guest that is lost costs its seed; if it is the first, its kernel's row: no other would do
+    A lost guest costs its seed. If it is the first, it costs the kernel's row: no other would do
     better. MachineUnfit without QEMU, or what loads tracers.
     """
     qemu = reproducible.version(machines.usual())
@@ -113,7 +113,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
 
 def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot the first seed, then it once more and all others; if the first is lost, no other.
+    """Boot the first seed, then that one again and all others; none if the first is lost.
 
     MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """
@@ -127,13 +127,13 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
     names = [name for *_, name in waiting]
     found: dict[str, Sample] = {}
 
-    def following() -> reproducible.Request | None:
+    def following() -> reproducible.BootRequest | None:
         first = found.get(names[0])
         if not waiting or (len(waiting) < len(names) and not (first and first.whole)):
             return None
         seed, number, name = waiting.pop(0)
         ownership.make_folder(folder / name)
-        return reproducible.Request(
+        return reproducible.BootRequest(
             image=image,
             machine=machine,
             initrd=initrd,
@@ -176,7 +176,7 @@ def _loader() -> Loader:
 
 
 def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
-    """Return what a guest left, or why it left nothing whole."""
+    """Return what a guest left, or why that is incomplete."""
     files: Mapping[str, bytes] = {}
     try:
         files = sealed.unpack(boot.report)
@@ -222,7 +222,7 @@ def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str)
 
 
 def difference(first: Sample, again: Sample) -> str:
-    """Say where two guests of one seed differ; "" where they do not."""
+    """Return where two guests of one seed differ; "" if they do not."""
     if not again.whole:
         return f"seed {first.seed} booted again: {again.ran.reason}"
     if first.files == again.files:
@@ -236,7 +236,7 @@ def difference(first: Sample, again: Sample) -> str:
 
 
 def _named(line: bytes) -> str:
-    """Say what kind of line it is, and of which trial."""
+    """Describe a line: its kind, and its trial."""
     with suppress(ValueError, TypeError):
         fields = json.loads(line)
         known = (key for key in ("kind", "experiment", "arm") if key in fields)

@@ -58,7 +58,7 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
 
 
 def trouble(matrix: Matrix) -> Iterator[str]:
-    """Yield what is missing of the kernels' runs, and which storms were cut."""
+    """Yield what is missing from the kernels' runs, and which storms were reduced."""
     for row, result in matrix.measured:
         for line in completeness(result.summary.coverage):
             yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"

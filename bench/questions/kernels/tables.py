@@ -18,10 +18,10 @@ from bench.questions.kernels.outcome import Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports.background import cell
 from bench.questions.transports.standing import LEAST_PAIRS
-from bench.questions.transports.tables import cells, columns
 from bench.questions.transports.torn import HINT, words
 from bench.questions.transports.words import listed
 from bench.report.document import NONE, Cell, Mark, Row, Sentence, Table
+from bench.report.table import cells, columns
 from bench.report.units import budget, clean, number, size
 from bench.tracer.transports import ranked, traits
 
@@ -55,7 +55,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     """Tabulate the answer to each question on each kernel."""
     by_kernel: dict[str, list[Cell]] = {}
     for each in (answer for question in found for answer in question.answers):
-        hint = f"another than on {each.changed}; {each.why}" if each.changed else each.why
+        hint = f"not as on {each.changed}; {each.why}" if each.changed else each.why
         cell = _marked(each.words, hint, changed=bool(each.changed))
         by_kernel.setdefault(each.kernel, []).append(cell)
     rows = (
@@ -66,7 +66,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         "Which of the two is better, and how much it saves, least to most over the decided "
         "comparisons: of drops and order in points of the share, else in per cent of the other's. "
         f"Too few pairs: some trial had fewer than {LEAST_PAIRS:,} causal ones. "
-        f"{ONSET} the answer is another than on the kernel before."
+        f"{ONSET} the answer differs from that on the kernel before."
     )
     title = "Which is better on each kernel, and by how much"
     headings = (each.heading for each in found)
@@ -81,7 +81,7 @@ def _marked(text: str, hint: str = "", *, changed: bool) -> Cell:
 
 
 def _ending(row: KernelRow) -> str:
-    """Say how the run of a kernel ended, if not as it should."""
+    """Return how a kernel's run ended, if not as it should."""
     ending = "" if row.status == Status.DONE else f"{row.status}: {row.reason}"
     if row.result is None:
         return clean(ending or row.reason)

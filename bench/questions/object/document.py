@@ -18,6 +18,7 @@ from bench.questions.transports.words import listed
 from bench.questions.transports.words import name as transport_name
 from bench.report import document as parts
 from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence, pick
+from bench.report.table import columns, rows
 from bench.report.units import clean, interval, number, point, share
 from bench.tracer.object.measured import Looks
 from bench.tracer.transports import ranked, traits
@@ -56,7 +57,7 @@ class ObjectData:
 def document(
     name: str, load: Load, looks: Looks, rounds: Sequence[Round], *, stamp: str, seed: int
 ) -> Document:
-    """Return how the object of this name did on each side, and what lies between them."""
+    """Return how the object of this name performed on each side, and the differences."""
     sides = ranked(each.side for each in rounds)
     data = pick(
         ObjectData,
@@ -137,18 +138,16 @@ def _said(row: Row) -> str:
 
 def _table(data: ObjectData) -> parts.Table:
     both = len(data.sides) > 1
-    columns = [
+    sides = (
         Column(heading=_short(each), transport="" if "+" in each else each) for each in data.sides
-    ]
-    if both:
-        against = " against ".join(map(_short, data.sides))
-        columns += [Column(heading=against), Column(heading="95 % interval")]
+    )
+    between = (" against ".join(map(_short, data.sides)), "95 % interval") if both else ()
     return parts.Table(
         key="numbers",
         title="Its buffers under this load",
         corner="",
-        columns=tuple(columns),
-        rows=parts.rows((each.label, _cells(each, both=both)) for each in data.numbers),
+        columns=(*sides, *columns(*between)),
+        rows=rows((each.label, _cells(each, both=both)) for each in data.numbers),
     )
 
 

@@ -24,12 +24,12 @@ class Load:
 
     command: tuple[str, ...] = ()
     storm: Storm | None = None
-    seconds: float = LONGEST_S  # a command is ended after so long
+    seconds: float = LONGEST_S  # a command is ended after this time
     ends: bool = False  # it is expected to run that long
 
 
 def load(command: Sequence[str], *, rate_per_s: float, seconds: float | None, workers: int) -> Load:
-    """Return the load that is asked for."""
+    """Return the requested load."""
     if command:
         return Load(command=tuple(command), seconds=seconds or LONGEST_S, ends=seconds is not None)
     length_s = seconds or USUAL_STORM_S

@@ -16,10 +16,11 @@ from bench.plan.traits import Traits
 from bench.questions.sizing.judge import Sizing, TriedRung
 from bench.questions.sizing.plan import Load
 from bench.questions.sizing.scaling import Scaled
-from bench.questions.transports.tables import columns, rung_row
+from bench.questions.transports.tables import rung_row
 from bench.questions.transports.words import name
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import Cell, Document, Note, Part, Sentence, Table, pick
+from bench.report.table import columns
 from bench.report.units import share, size
 from bench.tracer.transports import traits
 
@@ -39,12 +40,12 @@ class Sized:
     journal: str
     limit_bytes: int | None = None  # of memory
     scaled: Scaled | None = None  # to other CPUs, where that was asked for and can be said
-    unscaled: bool = False  # asked for, and cannot be said
+    unscaled: bool = False  # requested, but unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadData(Load):
-    """Hold the load that was asked for, and what of it was seen."""
+    """Hold the requested load, and how much of it was seen."""
 
     tolerated_share: float
     exits_per_s_seen: float
@@ -68,7 +69,7 @@ class TransportData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeData:
-    """Hold what JSON has; ``format`` goes up when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     load: LoadData
@@ -249,7 +250,7 @@ def _configured(way: Traits, data_bytes: int, cpus: int) -> str:
 
 
 def _elsewhere(sized: Sized) -> Iterator[str]:
-    """Say what other CPUs need, by the model."""
+    """Return what other CPUs need, by the model."""
     if sized.unscaled:
         yield (
             "The size for another number of CPUs cannot be estimated: too few storms lost records "
@@ -272,7 +273,7 @@ def _elsewhere(sized: Sized) -> Iterator[str]:
 
 
 def _comparison(sized: Sized) -> str:
-    """Say which transport needs least, where more than one was tried."""
+    """Return which transport needs least, if more than one was tried."""
     if len(sized.sizings) < 2:
         return ""
     found = {sizing.transport: sizing.minimum_bytes for sizing in sized.sizings}

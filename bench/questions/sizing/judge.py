@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge sizes: which rung to try next, and what the rungs tried say about the size to take.
+"""Judge sizes: which rung to try next, and which size the tried rungs suggest.
 
 Loss is random near the edge, so nothing is bisected. A quick scan goes up from the least rung until
 two in a row lose nothing; then every rung around that edge gets its full number of storms.
@@ -46,7 +46,7 @@ class Sizing(Ladder):
 
     @property
     def recommended_bytes(self) -> int | None:
-        """Return the least size from ``margin`` times the minimum on, or else the largest."""
+        """Return the least size of ``margin`` times the minimum or more, or else the largest."""
         if (least := self.minimum_bytes) is None:
             return None
         larger = (size for size in self.rungs_bytes if size >= self.margin * least)
@@ -150,7 +150,7 @@ def next_rung(seen: Sizing) -> int | None:
     """Return the rung to fill next; None once there is an answer.
 
     Upwards as long as there is no minimum. Then the rung below it, if the scan alone saw that one
-    lose, and what is recommended, so that nothing is recommended unseen.
+    lose, and what is recommended, so that nothing is recommended untried.
     """
     minimum, wanted = seen.minimum_bytes, seen.recommended_bytes
     if minimum is None or wanted is None:

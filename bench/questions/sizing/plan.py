@@ -38,7 +38,7 @@ class Load:
     record_bytes: int = RECORD_BYTES  # the longest
     mix: tuple[int, ...] = ()  # padding of 16 records in turn; empty: all alike
     records_per_exit: int = 1
-    stall_ms: float = 50.0  # once a storm, at its worst moment, the consumer reads nothing so long
+    stall_ms: float = 50.0  # once a storm, at its worst moment, nothing is read this long
     seconds: float = 0.2  # of storm besides the stall
     replay: Storm | None = None  # that follows a profile, in place of a rate or a burst
 

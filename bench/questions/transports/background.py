@@ -17,7 +17,6 @@ from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.transports.figures.panels import shown_arms
 from bench.questions.transports.summary import Places, Summary
-from bench.questions.transports.tables import cells, columns, quantity
 from bench.questions.transports.words import cpus_words
 from bench.report.document import (
     NONE,
@@ -33,6 +32,7 @@ from bench.report.document import (
     Row,
     Table,
 )
+from bench.report.table import cells, columns, quantity
 from bench.report.units import clean, number, share, size, time
 from bench.trial.result import State, TrialResult
 

@@ -24,7 +24,7 @@ from bench.questions.transports.words import sentence
 from bench.report.document import pick
 
 FORMAT: Final = 2
-"""Goes up when a key changes its meaning: docs/record-format.md."""
+"""Raised when a key changes its meaning: docs/record-format.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

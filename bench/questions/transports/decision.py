@@ -17,7 +17,6 @@ from bench.judge.statistics import FEWEST_BLOCKS, Scale
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
-    KEYS,
     LEAST_PAIRS,
     Direction,
     Question,
@@ -26,7 +25,7 @@ from bench.questions.transports.standing import (
     saving,
 )
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.tables import cells, compared_columns, compared_row
+from bench.questions.transports.tables import compared_columns, compared_row
 from bench.questions.transports.words import (
     completeness,
     incomplete,
@@ -38,6 +37,7 @@ from bench.questions.transports.words import (
     waiting,
 )
 from bench.report.document import Cell, Level, Row, Sentence, Table
+from bench.report.table import cells
 from bench.report.units import budget, clean, interval, resolvable, share, size
 from bench.tracer.transports import traits
 
@@ -133,7 +133,7 @@ def _usual_loss(standing: Standing, side: str) -> str:
     """Return what ``side`` loses in the middle one of the comparisons decided against it."""
     ordered = _decided(standing)
     middle = ordered[len(ordered) // 2]
-    where, row = _where(standing, middle), middle.row(KEYS[standing.question])
+    where, row = _where(standing, middle), middle.row(standing.question.key)
     if row is None or row.estimate is None or row.estimate.scale is not Scale.RATIO:
         return where
     ratio = row.estimate.point if side == standing.left else 1 / row.estimate.point
@@ -151,7 +151,7 @@ def _decided(standing: Standing) -> list[Comparison]:
 
 
 def _where(standing: Standing, comparison: Comparison) -> str:
-    """Name where a comparison was made; of memory the budget says it, whatever the storm."""
+    """Name where a comparison was made; for memory, the budget, whatever the storm."""
     memory = standing.question is Question.MEMORY
     return budget(comparison.budget) if memory else place(comparison)
 
@@ -209,9 +209,7 @@ def _answer(standing: Standing) -> str:
     seen = [
         (row.resolvable, row.estimate.scale, row.unit)
         for each in standing.open
-        if (row := each.row(KEYS[standing.question]))
-        and row.estimate
-        and row.resolvable is not None
+        if (row := each.row(standing.question.key)) and row.estimate and row.resolvable is not None
     ]
     if not seen:
         return "undecided"
@@ -295,13 +293,13 @@ def decision_table(summary: Summary) -> Table:
 
 
 def _rows(standing: Standing) -> Iterator[Row]:
-    """Yield the most telling comparisons; where none was decided, the closest one."""
+    """Yield the most informative comparisons; if none was decided, the closest one."""
     telling = {_where(standing, each): each for each in _decided(standing)}
     noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
     shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
     for at, each in enumerate(shown):
         where = _where(standing, each)
-        yield from _row(each, KEYS[standing.question], f" {where}" if at else f"{noun}, {where}")
+        yield from _row(each, standing.question.key, f" {where}" if at else f"{noun}, {where}")
         if standing.question is Question.LATENCY and not at:
             yield from _row(each, "latency_p99_ns", " 99th percentile")
 
@@ -321,7 +319,7 @@ def _closest(standing: Standing) -> Comparison:
                 return min(lost(each), 2 - lost(each))
             case Question.ORDER:
                 return each.left.causal_violations + each.right.causal_violations
-        row = each.row(KEYS[standing.question])
+        row = each.row(standing.question.key)
         return -row.resolvable if row is not None and row.resolvable is not None else -inf
 
     return max(standing.open or standing.comparisons, key=worth)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from bench.judge.comparison import Comparison, Outcome, Row
 from bench.judge.statistics import Estimate, Scale
@@ -15,7 +14,7 @@ from bench.questions.transports.decision import decision_table, first_pair, head
 from bench.questions.transports.figures import CHARTS, OPENING, figures
 from bench.questions.transports.measures import checks, measures, origin
 from bench.questions.transports.restored import table as restored_table
-from bench.questions.transports.standing import KEYS, Question, Standing
+from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
 from bench.questions.transports.torn import sentence as torn_sentence
@@ -35,15 +34,6 @@ from bench.report.document import (
     pick,
 )
 from bench.report.units import budget, interval, point
-
-_TITLES: Final = {
-    Question.DROPS: "Drops: difference of shares",
-    Question.ORDER: "Causal violations: difference of shares",
-    Question.MEMORY: "Memory: ratio",
-    Question.LATENCY: "Median latency: ratio",
-    Question.CPU: "Consumer CPU: ratio",
-    Question.WRITE: "Time of a write: ratio",
-}
 
 
 def document(summary: Summary, places: Places | None = None) -> Document:
@@ -123,7 +113,7 @@ def _group(standing: Standing) -> Effects | None:
     known = [
         (each, row, row.estimate)
         for each in standing.comparisons
-        if (row := each.row(KEYS[standing.question])) and row.estimate
+        if (row := each.row(standing.question.key)) and row.estimate
     ]
     differ = [each for each in known if each[1].outcome is not Outcome.EQUAL]
     scales = {estimate.scale for *_, estimate in differ}
@@ -135,10 +125,10 @@ def _group(standing: Standing) -> Effects | None:
     first: dict[str, tuple[Comparison, Row, Estimate]] = {}
     for one in differ:
         first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
-    same = len(known) - len(differ)
+    same, ratio = len(known) - len(differ), scales == {Scale.RATIO}
     return Effects(
-        title=_TITLES[standing.question],
-        ratio=scales == {Scale.RATIO},
+        title=f"{standing.question.heading}: {'ratio' if ratio else 'difference of shares'}",
+        ratio=ratio,
         rows=tuple(_effect(label, *one) for label, one in first.items()),
         more=f"{same} more: the same in every block" if same else "",
     )

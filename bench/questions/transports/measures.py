@@ -16,7 +16,7 @@ from bench.judge.metrics import METRICS, Unit
 from bench.judge.samples import paired
 from bench.judge.statistics import Scale, counted_share
 from bench.linux.machine import Machine
-from bench.questions.transports.standing import KEYS, Question, bears
+from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import name, place
 from bench.report.document import Check, Labels, Measure, Passing
@@ -30,7 +30,7 @@ _COUNTED: Final = {
 }
 _RATIOS: Final = {
     "own_delivered_per_s": Question.DROPS,
-    **{KEYS[each]: each for each in (Question.LATENCY, Question.CPU, Question.WRITE)},
+    **{each.key: each for each in (Question.LATENCY, Question.CPU, Question.WRITE)},
 }
 """Numbers that are followed as left over right, where they bear on the question."""
 

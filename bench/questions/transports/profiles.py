@@ -253,5 +253,5 @@ def quickly(names: Iterable[str], cpus: Sequence[int]) -> tuple[Experiment, ...]
 
 
 def omitted(experiments: Iterable[Experiment]) -> tuple[str, ...]:
-    """Return the arms that ``experiments`` do without, each with its experiment and why."""
+    """Return the arms left out of ``experiments``, each with its experiment and the reason."""
     return tuple(f"{each.name}, {words}" for each in experiments for words in each.omitted)

@@ -12,9 +12,9 @@ from bench.judge.sums import OrderRestored
 from bench.measure.restoring import Sorting
 from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.tables import cells, columns, unwanted
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Level, Row, Table
+from bench.report.table import cells, columns, unwanted
 from bench.report.units import clean, number, time
 from bench.tracer.transports import traits
 
@@ -34,7 +34,7 @@ HINT: Final = (
 
 
 def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] | None:
-    """Return the comparison in which sorting had most to repair, and what each way made of it.
+    """Return the comparison in which sorting had most to repair, and the result of each way.
 
     Of the first transport that was compared with the perf buffers.
     """

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from bench.judge.comparison import Comparison, Outcome
 from bench.judge.statistics import holm
@@ -21,12 +21,22 @@ _LEVEL: Final = 0.05
 class Question(StrEnum):
     """The questions, in the order of reports."""
 
-    DROPS = "drops"
-    ORDER = "order"
-    MEMORY = "memory"
-    LATENCY = "latency"
-    CPU = "cpu"
-    WRITE = "write"
+    key: str  # of the number that answers it
+    heading: str
+
+    def __new__(cls, name: str, key: str = "", heading: str = "") -> Self:
+        """Return the question of this name."""
+        question = str.__new__(cls, name)
+        question._value_ = name
+        question.key, question.heading = key, heading
+        return question
+
+    DROPS = "drops", "own_dropped_share", "Drops"
+    ORDER = "order", "causal_violation_share", "Causal violations"
+    MEMORY = "memory", "physical_bytes", "Memory"
+    LATENCY = "latency", "latency_p50_ns", "Median latency"
+    CPU = "cpu", "consumer_cpu_s_per_million", "Consumer CPU"
+    WRITE = "write", "write_ns", "Time of a write"
 
 
 _Comparisons = tuple[Comparison, ...]
@@ -66,7 +76,7 @@ class Standing:
 
     @property
     def _others(self) -> _Comparisons:
-        """Return the comparisons in which the sides differed, and not so that one is better."""
+        """Return the comparisons in which the sides differed without one being better."""
         return (*self.equivalent, *self.open, *self.too_few)
 
     @property
@@ -117,7 +127,7 @@ class Standing:
 
 def saving(question: Question, comparison: Comparison) -> float:
     """Return how much the better side saves in the number of ``question``; 0 if not known."""
-    row = comparison.row(KEYS[question])
+    row = comparison.row(question.key)
     return 0.0 if row is None else row.saving
 
 
@@ -126,16 +136,6 @@ def lost(comparison: Comparison) -> float:
     sides = (comparison.left, comparison.right)
     return sum(side.own_dropped / side.own_attempted for side in sides if side.own_attempted)
 
-
-KEYS: Final = {
-    Question.DROPS: "own_dropped_share",
-    Question.ORDER: "causal_violation_share",
-    Question.MEMORY: "physical_bytes",
-    Question.LATENCY: "latency_p50_ns",
-    Question.CPU: "consumer_cpu_s_per_million",
-    Question.WRITE: "write_ns",
-}
-"""The number that answers each question."""
 
 GROUPS: Final = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
 """Of a standing: every comparison that bears on its question is in one of them."""
@@ -167,7 +167,7 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
         (each, row, row.estimate.p)
         for each in comparisons
         if bears(question, each)
-        and (row := each.row(KEYS[question])) is not None
+        and (row := each.row(question.key)) is not None
         and row.estimate is not None
     ]
     # Duets resolve 2 % where blocks resolve a third: where there are duets, they alone count.
@@ -190,5 +190,5 @@ def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
         _stand(question, of_transport)
         for of_transport in by_transport.values()
         for question in Question
-        if question is not Question.WRITE or any(each.row("write_ns") for each in of_transport)
+        if question is not Question.WRITE or any(each.row(question.key) for each in of_transport)
     )

@@ -15,7 +15,8 @@ from bench.judge.metrics import Unit
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
-from bench.report.units import clean, interval, number, point, resolvable, time
+from bench.report.table import cells, columns, quantity
+from bench.report.units import clean, interval, point, resolvable, time
 
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
@@ -41,27 +42,6 @@ _OVERVIEW: Final = {
 }
 _TOO_LONG: Final = "p50, p99 too long by at most"
 _POOLED: Final = {"p50": "p50_ns", "p99": "p99_ns", "p99.9": "p999_ns", "max": "max_ns"}
-
-
-def columns(*headings: str, numeric: bool = True) -> tuple[Column, ...]:
-    """Return columns that differ in their headings alone."""
-    return tuple(Column(heading=each, numeric=numeric) for each in headings)
-
-
-def quantity(value: float | None, unit: Unit = Unit.COUNT, mark: Mark = Mark.NONE) -> Cell:
-    """Return the cell of a number."""
-    return Cell(text=number(value, unit), value=value, mark=mark)
-
-
-def unwanted(count: int) -> Cell:
-    """Return the cell of a count that should be 0, marked where it is not."""
-    return quantity(count, mark=Mark.OPEN if count else Mark.NONE)
-
-
-def cells(*values: str | int | Cell) -> tuple[Cell, ...]:
-    """Return cells of texts alone, of counts, and those that are given."""
-    shown = (Cell(text=each) if isinstance(each, str) else each for each in values)
-    return tuple(quantity(each) if isinstance(each, int) else each for each in shown)
 
 
 def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:

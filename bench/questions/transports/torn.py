@@ -8,9 +8,9 @@ from typing import Final
 
 from bench.judge.sums import Torn
 from bench.plan.config import Attach
-from bench.questions.transports.tables import columns, quantity, unwanted
 from bench.questions.transports.words import listed, name
 from bench.report.document import Cell, Level, Row, Sentence, Table
+from bench.report.table import columns, quantity, unwanted
 from bench.report.units import clean
 from bench.tracer.transports import traits
 

@@ -69,7 +69,7 @@ _SAYS: Final = {
     },
     "physical_bytes": {Outcome.UNDECIDED: "it takes {first} of memory against {second}"},
 }
-"""What is said of a number, by its outcome; of those not named, what an undecided one gets."""
+"""Words for a number, by its outcome; the others get those of an undecided one."""
 
 _LACKED: Final = {
     Bottleneck.BUFFER: "space, not CPU: the consumer was mostly idle but woke too late",
@@ -142,7 +142,7 @@ def sentence(comparison: Comparison) -> str:
 
 
 def _mend(comparison: Comparison) -> str:
-    """Say why records were lost, if it is the same on both sides or only one lost any."""
+    """Return why records were lost, if both sides agree or only one lost any."""
     match tuple({comparison.left.bottleneck, comparison.right.bottleneck} - {Bottleneck.NONE}):
         case (only,):
             return f" Records were lost for lack of {_LACKED[only]}."
@@ -150,7 +150,7 @@ def _mend(comparison: Comparison) -> str:
 
 
 def _said(comparison: Comparison, key: str) -> str:
-    """Say what the comparison found of one number; "" unless both sides have it."""
+    """Return what the comparison found for one number; "" unless both sides have it."""
     row = comparison.row(key)
     if row is None or row.left is None or row.right is None:
         return ""

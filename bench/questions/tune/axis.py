@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """Say what a recommendation is to be best at."""
+    """What a recommendation has to be best at."""
 
     LATENCY = "latency"  # the 99th percentile
     CPU = "cpu"  # the consumer's, whatever the latency

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Answer "when is the consumer to be woken?" as a document."""
+"""Answer "when should the consumer be woken?" as a document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from bench.amounts import counted, digits, given, times
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
-from bench.questions.transports.tables import columns, quantity
 from bench.questions.transports.words import name
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.judge import Number, Point
@@ -34,6 +33,7 @@ from bench.report.document import (
     Table,
     pick,
 )
+from bench.report.table import columns, quantity
 from bench.report.units import number, size
 
 FORMAT: Final = 1
@@ -71,7 +71,7 @@ class TransportData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneData:
-    """Hold what JSON has; ``format`` goes up when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     load: Load
@@ -85,7 +85,7 @@ class TuneData:
 
 
 def document(asked: Question) -> Document:
-    """Return the answer: one recommendation, then what each transport came to."""
+    """Return the answer: one recommendation, then the result of each transport."""
     transports = {
         transport: pick(
             TransportData,

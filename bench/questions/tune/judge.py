@@ -23,10 +23,10 @@ from bench.trial.result import TrialResult
 _P50, _P99, _CPU = "latency_p50_ns", "latency_p99_ns", "consumer_cpu_s_per_million"
 _METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99, _CPU)}
 _ALIKE: Final = 1.05
-"""Settings within this of the best are alike on the axis; the other axis decides."""
+"""Settings this close to the best tie on the axis; the other axis decides."""
 
 _FEWEST: Final = 6
-"""Blocks below which a setting is not recommended: it is tried again before it is."""
+"""A setting with fewer blocks is tried again before it is recommended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Point:
     dominated: bool = False  # another is at least as good at all three numbers, and lost no more
 
     def on(self, axis: Axis) -> Number:
-        """Return the number that ``axis`` makes least."""
+        """Return the number that ``axis`` minimises."""
         return self.p99_ns if axis is Axis.LATENCY else self.cpu_s_per_million
 
     def late(self, axis: Axis, within_ms: float) -> bool:
@@ -138,8 +138,8 @@ def _dominates(one: Point, other: Point) -> bool:
 def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Point, str]:
     """Return the setting that is best on ``axis``, or the default, and why.
 
-    What lost more than the default did, or has too few blocks, is left out. ``within_ms`` is the
-    limit of BALANCE.
+    Settings that lost more than the default, or have too few blocks, are left out. ``within_ms`` is
+    the limit of BALANCE.
     """
     default = found[0]
     kept = [

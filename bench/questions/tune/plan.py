@@ -21,12 +21,12 @@ FLUSH_MS: Final = (1, 5, 20)
 
 
 _LATEST: Final = 10.0
-"""Times its length after which a storm is given up."""
+"""Multiple of its length after which a storm is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Say when the consumer reads. Both 0: as the transport does by default."""
+    """Define when the consumer reads. Both 0: as the transport does by default."""
 
     wake_at: int = 0  # unread records; 0 with a flush: no wake-up is raised
     flush_ms: int = 0  # all is read so long after the last wait began; 0: never
@@ -38,7 +38,7 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """Return how rows are named: "16, 5 ms", "never, 5 ms", "default"."""
+        """Return the name of its row: "16, 5 ms", "never, 5 ms", "default"."""
         if self.default:
             return "default"
         return f"{self.wake_at or 'never'}, {given(self.flush_ms, 'ms')}"

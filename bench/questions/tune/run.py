@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run all settings in blocks, then what is recommended against the default, anew."""
+"""Run all settings in blocks, then the recommended one against the default in new blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.questions.tune.plan import Choice, Setting, experiment
 from bench.trial.result import TrialResult
 
 CHECK_BLOCKS: Final = 10
-"""Blocks that only the recommended settings and the defaults have: chance chose none of them."""
+"""Blocks of the recommended settings and the defaults alone, which did not choose them."""
 
 _GRID, _CHECK = "tune", "tune-check"
 

@@ -73,7 +73,7 @@ def _ring(setting: Setting, buffers: Buffers) -> dict[str, str]:
 def _perf(setting: Setting, buffers: Buffers) -> dict[str, str]:
     each, ms = buffers.each_bytes, setting.flush_ms
     pages = each // PAGE_BYTES
-    # A watermark that is the whole buffer is the latest that there is.
+    # There is no later watermark than the whole buffer.
     watermark = setting.wake_at * buffers.record_bytes or each
     new = f"perf_buffer__new_raw(..., {pages}) with "
     new += f"attr.watermark = 1, attr.wakeup_watermark = {watermark}"

@@ -3,8 +3,8 @@
 
 A ring buffer is opened by its map's number, by a descriptor that cannot write. A perf buffer is
 known to its owner's descriptors alone: they are duplicated (pidfd_getfd(2), Linux 5.6). An event
-that has no buffer would be given one by mapping it, so only those are taken that surely have one:
-which its owner waits for by epoll, or as many as it has mapped.
+that has no buffer would be given one by mapping it, so only events that certainly have one are
+taken: those that their owner waits for by epoll, or as many as it has mapped.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Hold what was found, and what could not be looked at, in a line each."""
+    """Hold the buffers found, and a line for each that could not be examined."""
 
     buffers: tuple[Found, ...]
     unseen: tuple[str, ...]
@@ -72,7 +72,7 @@ class _Files:
 def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
     """Map all buffers, or those that ``only`` names by number, name or PID.
 
-    UsageError where one is named that is not there; KernelRefused without CAP_SYS_ADMIN.
+    UsageError if one that is named does not exist; KernelRefused without CAP_SYS_ADMIN.
     """
     processes = list(_processes())
     found = [*_rings(sampler, processes, set(only))]
@@ -92,7 +92,7 @@ def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
 def _rings(
     sampler: Sampler, processes: Sequence[_Files], only: Collection[str]
 ) -> Iterator[Found | str]:
-    """Map the ring buffers; yield each, or why it cannot be looked at."""
+    """Map the ring buffers; yield each, or why it cannot be examined."""
     try:
         rings = [each for each in bpf.maps() if each.kind == bpf.RINGBUF]
     except OSError as error:

@@ -9,7 +9,8 @@ from typing import Final
 from bench.amounts import counted, seconds, size, time
 from bench.questions.watch.profile import BufferData, WatchData
 from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Note, Sentence
+from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence
+from bench.report.table import columns, rows
 from bench.report.units import share
 
 _COLUMNS: Final = (
@@ -19,7 +20,7 @@ _NEAR: Final = 0.8  # of a buffer: from here on it is nearly full
 
 
 def document(data: WatchData) -> Document:
-    """Return a row for each buffer, and what could not be looked at."""
+    """Return a row for each buffer, and what could not be examined."""
     return Document(
         title="The buffers of this machine",
         subject=(
@@ -41,11 +42,11 @@ def _parts(data: WatchData) -> Iterator[parts.Part]:
             key="buffers",
             title="Ring buffers, and the perf buffers of each process",
             corner="buffer",
-            columns=tuple(Column(heading=each) for each in _COLUMNS),
-            rows=parts.rows((_name(each), _cells(each)) for each in data.buffers),
+            columns=columns(*_COLUMNS),
+            rows=rows((_name(each), _cells(each)) for each in data.buffers),
         )
     else:
-        yield Sentence(text="No ring buffer and no perf buffer that can be looked at.")
+        yield Sentence(text="No ring buffer and no perf buffer that can be examined.")
     for each in data.unseen:
         yield Note(text=f"Not seen: {each}.", mark=Mark.OPEN)
     if data.buffers:

@@ -23,7 +23,7 @@ class BufferData:
     map: int | None
     name: str
     owners: tuple[Owner, ...]
-    buffers: int  # how many they are
+    buffers: int  # how many
     size_bytes: int  # of each
     used_bytes: int  # now, in all
     p99_bytes: int  # of the fullest, over the samples
@@ -31,8 +31,8 @@ class BufferData:
     bytes_per_s: float
     records_per_s: float  # those that were discarded too
     peak_bytes_per_s: float  # over a tenth of a second, of the busiest
-    full_in_s: float | None  # at that rate, if nobody read; null: nothing came
-    absence_ms: float  # the longest time that the reader took nothing while there was something
+    full_in_s: float | None  # at that rate, if nothing were read; null: nothing came
+    absence_ms: float  # longest time that the reader left records unread
     discarded: int  # of a ring
     lost_told: int  # of perf buffers: what their records report as lost
     uncounted_bytes: int  # whose records were overwritten before they could be counted
@@ -41,14 +41,14 @@ class BufferData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchData:
-    """Hold what JSON has; ``format`` goes up when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     seconds: float
     interval_ms: float
     cpu_share: float  # of one CPU, what watching took
     buffers: tuple[BufferData, ...]
-    unseen: tuple[str, ...]  # what could not be looked at
+    unseen: tuple[str, ...]  # what could not be examined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Hold what --output writes."""
+    """Hold the file that --output writes."""
 
     format: int
     release: str

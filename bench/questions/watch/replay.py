@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Replay a profile of a load as a storm of its rate, its bursts and its lengths of records."""
+"""Replay a profile of a load as a storm with its rate, bursts and record lengths."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
     """Return one JSON object for ``bencher run --adapter json``."""
     found: dict[str, dict[str, Any]] = {}
     for measure in measures(documents):
-        slug = measure.number.replace("_", "-")  # as Bencher would make of the name
+        slug = measure.number.replace("_", "-")  # as Bencher derives it from the name
         metric = {
             "value": measure.value,
             "lower_value": measure.low,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is better the smaller it is, as the list that github-action-benchmark takes.
+"""Render measures of which less is better, as the list that github-action-benchmark takes.
 
 The action's tool is ``customSmallerIsBetter``. The rest is in ``github-benchmark-bigger``: the
 action takes one direction at a time.
@@ -16,7 +16,7 @@ from bench.report.document import Document, Measure, measures
 
 
 def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
-    """Return a JSON list of the measures of which less is better."""
+    """Return a JSON list of these measures."""
     return listed(each for each in measures(documents) if not each.more_is_better)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is better the bigger it is, as the list that github-action-benchmark takes.
+"""Render measures of which more is better, as the list that github-action-benchmark takes.
 
 The action's tool is ``customBiggerIsBetter``; see ``github-benchmark`` for the rest.
 """
@@ -13,5 +13,5 @@ from bench.report.renderers.github_benchmark import listed
 
 
 def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
-    """Return a JSON list of the measures of which more is better."""
+    """Return a JSON list of these measures."""
     return listed(each for each in measures(documents) if each.more_is_better)

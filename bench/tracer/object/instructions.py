@@ -80,7 +80,7 @@ def helpers(code: Code) -> set[Helper]:
 
 
 def not_carried(found: Iterable[Helper], to: int) -> list[Helper]:
-    """Return those that have no equal on a map of the kind ``to``, in their order."""
+    """Return those without an equivalent on a map of the kind ``to``, in their order."""
     return sorted(set(found) - {_CARRIED[to]})
 
 
@@ -117,7 +117,7 @@ def rewritten(
 
 
 def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruction]:
-    """Return a function that calls ``helper``, or its equal on ``to``, and counts."""
+    """Return a function that calls ``helper``, or its equivalent on ``to``, and counts."""
     called, before = helper, list[Instruction]()
     if to == bpf.RINGBUF:  # (context, map, flags, data, size) to (map, data, size, flags)
         called = Helper.RINGBUF_OUTPUT

@@ -71,7 +71,7 @@ class Buffers:
         self._poll.register(epoll, select.POLLIN)
 
     def batch(self, timeout_ms: int) -> list[bytes]:
-        """Return the records of up to ``timeout_ms``; empty: there was none."""
+        """Return the records that arrive within ``timeout_ms``; empty if none did."""
         self._drain()
         if not self._records and timeout_ms:
             self._poll.poll(timeout_ms)
@@ -113,7 +113,7 @@ class Object:
         ]
 
     def programs(self) -> list[Program]:
-        """Return its programs, but those that their sections leave out ("?tp/...")."""
+        """Return its programs, except those that their sections leave out ("?tp/...")."""
         library = self._library
         return [
             Program(
@@ -210,7 +210,7 @@ class Object:
         return int(self._library.bpf_program__fd(find(self._handle, name.encode())))
 
     def set_numbers(self, numbers: Mapping[str, int]) -> set[str]:
-        """Set constant 64-bit variables before loading; return the names that there are not."""
+        """Set constant 64-bit variables before loading; return the names that do not exist."""
         library = self._library
         there = Btf(library, library.bpf_object__btf(self._handle)).variables(_CONSTANTS)
         data = library.bpf_map__initial_value(self._map(_CONSTANTS), ct.byref(ct.c_size_t()))
@@ -229,7 +229,7 @@ class Object:
         self._library.bpf_program__set_autoload(program.handle, False)
 
     def trace_by_type(self, program: Program, tracepoint: str) -> None:
-        """Make a program one that gets the arguments of a tracepoint by their types in BTF."""
+        """Attach a program to a tracepoint by BTF, so that it gets typed arguments."""
         library = self._library
         library.bpf_program__set_type(program.handle, bpf.TRACING)
         library.bpf_program__set_expected_attach_type(program.handle, bpf.TRACE_RAW_TP)
@@ -238,9 +238,9 @@ class Object:
             raise library.refused(f"no type of the tracepoint {tracepoint}", -failed)
 
     def prepare(self, buffer_bytes: int | None) -> None:
-        """Size the buffers, pin nothing; UsageError for what cannot be traced with.
+        """Size the buffers, pin nothing; UsageError for an object that cannot be used.
 
-        That is an object without programs or buffers, or one that takes the machine's memory.
+        It has no programs or no buffers, or would take the machine's memory.
         """
         library, maps = self._library, self.maps()
         if not any(each.kind in (bpf.RINGBUF, bpf.PERF_EVENT_ARRAY) for each in maps):

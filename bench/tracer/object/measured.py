@@ -2,8 +2,7 @@
 """Load an object on either transport with its sending counted, to read its buffers here.
 
 Programs that libbpf has loaded are replaced by rewritten ones before it attaches them: a descriptor
-keeps its number and gets another program, so that libbpf attaches that one, by whatever its section
-says.
+keeps its number and gets another program, so that libbpf attaches that one, as its section says.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Calls that sent, and those of them that the kernel refused."""
+    """Calls that sent, and how many of them the kernel refused."""
 
     attempted: int
     failed: int
@@ -99,7 +98,7 @@ class Measuring:
 
 
 def look(library: Libbpf, package: Package, budget_bytes: int | None) -> Looks:
-    """Load the object on both transports, and say what can be measured; it is gone again then."""
+    """Find out what can be measured, by loading the object on both transports and unloading it."""
     with loaded.opened(library, package.elf, package.name) as opened:
         kinds = {each.kind for each in opened.maps()} & _OTHER.keys()
         asked = budget_bytes or _asked(opened)

@@ -2,7 +2,7 @@
 """A tracer as one file: an object and what is known of it, in the form of eunomia-bpf's packages.
 
 Source of the format: https://docs.rs/bpf-loader-lib, module meta. ``bpf_object`` is the ELF file,
-compressed by zlib, in base64. What eunomia does not have stands beside it: ``arch``. The ELF file
+compressed by zlib, in base64. ``arch`` is an addition to eunomia's form. The ELF file
 (elf(5)) is read here before libbpf does, which trusts more than it should.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The types of an object by its BTF, and the columns that a structure of it has.
 
-Source of the format: Documentation/bpf/btf.rst. Read without libbpf: it comes from strangers.
+Source of the format: Documentation/bpf/btf.rst. Read without libbpf: it is foreign data.
 """
 
 from __future__ import annotations

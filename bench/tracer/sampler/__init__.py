@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sample others' buffers from outside: their positions, without a write to any of them."""
+"""Sample the positions of other programs' buffers from outside, without writing to any."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
-    """Return the transport of that name, "sharded:rings=2" say; UsageError for an unknown one.
+    """Return the transport of that name, like "sharded:rings=2"; UsageError for an unknown one.
 
     ``beside``: other names that the caller takes, for the error.
     """

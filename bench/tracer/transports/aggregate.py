@@ -21,7 +21,7 @@ _MOST_KEYS: Final = 10_000_000
 class Aggregate(Transport):
     """BPF_MAP_TYPE_PERCPU_HASH, Linux 4.6: exits are counted by name and status.
 
-    With ``keys=K`` by one of K numbers besides, in turn: as many keys as a tracer would have that
+    With ``keys=K``, also by one of K numbers in turn: as many keys as a tracer would have that
     counts by user, file or endpoint.
     """
 
@@ -32,7 +32,7 @@ class Aggregate(Transport):
 
     def having(self, setting: str) -> Aggregate:
         """Return the same with ``keys=K``; UsageError for anything else."""
-        keys = self.number_of(setting, "keys", _MOST_KEYS)
+        keys = self.number_of(setting, _MOST_KEYS)
         return replace(
             self,
             name=f"{self.name}:{setting}",
@@ -42,7 +42,7 @@ class Aggregate(Transport):
         )
 
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
-        """Return the number of keys besides."""
+        """Return the macros of all transports, and the number of keys."""
         return {**super().macros(producer, cpus), "KEYS": self.keys}
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
@@ -68,6 +68,8 @@ TRANSPORT = Aggregate(
     only_native="only bufbench reads counts",
     plural=True,
     variant="aggregate",
+    parameter="keys",
+    parameter_help="counts by K keys",
     look=Look(colour="#666666", dark="#B0B0B0", shape="cross", dash=(1, 2)),
     rank=50,
     streams=False,

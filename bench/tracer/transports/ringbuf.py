@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.plan.traits import Look
-from bench.tracer.transport import Request, Transport
+from bench.tracer.transport import BufferRequest, Transport
 
 
 class Ringbuf(Transport):
     """BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
 
-    def slots(self, request: Request) -> Mapping[tuple[int, ...], int]:
+    def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:
         """Return the data bytes of each ring by its slots in the program's array."""
         return {(0,): request.budget_bytes}
 

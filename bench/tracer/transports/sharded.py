@@ -11,7 +11,7 @@ from typing import Final
 from bench.amounts import counted
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Look
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.tracer.transports.ringbuf import Ringbuf
 
 _Cpus = tuple[int, ...]
@@ -33,7 +33,7 @@ class Sharded(Ringbuf):
 
     def having(self, setting: str) -> Sharded:
         """Return K rings for all CPUs: ``rings=K``; one for each, where there are fewer CPUs."""
-        rings = self.number_of(setting, "rings", _MOST_RINGS)
+        rings = self.number_of(setting, _MOST_RINGS)
         colour, dark = _COLOURS[(rings.bit_length() - 1) % len(_COLOURS)]
         return replace(
             self,
@@ -52,10 +52,10 @@ class Sharded(Ringbuf):
         """Return the slots for all CPUs up to the highest online; those offline stay empty."""
         return cpus[-1] + 1
 
-    def slots(self, request: Request) -> Mapping[tuple[int, ...], int]:
-        """Return an equal share of the budget for each ring, as large where none is due.
+    def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:
+        """Return an equal share of the budget for each ring; rings of unused CPUs are as large.
 
-        CPUs that the storm may not use join the others' rings, where there are K.
+        With K rings, CPUs that the storm may not use join those of the others.
         """
         if self.most_buffers is None:
             size_bytes = request.pages_per_cpu() * PAGE_BYTES
@@ -76,7 +76,7 @@ def shared_out(
     """Return the CPUs of each of so many rings, at most one ring for each CPU.
 
     Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share
-    one whole. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
+    one. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.
     """
     groups = [found for node in nodes if (found := sorted({*node} & {*cpus}))]
     if elsewhere := sorted({*cpus} - {cpu for group in groups for cpu in group}):
@@ -103,6 +103,8 @@ TRANSPORT = Sharded(
     short="sharded",
     made_by="rings",
     variant="ringbuf",
+    parameter="rings",
+    parameter_help="has K rings for all CPUs",
     look=Look(colour="#009E73", dark="#2CC79B", shape="triangle-up", dash=(2, 2)),
     rank=2,
     per_cpu=True,

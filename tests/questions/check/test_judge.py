@@ -70,7 +70,7 @@ def test_missing_twice_and_wrong() -> None:
 
 
 @pytest.mark.parametrize(("reported", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])
-def test_what_is_told_is_no_more_than_what_is_missing(reported: int, silent: int) -> None:
+def test_what_is_reported_is_no_more_than_what_is_missing(reported: int, silent: int) -> None:
     lines = output((5, "10 1 0"), said=[(9, f"lost {reported} events")])
     (rung,) = judge(checked(storming([10, 11, 12, 13])), lines, READING).rungs
     assert (rung.reported, rung.silent) == (3 - silent, silent)
@@ -84,7 +84,7 @@ def test_each_storm_has_the_lines_of_its_own_time() -> None:
     assert [rung.twice for rung in rungs] == [0, 0]
 
 
-def test_what_is_told_at_the_end_counts_for_all_storms() -> None:
+def test_what_is_reported_at_the_end_counts_for_all_storms() -> None:
     first, second = storming([10, 11]), storming([12, 13], begin_ms=2_000)
     lines = output((5, "10 1 0"), (2_005, "12 1 0"), (9_000, "lost 5 events"))
     rungs = judge(checked(first, second), lines, READING).rungs

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import quotes
 from made_up_claims import arm, evidence, noisy, ns
 
 from bench.questions.claims import catalogue, families, run
@@ -69,7 +70,8 @@ def test_it_is_judged(ring: int | None, verdict: Verdict | None) -> None:
 
 
 def test_it_is_listed() -> None:
-    assert "| toy-dearer | the ring is dearer with toys (TOY) | none |" in catalogue.listing()
+    (row,) = (each for each in quotes.claims_tables() if "| toy-dearer |" in each)
+    assert row.startswith("| toy-dearer | the ring is dearer with toys (TOY) | none |")
 
 
 def test_it_is_planned_after_all_others() -> None:

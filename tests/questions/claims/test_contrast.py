@@ -124,7 +124,7 @@ def test_p_of_a_difference_is_twice_the_one_sided() -> None:
     assert of_shares(SHARES, 0.5).p[0] == 1
 
 
-def test_what_a_finding_is_told() -> None:
+def test_what_a_finding_contains() -> None:
     found = of_ratios(FACTORS, 0.05).measured()
     expected = paired_ratio(FACTORS, [1.0] * 10)
     assert (found.point, found.low, found.high) == pytest.approx(

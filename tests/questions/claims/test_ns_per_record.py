@@ -33,7 +33,7 @@ def test_a_clock_too_coarse_to_tell_records_apart_is_not_asked():
     assert steady_ns(paced(ns(trial("ringbuf@1MiB", 0), 90), 0.0)) == 90.0
 
 
-def test_a_mean_over_written_and_refused_records_tells_of_neither():
+def test_a_mean_over_written_and_refused_records_describes_neither():
     lossy = dropped(ns(trial("ringbuf@1MiB", 0), 90), 0.1)
     assert ns_per_success(lossy) is None
     assert steady_ns(paced(lossy, None)) is None

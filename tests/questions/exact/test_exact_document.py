@@ -30,7 +30,7 @@ def test_the_title_is_the_answer() -> None:
     )
 
 
-def test_each_count_stands_beside_its_difference_from_the_first_kernel() -> None:
+def test_each_count_is_beside_its_difference_from_the_first_kernel() -> None:
     shown = rows(document(STUDY), "instructions")
     assert shown["reserve-submit, 72 bytes"] == ["141", "1,149 +1,008"]
     assert shown["reserve-submit-overwrite, 72 bytes"][0] == "refused"

@@ -46,7 +46,7 @@ def shown(alone: float, together: float) -> tuple[str, str]:
     return text(found.up_to(Level.DECISION), width=200), markdown.render(found)
 
 
-def test_a_contradiction_stands_in_every_form_with_both_intervals_and_its_size() -> None:
+def test_a_contradiction_is_in_every_form_with_both_intervals_and_its_size() -> None:
     said = (
         r"contradiction: latency p50 in storm-duet is x 0\.9\d+ \(.*?\), with each arm alone in "
         r"storm x 0\.[67]\d+ \(.*?\): 3\d\.\d % apart"

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Count reasons of noisy trials by kind."""
+"""Count reasons of noisy trials by kind; words for every question."""
 
 from __future__ import annotations
 
 import pytest
 
+from bench.questions.kernels import answers, charts
+from bench.questions.transports.decision import WORDS
+from bench.questions.transports.standing import Question
 from bench.questions.transports.words import kind_of
 
 
@@ -35,3 +38,8 @@ from bench.questions.transports.words import kind_of
 )
 def test_a_reason_without_its_figures_is_still_a_sentence(reason: str, kind: str) -> None:
     assert kind_of(reason) == kind
+
+
+def test_every_question_has_its_words() -> None:
+    for words in (WORDS, answers._RING, charts._READINGS):
+        assert {*words} - {"missed"} == {*Question}

@@ -21,7 +21,7 @@ from bench.linux import bpf
 from bench.plan.config import Consumer, Producer, TrialConfig
 from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
-from bench.tracer.transport import Request
+from bench.tracer.transport import BufferRequest
 from bench.trial.rig import Rig
 from workloads.generator import Generator
 from workloads.storm import Storm
@@ -43,7 +43,7 @@ class Filled:
         self.program = rig.program_for(self._way, config)
         self.program.configure(settings.encode(Producer(), session=0, rings=self._rings))
         self.program.zero_counters()
-        request = Request(
+        request = BufferRequest(
             budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=Producer(), consumer=Consumer()
         )
         self.capture = Capture(100_000)

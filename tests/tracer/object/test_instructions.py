@@ -63,7 +63,7 @@ def test_what_does_not_send_is_left_alone() -> None:
     assert counted(code) == code, "a kfunc's number is of another list"
 
 
-def test_perf_output_goes_to_the_map_that_stands_for_its_own() -> None:
+def test_perf_output_goes_to_the_map_that_replaces_its_own() -> None:
     code = [(WIDE, 2 | 1 << 4, 0, RING), (0, 0, 0, 0), output(Helper.PERF_EVENT_OUTPUT), END]
     found = counted(code, to=bpf.RINGBUF, maps={RING: 99})
     assert found[0] == (WIDE, 2 | 1 << 4, 0, 99)

@@ -29,7 +29,7 @@ CHARTS: Final[tuple[Maker, ...]] = (
 
 
 def figures(summary: Summary, makers: Iterable[Maker] = (*OPENING, *CHARTS)) -> Iterator[Figure]:
-    """Yield those figures that there are trials for."""
+    """Yield the figures for which there are trials."""
     from altair.utils.schemapi import debug_mode
 
     # Otherwise each part of a chart is validated as it is made, which takes longer than drawing it.

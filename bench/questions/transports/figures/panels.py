@@ -90,7 +90,7 @@ def layer(
     """Return marks of the panel's ``data`` in the colours of the transports ``ways``.
 
     Points have the transports' shapes and lines their dashes, unless ``channels`` has others.
-    Where they are ``said``, a screen reader gets the words of each row.
+    If ``said``, a screen reader gets the words of each row.
     """
     import altair as alt
 
