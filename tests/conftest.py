@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=None, help="of the moments; drawn by default")
 
     group = parser.getgroup("soak")
-    group.addoption("--minutes", type=float, default=0.5, help="how long to run random trials")
+    group.addoption("--minutes", type=float, default=0.25, help="how long to run random trials")
     group.addoption("--journal", type=Path, default=None, help="where to keep them")
 
 

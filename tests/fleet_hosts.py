@@ -27,19 +27,24 @@ class Fleet:
         self.address = address
         self._security = [f"--certificates={certificates}"] if certificates else []
         self._running: list[subprocess.Popen[str]] = []
+        self._starting: list[tuple[Path, str]] = []  # logs, and what they will hold then
 
     def scheduler(self) -> subprocess.Popen[str]:
         words = [*BUFBENCH, "fleet", "scheduler", f"--bind={self.address}", *self._security]
-        return self._started("scheduler", "dashboard", words)
+        started = self._started("scheduler", "dashboard", words)
+        self._await()
+        return started
 
     def worker(
         self, name: str, *before: str, real: bool = False, **changed: str
     ) -> subprocess.Popen[str]:
+        """Start a worker; a run waits until it is there."""
         program = BUFBENCH if real else [sys.executable, "-P", str(STAND_IN), json.dumps(changed)]
         words = ["fleet", "worker", self.address, f"--name={name}", f"--spool={self.spool(name)}"]
         return self._started(name, "works for", [*before, *program, *words, *self._security])
 
     def run(self, output: str, *words: str) -> process.Completed:
+        self._await()
         return bufbench(*self.words(output, *words), timeout_s=100)
 
     def words(self, output: str, *words: str) -> list[str]:
@@ -49,6 +54,7 @@ class Fleet:
     @contextmanager
     def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """Start a run into the folder "out"; wait until machine a has measured some trials."""
+        self._await()
         command = [*BUFBENCH, *self.words("out", *words)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
             assert eventually(lambda: len(self.measured("a")) > 5)
@@ -71,8 +77,13 @@ class Fleet:
         with log.open("w") as file:
             started = subprocess.Popen(words, stderr=file, stdout=file, text=True)
         self._running.append(started)
-        assert eventually(lambda: ready in log.read_text()), log.read_text()
+        self._starting.append((log, ready))
         return started
+
+    def _await(self) -> None:
+        for log, ready in self._starting:
+            assert eventually(lambda at=log, word=ready: word in at.read_text()), log.read_text()
+        self._starting.clear()
 
 
 @contextmanager

@@ -36,7 +36,13 @@ PLACES = {(arm.name, block) for arm in EXPERIMENT.arms for block in range(EXPERI
 
 def request(journal: Path, *, resume: bool = False, seed: int = 1) -> campaign.Request:
     return campaign.Request(
-        journal=journal, command_line=["test"], seed=seed, resume=resume, wait=True
+        journal=journal,
+        command_line=["test"],
+        seed=seed,
+        resume=resume,
+        wait=True,
+        wakeups=False,
+        warm_up=False,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header
-from tracing import BUFBENCH
+from tracing import BUFBENCH, side_by_side
 
 import bench
 from bench.host import process
@@ -41,36 +42,54 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ended(command: list[str], exported: str = "") -> tuple[int, str, str]:
+Ended = tuple[int, str, str]
+"""Exit code, stdout and stderr."""
+
+
+def ended(command: list[str], exported: str = "") -> Ended:
     words = ["env", *([exported] if exported else []), *command]
     done = process.run(words, timeout_s=60, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
+def with_each(command: list[str]) -> dict[str, Ended]:
+    """How it ends with each of them exported, and with none."""
+    return side_by_side(partial(ended, command), [*EXPORTED, ""])
+
+
 @pytest.fixture(scope="module")
-def usual(journal: Path) -> tuple[int, str, str]:
+def usual(journal: Path) -> Ended:
     code, out, err = ended([*BUFBENCH, "report", str(journal)])
     assert (code, err) == (0, "")
     return code, out, err
 
 
+@pytest.fixture(scope="module")
+def reports(journal: Path) -> dict[str, Ended]:
+    return with_each([*BUFBENCH, "report", str(journal)])
+
+
+@pytest.fixture(scope="module")
+def suites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    journal = tmp_path_factory.mktemp("suite") / "x"
+    return with_each([*SUITE, "--collect-only", "-q", f"--journal={journal}"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("exported", EXPORTED)
-def test_a_report_is_the_same(exported: str, journal: Path, usual: tuple[int, str, str]) -> None:
-    assert ended([*BUFBENCH, "report", str(journal)], exported) == usual
+def test_a_report_is_the_same(exported: str, reports: dict[str, Ended], usual: Ended) -> None:
+    assert reports[exported] == usual
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exported", [*EXPORTED, ""])
-def test_the_suite_is_the_same(exported: str, tmp_path: Path) -> None:
-    code, out, err = ended([*SUITE, "--collect-only", "-q", f"--journal={tmp_path}/x"], exported)
+def test_the_suite_is_the_same(exported: str, suites: dict[str, Ended]) -> None:
+    code, out, err = suites[exported]
     assert (code, err) == (0, "")
     assert out.count("test_arm[") > 20
 
 
-def test_foreign_modules_are_not_taken(
-    tmp_path: Path, usual: tuple[int, str, str], journal: Path
-) -> None:
+def test_foreign_modules_are_not_taken(tmp_path: Path, usual: Ended, journal: Path) -> None:
     for name in ("rich", "pydantic", "typer", "click", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemError('another program's')\n")
     home = str(Path(bench.__file__).parents[1])

@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +58,13 @@ def within(*arguments: str, **environment: str) -> process.Completed:
     return process.Completed(arguments, int(code), out.getvalue(), err.getvalue())
 
 
+def side_by_side(command: Callable[[Any], Any], each: Iterable[Any]) -> dict[Any, Any]:
+    """What ``command`` gives for each, as many at a time as there are CPUs; not what measures."""
+    wanted = list(each)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return dict(zip(wanted, pool.map(command, wanted), strict=True))
+
+
 def unread(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """A command whose output nobody reads: each write of it fails."""
     reader, writer = os.pipe()
@@ -83,6 +91,13 @@ def eventually(holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def answers_signals(pid: int) -> bool:
+    """Whether bufbench's own handlers stand: before that a signal is answered by Python alone."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def reaches(process: subprocess.Popen[Any], holds: Callable[[], bool]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,8 +55,8 @@ class Request:
     warm_up: bool = True  # not where instructions are counted: they are as many at first
     left_out: Sequence[str] = ()  # what the plan had to leave out, in words
     plan: Outline = _OPEN  # as far as it is known before the run begins
-    # By transport, as in the header.
-    capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    # By transport, as in the header; found out once nothing else measures.
+    capabilities: Callable[[], Mapping[str, tuple[str, ...] | None]] = dict
 
     def __post_init__(self) -> None:
         if abs(self.seed) > LARGEST:
@@ -177,6 +177,8 @@ def opened(request: Request) -> Iterator[Campaign]:
     JournalWriter.check(request.journal)  # before waiting for another measurement
     with (
         lock.held(wait=request.wait),
+        # Before a rig raises this process's limits.
+        nullcontext(dict(request.capabilities())) as capabilities,
         Rig(request.storm_user) as rig,
         cpus.held_shallow() as shallow,
     ):
@@ -196,7 +198,7 @@ def opened(request: Request) -> Iterator[Campaign]:
             run_id=token_hex(8),
             plan=request.plan,
             warm_up_ns=warm_up_ns,
-            capabilities=dict(request.capabilities),
+            capabilities=capabilities,
         )
         for line in (*restrictions(header.machine), *header.left_out):
             print(f"bufbench: {line}", file=sys.stderr, flush=True)

@@ -101,7 +101,7 @@ def command(
             show(experiments, as_json=as_json, left_out=left_out, more_s=settle_s)
             return
         if any(each.on_capabilities for each in claims):
-            request = replace(request, capabilities=by_transport([*examine()]))
+            request = replace(request, capabilities=lambda: by_transport([*examine()]))
         with campaign.opened(request) as opened:
             trials = run.run(opened, claims, experiments, settle_s=settle_s)
     judged = tuple(judge(each, claims) for each in of_journals(read(journals or [journal])))

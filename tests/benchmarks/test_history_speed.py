@@ -52,8 +52,8 @@ def test_a_thousand_journals(tmp_path: Path) -> None:
     folder = written(tmp_path)
     script = "from bench.cli import main; main()"
     command = [sys.executable, "-c", script, "history", str(folder), "--format", "html"]
-    took_s = []
-    for _ in range(3):
+    took_s: list[tuple[float, float]] = []
+    while len(took_s) < 2 or (min(took_s[-1]) >= MOST_S and len(took_s) < 3):
         began_s, before_s = time.monotonic(), _cpu_s()
         process.run(command, timeout_s=600)
         took_s.append((time.monotonic() - began_s, _cpu_s() - before_s))

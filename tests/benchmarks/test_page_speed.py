@@ -52,8 +52,8 @@ def test_the_page_of_a_thousand_trials_takes_less_than_five_seconds(tmp_path: Pa
     journal = written(tmp_path)
     script = "from bench.cli import main; main()"
     command = [sys.executable, "-c", script, "report", str(journal), "--format", "html"]
-    took_s = []
-    for _ in range(3):
+    took_s: list[float] = []
+    while len(took_s) < 6 and min(took_s, default=MOST_S) >= MOST_S:
         began_s, before_s = time.monotonic(), _cpu_s()
         process.run(command, timeout_s=120)
         took_s += [time.monotonic() - began_s, _cpu_s() - before_s]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from tracing import BUFBENCH, bufbench, unread
+from tracing import BUFBENCH, bufbench, unread, within
 
 from bench.cli import COMMANDS
 from bench.host import process
@@ -27,7 +27,7 @@ def test_nothing_asked_shows_the_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_an_example(command: str) -> None:
-    done = bufbench(command, "--help")
+    done = within(command, "--help")
     assert done.returncode == 0
     assert f"Example: bufbench {command}" in done.stdout
 
@@ -43,7 +43,7 @@ def test_help_shows_an_example(command: str) -> None:
     ],
 )
 def test_wrong_usage_is_reported_in_a_line(arguments: list[str]) -> None:
-    done = bufbench(*arguments)
+    done = within(*arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert arguments[-1] in line
@@ -65,7 +65,7 @@ def test_wrong_usage_is_reported_in_a_line(arguments: list[str]) -> None:
     ],
 )
 def test_wrong_usage_says_what_was_meant_and_where_to_read_on(typed: str, said: str) -> None:
-    done = bufbench(*typed.split())
+    done = within(*typed.split())
     assert (done.returncode, done.stderr) == (2, f"bufbench: {said}\n")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_up_kernels import entry, lost, storms, write
 from made_up_trials import trial
-from tracing import BUFBENCH, bufbench, unread
+from tracing import BUFBENCH, bufbench, unread, within
 
 from bench.trial.result import State
 
@@ -36,7 +36,7 @@ def test_the_page_lies_beside_the_journals(folder: Path) -> None:
     ("gate", "code"), [("ringbuf:causal", 0), ("causal", 1), ("ringbuf:drops", 1), ("songs", 2)]
 )
 def test_gates_hold_over_all_kernels(folder: Path, gate: str, code: int) -> None:
-    done = bufbench("kernels", "report", str(folder), "--fail-on", gate)
+    done = within("kernels", "report", str(folder), "--fail-on", gate)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
 
@@ -62,19 +62,19 @@ def test_a_gate_holds_whether_anybody_reads_or_not(folder: Path, words: list[str
 def test_a_trial_that_does_not_balance_ends_with_4(folder: Path) -> None:
     bad = trial("ringbuf@64KiB", 9, state=State.INVALID, reasons=("2 are gone",))
     write(folder, entry("7.3", "7.3.1-amd64", trials=[*storms(), bad]))
-    done = bufbench("kernels", "report", str(folder))
+    done = within("kernels", "report", str(folder))
     assert done.returncode == 4
     assert "1 on 7.3" in done.stdout
 
 
 def test_a_run_shows_no_more_than_its_report(folder: Path) -> None:
     """Every kernel is done, so that nothing is left to boot."""
-    done = bufbench("kernels", "run", "6.1", "6.12", "--resume", "--output", str(folder))
-    brief = bufbench("kernels", "report", str(folder))
+    done = within("kernels", "run", "6.1", "6.12", "--resume", "--output", str(folder))
+    brief = within("kernels", "report", str(folder))
     assert (done.returncode, done.stdout) == (0, brief.stdout)
 
 
 def test_an_empty_folder_is_reported_in_a_line(tmp_path: Path) -> None:
-    done = bufbench("kernels", "report", str(tmp_path))
+    done = within("kernels", "report", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1

@@ -12,6 +12,7 @@ import pytest
 from tracing import bufbench, within
 
 from bench import errors
+from bench.doctor import least_privilege
 from bench.errors import BufbenchError, UsageError
 
 LONG = "x" * 10_060
@@ -114,7 +115,6 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -144,7 +144,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     ids=lambda words: " ".join(words)[:24],
 )
 def test_long_words_are_not_echoed_whole(words: list[str]) -> None:
-    done = bufbench(*words)
+    done = within(*words)
     assert done.returncode in (2, 3)
     (line,) = done.stderr.splitlines()
     assert line.startswith("bufbench: ")
@@ -169,7 +169,6 @@ def test_what_is_short_is_kept() -> None:
     assert " ... " in errors.in_a_line(whole + "y")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -196,7 +195,7 @@ def test_what_is_short_is_kept() -> None:
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
 def test_nothing_runs_for_no_time_or_no_number_of_times(words: list[str], said: str) -> None:
-    done = bufbench(*words)
+    done = within(*words)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert said in line
@@ -211,6 +210,14 @@ def test_choices_are_those_of_the_command(command: str, name: str) -> None:
     assert "ringbuf" in choices
     assert name not in choices
     assert "noop" in bufbench("run", "--transport", "nosuch").stderr
+
+
+def test_what_is_refused_has_tried_no_capabilities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes BPF programs and processes, which another measurement beside it would see."""
+    monkeypatch.setattr(least_privilege, "examine", lambda: pytest.fail("it tries them"))
+    assert within("claims", "--output", str(tmp_path)).returncode == 2
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header
-from tracing import BUFBENCH, bufbench, eventually, unread
+from tracing import BUFBENCH, answers_signals, bufbench, eventually, unread, within
 
 from bench.journal.writer import JournalWriter
 
@@ -37,7 +37,7 @@ FOLLOWED = ("bmf", "github-benchmark", "github-benchmark-bigger", "ktap", "openm
 
 @pytest.mark.parametrize("form", ["text", "markdown", "json", *FOLLOWED])
 def test_each_form_shows_both_transports(journal: Path, form: str) -> None:
-    done = bufbench("report", str(journal), "--format", form)
+    done = within("report", str(journal), "--format", form)
     assert (done.returncode, done.stderr) == (0, "")
     assert "ringbuf" in done.stdout or "ring buffer" in done.stdout
     assert form == "ktap" or "perfbuf" in done.stdout or "perf buffer" in done.stdout
@@ -45,7 +45,7 @@ def test_each_form_shows_both_transports(journal: Path, form: str) -> None:
         json.loads(done.stdout)
     if form in FOLLOWED:
         kept = journal.with_name("kept")
-        assert bufbench("report", str(journal), "--format", form, "--output", str(kept)).stdout
+        assert within("report", str(journal), "--format", form, "--output", str(kept)).stdout
         assert kept.read_text(encoding="utf-8") == done.stdout
 
 
@@ -64,7 +64,7 @@ def test_each_form_shows_both_transports(journal: Path, form: str) -> None:
 def test_nothing_to_report_is_reported_in_a_line(text: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_bytes(text)
-    done = bufbench("report", str(path))
+    done = within("report", str(path))
     assert done.returncode == 2, done
     assert said in done.stderr
     assert str(path) in done.stderr
@@ -74,17 +74,17 @@ def test_nothing_to_report_is_reported_in_a_line(text: bytes, said: str, tmp_pat
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "run.jsonl/inside"])
 def test_what_cannot_be_opened_is_reported_in_a_line(journal: Path, name: str) -> None:
-    done = bufbench("report", str(journal.parent / name))
+    done = within("report", str(journal.parent / name))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "cannot be read" in done.stderr.splitlines()[-1]
 
 
 def test_a_torn_line_is_named_and_the_rest_counts(journal: Path) -> None:
-    whole = bufbench("report", str(journal), "--format", "json").stdout
+    whole = within("report", str(journal), "--format", "json").stdout
     with journal.open("ab") as file:
         file.write(b'{"schema":1,"kind":"trial","exper')
-    done = bufbench("report", str(journal), "--format", "json")
+    done = within("report", str(journal), "--format", "json")
     assert done.returncode == 0
     assert "18" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -95,15 +95,15 @@ def test_a_torn_line_is_named_and_the_rest_counts(journal: Path) -> None:
 def test_journals_concatenate(journal: Path) -> None:
     both = journal.with_name("both.jsonl")
     both.write_bytes(journal.read_bytes() * 2)
-    one = bufbench("report", str(both), "--format", "json")
-    two = bufbench("report", str(journal), str(journal), "--format", "json")
+    one = within("report", str(both), "--format", "json")
+    two = within("report", str(journal), str(journal), "--format", "json")
     assert one.returncode == two.returncode == 0
     assert one.stdout == two.stdout
 
 
 def test_no_file_and_no_such_form_are_usage_errors(journal: Path) -> None:
     for arguments in ([], [str(journal), "--format", "poem"]):
-        done = bufbench("report", *arguments)
+        done = within("report", *arguments)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
 
@@ -138,14 +138,14 @@ def test_the_page_and_the_table_lie_beside_the_journal(journal: Path) -> None:
 
 
 def test_csv_is_printed_with_a_row_for_each_trial(journal: Path) -> None:
-    done = bufbench("report", str(journal), "--format", "csv")
+    done = within("report", str(journal), "--format", "csv")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1 + 16
 
 
 def test_what_cannot_be_written_is_reported_in_a_line(journal: Path) -> None:
     target = journal.parent / "missing" / "page.html"
-    done = bufbench("report", str(journal), "--format", "html", "--output", str(target))
+    done = within("report", str(journal), "--format", "html", "--output", str(target))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "cannot be written" in done.stderr
@@ -155,7 +155,7 @@ def test_what_cannot_be_written_is_reported_in_a_line(journal: Path) -> None:
 def test_a_journal_is_not_compared_with_itself(journal: Path, packed: bool) -> None:
     copy = journal.with_name("copy.jsonl.gz")
     copy.write_bytes(gzip.compress(journal.read_bytes()))
-    done = bufbench("compare", str(journal), str(copy if packed else journal))
+    done = within("compare", str(journal), str(copy if packed else journal))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "nothing can have changed" in done.stderr
@@ -168,22 +168,22 @@ def test_a_regression_fails_the_gate_that_was_asked_for(journal: Path) -> None:
         for arm, dropped in (("ringbuf@64KiB", 200), ("perfbuf@64KiB", 30)):
             for trial in blocks(arm, [{"dropped": dropped}] * 8):
                 writer.write(trial)
-    assert bufbench("compare", str(journal), str(worse)).returncode == 0
+    assert within("compare", str(journal), str(worse)).returncode == 0
     done = bufbench("compare", str(journal), str(worse), "--fail-on-regression")
     assert done.returncode == 1
     assert "worse" in done.stderr
-    found = json.loads(bufbench("compare", str(journal), str(worse), "--format", "json").stdout)
+    found = json.loads(within("compare", str(journal), str(worse), "--format", "json").stdout)
     (count,) = (each for each in found["counts"] if each["arm"] == "ringbuf@64KiB")
     assert found["regressions"] >= 1
     assert count["worse"]
     assert count["after"] > count["before"]
-    ktap = bufbench("compare", str(journal), str(worse), "--format", "ktap").stdout
+    ktap = within("compare", str(journal), str(worse), "--format", "ktap").stdout
     assert "not ok 1 no regression" in ktap.splitlines()
-    table = bufbench("compare", str(journal), str(worse), "--format", "markdown").stdout
+    table = within("compare", str(journal), str(worse), "--format", "markdown").stdout
     assert "| worse | storm, ringbuf@64KiB: dropped |" in table
     command = [*BUFBENCH, "compare", journal, worse, "--fail-on-regression"]
     assert unread(*command).returncode == 1
-    assert bufbench("compare", str(worse), str(journal), "--fail-on-regression").returncode == 0
+    assert within("compare", str(worse), str(journal), "--fail-on-regression").returncode == 0
 
 
 def test_sets_are_folders_patterns_and_compressed_files(journal: Path) -> None:
@@ -193,7 +193,7 @@ def test_sets_are_folders_patterns_and_compressed_files(journal: Path) -> None:
     (folder / "one.jsonl").write_bytes(later)
     (folder / "two.jsonl.gz").write_bytes(gzip.compress(later))
     compared = [
-        bufbench("compare", str(journal), after)
+        within("compare", str(journal), after)
         for after in (str(folder), f"{folder}/*.jsonl*", f"{folder}/t[w]o.jsonl.gz")
     ]
     assert {each.returncode for each in compared} == {0}
@@ -204,7 +204,7 @@ def test_sets_are_folders_patterns_and_compressed_files(journal: Path) -> None:
 @pytest.mark.parametrize("name", ["nothing-*.jsonl", "empty"])
 def test_a_set_without_journals_is_reported_in_a_line(journal: Path, name: str) -> None:
     (journal.parent / "empty").mkdir()
-    done = bufbench("compare", str(journal), str(journal.parent / name))
+    done = within("compare", str(journal), str(journal.parent / name))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "no journal in" in done.stderr
@@ -214,7 +214,7 @@ def test_a_set_without_journals_is_reported_in_a_line(journal: Path, name: str) 
 def test_a_compressed_journal_is_reported_like_a_plain_one(journal: Path, form: str) -> None:
     packed = journal.with_name("packed.jsonl.gz")
     packed.write_bytes(gzip.compress(journal.read_bytes()))
-    plain, same = (bufbench("report", str(path), "--format", form) for path in (journal, packed))
+    plain, same = (within("report", str(path), "--format", form) for path in (journal, packed))
     assert (same.returncode, same.stderr) == (0, "")
     assert same.stdout == plain.stdout
 
@@ -222,7 +222,7 @@ def test_a_compressed_journal_is_reported_like_a_plain_one(journal: Path, form: 
 def test_what_goes_beside_a_compressed_journal_has_its_name(journal: Path) -> None:
     packed = journal.with_name("packed.jsonl.gz")
     packed.write_bytes(gzip.compress(journal.read_bytes()))
-    done = bufbench("report", "--format", "parquet", str(packed))
+    done = within("report", "--format", "parquet", str(packed))
     assert done.stdout.strip() == str(journal.with_name("packed.parquet"))
 
 
@@ -252,6 +252,7 @@ def test_ctrl_c_while_a_page_is_made_is_quiet(journal: Path, delay_s: float) -> 
         stderr=subprocess.PIPE,
         process_group=0,
     ) as report:
+        assert eventually(lambda: answers_signals(report.pid))
         time.sleep(delay_s)
         os.killpg(report.pid, signal.SIGINT)  # as a terminal does: to the drawing process too
         _, said = report.communicate(timeout=30)

@@ -20,8 +20,8 @@ from bench.trial.result import State, TrialResult
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-DUET = ("duet", "ringbuf", "perfbuf", "--wait", "--count", "3000", "--assign")
-SOME = 3
+DUET = ("duet", "ringbuf", "perfbuf", "--wait", "--count", "1500", "--assign")
+SOME = 2
 
 
 def balanced_pairs(trials: Sequence[TrialResult]) -> int:
@@ -43,7 +43,7 @@ def test_a_kill_leaves_whole_storms_and_nothing_else(
 ) -> None:
     moment = faults.moments("kill-duet", assign)
     kills, found = 0, 0
-    while kills < faults.times(SOME, of=2):
+    while kills < faults.times(SOME, of=2) or not found:
         folder = tmp_path / f"{assign}-{kills}"
         folder.mkdir()
         journal = folder / "duet.jsonl"
@@ -51,13 +51,12 @@ def test_a_kill_leaves_whole_storms_and_nothing_else(
         with victim(folder, words) as struck:
             while struck.running() and not begun(journal):
                 time.sleep(0.005)
-            assert struck.wait_for(moment.uniform(0.0, 4.0)), struck.stderr()
+            assert struck.wait_for(moment.uniform(0.0, 3.0)), struck.stderr()
             struck.process.kill()
             assert struck.process.wait(timeout=SOON_S) == -signal.SIGKILL
             struck.gone_after_s()
         kills += 1
         found += balanced_pairs(read_journal(journal).trials)
-    assert found > 0
     last = bufbench(*DUET, assign, "--storms", "8", "--output", str(tmp_path / "last.jsonl"))
     assert last.returncode == 0, last.stderr  # it has swept what those before it left
     assert abandoned_folders() == []

@@ -50,18 +50,18 @@ def waiting_one(folder: Path) -> Iterator[Victim]:
         yield second
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_second_one_is_refused_with_the_holder_named(name: str, tmp_path: Path) -> None:
+def test_a_second_one_is_refused_with_the_holder_named(tmp_path: Path) -> None:
     with first_one(tmp_path) as first:
-        journal = tmp_path / "second.jsonl"
-        done = process.run([*OTHERS[name], journal], timeout_s=60, check=False)
-        assert done.returncode == 3, done
-        said = done.stdout + done.stderr
-        assert f"another measurement is running: process {first.pid} since " in said
-        assert "--blocks 1000" in said
-        assert not journal.exists()
-        assert "Traceback" not in said
-        assert first.running()
+        for name, command in OTHERS.items():
+            journal = tmp_path / f"second-{name}.jsonl"
+            done = process.run([*command, journal], timeout_s=60, check=False)
+            assert done.returncode == 3, done
+            said = done.stdout + done.stderr
+            assert f"another measurement is running: process {first.pid} since " in said, done
+            assert "--blocks 1000" in said, done
+            assert not journal.exists(), name
+            assert "Traceback" not in said, done
+            assert first.running(), name
 
 
 def test_one_that_waits_begins_when_the_first_is_dead(tmp_path: Path) -> None:

@@ -7,19 +7,15 @@ import json
 import os
 import shutil
 import socket
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from made_up_archive import ARCH, vmlinuz
 from made_up_oci import OTHER_ARCH, Layout, ci_kernel, lvh_kernel, registry
-from tracing import BUFBENCH
 
 from bench.errors import BufbenchError, FetchFailed, UsageError
-from bench.guests import sources, store
+from bench.guests import sources
 from bench.guests.sources import Image, Options, each_or_why, oci, provide
-from bench.host import process
 
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 KERNELS = {"6.12": "6.12.81", "6.12.80": "6.12.80", "6.1": "6.1.168", "6.7rc4": "6.7.0-rc4"}
@@ -345,41 +341,3 @@ def test_what_cannot_be_listed_is_said_and_the_others_are_listed(
     assert line.startswith("oci:/nowhere is not an OCI layout: ")
     with pytest.raises(FetchFailed, match="is not an OCI layout"):
         sources.offers(["oci:/nowhere"], options)
-
-
-@pytest.fixture
-def kept_kernel() -> Iterator[bytes]:
-    """A real kernel that was fetched before."""
-    for path in sorted((store.folder() / "images").glob("6.1.*/lib/modules/*/vmlinuz")):
-        if "rt" not in path.parent.name:
-            yield path.read_bytes()
-            return
-    pytest.skip("no kernel of 6.1 was fetched before")
-
-
-@needs_skopeo
-@pytest.mark.live
-@pytest.mark.slow
-def test_a_kernel_of_an_image_is_counted_beside_one_without_any(
-    kept_kernel: bytes, tmp_path: Path
-) -> None:
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no QEMU")
-    layout = Layout(tmp_path / "layout")
-    layout.add("6.1", ci_kernel(kept_kernel, "6.1.0"))
-    layout.add("none", {"etc/passwd": b"root"})
-    words = json.dumps(["oci:layout:none", "oci:layout:6.1"])
-    python = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
-    done = process.run(
-        [*BUFBENCH, "kernels", "exact", words, "--json", "--jobs", "1"],
-        timeout_s=590,
-        check=False,
-        cwd=tmp_path,
-        env={"PYTHONPATH": python, "XDG_CACHE_HOME": str(tmp_path / "cache")},
-    )
-    assert done.returncode == 0, done.stderr
-    none, counted = json.loads(done.stdout)["kernels"]
-    assert none["reason"].startswith("oci:layout:none holds no kernel")
-    calls = {(each["name"], each["bytes"]): each for each in counted["calls"]}
-    assert calls["reserve-submit", 72]["reproducible"]
-    assert 100 < calls["reserve-submit", 72]["instructions"] < 300

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The plugin in a real QEMU: taken or refused, and a real kernel whose functions add up."""
+"""The plugin in a real QEMU: taken or refused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from real_kernels import provided
 
 from bench.guests.machines import AMD64, MACHINES
-from bench.questions.exact import functions, run
-from bench.questions.exact.study import KernelCount
+from bench.questions.exact import functions
 
 SOURCE = Path(__file__).parents[2] / "bench/questions/exact/plugin/functions.c"
 
@@ -92,24 +90,3 @@ def test_a_folder_with_a_comma_is_quoted(tmp_path: Path) -> None:
     assert taken.path is not None
     shutil.copy(taken.path, folder)
     assert functions.plugin(MACHINES[AMD64], folder).path == folder / taken.path.name
-
-
-@needs_qemu
-@pytest.mark.live
-@pytest.mark.slow
-def test_functions_of_a_real_kernel_add_up(tmp_path: Path) -> None:
-    """Three boots, the last with the plugin, which leaves the same bytes as the first."""
-    image = provided("6.1-cloud")
-    study = run.count([image], tmp_path, jobs=2, time_limit_s=300, append=[], say=lambda _: None)
-    (kernel,) = study.kernels
-    assert kernel.unexplained == ""
-    assert all(each.reproducible for each in kernel.calls), kernel
-    for call in kernel.calls:
-        if call.instructions is not None:
-            assert sum(each.instructions for each in call.functions) == call.instructions, call
-    assert _parts(kernel)["__bpf_ringbuf_reserve"] == 79
-
-
-def _parts(kernel: KernelCount) -> dict[str, int]:
-    call = next(each for each in kernel.calls if each.name == "reserve-submit")
-    return {each.name: each.instructions for each in call.functions}

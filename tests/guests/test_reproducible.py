@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Guests that come out the same: their RAM disk, and one real kernel booted twice."""
+"""What reproducible guests boot: the machine of an image, and their RAM disk."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 from made_up_archive import arm64_image, vmlinuz
-from real_kernels import provided
 
 from bench.errors import MachineUnfit
-from bench.guests import reproducible
-from bench.guests.machines import MACHINES, machine_named, machine_of, own
-from bench.guests.reproducible import BootRequest, Settings
-from bench.questions.exact import plan, report
-from bench.questions.exact.report import Counted
+from bench.guests.machines import MACHINES, machine_of, own
+from bench.questions.exact import plan
 
 _PROGRAM_HEADERS = (("<Q", 32), ("<H", 54), ("<H", 56))  # elf(5): e_phoff, e_phentsize, e_phnum
 _MACHINE = 18  # e_machine
@@ -65,33 +61,3 @@ def test_the_first_process_is_small_and_needs_nothing(architecture: str) -> None
     kinds = [struct.unpack_from("<I", program, start + size * number)[0] for number in range(count)]
     assert kinds
     assert _INTERPRETER not in kinds
-
-
-@pytest.mark.live
-@pytest.mark.slow
-@pytest.mark.parametrize("label", ["6.1-cloud", "6.1-cloud-arm64", "6.12-cloud-arm64"])
-def test_two_boots_are_equal_to_the_byte(label: str, tmp_path: Path) -> None:
-    machine, kernel = machine_named(label), provided(label)
-    disk = tmp_path / "initrd"
-    try:
-        disk.write_bytes(plan.ram_disk(machine.architecture))
-    except MachineUnfit as error:
-        pytest.skip(str(error))
-    assert machine_of(kernel.label, kernel.vmlinuz) == machine
-    folders = [tmp_path / name for name in ("one", "two", "other")]
-    for folder in folders:
-        folder.mkdir()
-    requests = (
-        BootRequest(image=kernel, machine=machine, initrd=disk, seed=seed, folder=folder)
-        for seed, folder in zip((1, 1, 2), folders, strict=True)
-    )
-    settings = Settings(time_limit_s=300)
-    found = dict(reproducible.boots(lambda: next(requests, None), settings, jobs=1))
-    one, two, other = found.values()
-    assert (one.console, one.report) == (two.console, two.report)
-    assert one.report != other.report
-    read = report.parse(one.report)
-    assert read.facts["release"] == kernel.release
-    assert {each.name for each in read.calls if isinstance(each, Counted)} >= {
-        *("empty", "reserve-submit", "ring-output", "perf-output", "reserve-refused"),
-    }

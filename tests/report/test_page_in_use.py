@@ -73,9 +73,28 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture(params=["standard", "claims", "kernels"])
+@pytest.fixture(scope="module", params=["standard", "claims", "kernels"])
 def made(request: pytest.FixtureRequest, pages: Mapping[str, Made]) -> Made:
     return pages[request.param]
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser, made: Made) -> Iterator[Page]:
+    """A page that several tests look at; none leaves anything in it but folds."""
+    with opened(browser, made.path) as page:
+        page.evaluate("window.unfolded = [...document.querySelectorAll('details[open]')]")
+        yield page
+
+
+@pytest.fixture
+def page(open_page: Page) -> Page:
+    """That page as it was when it was opened."""
+    open_page.set_viewport_size({"width": 1440, "height": 900})
+    open_page.evaluate(
+        "document.querySelectorAll('details')"
+        ".forEach((each) => { each.open = unfolded.includes(each); })"
+    )
+    return open_page
 
 
 LINKS = """async () => {
@@ -103,17 +122,16 @@ def test_every_link_leads_to_what_it_names(browser: Browser, made: Made) -> None
         assert page.evaluate(LINKS) == []
 
 
-def test_every_part_has_an_address_and_buttons_to_copy_it(browser: Browser, made: Made) -> None:
+def test_every_part_has_an_address_and_buttons_to_copy_it(page: Page) -> None:
     parts = "details.fold, figure, table:has(caption), section"
-    with opened(browser, made.path) as page:
-        bare = page.evaluate(
-            "(parts) => [...document.querySelectorAll(parts)].filter((part) => !part.id || "
-            "document.querySelectorAll(`button[data-of='${part.id}']`).length !== 2)"
-            ".map((part) => part.outerHTML.slice(0, 200))",
-            parts,
-        )
-        assert page.locator(parts).count() > 5
-        assert bare == []
+    bare = page.evaluate(
+        "(parts) => [...document.querySelectorAll(parts)].filter((part) => !part.id || "
+        "document.querySelectorAll(`button[data-of='${part.id}']`).length !== 2)"
+        ".map((part) => part.outerHTML.slice(0, 200))",
+        parts,
+    )
+    assert page.locator(parts).count() > 5
+    assert bare == []
 
 
 LABELS = """() => {
@@ -138,12 +156,10 @@ LABELS = """() => {
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_labels_of_axes_neither_collide_nor_leave_their_panel(
-    browser: Browser, made: Made, width: int
-) -> None:
-    with opened(browser, made.path, width=width) as page:
-        assert page.locator(".role-axis-label").count() > 10
-        assert page.evaluate(LABELS) == []
+def test_labels_of_axes_neither_collide_nor_leave_their_panel(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.locator(".role-axis-label").count() > 10
+    assert page.evaluate(LABELS) == []
 
 
 def copied(page: Page, part: str, what: str) -> str:
@@ -179,15 +195,14 @@ def as_markdown(table: Table) -> str:
     return markdown.render(only).partition("\n\n")[2].strip()
 
 
-def test_copied_tables_are_the_markdown_reports(browser: Browser, made: Made) -> None:
-    with opened(browser, made.path) as page:
-        for at, document in enumerate(made.documents):
-            for table in tables(document.parts):
-                found = page.evaluate(
-                    "(id) => markdown(document.getElementById(id))", f"m{at}-table-{table.key}"
-                )
-                assert found.partition("| ")[1:] != ("", "")
-                assert found[found.index("| ") :].strip() == as_markdown(table)
+def test_copied_tables_are_the_markdown_reports(page: Page, made: Made) -> None:
+    for at, document in enumerate(made.documents):
+        for table in tables(document.parts):
+            found = page.evaluate(
+                "(id) => markdown(document.getElementById(id))", f"m{at}-table-{table.key}"
+            )
+            assert found.partition("| ")[1:] != ("", "")
+            assert found[found.index("| ") :].strip() == as_markdown(table)
 
 
 def test_a_page_says_what_it_is_about(pages: Mapping[str, Made]) -> None:
@@ -209,16 +224,16 @@ def test_a_page_says_what_it_is_about(pages: Mapping[str, Made]) -> None:
 
 
 @pytest.mark.parametrize("width", [*WIDTHS, 1280])
-def test_nothing_that_decides_is_off_the_screen(browser: Browser, made: Made, width: int) -> None:
-    with opened(browser, made.path, width=width) as page:
-        unfold(page)
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        reach = page.evaluate(
-            "[...document.querySelectorAll('h1, h2, h3, td.v, .badge, .words li')]"
-            ".map((each) => each.getBoundingClientRect().right)"
-        )
-        assert len(reach) > 5
-        assert max(reach) <= width
+def test_nothing_that_decides_is_off_the_screen(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    reach = page.evaluate(
+        "[...document.querySelectorAll('h1, h2, h3, td.v, .badge, .words li')]"
+        ".map((each) => each.getBoundingClientRect().right)"
+    )
+    assert len(reach) > 5
+    assert max(reach) <= width
 
 
 BOXES = "document.querySelector('.sides').children[{}].getBoundingClientRect()"
@@ -244,15 +259,14 @@ def test_the_decision_and_every_comparison_are_side_by_side_where_there_is_room(
     assert after["y"] >= max(left["bottom"], right["bottom"])
 
 
-def test_numbers_keep_their_units(browser: Browser, made: Made) -> None:
-    with opened(browser, made.path) as page:
-        unfold(page)
-        parts = page.locator("main :is(h1, h2, h3, h4, p, li, th, td, dd, summary, figcaption)")
-        text = "\n".join(parts.all_text_contents())
-        assert "\u00a0" in text
-        assert re.findall(r"\d (?:%|[KM]iB|points)(?!\w)", text) == []
-        assert "\u00a0" not in page.evaluate("markdown(document.querySelector('section'))")
-        assert "\u00a0" not in "".join(page.locator("pre").all_text_contents())
+def test_numbers_keep_their_units(page: Page) -> None:
+    unfold(page)
+    parts = page.locator("main :is(h1, h2, h3, h4, p, li, th, td, dd, summary, figcaption)")
+    text = "\n".join(parts.all_text_contents())
+    assert "\u00a0" in text
+    assert re.findall(r"\d (?:%|[KM]iB|points)(?!\w)", text) == []
+    assert "\u00a0" not in page.evaluate("markdown(document.querySelector('section'))")
+    assert "\u00a0" not in "".join(page.locator("pre").all_text_contents())
 
 
 def test_a_page_can_be_used_with_keys_alone(browser: Browser, pages: Mapping[str, Made]) -> None:

@@ -28,7 +28,7 @@ from bench.tracer import transports
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 
-TRIALS_PER_ROUND: Final = 10
+TRIALS_PER_ROUND: Final = 4
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from made_up_trials import header, trial
-from tracing import alive, bpf_ids, eventually, reaches
+from tracing import alive, bpf_ids, eventually, reaches, side_by_side
 
 from bench.campaign import gates
 from bench.host import process
@@ -104,54 +104,67 @@ def test_nonsense_is_a_usage_error(arguments: list[str], said: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+REFUSED: list[tuple[list[str], int, str]] = [
+    (["--fail-on", "rngbuf:drops"], 2, "no gate 'rngbuf:drops'"),
+    (["--fail-on", ""], 2, "no gate ''"),
+    (["--fail-on", "drops,"], 2, "no gate ''"),
+    (["--fail-on", "sharded:drops"], 1, "sharded:drops cannot be measured"),
+    (["--fail-on", "drops", "-k", "no_such_experiment"], 1, "drops was not measured"),
+    (["--fail-on", "drops", "--collect-only"], 1, "drops was not measured"),
+    (["--seed", str(10**30)], 2, "--seed"),
+    (["--benchmark-compare-fail=mean:20%"], 2, "needs a run to compare with"),
+    (["--benchmark-json=nodir/x.json"], 2, "cannot write nodir/x.json"),
+    (["--benchmark-json=/proc/x.json"], 2, "cannot write /proc/x.json"),
+    (["--benchmark-json=."], 2, "cannot write ."),
+    (["--benchmark-compare=nosuch.json"], 2, "there is no 'nosuch.json'"),
+    (["--benchmark-compare"], 2, "no saved run"),
+    (["--benchmark-compare=a/b/c"], 2, "a/b/c"),
+    (["--benchmark-storage=nosuch://x"], 2, "Storage must be"),
+    (["--benchmark-save=x", "--benchmark-storage=/proc/x"], 2, "--benchmark-save"),
+    (["--benchmark-save=" + "x" * 300], 2, "File name too long"),
+    (["--benchmark-save-data"], 2, "--benchmark-save-data"),
+    (["--benchmark-group-by=x"], 2, "'x'"),
+    (["--benchmark-skip"], 2, "nothing would be measured"),
+    (["--benchmark-disable"], 2, "nothing would be measured"),
+    *(
+        ([f"--benchmark-{each}"], 2, f"--benchmark-{each.partition('=')[0]} has no effect")
+        for each in (
+            *("cprofile=tottime", "cprofile-loops=2", "cprofile-top=3", "cprofile-dump"),
+            *("min-time=1", "max-time=1", "min-rounds=5", "timer=time.time", "warmup=on"),
+            *("calibration-precision=3", "warmup-iterations=3", "disable-gc"),
+        )
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, process.Completed]]:
+    """How the suite ended with each, and where: they measure nothing, and run side by side."""
+    places = [tmp_path_factory.mktemp("refused") for _ in REFUSED]
+
+    def ended(number: int) -> tuple[Path, process.Completed]:
+        words = [*SUITE, "-q", "--junitxml=x.xml", "--journal=x.jsonl", *REFUSED[number][0]]
+        place = places[number]
+        return place, process.run(words, timeout_s=160, check=False, cwd=place)
+
+    return side_by_side(ended, range(len(REFUSED)))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (["--fail-on", "rngbuf:drops"], 2, "no gate 'rngbuf:drops'"),
-        (["--fail-on", ""], 2, "no gate ''"),
-        (["--fail-on", "drops,"], 2, "no gate ''"),
-        (["--fail-on", "sharded:drops"], 1, "sharded:drops cannot be measured"),
-        (["--fail-on", "drops", "-k", "no_such_experiment"], 1, "drops was not measured"),
-        (["--fail-on", "drops", "--collect-only"], 1, "drops was not measured"),
-        (["--seed", str(10**30)], 2, "--seed"),
-        (["--benchmark-compare-fail=mean:20%"], 2, "needs a run to compare with"),
-        (["--benchmark-json=nodir/x.json"], 2, "cannot write nodir/x.json"),
-        (["--benchmark-json=/proc/x.json"], 2, "cannot write /proc/x.json"),
-        (["--benchmark-json=."], 2, "cannot write ."),
-        (["--benchmark-compare=nosuch.json"], 2, "there is no 'nosuch.json'"),
-        (["--benchmark-compare"], 2, "no saved run"),
-        (["--benchmark-compare=a/b/c"], 2, "a/b/c"),
-        (["--benchmark-storage=nosuch://x"], 2, "Storage must be"),
-        (["--benchmark-save=x", "--benchmark-storage=/proc/x"], 2, "--benchmark-save"),
-        (["--benchmark-save=" + "x" * 300], 2, "File name too long"),
-        (["--benchmark-save-data"], 2, "--benchmark-save-data"),
-        (["--benchmark-group-by=x"], 2, "'x'"),
-        (["--benchmark-skip"], 2, "nothing would be measured"),
-        (["--benchmark-disable"], 2, "nothing would be measured"),
-        *(
-            ([f"--benchmark-{each}"], 2, f"--benchmark-{each.partition('=')[0]} has no effect")
-            for each in (
-                *("cprofile=tottime", "cprofile-loops=2", "cprofile-top=3", "cprofile-dump"),
-                *("min-time=1", "max-time=1", "min-rounds=5", "timer=time.time", "warmup=on"),
-                *("calibration-precision=3", "warmup-iterations=3", "disable-gc"),
-            )
-        ),
-    ],
-)
+@pytest.mark.parametrize("number", range(len(REFUSED)), ids=[" ".join(each[0]) for each in REFUSED])
 def test_what_would_come_to_nothing_is_refused(
-    arguments: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, refused: dict[int, tuple[Path, process.Completed]]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = suite("-q", "--junitxml=x.xml", "--journal=x.jsonl", *arguments)
+    (_, code, said), (place, done) = REFUSED[number], refused[number]
     assert done.returncode == code, done
     (line,) = done.stderr.splitlines()
     assert line.startswith("bufbench: ")
     assert said in line
-    assert not (tmp_path / "x.jsonl").exists()
-    (cases,) = ET.parse("x.xml").getroot()
+    assert not (place / "x.jsonl").exists()
+    xml = place / "x.xml"
+    (cases,) = ET.parse(xml).getroot()
     assert int(cases.attrib["failures"]) + int(cases.attrib["errors"]) == 1
-    assert said in (tmp_path / "x.xml").read_text().replace("&apos;", "'").replace("&#x27;", "'")
+    assert said in xml.read_text().replace("&apos;", "'").replace("&#x27;", "'")
 
 
 def test_privileges_come_before_the_first_test(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -17,7 +16,16 @@ from typing import Any
 
 import pytest
 from kernel_events import Unavailable, listener, of_session
-from tracing import BUFBENCH, Tracing, alive, bpf_ids, bufbench, eventually, tracing
+from tracing import (
+    BUFBENCH,
+    Tracing,
+    alive,
+    answers_signals,
+    bpf_ids,
+    bufbench,
+    eventually,
+    tracing,
+)
 from truth import Truth, teller
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -80,9 +88,9 @@ def status(line: dict[str, Any]) -> int:
 
 
 def test_every_process_of_every_kind(both: list[Tracing], truths: Path, tmp_path: Path) -> None:
-    with teller(truths, "all", 5_600, tmp_path) as process:
+    with teller(truths, "all", 1_400, tmp_path) as process:
         made = process.go()
-    assert len(made) == 6_400
+    assert len(made) == 1_600
     makers = {process.pid, *(truth.parent_pid for truth in made)}
     names = {truth.comm.decode() for truth in made}
     for tracer in both:
@@ -252,13 +260,6 @@ def test_ctrl_c_under_load_leaves_nothing_behind(transport: str, tmp_path: Path)
     assert tracer.documents()
     assert "Traceback" not in tracer.said.read_text()
     assert eventually(lambda: not alive(ids))
-
-
-def answers_signals(pid: int) -> bool:
-    """Whether bufbench's own handlers stand: before that a signal is answered by Python alone."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2, 0.3, 0.4, 0.6])

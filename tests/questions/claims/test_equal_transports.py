@@ -28,7 +28,7 @@ from bench.questions.claims.claim import Verdict
 from bench.questions.claims.evidence import Evidence
 from bench.trial.result import TrialResult
 
-JOURNALS = 300
+JOURNALS = 150
 POOL = 500
 PLAN = claims_plan.experiments(range(4))  # four CPUs, so that every comparison is made
 COUNTED = {

@@ -147,8 +147,8 @@ CLAIMS: Final = (
         "at less CPU time in user space",
         sources="https://taillatency.net/posts/ebpf-ringbuf.html",
         published="0 lost, 3.94 s, 48 % against 23,142 lost, 4.81 s, 71 %",
-        test="amplified, one producer, libbcc's readers, 256 KiB in the ring and for each CPU; what "
-        "rb drops in storms of 16 times as many records",
+        test="amplified, one producer, libbcc's readers, 256 KiB in the ring and for each CPU; "
+        "what rb drops in storms of 16 times as many records",
         reproduced_when="rate ratio > 1, CPU time a record less, and at most 1 % dropped on rb",
         experiments=("one-producer",),
         rule=rules.held(
