@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,8 +40,8 @@ class Fleet:
         words = ["fleet", "worker", self.address, f"--name={name}", f"--spool={self.spool(name)}"]
         return self._started(name, "works for", [*before, *program, *words, *self._security])
 
-    def run(self, output: str, *words: str) -> process.Completed:
-        return bufbench(*self.words(output, *words), timeout_s=100)
+    def run(self, output: str, *words: str, timeout_s: float = 100) -> process.Completed:
+        return bufbench(*self.words(output, *words), timeout_s=timeout_s)
 
     def words(self, output: str, *words: str) -> list[str]:
         where = [f"--scheduler={self.address}", f"--output={self.folder / output}"]
@@ -56,6 +57,19 @@ class Fleet:
 
     def spool(self, name: str) -> Path:
         return self.folder / f"spool-{name}"
+
+    def said(self, name: str) -> str:
+        """All that the processes of this name have said."""
+        return "".join(each.read_text() for each in sorted(self.folder.glob(f"{name}-*.log")))
+
+    def trials(self, name: str) -> int:
+        """How many trials are in the journals that a worker keeps."""
+        found = self.spool(name).glob("*.jsonl")
+        return sum(each.read_bytes().count(b'"kind":"trial"') for each in found)
+
+    def kept(self, name: str) -> list[str]:
+        """Names of the files that a worker keeps for its tasks."""
+        return [each.name for each in self.spool(name).iterdir() if each.name != "measured"]
 
     def measured(self, name: str) -> list[str]:
         path = self.spool(name) / "measured"
@@ -84,9 +98,23 @@ def fleet(folder: Path, address: str, certificates: Path | None = None) -> Itera
         made.end()
 
 
+def row(place: Path, name: str) -> dict[str, object]:
+    """What fleet.json says of a machine."""
+    machines = json.loads((place / "fleet.json").read_text())["machines"]
+    return next(each for each in machines if each["name"] == name)
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
 @contextmanager
-def joined(*names: str) -> Iterator[str]:
-    """Network namespaces of these names on one bridge; gives this host's address there."""
+def joined(*names: str, tap: bool = False) -> Iterator[str]:
+    """Network namespaces of these names on one bridge; gives this host's address there.
+
+    With ``tap`` the bridge has one more link, of its name and "tap", for a guest.
+    """
     if os.geteuid() != 0:
         pytest.skip("network namespaces take root")
     bridge = f"bb{os.getpid() % 10**6}"
@@ -113,4 +141,8 @@ def joined(*names: str) -> Iterator[str]:
             ip(f"-n {space} addr add {net}.{number}/24 dev eth0")
             ip(f"-n {space} link set eth0 up")
             ip(f"-n {space} link set lo up")
+        if tap:
+            ip(f"tuntap add dev {bridge}tap mode tap")
+            undo(f"link del {bridge}tap")
+            ip(f"link set {bridge}tap master {bridge} up")
         yield f"{net}.1:8786 {bridge}"
