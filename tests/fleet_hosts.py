@@ -55,6 +55,14 @@ class Fleet:
             assert eventually(lambda: len(self.measured("a")) > 5)
             yield running
 
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Let a worker's task go on after this."""
+        hold = self.spool(name) / "hold"
+        hold.touch()
+        yield
+        hold.unlink()
+
     def spool(self, name: str) -> Path:
         return self.folder / f"spool-{name}"
 

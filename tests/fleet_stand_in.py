@@ -4,8 +4,8 @@
     python -P fleet_stand_in.py '{"bufbench": "9.9", "unfit": "no BTF"}' fleet worker ...
 
 The plan's count is how many trials, and its payload by how many bytes each is longer; each is noted
-in `measured` beside the journals. With "ahead_s" the worker's clock is ahead, and "dies" names the
-moment at which it is killed.
+in `measured` beside the journals, and waits for as long as there is `hold`. With "ahead_s" the
+worker's clock is ahead, and "dies" names the moment at which it is killed.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def called(words: list[str]) -> Ended:
             file.flush()
             measured.write(f"{journal.stem} {block}\n")
             measured.flush()
+            while (journal.parent / "hold").exists():
+                time.sleep(0.05)
     failing = given.get("seed") == "13"
     return Ended(exit_code=3 if failing else 0, said="no such luck" if failing else "", sha256="")
 

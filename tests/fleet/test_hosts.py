@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -84,18 +85,34 @@ def test_a_link_that_is_cut_for_longer_than_connections_live_costs_nothing(tmp_p
         with fleet(tmp_path, address, tmp_path / "certificates") as made:
             made.scheduler()
             made.worker("a", "ip", "netns", "exec", f"{bridge}-a")
-            with made.running("--set=count=600") as running:
-                process.run(["ip", "link", "set", f"{bridge}v2", "down"], timeout_s=10)
-                assert running.stderr is not None
-                said = [*takewhile(lambda line: "a: lost" not in line, running.stderr)]
-                process.run(["ip", "link", "set", f"{bridge}v2", "up"], timeout_s=10)
-                assert eventually(lambda: made.said("a").count("works for") == 2)
-                assert len(made.measured("a")) < 600
+            with made.running("--set=count=20") as running:
+                with made.held("a"):
+                    process.run(["ip", "link", "set", f"{bridge}v2", "down"], timeout_s=10)
+                    assert running.stderr is not None
+                    said = [*takewhile(lambda line: "a: lost" not in line, running.stderr)]
+                    process.run(["ip", "link", "set", f"{bridge}v2", "up"], timeout_s=10)
+                    assert eventually(lambda: made.said("a").count("works for") == 2)
                 said.append(running.communicate(timeout=90)[1])
             assert running.returncode == 0, said
-            assert len(made.measured("a")) == 600
-            assert made.trials("a") == 0
-            assert (tmp_path / "out/a.jsonl").read_bytes().count(b'"trial"') == 600
+            assert len(made.measured("a")) == 20
+            assert made.kept("a") == []
+            assert (tmp_path / "out/a.jsonl").read_bytes().count(b'"trial"') == 20
+
+
+@pytest.mark.skipif(shutil.which("iptables") is None, reason="there is no iptables")
+def test_a_worker_that_the_scheduler_cannot_connect_to_is_a_line(tmp_path: Path) -> None:
+    certificates.make(tmp_path / "certificates", days=1)
+    with joined("a") as where, fleet(tmp_path, where.split()[0], tmp_path / "certificates") as made:
+        made.scheduler()
+        within = ["ip", "netns", "exec", f"{where.split()[1]}-a"]
+        firewall = ["iptables", "-A", "INPUT", "-i", "eth0", "-p", "tcp", "--syn", "-j", "DROP"]
+        process.run([*within, *firewall], timeout_s=10)
+        words = ["fleet", "worker", made.address, "--name=a", f"--spool={tmp_path}/spool"]
+        command = [*within, *BUFBENCH, *words, f"--certificates={tmp_path}/certificates"]
+        done = process.run(command, timeout_s=60, check=False)
+        assert done.returncode == 3
+        assert "cannot connect to this machine at tls://10." in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [("worker",), ("run", "--profile=quick", "--output=out")])
@@ -151,28 +168,32 @@ def test_another_machine_of_the_type_stands_in_and_one_of_another_does_not(local
 
 
 def test_a_scheduler_that_is_started_again_costs_nothing(local: Fleet) -> None:
+    """The worker is back while its task still runs, which it then waits for."""
     local.worker("a")
-    with local.running("--set=count=200") as running:
-        scheduler = local._running[0]
-        scheduler.kill()
-        scheduler.wait()
-        local.scheduler()
-        assert eventually(lambda: local.said("a").count("works for") == 2)
-        assert len(local.measured("a")) < 200
+    with local.running("--set=count=20") as running:
+        with local.held("a"):
+            scheduler = local._running[0]
+            scheduler.kill()
+            scheduler.wait()
+            local.scheduler()
+            assert eventually(lambda: local.said("a").count("works for") == 2)
         _, said = running.communicate(timeout=90)
     assert running.returncode == 0, said
-    assert len(local.measured("a")) == 200
+    assert len(local.measured("a")) == 20
 
 
 def test_two_clients_with_the_same_plan_have_a_journal_each(local: Fleet) -> None:
     local.worker("a")
-    with local.running("--set=count=20") as running:
-        into_the_same = local.run("out", "--set=count=20", "--resume")
-        assert into_the_same.returncode == 2
-        assert "another fleet run writes to" in into_the_same.stderr
-        other = local.run("other", "--set=count=20")
-        assert other.returncode == 0, other.stderr
+    words, known = "--set=count=20", local.folder / "other/fleet.json"
+    with local.running(words) as running:
+        with local.held("a"):
+            into_the_same = local.run("out", words, "--resume")
+            assert into_the_same.returncode == 2
+            assert "another fleet run writes to" in into_the_same.stderr
+            other = subprocess.Popen([*BUFBENCH, *local.words("other", words)])
+            assert eventually(lambda: known.exists() and '"running"' in known.read_text())
         _, said = running.communicate(timeout=60)
+        assert other.wait(60) == 0
     assert running.returncode == 0, said
     for place in ("out", "other"):
         assert (local.folder / place / "a.jsonl").read_bytes().count(b'"trial"') == 20
