@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from tracing import BUFBENCH, bufbench, eventually
+from tracing import BUFBENCH, bufbench, reaches
 
 from bench.host import process
 
@@ -52,7 +52,7 @@ class Fleet:
         """Start a run into the folder "out"; wait until machine a has measured some trials."""
         command = [*BUFBENCH, *self.words("out", *words)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-            assert eventually(lambda: len(self.measured("a")) > 5)
+            assert reaches(running, lambda: len(self.measured("a")) > 5)
             yield running
 
     @contextmanager
@@ -93,7 +93,7 @@ class Fleet:
         with log.open("w") as file:
             started = subprocess.Popen(words, stderr=file, stdout=file, text=True)
         self._running.append(started)
-        assert eventually(lambda: ready in log.read_text()), log.read_text()
+        assert reaches(started, lambda: ready in log.read_text()), log.read_text()
         return started
 
 

@@ -20,7 +20,7 @@ from bench.fleet.task import STATION
 from bench.host.scratch import folder as scratch_folder
 
 _AGAIN_S: Final = 2.0
-_JOIN_S: Final = 10.0  # Dask would try for ever
+_JOIN_S: Final = 30.0  # Dask would try for ever; an emulated guest takes seconds
 LOOPBACK: Final = "127.0.0.1:0"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from fleet_hosts import Fleet, fleet, joined, row, unused_port
-from tracing import BUFBENCH, bufbench, eventually
+from tracing import BUFBENCH, bufbench, eventually, reaches
 
 from bench.fleet import certificates
 from bench.host import lock, process
@@ -91,7 +91,7 @@ def test_a_link_that_is_cut_for_longer_than_connections_live_costs_nothing(tmp_p
                     assert running.stderr is not None
                     said = [*takewhile(lambda line: "a: lost" not in line, running.stderr)]
                     process.run(["ip", "link", "set", f"{bridge}v2", "up"], timeout_s=10)
-                    assert eventually(lambda: made.said("a").count("works for") == 2)
+                    assert reaches(running, lambda: made.said("a").count("works for") == 2)
                 said.append(running.communicate(timeout=90)[1])
             assert running.returncode == 0, said
             assert len(made.measured("a")) == 20
@@ -142,7 +142,7 @@ def test_a_worker_that_is_killed_goes_on_where_it_was(local: Fleet) -> None:
 def test_a_worker_that_is_killed_once_it_has_measured(local: Fleet, moment: str) -> None:
     victim = local.worker("a", dies=moment)
     with local.running("--set=count=10") as running:
-        victim.wait(30)
+        victim.wait()
         local.worker("a")
         _, said = running.communicate(timeout=60)
     assert running.returncode == 0, said
@@ -176,7 +176,7 @@ def test_a_scheduler_that_is_started_again_costs_nothing(local: Fleet) -> None:
             scheduler.kill()
             scheduler.wait()
             local.scheduler()
-            assert eventually(lambda: local.said("a").count("works for") == 2)
+            assert reaches(running, lambda: local.said("a").count("works for") == 2)
         _, said = running.communicate(timeout=90)
     assert running.returncode == 0, said
     assert len(local.measured("a")) == 20
@@ -191,7 +191,7 @@ def test_two_clients_with_the_same_plan_have_a_journal_each(local: Fleet) -> Non
             assert into_the_same.returncode == 2
             assert "another fleet run writes to" in into_the_same.stderr
             other = subprocess.Popen([*BUFBENCH, *local.words("other", words)])
-            assert eventually(lambda: known.exists() and '"running"' in known.read_text())
+            assert reaches(other, lambda: known.exists() and '"running"' in known.read_text())
         _, said = running.communicate(timeout=60)
         assert other.wait(60) == 0
     assert running.returncode == 0, said
@@ -307,7 +307,7 @@ def test_a_machine_that_is_busy_measures_once_it_is_free(
         busy.enter_context(lock.held(wait=True))
         command = [*BUFBENCH, *local.words("out", *words)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-            assert eventually(lambda: waits_for_the_lock(local.spool("a")))
+            assert reaches(running, lambda: waits_for_the_lock(local.spool("a")))
             busy.close()
             _, said = running.communicate(timeout=90)
     assert running.returncode == 0, said
