@@ -59,7 +59,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def guests(session: nox.Session) -> None:
     """Run the tests that take minutes in emulated guests: matrices, bisection, another machine."""
-    prepare(session, "test", "report", "kernels", package=True)
+    prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
     words = ("--junitxml=results/guests.xml", "-m", "guests", *(session.posargs or ["-v"]))
     hand_over(session, "pytest", *words)

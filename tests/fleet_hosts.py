@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from tracing import BUFBENCH, bufbench, eventually
+from tracing import BUFBENCH, bufbench, reaches
 
 from bench.host import process
 
@@ -27,25 +28,20 @@ class Fleet:
         self.address = address
         self._security = [f"--certificates={certificates}"] if certificates else []
         self._running: list[subprocess.Popen[str]] = []
-        self._starting: list[tuple[Path, str]] = []  # logs, and what they will hold then
 
     def scheduler(self) -> subprocess.Popen[str]:
         words = [*BUFBENCH, "fleet", "scheduler", f"--bind={self.address}", *self._security]
-        started = self._started("scheduler", "dashboard", words)
-        self._await()
-        return started
+        return self._started("scheduler", "dashboard", words)
 
     def worker(
         self, name: str, *before: str, real: bool = False, **changed: str
     ) -> subprocess.Popen[str]:
-        """Start a worker; a run waits until it is there."""
         program = BUFBENCH if real else [sys.executable, "-P", str(STAND_IN), json.dumps(changed)]
         words = ["fleet", "worker", self.address, f"--name={name}", f"--spool={self.spool(name)}"]
         return self._started(name, "works for", [*before, *program, *words, *self._security])
 
-    def run(self, output: str, *words: str) -> process.Completed:
-        self._await()
-        return bufbench(*self.words(output, *words), timeout_s=100)
+    def run(self, output: str, *words: str, timeout_s: float = 100) -> process.Completed:
+        return bufbench(*self.words(output, *words), timeout_s=timeout_s)
 
     def words(self, output: str, *words: str) -> list[str]:
         where = [f"--scheduler={self.address}", f"--output={self.folder / output}"]
@@ -54,14 +50,34 @@ class Fleet:
     @contextmanager
     def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """Start a run into the folder "out"; wait until machine a has measured some trials."""
-        self._await()
         command = [*BUFBENCH, *self.words("out", *words)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-            assert eventually(lambda: len(self.measured("a")) > 5)
+            assert reaches(running, lambda: len(self.measured("a")) > 5)
             yield running
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Let a worker's task go on after this."""
+        hold = self.spool(name) / "hold"
+        hold.touch()
+        yield
+        hold.unlink()
 
     def spool(self, name: str) -> Path:
         return self.folder / f"spool-{name}"
+
+    def said(self, name: str) -> str:
+        """All that the processes of this name have said."""
+        return "".join(each.read_text() for each in sorted(self.folder.glob(f"{name}-*.log")))
+
+    def trials(self, name: str) -> int:
+        """How many trials are in the journals that a worker keeps."""
+        found = self.spool(name).glob("*.jsonl")
+        return sum(each.read_bytes().count(b'"kind":"trial"') for each in found)
+
+    def kept(self, name: str) -> list[str]:
+        """Names of the files that a worker keeps for its tasks."""
+        return [each.name for each in self.spool(name).iterdir() if each.name != "measured"]
 
     def measured(self, name: str) -> list[str]:
         path = self.spool(name) / "measured"
@@ -77,13 +93,8 @@ class Fleet:
         with log.open("w") as file:
             started = subprocess.Popen(words, stderr=file, stdout=file, text=True)
         self._running.append(started)
-        self._starting.append((log, ready))
+        assert reaches(started, lambda: ready in log.read_text()), log.read_text()
         return started
-
-    def _await(self) -> None:
-        for log, ready in self._starting:
-            assert eventually(lambda at=log, word=ready: word in at.read_text()), log.read_text()
-        self._starting.clear()
 
 
 @contextmanager
@@ -95,9 +106,23 @@ def fleet(folder: Path, address: str, certificates: Path | None = None) -> Itera
         made.end()
 
 
+def row(place: Path, name: str) -> dict[str, object]:
+    """What fleet.json says of a machine."""
+    machines = json.loads((place / "fleet.json").read_text())["machines"]
+    return next(each for each in machines if each["name"] == name)
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
 @contextmanager
-def joined(*names: str) -> Iterator[str]:
-    """Network namespaces of these names on one bridge; gives this host's address there."""
+def joined(*names: str, tap: bool = False) -> Iterator[str]:
+    """Network namespaces of these names on one bridge; gives this host's address there.
+
+    With ``tap`` the bridge has one more link, of its name and "tap", for a guest.
+    """
     if os.geteuid() != 0:
         pytest.skip("network namespaces take root")
     bridge = f"bb{os.getpid() % 10**6}"
@@ -124,4 +149,8 @@ def joined(*names: str) -> Iterator[str]:
             ip(f"-n {space} addr add {net}.{number}/24 dev eth0")
             ip(f"-n {space} link set eth0 up")
             ip(f"-n {space} link set lo up")
+        if tap:
+            ip(f"tuntap add dev {bridge}tap mode tap")
+            undo(f"link del {bridge}tap")
+            ip(f"link set {bridge}tap master {bridge} up")
         yield f"{net}.1:8786 {bridge}"

@@ -187,16 +187,16 @@ def _run(
     from bench.fleet.roster import Roster
 
     roster = Roster(frozenset(machine or ()))
-    folder, done = Folder.opened(output, plan, resume=resume)
-    roster.rows.update((row.name, row) for row in done)
-    if where is None:
-        joining = collect.local(os.uname().nodename, output.absolute() / ".worker")
-    else:
-        joining = collect.connected(where, security)
-    with joining as client:
-        _name_dashboard(collect.dashboard_port(client), where)
-        with view.shown() as show:
-            collect.collect(client, folder, roster, machines=machines, show=show)
+    with Folder.opened(output, plan, resume=resume) as (folder, done):
+        roster.rows.update((row.name, row) for row in done)
+        if where is None:
+            joining = collect.local(os.uname().nodename, output.absolute() / ".worker")
+        else:
+            joining = collect.connected(where, security)
+        with joining as client:
+            _name_dashboard(collect.dashboard_port(client), where)
+            with view.shown() as show:
+                collect.collect(client, folder, roster, machines=machines, show=show)
     _conclude(folder, roster, machines)
 
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +21,7 @@ from bench.errors import MachineUnfit, UsageError
 from bench.fleet import engine, facts, task, worker
 from bench.fleet.address import Address
 from bench.fleet.folder import Folder
+from bench.fleet.plan import Plan
 from bench.fleet.roster import Roster, Row, Seen, State
 from bench.fleet.spool import Progress, Spool
 from bench.fleet.view import Show
@@ -28,6 +32,17 @@ _TICK_S: Final = 0.5
 _JOIN_S: Final = 60.0
 _SCHEDULER_BACK_S: Final = 30.0
 _CLOCK_S: Final = 60.0
+_FORGET_S: Final = 5.0
+
+_Later = concurrent.futures.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Hold a task, and what becomes its result once that has been fetched."""
+
+    task: Future
+    result: _Later
 
 
 @contextmanager
@@ -83,7 +98,8 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
 
     Waits a minute for ``machines`` of them. MachineUnfit where the scheduler is lost for good.
     """
-    futures: dict[str, Future] = {}
+    sent: dict[str, _Sent] = {}
+    forgotten: list[_Later] = []
     began = time.monotonic()
     folder.save(roster.rows.values())
     while True:
@@ -100,37 +116,51 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
                     remedy="start it again, then go on with --resume",
                 ) from error
             continue
-        _forget_lost(roster, futures)
+        _cancel_lost(roster, sent)
+        for name, each in [*sent.items()]:
+            if each.result.done():
+                _take(sent.pop(name).result, roster.rows[name], folder, roster)
         for row, seen in [*roster.due(now)]:
             roster.send(row, seen)
-            futures[row.name] = client.submit(
-                task.run_plan,
-                folder.plan.task(row.name).text(),
-                key=f"{folder.plan.id}-{row.name}-{row.attempts}-{time.time_ns()}",
-                workers=[seen.address],
-            )
-        for name, future in [*futures.items()]:
-            if future.done():
-                _take(client, futures.pop(name), roster.rows[name], folder, roster)
+            sent[row.name] = _send(client, folder.plan.task(row.name), row)
+        for row, seen in roster.unacknowledged():
+            name, where = folder.plan.task(row.name).id, [seen.address]
+            asked = client.run(task.forget, name, workers=where, asynchronous=True)
+            forgotten.append(_later(client, asked))
         if _states(roster) != before:
             folder.save(roster.rows.values())
         show(roster)
         enough = len(roster.rows) >= machines or now - began > _JOIN_S
-        if roster.ended and enough and not futures:
+        if roster.ended and enough and not sent:
+            # What is not forgotten takes room there, until it is asked again.
+            concurrent.futures.wait(forgotten, _FORGET_S)
             return
         time.sleep(_TICK_S)
 
 
-def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Roster) -> None:
-    """Write the journal that a task returned, then let the worker delete its copy."""
+def _send(client: Client, plan: Plan, row: Row) -> _Sent:
+    """Send a task to a row's worker."""
+    key = f"{plan.id}-{row.attempts}-{time.time_ns()}"
+    made = client.submit(task.run_plan, plan.text(), key=key, workers=[row.address])
+    # Not made.result(): of a worker that is lost with the result it would wait for ever.
+    return _Sent(made, _later(client, client.gather(made, asynchronous=True)))
+
+
+def _later(client: Client, asked: Coroutine[Any, Any, Any]) -> _Later:
+    """Let the client's own thread do what may wait for a worker."""
+    return asyncio.run_coroutine_threadsafe(asked, client.loop.asyncio_loop)
+
+
+def _take(result: _Later, row: Row, folder: Folder, roster: Roster) -> None:
+    """Write the journal that a task returned."""
     now = time.monotonic()
-    if future.status != "finished":
+    if result.cancelled() or result.exception() is not None:
         roster.lose(row, "its task was lost", now)
         return
     try:
-        given = TypeAdapter(task.Returned).validate_python(future.result())
-    except (ValidationError, OSError, RuntimeError) as error:
-        roster.lose(row, f"what it gave is no result: {type(error).__name__}", now)
+        given = TypeAdapter(task.Returned).validate_python(result.result())
+    except ValidationError:
+        roster.lose(row, "what it gave is no result", now)
         return
     if not given.journal:
         row.state, row.reason = State.FAILED, given.said or f"exit code {given.exit_code}"
@@ -143,8 +173,6 @@ def _take(client: Client, future: Future, row: Row, folder: Folder, roster: Rost
     if row.exit_code:
         row.notes.append(given.said)
     folder.save(roster.rows.values())
-    with suppress(Exception):  # a copy that stays only takes space there
-        client.run(task.forget, folder.plan.task(row.name).id, workers=[row.address])
 
 
 def _workers(client: Client) -> Mapping[str, Seen]:
@@ -170,12 +198,13 @@ def _seen(address: str, shown: Mapping[str, Any]) -> Seen:
     )
 
 
-def _forget_lost(roster: Roster, futures: dict[str, Future]) -> None:
-    """Drop the futures of lost tasks: Dask would wait for their worker for ever."""
-    for name, future in [*futures.items()]:
-        if roster.rows[name].state is not State.RUNNING and not future.done():
+def _cancel_lost(roster: Roster, sent: dict[str, _Sent]) -> None:
+    """Cancel lost tasks: Dask would wait for their worker for ever."""
+    for name, each in [*sent.items()]:
+        if roster.rows[name].state is not State.RUNNING and not each.result.done():
+            del sent[name]
             with suppress(Exception):
-                futures.pop(name).cancel()
+                each.task.cancel()
 
 
 def _back(client: Client) -> bool:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +22,7 @@ from bench.journal.files import write_whole
 from bench.report.document import pick
 
 NAME: Final = "fleet.json"
+_ANOTHER: Final = "choose another folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +42,34 @@ class Folder:
         self.plan = plan
 
     @classmethod
-    def opened(cls, path: Path, plan: Plan, *, resume: bool) -> tuple[Folder, tuple[Row, ...]]:
-        """Return the folder, and the rows that are done; with ``resume``, of the same plan alone.
+    @contextmanager
+    def opened(
+        cls, path: Path, plan: Plan, *, resume: bool
+    ) -> Iterator[tuple[Folder, tuple[Row, ...]]]:
+        """Yield the folder, and the rows that are done; with ``resume``, of the same plan alone.
 
-        The plan gets an id here, by which workers know what they have run already.
+        The plan gets an id here, by which workers know what they have run already. Another run is
+        refused as long as this one lasts: workers would measure again what the other has fetched.
         """
+        made = not path.exists()
+        try:
+            if made:
+                ownership.make_folder(path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be used: {error.strerror}", remedy=_ANOTHER) from error
+        try:
+            _lock(path, descriptor)
+            folder = cls(path, plan)
+            yield folder, folder._begin(resume=resume)
+        finally:
+            os.close(descriptor)
+            if made:
+                with suppress(OSError):  # there is something in it
+                    path.rmdir()
+
+    def _begin(self, *, resume: bool) -> tuple[Row, ...]:
+        path, plan = self.path, self.plan
         there = (path / NAME).exists()
         if there and not resume:
             raise UsageError(
@@ -53,22 +80,25 @@ class Folder:
                 f"{path} holds no fleet's run that could be resumed", remedy="leave out --resume"
             )
         if not there:
-            return cls(path, replace(plan, id=token_hex(8))), ()
+            if foreign := sorted(path.glob("*.jsonl")):
+                raise UsageError(f"{foreign[0]} is there already", remedy=_ANOTHER)
+            self.plan = replace(plan, id=token_hex(8))
+            return ()
         content = _read(path / NAME)
         if replace(content.plan, id=plan.id) != plan:
             raise UsageError(
                 f"{path} was run with another plan", remedy="repeat its profile and options"
             )
-        folder = cls(path, content.plan)
+        self.plan = content.plan
         done = tuple(each for each in content.machines if each.state is State.DONE)
         for row in done:
-            journal = folder.journal(row.name)
+            journal = self.journal(row.name)
             if not journal.exists() or sha256(journal.read_bytes()).hexdigest() != row.sha256:
                 raise UsageError(
                     f"{journal} is not the journal that {row.name} gave",
-                    remedy="choose another folder",
+                    remedy=_ANOTHER,
                 )
-        return folder, done
+        return done
 
     def journal(self, name: str) -> Path:
         """Return the journal of a machine."""
@@ -90,7 +120,6 @@ class Folder:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            ownership.make_folder(path.parent)
             write_whole(path, content)
         except OSError as error:
             raise JournalError(
@@ -99,10 +128,20 @@ class Folder:
             ) from error
 
 
+def _lock(path: Path, descriptor: int) -> None:
+    """Lock a folder; UsageError where another run has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f"another fleet run writes to {path}", remedy=_ANOTHER) from error
+    except OSError:
+        pass  # NFS cannot lock a folder
+
+
 def _read(path: Path) -> Content:
     from pydantic import TypeAdapter
 
     try:
         return TypeAdapter(Content).validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read", remedy="choose another folder") from error
+        raise UsageError(f"{path} cannot be read", remedy=_ANOTHER) from error

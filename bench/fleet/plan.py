@@ -54,7 +54,7 @@ class Plan:
         """Return the command line, without the program; of kernels ``output`` is a folder."""
         what = {
             "": ["run", "--quiet", "--wait"],
-            KERNELS: ["kernels", "run", *self.only],
+            KERNELS: ["kernels", "run", "--wait", *self.only],
             CLAIMS: ["claims", "--wait", *(f"--only={each}" for each in self.only)],
         }.get(self.profile or "", ["run", "--quiet", "--wait", f"--profile={self.profile}"])
         options = [f"--{name}={value}" for name, value in self.options.items()]

@@ -82,6 +82,7 @@ class Row(Assignment):
     lost_at_s: float = 0.0
     progress: Progress | None = None
     exit_code: int = 0  # of the command that gave the journal
+    acknowledged: str = ""  # address of the worker that was asked to forget it
 
     def abandoned(self, now_s: float) -> bool:
         """Return whether its task was lost long enough ago for another machine to take it."""
@@ -130,6 +131,14 @@ class Roster:
                 own = self._stand_in(row)
             if own is not None and not own.objection:
                 yield row, own
+
+    def unacknowledged(self) -> Iterator[tuple[Row, Seen]]:
+        """Yield each row that is done, and its machine, once for each time that it has joined."""
+        for row in self.rows.values():
+            seen = self._seen.get(row.machine)
+            if row.state is State.DONE and seen is not None and seen.address != row.acknowledged:
+                row.acknowledged = seen.address
+                yield row, seen
 
     def send(self, row: Row, worker: Seen) -> None:
         """Note that a row's task has been sent to a worker."""

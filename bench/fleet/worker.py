@@ -20,7 +20,7 @@ from bench.fleet.task import STATION
 from bench.host.scratch import folder as scratch_folder
 
 _AGAIN_S: Final = 2.0
-_JOIN_S: Final = 10.0  # Dask would try for ever
+_JOIN_S: Final = 30.0  # Dask would try for ever; an emulated guest takes seconds
 LOOPBACK: Final = "127.0.0.1:0"
 
 
@@ -31,6 +31,14 @@ class Station(WorkerPlugin):  # type: ignore[misc]
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
+
+
+class _Worker(Worker):  # type: ignore[misc]
+    """Leave a scheduler without waiting for the running task, to be back before another has it."""
+
+    async def close(self, *, executor_wait: bool = False, **settings: Any) -> Any:
+        """Close; the task's thread ends by itself, and its spool keeps what it gave."""
+        return await super().close(executor_wait=executor_wait, **settings)
 
 
 def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[str, Any]:
@@ -76,7 +84,9 @@ def serve(
             joined = False
             while True:
                 try:
-                    async with Worker(uri, host=host, security=security, **made) as worker:
+                    async with _Worker(uri, host=host, security=security, **made) as worker:
+                        if not joined:
+                            await _require_reached(worker, scheduler)
                         joined = True
                         say(f"{name} works for the scheduler at {scheduler}")
                         await worker.finished()
@@ -87,6 +97,19 @@ def serve(
                 await asyncio.sleep(_AGAIN_S)
 
         asyncio.run(work())
+
+
+async def _require_reached(worker: Any, scheduler: Address) -> None:
+    """Raise MachineUnfit where the scheduler cannot connect to the worker, as it does for results.
+
+    Dask would try for ever to fetch the first.
+    """
+    asked = {"msg": {"op": "echo"}, "workers": [worker.address], "on_error": "ignore"}
+    if not await worker.scheduler.broadcast(**asked):
+        raise MachineUnfit(
+            f"the scheduler at {scheduler} cannot connect to this machine at {worker.address}",
+            remedy="it fetches journals from there: let it through NAT and firewalls",
+        )
 
 
 def _refused(scheduler: Address, name: str, error: Exception) -> MachineUnfit:

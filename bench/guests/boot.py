@@ -203,10 +203,11 @@ def _found() -> dict[str, str]:
 
 @contextmanager
 def booted(
-    image: Image, guest: Guest, folder: Path, command: Sequence[str]
+    image: Image, guest: Guest, folder: Path, command: Sequence[str], *, devices: Sequence[str] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Return the watch over a guest that runs ``command`` and may write to ``folder``.
 
+    ``devices`` are more of QEMU's options; a guest has no network but by them.
     Leaving the context ends the guest. MachineUnfit where a program is missing.
     """
     folder = folder.resolve()
@@ -223,7 +224,7 @@ def booted(
     with ExitStack() as stack:
         private = stack.enter_context(scratch.folder())
         qmp = str(private / "qmp")
-        options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off"]
+        options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off", *devices]
         check = python("bench.guests.share", "check")
         tried = process.run(check, timeout_s=_CHECK_S, check=False, env=_found())
         served = tried.returncode == 0

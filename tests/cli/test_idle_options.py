@@ -68,7 +68,7 @@ IDLE = [
     *("kernels report J --output x.txt", "kernels run host --cpus 2", "kernels run host --jobs 2"),
     *("kernels run host --memory 2048", "kernels run host --append quiet"),
     *("kernels run host --emulate", "kernels run host --sources kernels.toml"),
-    "kernels run ./bzImage --sources kernels.toml",
+    *("kernels run ./bzImage --sources kernels.toml", "kernels run 6.1 --reproducible --wait"),
     "compare J J --fail-on-regression=yes",
 ]  # fmt: skip
 ACTING = [

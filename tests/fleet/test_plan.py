@@ -18,6 +18,7 @@ from bench.fleet.roster import Row, State
 from bench.fleet.spool import Ended, Spool
 from bench.host import ownership
 
+QUICK = Plan(id="", profile="quick")
 PLAN = Plan(id="0123456789abcdef", profile="quick", options={"seed": "2"}).task("host-1")
 
 
@@ -32,7 +33,7 @@ def test_a_plan_of_kernels_writes_a_folder_that_becomes_a_journal(
 ) -> None:
     plan = Plan(id=PLAN.id, profile="kernels", only=("6.12", "ci-kernels:6.1"))
     assert parse(plan.text()) == plan
-    words = ["--no-config", "kernels", "run", "6.12", "ci-kernels:6.1", "--output=f"]
+    words = ["--no-config", "kernels", "run", "--wait", "6.12", "ci-kernels:6.1", "--output=f"]
     assert plan.words(Path("f"), resume=False) == words
     called: list[list[str]] = []
 
@@ -88,6 +89,18 @@ def test_what_is_no_json_of_a_plan_is_refused(text: str) -> None:
         (("run", "--local", "--profile=quick", "--only=x", "--output=out"), "--only"),
         (("run", "--local", "--profile=kernels", "--output=out"), "no kernel to run"),
         (("run", "--local", "--profile=kernels", "--only=a/b", "--output=out"), "no kernel 'a/b'"),
+        (("run", "--profile=quick", "--output=out"), "either --scheduler ADDRESS or --local"),
+        (("run", "--local", "--scheduler=h", "--profile=quick", "--output=out"), "either"),
+        (("run", "--local", "--output=out"), "nothing to run"),
+        (("run", "--local", "--machine=a", "--profile=quick", "--output=out"), "--machine"),
+        (("run", "--scheduler=h:", "--profile=quick", "--output=out"), "'h:' is not an address"),
+        (("run", "--local", "--set=count", "--output=out"), "not a NAME=VALUE"),
+        (("run", "--local", "--profile=quick", "--output=/dev/null"), "Not a directory"),
+        (("run", "--local", "--profile=quick", "--output=out", "--resume"), "no fleet's run"),
+        (("worker", "127.0.0.1", "--name=../a"), "cannot be called"),
+        (("worker", "127.0.0.1", "--certificates=/dev/null"), "cannot be used"),
+        (("worker", "127.0.0.1", "--spool=/dev/null/spool"), "cannot be written"),
+        (("certificates", "/dev/null/certificates"), "cannot be written"),
     ],
 )
 def test_wrong_usage_is_an_error_of_a_line(words: tuple[str, ...], why: str) -> None:
@@ -154,17 +167,47 @@ def test_a_certificate_that_is_over_names_the_clock(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, _ = Folder.opened(tmp_path / "out", Plan(id="", profile="quick"), resume=False)
-    row = Row(name="a")
-    folder.keep(row, b"whole")
-    folder.save([row])
-    full = Path("/dev/full")
-    monkeypatch.setattr(ownership, "write", lambda _, content: full.write_bytes(content))
-    with pytest.raises(JournalError, match="the workers keep what they measured"):
-        folder.keep(Row(name="b"), b"more")
+    with Folder.opened(tmp_path / "out", QUICK, resume=False) as (folder, _):
+        row = Row(name="a")
+        folder.keep(row, b"whole")
+        folder.save([row])
+        full = Path("/dev/full")
+        monkeypatch.setattr(ownership, "write", lambda _, content: full.write_bytes(content))
+        with pytest.raises(JournalError, match="the workers keep what they measured"):
+            folder.keep(Row(name="b"), b"more")
     assert row.state is State.DONE
     assert {each.name for each in (tmp_path / "out").iterdir()} == {"a.jsonl", "fleet.json"}
     assert folder.journal("a").read_bytes() == b"whole"
+
+
+def test_a_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
+    place = tmp_path / "made/out"
+    with Folder.opened(place, QUICK, resume=False):
+        with (
+            pytest.raises(UsageError, match="another fleet run writes to"),
+            Folder.opened(place, QUICK, resume=False),
+        ):
+            pass
+        assert place.exists()
+    assert not place.exists()  # nothing was written
+    with Folder.opened(place, QUICK, resume=False) as (folder, _):
+        folder.save([])
+    with Folder.opened(place, QUICK, resume=True) as (again, done):
+        assert (again.plan, done) == (folder.plan, ())
+
+
+def test_a_folder_that_cannot_be_used_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "journals").mkdir()
+    (tmp_path / "journals/a.jsonl").write_text("mine")
+    for name, why in (("file", "Not a directory"), ("journals", "a.jsonl is there already")):
+        with (
+            pytest.raises(UsageError, match=why),
+            Folder.opened(tmp_path / name, QUICK, resume=False),
+        ):
+            pass
+    for each in (tmp_path / "file", tmp_path / "journals/a.jsonl"):
+        assert each.read_text() == "mine"
 
 
 def test_progress_reads_what_was_added(tmp_path: Path) -> None:

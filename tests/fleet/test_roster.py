@@ -120,6 +120,18 @@ def test_a_clock_that_is_a_day_off_is_noted() -> None:
     assert roster.rows["a"].notes == ["its clock is 24 h behind"]
 
 
+def test_a_machine_is_asked_to_forget_once_for_each_time_that_it_joins() -> None:
+    roster = Roster()
+    roster.rows["a"] = Row(name="a", state=State.DONE, machine="b")
+    asked = []
+    for workers in ({}, there(a=ONE, b=ONE), there(a=ONE, b=ONE), {}, there(b=ONE)):
+        roster.see(workers, 0)
+        asked.append([(row.name, seen.name) for row, seen in roster.unacknowledged()])
+    assert asked == [[], [("a", "b")], [], [], []]
+    roster.see({"tls://b:2": Seen(address="tls://b:2", name="b", facts=ONE)}, 0)
+    assert [seen.address for _, seen in roster.unacknowledged()] == ["tls://b:2"]
+
+
 def test_what_was_done_before_is_not_done_again() -> None:
     roster = Roster()
     roster.rows["a"] = Row(name="a", state=State.DONE, machine="a")

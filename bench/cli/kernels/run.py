@@ -71,6 +71,7 @@ def command(
     seed: options.Seed = 1,
     output: Annotated[Path | None, _FOLDER] = None,
     resume: Annotated[bool, _RESUME] = False,
+    wait: options.Wait = False,
     sources: options.Sources = None,
     as_json: options.AsJson = False,
     dry_run: options.DryRun = False,
@@ -128,7 +129,8 @@ def command(
             seed=seed,
             command_line=tuple(sys.argv),
         )
-        _run(request, kernels, images, "emulated" if emulate else accelerator, say)
+        chosen_by = "emulated" if emulate else accelerator
+        _run(request, kernels, images, chosen_by, say, wait=wait)
     print(f"results: {folder}", file=sys.stderr)
     _conclude(folder, "json" if as_json else "text")
 
@@ -148,6 +150,7 @@ def _check(context: typer.Context, kernels: Sequence[str]) -> None:
     counts = "--reproducible counts instructions, which KVM cannot"
     reject(reproducible and kvm, counts, "leave out --accelerator kvm")
     refuse(context, not reproducible, "without --reproducible", "seeds")
+    refuse(context, reproducible, "with --reproducible", "wait")
     refuse(context, set(kernels) == {HOST}, "where no guest is run", *_GUESTS_ONLY)
     if reproducible:
         check_booted(kernels)
@@ -162,8 +165,13 @@ def _run(
     images: Sequence[Image],
     accelerator: str | None,
     say: Say,
+    *,
+    wait: bool,
 ) -> None:
-    """Run the guests, by KVM where it works unless ``accelerator`` says so, then the host."""
+    """Run the guests, by KVM where it works unless ``accelerator`` says so, then the host.
+
+    With ``wait``, each once no other measurement runs.
+    """
     from bench.guests import boot
     from bench.guests.sources.host import HOST
     from bench.questions.kernels import run as kernels_run
@@ -175,7 +183,7 @@ def _run(
         kernels_run.run(asked, images, say)
 
     if guests := [image for image in images if image.label != HOST]:
-        with lock.held():  # the probe boots a guest too
+        with lock.held(wait=wait):  # the probe boots a guest too
             chosen = boot.EMULATION
             if accelerator != "emulated":
                 chosen = boot.probe(guests[0], request.guest, request.folder)
@@ -186,7 +194,10 @@ def _run(
                 )
             run_in(chosen, guests)
     if host := [image for image in images if image.label == HOST]:
-        run_in(boot.EMULATION, host)  # takes the lock itself
+        if wait:
+            with lock.held(wait=True):
+                pass  # it takes the lock itself, and its time limit does not wait
+        run_in(boot.EMULATION, host)
 
 
 def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Two kernels in one fleet: an emulated guest as a worker, and kernels that a worker boots."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from threading import Timer
+from typing import Final
+
+import pytest
+from fleet_hosts import Fleet, fleet, joined, row, unused_port
+from real_kernels import provided
+from tracing import BUFBENCH, bufbench, reaches
+
+from bench.fleet import certificates
+from bench.guests.boot import Guest, booted
+from bench.guests.sources import Image
+from bench.host import process
+from bench.journal.reader import read_journal
+from bench.trial.result import State, TrialResult
+
+pytestmark = [pytest.mark.guests, pytest.mark.live, pytest.mark.slow]
+
+LABEL: Final = "6.1-cloud"
+GUEST: Final = Guest(cpus=2, memory_mib=2048, time_limit_s=1200.0, kvm=False)
+BLOCKS: Final = 8
+PLAN: Final = ("--set=workload=storm", "--set=count=300", f"--set=blocks={BLOCKS}")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The hosts' bridge, on which a guest has a card too.
+
+    Not behind its emulator's NAT: the scheduler connects to its workers.
+    """
+
+    bridge: str
+    net: str
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """QEMU's options for the card."""
+        netdev = f"tap,id=card,ifname={self.bridge}tap,script=no,downscript=no"
+        return "-netdev", netdev, "-device", "virtio-net-pci,netdev=card"
+
+    def cut(self, link: str, seconds: float) -> None:
+        """Cut a link; it is there again some seconds later."""
+        words = ["ip", "link", "set", f"{self.bridge}{link}"]
+        process.run([*words, "down"], timeout_s=10)
+        Timer(seconds, partial(process.run, [*words, "up"], timeout_s=10)).start()
+
+
+@contextmanager
+def guest(made: Fleet, image: Image, network: Network) -> Iterator[None]:
+    """A worker in a guest, its clock a day ahead, once it works for the scheduler."""
+    folder = made.spool("guest")
+    folder.mkdir()
+    worker = ["fleet", "worker", made.address, "--name=guest", f"--spool={folder}"]
+    command = shlex.join([*BUFBENCH, *worker, f"--certificates={made.folder}/certificates"])
+    assert image.modules is not None
+    script = f"""
+        modprobe -d {image.modules.parents[2]} virtio_net
+        ip link set lo up
+        ip addr add {network.net}.99/24 dev eth0
+        ip link set eth0 up
+        date -s tomorrow
+        {command} > {folder}/said.txt 2>&1
+    """
+    said = folder / "said.txt"
+    shell = ["/bin/sh", "-c", script]
+    with booted(image, GUEST, folder, shell, devices=network.devices) as watch:
+        joins = reaches(watch, lambda: said.exists() and "works for" in said.read_text())
+        assert joins, (folder / "console.log").read_text()[-3000:]
+        yield
+
+
+def whole(journal: Path, kernel: str) -> tuple[TrialResult, ...]:
+    """The trials of a machine's journal: each of the plan once, valid and balanced."""
+    content = read_journal(journal, strict=True)
+    assert {each.header.machine.kernel_release for each in content.runs} == {kernel}
+    assert not content.repeated
+    for trial in content.trials:
+        assert trial.state is not State.INVALID, trial.reasons
+        assert trial.ledger is None or trial.ledger.residues == ()
+    return content.trials
+
+
+def test_four_hosts_two_kernels_one_unfit_killed_and_cut(tmp_path: Path) -> None:
+    image = provided(LABEL)
+    certificates.make(tmp_path / "certificates", days=5)
+    with joined("a", "b", "c", tap=True) as where:
+        address, bridge = where.split()
+        network = Network(bridge, address.rpartition(".")[0])
+
+        def host(name: str, *before: str) -> subprocess.Popen[str]:
+            inside = ("nsenter", f"--net=/run/netns/{bridge}-{name}", *before)
+            return made.worker(name, *inside, real=True)
+
+        with fleet(tmp_path, address, tmp_path / "certificates") as made:
+            made.scheduler()
+            separate = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+            victim = host("a", *separate)
+            host("b", *separate)
+            host("c", "setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon")
+            with guest(made, image, network):
+
+                def kill_and_start_again() -> None:
+                    victim.kill()
+                    victim.wait()
+                    host("a", *separate)
+
+                moments: dict[str, Callable[[], None]] = {
+                    "a": kill_and_start_again,
+                    "b": partial(network.cut, "v3", 3),
+                    "guest": partial(network.cut, "tap", 40),
+                }
+                said = tmp_path / "said"
+                command = [*BUFBENCH, *made.words("out", "--machines=4", *PLAN)]
+                with said.open("w") as file, subprocess.Popen(command, stderr=file) as running:
+
+                    def over() -> bool:
+                        for name in [each for each in moments if made.trials(each) >= 3]:
+                            moments.pop(name)()
+                        return running.poll() is not None
+
+                    reaches(running, over)
+                assert running.returncode == 3, said.read_text()  # for the one that is unfit
+                assert not moments
+            assert made.kept("a") == made.kept("b") == []
+            assert not [*made.spool("guest").glob("*.jsonl")]
+    out = tmp_path / "out"
+    assert "privileges: lacks" in str(row(out, "c")["reason"])
+    assert row(out, "guest")["notes"] == ["its clock is 24 h ahead"]
+    for name in ("a", "b", "guest"):
+        journal = out / f"{name}.jsonl"
+        assert row(out, name)["sha256"] == sha256(journal.read_bytes()).hexdigest()
+        kernel = image.release if name == "guest" else os.uname().release
+        assert len(whole(journal, kernel)) == 2 * BLOCKS
+    report = bufbench("fleet", "report", str(out), "--format=json")
+    found = json.loads(report.stdout)
+    # Two of the hosts are one machine, measured twice.
+    assert len({each["facts"]["kernel"] for each in found["members"]}) == 2
+    assert len(found["members"]) == 2
+    assert any(len(each["machines"]) == 2 for each in found["numbers"])
+
+
+def test_a_kernel_is_booted_on_a_worker(tmp_path: Path) -> None:
+    image = provided(LABEL)
+    with fleet(tmp_path, f"127.0.0.1:{unused_port()}") as made:
+        made.scheduler()
+        made.worker("a", real=True)
+        words = (f"--only={LABEL}", "--set=accelerator=emulated", "--set=time-limit=130")
+        done = made.run("out", "--profile=kernels", *words, timeout_s=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{tmp_path}/out/a.jsonl\n"
+        assert made.kept("a") == []
+    trials = whole(tmp_path / "out/a.jsonl", image.release)
+    assert {each.experiment for each in trials} >= {"calibration", "storm"}
