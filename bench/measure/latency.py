@@ -8,30 +8,39 @@ came earlier than its cause was read from another clock, or from a broken one.
 
 from __future__ import annotations
 
+import struct
+import zlib
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from bench.amounts import counted, time
 from bench.measure.columns import Integers, blocks, percentiles, select
+from bench.measure.counts import packed
 from bench.record.records import Flag, Records
 from workloads.storm import StormReport
-
-if TYPE_CHECKING:
-    from hdrh.histogram import HdrHistogram
 
 HIGHEST_NS: Final = 3_600_000_000_000
 """One hour: the histogram counts what is longer as one hour."""
 
 NAMES: Final = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
 _PERMILLES: Final = (500, 900, 990, 999, 1000)
-_DIGITS: Final = 3
+DIGITS: Final = 3
 # A float64 above this bit holds the exponent and 10 bits of mantissa: the very bins that an
 # HdrHistogram of 3 digits has from 1,024 on; below, each integer has a bin of its own.
 _BIN_SHIFT: Final = 42
 _BIN_OF_ONE: Final = 1023 << 10
+_WIDER_NS: Final = 1024
+_BINS_BELOW: Final = (9 << 10) + 1
+"""By how much more the numbers of such bins are than those of the histogram, from 1,024 ns on."""
+_COOKIE: Final = 0x1C849313  # V2
+_COMPRESSED_COOKIE: Final = 0x1C849314
+_OUTER: Final = struct.Struct(">II")  # cookie, bytes that follow
+_HEADER: Final = struct.Struct(">IIIIQQd")
+"""Cookie, bytes that follow, offset of the bins, digits, lowest and highest value, ratio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,7 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
         part = latencies[filled : filled + len(rows)]
         np.subtract(rows["delivered_ns"], rows["timestamp_ns"], out=part.view(np.uint64))
         filled += len(rows)
-    histogram = str(_counted(latencies).encode().decode("ascii"))
+    histogram = _histogram(latencies)
     errors = errors_ns(records, records if capture is None else capture)
     # No latency is shorter than these are, and so no percentile.
     shortest = percentiles(latencies - errors, _PERMILLES)
@@ -123,28 +132,29 @@ def named(count: int, found: Sequence[int]) -> dict[str, int]:
     return {"count": count, **dict(zip(NAMES, found, strict=True))}
 
 
-def _counted(latencies: Integers) -> HdrHistogram:
+def _histogram(latencies: Integers) -> str:
     counts = np.zeros(0, np.int64)
     for part in blocks(latencies, 1 << 19):
-        bins = part.astype(np.float64).view(np.int64)
+        bins = np.minimum(part, HIGHEST_NS).astype(np.float64).view(np.int64)
         bins >>= _BIN_SHIFT
         bins -= _BIN_OF_ONE - 1
         np.maximum(bins, 0, out=bins)  # bin 0 is that of 0 ns
         added = np.bincount(bins, minlength=len(counts))
         added[: len(counts)] += counts
         counts = added
-    histogram = empty()
     occupied = np.flatnonzero(counts)
     lowest = ((occupied + _BIN_OF_ONE - 1) << _BIN_SHIFT).view(np.float64)
     lowest[occupied == 0] = 0.0
-    for value, count in zip(lowest.tolist(), counts[occupied].tolist(), strict=True):
-        histogram.record_value(min(int(value), HIGHEST_NS), count)
-    return histogram
+    bins = np.where(lowest < _WIDER_NS, lowest.astype(np.int64), occupied - _BINS_BELOW)
+    return encoded(packed(bins, counts[occupied]))
 
 
-def empty() -> HdrHistogram:
-    """Return a histogram with bufbench's bins and nothing in them."""
-    # Imported here: 20 ms that starting `bufbench trace` must not pay.
-    from hdrh.histogram import HdrHistogram
+def encoded(numbers: bytes) -> str:
+    """Return the HdrHistogram with bufbench's bins whose counts are packed in ``numbers``.
 
-    return HdrHistogram(1, HIGHEST_NS, _DIGITS)
+    Not by its library, of which neither a distribution nor, for arm64, a registry has a build: so
+    a guest of any architecture can do without.
+    """
+    header = _HEADER.pack(_COOKIE, len(numbers), 0, DIGITS, 1, HIGHEST_NS, 1.0)
+    body = zlib.compress(header + numbers)
+    return b64encode(_OUTER.pack(_COMPRESSED_COOKIE, len(body)) + body).decode("ascii")

@@ -34,8 +34,8 @@ from bench.report.document import pick
 from bench.tracer import libbpf, loader
 from bench.tracer.loader import Loader
 
-IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed", "hdrh.histogram")
-"""Modules of the guest: its own, and what a trial imports late."""
+IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed")
+"""Modules of the guest."""
 
 COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
 """The modules that compile tracers, where there are no objects of them."""
