@@ -32,9 +32,7 @@ _IOC_SET_FILTER: Final = 0x40082406
 _NEVER: Final = 2**32 - 1
 
 
-def output_attributes(
-    *, wake_every: int | None = 1, in_bytes: bool = False
-) -> tuple[bytes, bytes]:
+def output_attributes(*, wake_every: int | None = 1, in_bytes: bool = False) -> tuple[bytes, bytes]:
     """Return the perf_event_attr of an event that wakes every so many records, or never (None).
 
     ``in_bytes``: every so many bytes, with headers. The second is for kernels before 6.0, which

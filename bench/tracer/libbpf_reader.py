@@ -47,7 +47,7 @@ def ring_reader(
         readable.register(library.ring_buffer__epoll_fd(manager), select.POLLIN)
 
         def consume() -> None:
-            while any([library.ring__consume_n(ring, BATCH) >= BATCH for ring in rings]):
+            while max(library.ring__consume_n(ring, BATCH) for ring in rings) >= BATCH:
                 pass
 
         def poll() -> None:

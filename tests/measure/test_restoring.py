@@ -172,9 +172,7 @@ def test_a_fixed_hold_back_is_too_short_or_holds_more_for_longer() -> None:
     """The child is read 5 ms after its parent exited."""
     stamps, delivered = [500, 1_000, 900, 6_500], [1_050, 1_100, 6_000, 7_000]
     found = by(parent_before_child(*([1_000 * us for us in each] for each in (stamps, delivered))))
-    short, least, long = (
-        found[way] for way in (Sorting.HEAP_1MS, Sorting.HEAP, Sorting.HEAP_10MS)
-    )
+    short, least, long = (found[way] for way in (Sorting.HEAP_1MS, Sorting.HEAP, Sorting.HEAP_10MS))
     assert least.hold_ns == 5_000_000
     assert [each.causal_violations for each in (short, least, long)] == [1, 0, 0]
     assert [each.inversions for each in (short, least, long)] == [1, 0, 0]

@@ -27,18 +27,18 @@ class Library:
         self.freed = 0
         self.ring_buffer__epoll_fd = lambda _: epoll_fd
 
-    def ring_buffer__new(self, fd: int, *_: object) -> int:  # noqa: N802
+    def ring_buffer__new(self, fd: int, *_: object) -> int:
         self.rings.append(fd)
         return 1
 
-    def ring_buffer__add(self, _: int, fd: int, *__: object) -> int:  # noqa: N802
+    def ring_buffer__add(self, _: int, fd: int, *__: object) -> int:
         self.rings.append(fd)
         return 0
 
-    def ring_buffer__ring(self, _: int, at: int) -> int:  # noqa: N802
+    def ring_buffer__ring(self, _: int, at: int) -> int:
         return self.rings[at]
 
-    def ring_buffer__free(self, _: int) -> None:  # noqa: N802
+    def ring_buffer__free(self, _: int) -> None:
         self.freed += 1
 
     def ring__consume_n(self, ring: int, most: int) -> int:
