@@ -50,7 +50,8 @@ class Library:
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    made = Library({7: 150, 8: 10}, os.eventfd(1))
+    readable = os.eventfd(1)
+    made = Library({7: 150, 8: 10}, readable)
 
     @contextmanager
     def loaded() -> Iterator[Any]:
@@ -58,7 +59,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
 
     monkeypatch.setattr(libbpf, "loaded", loaded)
     yield made
-    os.close(made.ring_buffer__epoll_fd(None))
+    os.close(readable)
 
 
 @pytest.mark.parametrize("poll", [Poll.EPOLL, Poll.BUSY])
