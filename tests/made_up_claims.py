@@ -178,6 +178,11 @@ def bursts(made: TrialResult, late: float) -> TrialResult:
     )
 
 
+def waking(made: TrialResult, wakeups: float) -> TrialResult:
+    """Bursts that woke the reader so often."""
+    return _cost(bursts(made, 0), wakeups_taken=round(wakeups))
+
+
 def stranded(count: int, unknown: int = 0) -> Set:
     """Bursts of which as many waited, and so many of these without a wake-up."""
 

@@ -80,6 +80,7 @@ _POLL = of_consumer(
     help="How the consumer waits; edge is edge-triggered epoll, edge-bare that without its barrier."
 )
 _FLUSH = _ms(help="Time after which the consumer reads even if not woken; 0: never.")
+_READER = of_consumer(help="What drains the buffers; libbpf: ring__consume_n, perf_buffer__poll.")
 _READER_COMMAND = of_consumer(
     help="Your own program that drains the buffers (docs/readers.md).", metavar="COMMAND"
 )
@@ -110,7 +111,7 @@ def command(
     poll: Annotated[Poll, _POLL] = Poll.EPOLL,
     interval: Annotated[float, _ms(help="Time between timed drains.")] = 5.0,
     flush: Annotated[float, _FLUSH] = 0.0,
-    reader: Annotated[Reader, of_consumer(help="What drains the buffers.")] = Reader.NATIVE,
+    reader: Annotated[Reader, _READER] = Reader.NATIVE,
     reader_command: Annotated[str | None, _READER_COMMAND] = None,
     stall: Annotated[float, _ms(help="Time in which it reads nothing, once.")] = 0.0,
     consumer_cpu: Annotated[int | None, of_consumer(help="CPU to pin the consumer to.")] = None,
@@ -273,7 +274,7 @@ def _refuse_idle(
 ) -> None:
     """Refuse options that would have no effect on this experiment."""
     real = [each.transport for each in _sides(transports)]
-    poll, by_bcc = consumer.poll, consumer.reader is Reader.LIBBCC
+    poll, reader = consumer.poll, consumer.reader
     no_ring = bool(transports) and not any(way.calls for way in real)
     for idle, why, idle_options in (
         (shape is not Shape.BURST, f"on a {shape}", ("burst",)),
@@ -282,7 +283,7 @@ def _refuse_idle(
         (not rate, "without --rate", ("gap",)),
         (poll is not Poll.TIMED, "without --poll timed", ("interval",)),
         (not poll.on_epoll, "without --poll epoll", ("flush",)),
-        (by_bcc, "on --reader bcc, which has a timeout of its own", ("flush",)),
+        (reader.of_library, f"on --reader {reader}, which has a timeout of its own", ("flush",)),
         (poll is Poll.STOPPED, "with --poll stopped, which never reads", ("stall",)),
         (bool(transports) and not real, "where no transport is run", _TRACER),
         (no_ring, "where no ring buffer is run", ("call",)),
@@ -304,6 +305,8 @@ def _experiment(
     asked = transports or TRANSPORTS
     sides = _sides(asked, config.producer)
     options.each_once("--transport", [*map(str, sides)])
+    for each in sides:
+        find(each.transport.name).require_reader(config.consumer.reader)
     sizes = [
         parsed("--budget", budgets.check, each, memory_bytes=memory_bytes) for each in budgets_bytes
     ]

@@ -10,7 +10,8 @@ History of ``SCHEMA``:
        a cost's wakeups_taken without its empty_polls; a trial's "late"; duets: a configuration's
        "duet", a trial's "write" and "half"; idle states, frequency, storms to warm up, a cost's
        steady middle; a producer's attach, checked, scratch and mix, a ledger's torn; a trial's
-       "restored"; a run's capabilities; a consumer's command; a latency's error
+       "restored", then with fixed hold-backs; a run's capabilities; a consumer's command, and
+       libbpf as its reader; a latency's error
 """
 
 from __future__ import annotations

@@ -148,6 +148,9 @@ causal_violations  pairs   causal violations that stay
 """
 _WAYS: Final = {
     Sorting.MERGE: "each round of reading merged by CPU",
+    Sorting.HEAP_1MS: "held for 1 ms in a heap",
+    Sorting.HEAP_10MS: "held for 10 ms in a heap",
+    Sorting.HEAP_100MS: "held for 100 ms in a heap",
     Sorting.HEAP: "held for heap_hold_ns in a heap",
     Sorting.WATERMARK: "held until every CPU has sent a later one",
 }

@@ -10,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from bench.judge.samples import ArmSamples, ExperimentSamples
-from bench.measure.restoring import IDLE_NS, Sorting
+from bench.measure.restoring import Sorting
 from bench.plan.config import Attach
 
-_HOLD_NS: Final = {Sorting.MERGE: 0, Sorting.WATERMARK: IDLE_NS}  # a heap's depends on the trial
 _SORTED: Final = ("inversions", "causal_pairs", "causal_violations")
 _MEDIANS: Final = ("added_p50_ns", "added_p99_ns", "held_bytes", "cpu_s_per_million")
 _CHECKED: Final = ("delivered", "torn", "reaped", "missed")
@@ -51,7 +50,7 @@ def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestor
     added = arm.number(f"{by}_added_p50_ns")
     if np.isnan(added).all():
         return
-    hold = arm.number("heap_hold_ns") if by is Sorting.HEAP else np.array([_HOLD_NS[by]])
+    hold = arm.number("heap_hold_ns") if by.hold_ns is None else np.array([by.hold_ns])
     found: dict[str, Any] = {name: arm.total(f"{by}_{name}") for name in _SORTED}
     for name in _MEDIANS:
         found[name] = float(np.nanmedian(arm.number(f"{by}_{name}")))

@@ -12,7 +12,6 @@ import fcntl
 import os
 import struct
 import time
-from functools import partial
 from typing import Final
 
 from bench.linux import libc, procfs
@@ -33,28 +32,39 @@ _IOC_SET_FILTER: Final = 0x40082406
 _NEVER: Final = 2**32 - 1
 
 
-def open_output(cpu: int, *, wake_every: int | None = 1, in_bytes: bool = False) -> int:
-    """Return an enabled event on ``cpu`` that wakes every ``wake_every`` records, or never (None).
+def output_attributes(*, wake_every: int | None = 1, in_bytes: bool = False) -> tuple[bytes, bytes]:
+    """Return the perf_event_attr of an event that wakes every so many records, or never (None).
 
-    ``in_bytes``: every so many bytes, with headers. Raises OSError with the kernel's errno.
+    ``in_bytes``: every so many bytes, with headers. The second is for kernels before 6.0, which
+    refuse the first, by EINVAL.
     """
-    event_on = partial(
-        _open, cpu, _TYPE_SOFTWARE, _COUNT_SW_BPF_OUTPUT, _SAMPLE_RAW, wakeup=wake_every or _NEVER,
-        flags=_WATERMARK_BIT if in_bytes or wake_every is None else 0,
+    flags = _WATERMARK_BIT if in_bytes or wake_every is None else 0
+    counting, plain = (
+        _attribute(
+            _TYPE_SOFTWARE, _COUNT_SW_BPF_OUTPUT, _SAMPLE_RAW, wakeup=wake_every or _NEVER,
+            flags=flags, read_format=read_format,
+        )
+        for read_format in (_FORMAT_LOST, 0)
     )  # fmt: skip
+    return counting, plain
+
+
+def open_output(cpu: int, attributes: tuple[bytes, bytes] | None = None) -> int:
+    """Return an enabled event on ``cpu``; OSError with the kernel's errno."""
+    counting, plain = attributes or output_attributes()
     try:
-        event = event_on(read_format=_FORMAT_LOST)
+        event = _open(cpu, counting)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        event = event_on()  # before 6.0
+        event = _open(cpu, plain)
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
 
 
 def open_tracepoint(number: int) -> int:
     """Return an enabled event that counts tracepoint ``number`` on the first online CPU."""
-    event = _open(procfs.online_cpus()[0], _TYPE_TRACEPOINT, number, _SAMPLE_RAW)
+    event = _open(procfs.online_cpus()[0], _attribute(_TYPE_TRACEPOINT, number, _SAMPLE_RAW))
     fcntl.ioctl(event, _IOC_ENABLE, 0)
     return event
 
@@ -68,10 +78,11 @@ def open_idle_tracepoint(number: int) -> int:
 def open_sampler(number: int, cpu: int) -> int:
     """Return a disabled event that samples CLOCK_MONOTONIC at each hit of a tracepoint."""
     flags = _DISABLED_BIT | _WATERMARK_BIT | _CLOCK_BIT
-    return _open(
-        cpu, _TYPE_TRACEPOINT, number, _SAMPLE_TIME, flags=flags, wakeup=_NEVER,
+    attribute = _attribute(
+        _TYPE_TRACEPOINT, number, _SAMPLE_TIME, flags=flags, wakeup=_NEVER,
         clock=time.CLOCK_MONOTONIC,
     )  # fmt: skip
+    return _open(cpu, attribute)
 
 
 def keep_to(event: int, condition: str) -> None:
@@ -86,12 +97,15 @@ def lost(event: int) -> int | None:
     return int(struct.unpack("=QQ", counts)[1]) if len(counts) == 16 else None
 
 
-def _open(
-    cpu: int, kind: int, config: int, sample: int,
+def _attribute(
+    kind: int, config: int, sample: int,
     *, read_format: int = 0, flags: int = 0, wakeup: int = 1, clock: int = 0,
-) -> int:  # fmt: skip
-    attribute = _ATTR.pack(
+) -> bytes:  # fmt: skip
+    return _ATTR.pack(
         kind, _ATTR.size, config, 1, sample, read_format, flags, wakeup, *[0] * 6, clock, 0, 0, 0
     )
+
+
+def _open(cpu: int, attribute: bytes) -> int:
     block = ct.create_string_buffer(attribute, _ATTR.size)
     return libc.call("syscall", libc.SYS_PERF_EVENT_OPEN, block, -1, cpu, -1, _FLAG_CLOEXEC)

@@ -3,12 +3,13 @@
 
 The records of a trial are sorted again, natively and timed (bench/measure/release.pyx), in the ways
 of tracers that use perf buffers: a merge of what each round of reading brought, a heap with a
-hold-back, queues with a watermark.
+hold-back, queues with a watermark. The heap's hold-back is the least that restores order, which
+only the whole trial shows, and each of those that tools fix in advance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from time import thread_time_ns
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from bench.measure import ordering, release
 from bench.measure.columns import Integers, percentiles, select, stable_order
+from bench.measure.ordering import Ordering
 from bench.record.records import CAPTURED, Records
 
 IDLE_NS: Final = 20_000_000
@@ -31,8 +33,35 @@ class Sorting(StrEnum):
     """How order is restored."""
 
     MERGE = "merge"  # of the records of all CPUs that one round of reading brought; none is held
-    HEAP = "heap"  # each record is held until it is old enough
+    HEAP_1MS = "heap_1ms"  # each record is held until it is so old
+    HEAP_10MS = "heap_10ms"
+    HEAP_100MS = "heap_100ms"
+    HEAP = "heap"  # ... until it is old enough for all to be in order
     WATERMARK = "watermark"  # ... until every CPU has sent a younger one, or nothing for IDLE_NS
+
+    @property
+    def hold_ns(self) -> int | None:
+        """Return how long a record is held at most; None where the trial decides."""
+        return _HOLD_NS.get(self)
+
+    @property
+    def by_cpu(self) -> bool:
+        """Return whether records are held in a queue for each CPU, not in a heap."""
+        return self in (Sorting.MERGE, Sorting.WATERMARK)
+
+    @property
+    def fixed(self) -> bool:
+        """Return whether it is a heap whose hold-back was chosen in advance."""
+        return not self.by_cpu and self.hold_ns is not None
+
+
+_HOLD_NS: Final = {
+    Sorting.MERGE: 0,
+    Sorting.HEAP_1MS: 1_000_000,
+    Sorting.HEAP_10MS: 10_000_000,
+    Sorting.HEAP_100MS: 100_000_000,
+    Sorting.WATERMARK: IDLE_NS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +69,7 @@ class Restored:
     """One trial's records after one way of sorting. Times and counts are of all processes'."""
 
     by: Sorting
-    hold_ns: int  # of a heap the least that leaves no inversion in this trial
+    hold_ns: int  # of HEAP the least that leaves no inversion in this trial
     records: int
     cpu_ns: int  # of the sorting alone: no timer, and no wake-up by one
     held_peak: int  # records
@@ -76,8 +105,24 @@ def restore(records: Records, cpus: Iterable[int] = ()) -> tuple[Restored, ...]:
         return ()
     records = np.ascontiguousarray(records[:_MOST])
     stream = _stream(records, cpus)
-    ways = {Sorting.MERGE: 0, Sorting.HEAP: _least_hold_ns(stream), Sorting.WATERMARK: IDLE_NS}
-    return tuple(_restored(records, stream, by, hold_ns) for by, hold_ns in ways.items())
+    least_ns, examine = _least_hold_ns(stream), _examiner(records)
+    return tuple(
+        _restored(records, stream, by, least_ns if by.hold_ns is None else by.hold_ns, examine)
+        for by in Sorting
+    )
+
+
+def _examiner(records: Records) -> Callable[[Integers], Ordering]:
+    """Return what examines an order of records; the same order is examined once."""
+    known: dict[bytes, Ordering] = {}
+
+    def examine(order: Integers) -> Ordering:
+        key = order.tobytes()
+        if key not in known:
+            known[key] = ordering.examine(records[order])
+        return known[key]
+
+    return examine
 
 
 def _stream(records: Records, cpus: Iterable[int]) -> _Stream:
@@ -95,17 +140,23 @@ def _least_hold_ns(stream: _Stream) -> int:
     return release.least_hold_ns(stamp_ns, delivered_ns, rounds, stable_order(stamp_ns), *lists)
 
 
-def _restored(records: Records, stream: _Stream, by: Sorting, hold_ns: int) -> Restored:
+def _restored(
+    records: Records,
+    stream: _Stream,
+    by: Sorting,
+    hold_ns: int,
+    examine: Callable[[Integers], Ordering],
+) -> Restored:
     count, width = len(records), CAPTURED.itemsize
     rows = records.view(np.uint8).reshape(count, width)
     order, released_ns = np.full((2, count), -1, np.int64)
-    of_cpu, slowest = by is not Sorting.HEAP, by is Sorting.WATERMARK
+    slowest = by is Sorting.WATERMARK
     begun_ns = thread_time_ns()
-    restorer = release.Restorer(count, width, stream.cpus, by_cpu=of_cpu, slowest=slowest)
+    restorer = release.Restorer(count, width, stream.cpus, by_cpu=by.by_cpu, slowest=slowest)
     restorer.run(rows, *stream[:4], hold_ns, order, released_ns)
     cpu_ns = thread_time_ns() - begun_ns
     added = percentiles(released_ns - stream.delivered_ns[order], (500, 990))
-    after = ordering.examine(records[order])
+    after = examine(order)
     return Restored(
         by=by,
         hold_ns=hold_ns,

@@ -68,7 +68,13 @@ class Reader(StrEnum):
 
     NATIVE = "native"
     LIBBCC = "bcc"
+    LIBBPF = "libbpf"  # ring__consume_n, from libbpf 1.5 on, and perf_buffer__poll
     COMMAND = "command"  # a program of its own
+
+    @property
+    def of_library(self) -> bool:
+        """Return whether a library's functions read, with a timeout of their own."""
+        return self in (Reader.LIBBCC, Reader.LIBBPF)
 
 
 MIXED = -1

@@ -81,18 +81,21 @@ def touch(view: mmap.mmap) -> None:
         view[at]
 
 
+def attributes(producer: Producer) -> tuple[bytes, bytes]:
+    """Return the attributes of events. Adaptive wake-ups, which they lack, are as forced."""
+    wake = producer.wake
+    every = producer.watermark if wake in (Wake.WATERMARK, Wake.BYTES) else 1
+    return perf_event.output_attributes(
+        wake_every=None if wake is Wake.NONE else every, in_bytes=wake is Wake.BYTES
+    )
+
+
 def perf_buffer(
     cpu: int, pages: int, producer: Producer, stack: ExitStack, map_event: Callable[[int], object]
 ) -> int:
-    """Make a CPU's buffer; return its event. Adaptive wake-ups, which it lacks, are as forced."""
-    wake = producer.wake
-    every = producer.watermark if wake in (Wake.WATERMARK, Wake.BYTES) else 1
+    """Make a CPU's buffer; return its event."""
     try:
-        event = perf_event.open_output(
-            cpu,
-            wake_every=None if wake is Wake.NONE else every,
-            in_bytes=wake is Wake.BYTES,
-        )
+        event = perf_event.open_output(cpu, attributes(producer))
     except OSError as error:
         raise refusal.refused(f"the kernel gives no perf event on CPU {cpu}", error) from error
     stack.callback(os.close, event)

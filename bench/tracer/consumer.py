@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
+from typing import Final
 
-from bench.errors import MachineUnfit
+from bench.errors import MachineUnfit, UsageError
 from bench.host.signals import start, uninterrupted
-from bench.plan.config import Consumer
+from bench.plan.config import Consumer, Poll
 from bench.tracer.capture import Capture
+
+POLL_MS: Final = 10  # how long a library's poll waits before it looks whether to stop
 
 
 def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
@@ -26,6 +29,36 @@ def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
         cost_ns=consumer.cost_ns,
         late_ns=int(consumer.late_ms * 1e6),
     )
+
+
+def by_library(
+    capture: Capture, consumer: Consumer, poll: Callable[[], object], consume: Callable[[], object]
+) -> Callable[[], None]:
+    """Return a drain by a library's functions; UsageError for a wait that it does not have.
+
+    ``poll`` waits up to POLL_MS and reads what is there, ``consume`` reads without a wait.
+    """
+    if consumer.poll.on_epoll and consumer.poll is not Poll.EPOLL:
+        raise UsageError(
+            f"{consumer.reader}'s readers use level-triggered epoll",
+            remedy=f"take --poll epoll with --reader {consumer.reader}",
+        )
+
+    def drain() -> None:
+        capture.spend(consumer.cost_ns)
+        with metered(capture):
+            while not capture.stopping:
+                seen = capture.count + capture.overflow
+                if consumer.poll is Poll.EPOLL:
+                    poll()
+                elif consumer.poll is not Poll.STOPPED:
+                    consume()
+                capture.wakeups_taken += capture.count + capture.overflow > seen
+                if consumer.poll in (Poll.TIMED, Poll.STOPPED):
+                    time.sleep(consumer.interval_ms / 1e3)
+            consume()
+
+    return drain
 
 
 @contextmanager

@@ -8,20 +8,17 @@ measured for. The callbacks append to the capture without the GIL.
 from __future__ import annotations
 
 import ctypes as ct
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from bench.amounts import counted
-from bench.errors import KernelRefused, UsageError
+from bench.errors import KernelRefused
 from bench.linux import libc, refusal
-from bench.plan.config import Consumer, Poll, Producer, Wake
+from bench.plan.config import Consumer, Producer, Wake
 from bench.tracer import loader
 from bench.tracer.capture import LOST_CALLBACK, PERF_CALLBACK, RING_CALLBACK, Capture
-from bench.tracer.consumer import metered
-
-_POLL_MS: Final = 10  # how long a poll waits before it looks whether to stop
+from bench.tracer.consumer import POLL_MS, by_library
 
 
 class _PerfOptions(ct.Structure):
@@ -69,7 +66,9 @@ def ring_reader(
             if add(manager, fd, RING_CALLBACK, capture.address) < 0:
                 raise _refused("libbpf cannot open a second ring buffer")
         poll, consume = _function("bpf_poll_ringbuf"), _function("bpf_consume_ringbuf")
-        yield _drain(capture, consumer, lambda: poll(manager, _POLL_MS), lambda: consume(manager))
+        yield by_library(
+            capture, consumer, lambda: poll(manager, POLL_MS), lambda: consume(manager)
+        )
     finally:
         _function("bpf_free_ringbuf")(manager)
 
@@ -96,32 +95,6 @@ def perf_drain(handles: Sequence[int], capture: Capture, consumer: Consumer) -> 
     """Return the function that drains such readers until ``capture.stop()``."""
     count, array = len(handles), (ct.c_void_p * len(handles))(*handles)
     poll, consume = _function("perf_reader_poll"), _function("perf_reader_consume")
-    return _drain(
-        capture, consumer, lambda: poll(count, array, _POLL_MS), lambda: consume(count, array)
+    return by_library(
+        capture, consumer, lambda: poll(count, array, POLL_MS), lambda: consume(count, array)
     )
-
-
-def _drain(
-    capture: Capture, consumer: Consumer, poll: Callable[[], int], consume: Callable[[], int]
-) -> Callable[[], None]:
-    if consumer.poll.on_epoll and consumer.poll is not Poll.EPOLL:
-        raise UsageError(
-            "libbcc's readers use level-triggered epoll",
-            remedy="take --poll epoll with --reader bcc",
-        )
-
-    def drain() -> None:
-        capture.spend(consumer.cost_ns)
-        with metered(capture):
-            while not capture.stopping:
-                seen = capture.count + capture.overflow
-                if consumer.poll is Poll.EPOLL:
-                    poll()
-                elif consumer.poll is not Poll.STOPPED:
-                    consume()
-                capture.wakeups_taken += capture.count + capture.overflow > seen
-                if consumer.poll in (Poll.TIMED, Poll.STOPPED):
-                    time.sleep(consumer.interval_ms / 1e3)
-            consume()
-
-    return drain

@@ -20,6 +20,7 @@ _U32, _BOOL = ct.c_uint32, ct.c_bool
 ON_SAMPLE: Final = ct.CFUNCTYPE(_INT, _P, _P, _SIZE)
 ON_PERF: Final = ct.CFUNCTYPE(None, _P, _INT, _P, _U32)
 ON_LOST: Final = ct.CFUNCTYPE(None, _P, _INT, ct.c_uint64)
+ON_EVENT: Final = ct.CFUNCTYPE(_INT, _P, _INT, _P)
 _ON_PRINT: Final = ct.CFUNCTYPE(_INT, _INT, _TEXT, _P)
 _FUNCTIONS: Final[dict[tuple[Any, ...], str]] = {  # by types of the result and the arguments
     (_U32,): "libbpf_major_version libbpf_minor_version",
@@ -30,12 +31,13 @@ _FUNCTIONS: Final[dict[tuple[Any, ...], str]] = {  # by types of the result and 
     (_U32, _P): "bpf_map__key_size bpf_map__value_size bpf_map__max_entries bpf_program__flags"
     " btf__type_cnt",
     (_BOOL, _P): "bpf_program__autoload bpf_program__autoattach",
-    (_SIZE, _P): "bpf_program__insn_cnt",
+    (_SIZE, _P): "bpf_program__insn_cnt perf_buffer__buffer_cnt",
     (_TEXT, _P): "bpf_map__name bpf_program__name bpf_program__section_name",
     (_P, _P): "libbpf_set_print bpf_object__btf bpf_map__inner_map bpf_program__insns"
     " bpf_program__attach",
     (_INT, _P, _U32): "bpf_map__set_map_flags bpf_map__set_max_entries btf_dump__dump_type",
-    (_INT, _P, _INT): "bpf_program__set_type bpf_program__set_expected_attach_type",
+    (_INT, _P, _INT): "bpf_program__set_type bpf_program__set_expected_attach_type"
+    " perf_buffer__poll",
     (_INT, _P, _BOOL): "bpf_program__set_autoload",
     (_INT, _P, _TEXT): "bpf_map__set_pin_path",
     (_INT, _P, _TEXT, _U32): "btf__find_by_name_kind",
@@ -43,14 +45,17 @@ _FUNCTIONS: Final[dict[tuple[Any, ...], str]] = {  # by types of the result and 
     (_INT, _TEXT, _INT): "libbpf_find_vmlinux_btf_id",
     (_TEXT, _P, _U32): "btf__name_by_offset",
     (_P, _TEXT): "btf__parse_raw",
-    (_P, _P, _U32): "btf__type_by_id",
+    (_P, _P, _U32): "btf__type_by_id ring_buffer__ring",
+    (_INT, _P, _SIZE): "ring__consume_n perf_buffer__buffer_fd",
     (_P, _P, _TEXT): "bpf_object__find_map_by_name bpf_object__find_program_by_name",
     (_P, _P, _P): "bpf_object__next_map bpf_object__next_program",
     (_P, _P, ct.POINTER(_SIZE)): "bpf_map__initial_value",
     (_P, _TEXT, _SIZE, _P): "bpf_object__open_mem",
     (_P, _P, _P, _P, _P): "btf_dump__new",
     (_P, _INT, ON_SAMPLE, _P, _P): "ring_buffer__new",
+    (_INT, _P, _INT, ON_SAMPLE, _P): "ring_buffer__add",
     (_P, _INT, _SIZE, ON_PERF, ON_LOST, _P, _P): "perf_buffer__new",
+    (_P, _INT, _SIZE, _TEXT, ON_EVENT, _P, _P): "perf_buffer__new_raw",
 }
 _LOG: Final = re.compile(
     r"prog '(?P<name>[^']*)': -- BEGIN PROG LOAD LOG --\n(?P<log>.*)-- END PROG LOAD LOG --",
@@ -101,9 +106,24 @@ def find() -> ct.CDLL:
     library = ct.CDLL(name(), use_errno=True)
     for (result, *arguments), names in _FUNCTIONS.items():
         for each in names.split():
-            function = getattr(library, each)
-            function.restype, function.argtypes = result, arguments
+            if function := getattr(library, each, None):  # some came after 1.0
+                function.restype, function.argtypes = result, arguments
     return library
+
+
+def require(function: str, came_with: str) -> None:
+    """Raise MachineUnfit where the system's libbpf is older than ``function``."""
+    library = find()
+    if not hasattr(library, function):
+        raise MachineUnfit(
+            f"{function} came with libbpf {came_with}; this is {version_of(library)}",
+            remedy="take another --reader, or install a later libbpf",
+        )
+
+
+def version_of(library: ct.CDLL) -> str:
+    """Return "1.1" of libbpf 1.1.2."""
+    return f"{library.libbpf_major_version()}.{library.libbpf_minor_version()}"
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def version() -> str:
         raise MachineUnfit(
             "bufbench was built without clang, and so has no prebuilt tracers", remedy=INSTALL
         )
-    return f"none: prebuilt, libbpf {found.libbpf_major_version()}.{found.libbpf_minor_version()}"
+    return f"none: prebuilt, libbpf {libbpf.version_of(found)}"
 
 
 def shown() -> str:

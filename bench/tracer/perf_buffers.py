@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from bench.errors import KernelRefused
@@ -13,7 +13,7 @@ from bench.linux import bpf, procfs
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.config import Reader
 from bench.record.footprint import perfbuf_footprint, perfbuf_mapped_bytes
-from bench.tracer import buffers, libbcc
+from bench.tracer import buffers, libbcc, libbpf_reader
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
 from bench.tracer.transport import Allocation, BufferRequest, Opened, Transport
@@ -49,19 +49,36 @@ def opened(
 ) -> Iterator[Opened]:
     """Open a buffer for each CPU: equal shares of the budget, as large on unused CPUs."""
     pages, array = request.pages_per_cpu(), program.map_fd("events")
+    by_libbpf = request.consumer.reader is Reader.LIBBPF  # which makes the buffers itself
+    opening = libbpf_reader.perf_reader if by_libbpf else _each
+    with opening(array, pages, capture, request) as (events, drain):
+
+        def counts() -> dict[str, int]:
+            found = {
+                "PERF_RECORD_LOST": capture.lost_reported,
+                "PERF_FORMAT_LOST": buffers.lost(events),
+            }
+            return {name: int(count) for name, count in found.items() if count is not None}
+
+        yield Opened(
+            footprint=perfbuf_footprint(pages, cpus=len(events)),
+            map_fds=(array,),
+            drain=drain,
+            lost_told=counts,
+        )
+
+
+@contextmanager
+def _each(
+    array: int, pages: int, capture: Capture, request: Request
+) -> Iterator[tuple[Sequence[int], Callable[[], None]]]:
+    """Make each CPU's buffer and put it into ``array``; yield the events and the drain."""
     data_bytes, consumer, producer = pages * PAGE_BYTES, request.consumer, request.producer
     events, handles = list[int](), list[int]()
 
     def map_event(event: int) -> None:
         if consumer.reader is Reader.NATIVE:
             capture.add_perf(event, data_bytes, request.lazy_reader)
-
-    def counts() -> dict[str, int]:
-        found = {
-            "PERF_RECORD_LOST": capture.lost_reported,
-            "PERF_FORMAT_LOST": buffers.lost(events),
-        }
-        return {name: int(count) for name, count in found.items() if count is not None}
 
     with ExitStack() as stack:
         for cpu in request.cpus:
@@ -83,9 +100,4 @@ def opened(
             drain = libbcc.perf_drain(handles, capture, consumer)
         else:
             drain = buffers.drain(events, data_bytes, capture, consumer, stack, rings=False)
-        yield Opened(
-            footprint=perfbuf_footprint(pages, cpus=len(events)),
-            map_fds=(array,),
-            drain=drain,
-            lost_told=counts,
-        )
+        yield events, drain

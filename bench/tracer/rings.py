@@ -15,7 +15,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Reader
 from bench.record.footprint import ringbuf_footprint, ringbuf_mapped_bytes
-from bench.tracer import buffers, libbcc
+from bench.tracer import buffers, libbcc, libbpf_reader
 from bench.tracer.capture import Capture
 from bench.tracer.program import Program
 from bench.tracer.transport import Allocation, BufferRequest, Opened
@@ -69,8 +69,9 @@ def opened(
                 buffers.put(array, slot, fd, stack)
             if consumer.reader is Reader.NATIVE:
                 capture.add_ring(fd, size_bytes, request.lazy_reader, way.overwrites)
-        if consumer.reader is Reader.LIBBCC:
-            drain = stack.enter_context(libbcc.ring_reader(fds, capture, consumer))
+        if consumer.reader.of_library:
+            of = {Reader.LIBBCC: libbcc, Reader.LIBBPF: libbpf_reader}[consumer.reader]
+            drain = stack.enter_context(of.ring_reader(fds, capture, consumer))
         else:
             drain = buffers.drain(fds, max(slots.values()), capture, consumer, stack, rings=True)
         end = capture.buffer_count

@@ -130,6 +130,15 @@ class Transport(Traits):
                 remedy="write by reserve or output",
             )
 
+    def require_reader(self, reader: Reader) -> None:
+        """Raise UsageError for a reader that cannot drain it, MachineUnfit for one not here."""
+        if self.only_native and reader is not Reader.NATIVE:
+            raise UsageError(self.only_native, remedy="leave out --reader")
+        if reader is Reader.LIBBPF and self.calls:
+            from bench.tracer import libbpf
+
+            libbpf.require("ring__consume_n", "1.5")
+
     def allocated(self, request: BufferRequest) -> AbstractContextManager[Allocation]:
         """Make the same buffers without a program, to examine their memory; KernelRefused."""
         made: AbstractContextManager[Allocation] = self._maker().allocated(self, request)
@@ -139,8 +148,7 @@ class Transport(Traits):
         self, program: Program, capture: Capture, request: BufferRequest
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
-        if self.only_native and request.consumer.reader is not Reader.NATIVE:
-            raise UsageError(self.only_native, remedy="leave out --reader")
+        self.require_reader(request.consumer.reader)
         made: AbstractContextManager[Opened] = self._maker().opened(self, program, capture, request)
         return made
 

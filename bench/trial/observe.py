@@ -101,7 +101,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             consumer_involuntary_switches=capture.involuntary_switches,
             wakeups_taken=capture.wakeups_taken,
             wakeups_raised=passage.wakeups_raised,
-            empty_polls=None if config.consumer.reader is Reader.LIBBCC else capture.empty_polls,
+            empty_polls=None if config.consumer.reader.of_library else capture.empty_polls,
             consumer_syscalls=None if counter is None else thread.calls(counter),
         ),
         malformed=capture.malformed,

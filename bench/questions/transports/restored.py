@@ -24,12 +24,16 @@ _NUMBERS: Final = {
     "held": ("", "held_bytes", Unit.BYTES),
     "CPU/million": ("", "cpu_s_per_million", Unit.SECONDS),
 }
+_ALWAYS: Final = {Sorting.MERGE, Sorting.HEAP, Sorting.WATERMARK}
+"""Ways that each journal has that has any."""
+
 HINT: Final = (
     "The same records, sorted as tracers sort them. Merge: by CPU, what each round of reading "
-    "brought. Heap: with the shortest hold-back that leaves no inversion, the median over trials "
-    "(and the longest). Watermark: a record waits until every CPU has sent a later one, or nothing "
-    "for the hold-back. p50, p99: added latency. Held: most bytes waiting at once. CPU: of sorting "
-    "alone, without timers. Left: remaining causal violations."
+    "brought. Heap: with a fixed hold-back, and with the shortest that leaves no inversion, the "
+    "median over trials (and the longest), which is only known afterwards. Watermark: a record "
+    "waits until every CPU has sent a later one, or nothing for the hold-back. p50, p99: added "
+    "latency. Held: most bytes waiting at once. CPU: of sorting alone, without timers. Left: "
+    "remaining causal violations."
 )
 
 
@@ -45,7 +49,7 @@ def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] 
         ways = {way.by: way for way in summary.restored if (way.experiment, way.arm) == arm}
         worse = left.causal_violations < right.causal_violations
         first = left.transport == summary.comparisons[0].left.transport
-        if first and worse and ways.keys() == {*Sorting} and bears(Question.ORDER, each):
+        if first and worse and ways.keys() >= _ALWAYS and bears(Question.ORDER, each):
             found.append((right.causal_violations / right.causal_pairs, each, ways))
     return max(found, key=lambda each: each[0])[1:] if found else None
 
@@ -95,7 +99,8 @@ def _row(way: OrderRestored) -> Row:
     found = [(sign, getattr(way, key), unit) for sign, key, unit in _NUMBERS.values()]
     numbers = (Cell(text=f"{sign}{number(n, unit)}", value=n) for sign, n, unit in found)
     cells_of = (_hold(way), *numbers, unwanted(way.causal_violations))
-    return Row(heading=Cell(text=f"+ {way.by}"), cells=cells_of, under=True)
+    text = "heap, fixed" if way.by.fixed else way.by.value
+    return Row(heading=Cell(text=f"+ {text}"), cells=cells_of, under=True)
 
 
 def _hold(way: OrderRestored) -> Cell:

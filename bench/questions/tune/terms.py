@@ -67,6 +67,10 @@ def _ring(setting: Setting, buffers: Buffers) -> dict[str, str]:
         + (f"SetDeadline {ms} ms ahead before each Read" if ms else "no deadline"),
         "Falco": f"engine.modern_ebpf.buf_size_preset: {preset}, the smallest that is as "
         "large; it never wakes, and sleeps between reads by a rule of its own",
+        "bpftrace": f"config = {{ perf_rb_pages={each // PAGE_BYTES} }}, in versions with a ring; "
+        "its wake-ups cannot be set",
+        "Tetragon": f"--rb-size-total={each}, of the ring that it has from Linux 5.11 on; its "
+        "wake-ups cannot be set",
     }
 
 
@@ -88,7 +92,8 @@ def _perf(setting: Setting, buffers: Buffers) -> dict[str, str]:
         f"perf_buffer_poll({ms or -1})" + (", then perf_buffer_consume()" if ms else ""),
         "cilium/ebpf": f"perf.NewReaderWithOptions: perCPUBuffer {each}{mark}"
         + (f"; SetDeadline {ms} ms ahead before each Read" if ms else ""),
-        "bpftrace": f"config = {{ perf_rb_pages={pages} }}; its wake-ups cannot be set",
-        "Tetragon": f"--rb-size={each} (of each CPU); --rb-queue-size is of the queue behind it, "
-        "and its wake-ups cannot be set",
+        "bpftrace": f"config = {{ perf_rb_pages={pages} }} (of each CPU, in versions without a "
+        "ring); its wake-ups cannot be set",
+        "Tetragon": f"--rb-size={each} (of each CPU), with --use-perf-ring-buffer in versions that "
+        "have a ring; --rb-queue-size is of the queue behind it, and its wake-ups cannot be set",
     }

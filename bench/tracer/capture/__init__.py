@@ -7,7 +7,7 @@ Per record it copies and appends, stamps it or a batch, and does nothing else. F
 - ``buffers``: map and unmap, also for the sampler
 - ``capture.pxd``: the state that all parts share
 - ``consumer``: waiting, stall, cost, late records
-- ``rows``: append a record, also as libbcc's callback, and stamp it
+- ``rows``: append a record, also as a library's callback, and stamp it
 - ``tally``: count a record of any layout instead
 - ``ring``, ``overwriting``, ``perf``: where records come from
 - ``drain``: the loop over all buffers, and how full they are
@@ -18,10 +18,18 @@ numpy is not needed here, so that ``bufbench trace`` starts without it.
 
 from bench.tracer.capture.capture import (
     BIN_BITS,
+    EVENT_CALLBACK,
     LOST_CALLBACK,
     PERF_CALLBACK,
     RING_CALLBACK,
     Capture,
 )
 
-__all__ = ["BIN_BITS", "LOST_CALLBACK", "PERF_CALLBACK", "RING_CALLBACK", "Capture"]
+__all__ = [
+    "BIN_BITS",
+    "EVENT_CALLBACK",
+    "LOST_CALLBACK",
+    "PERF_CALLBACK",
+    "RING_CALLBACK",
+    "Capture",
+]

@@ -6,6 +6,7 @@ from bench.plan.config import Poll
 RING_CALLBACK: int
 PERF_CALLBACK: int
 LOST_CALLBACK: int
+EVENT_CALLBACK: int
 BIN_BITS: int
 
 class Capture:

@@ -15,7 +15,9 @@ from bench.tracer.capture.buffers cimport (
     OVERWRITE_POS, PROT_READ, PROT_WRITE, map_perf, map_ring, unmap,
 )
 from bench.tracer.capture.drain cimport EDGE, drain_until_stopped, fill_rows
-from bench.tracer.capture.rows cimport on_perf_lost, on_perf_sample, on_ring_sample
+from bench.tracer.capture.rows cimport (
+    on_perf_event, on_perf_lost, on_perf_sample, on_ring_sample,
+)
 from bench.tracer.capture.shims cimport (
     load_int, monotonic_ns, sleep_until_ns, store_int, wait_readable,
 )
@@ -23,6 +25,7 @@ from bench.tracer.capture.shims cimport (
 RING_CALLBACK = <uintptr_t>&on_ring_sample
 PERF_CALLBACK = <uintptr_t>&on_perf_sample
 LOST_CALLBACK = <uintptr_t>&on_perf_lost
+EVENT_CALLBACK = <uintptr_t>&on_perf_event
 BIN_BITS = AGE_BITS
 
 
@@ -222,5 +225,5 @@ cdef class Capture:
 
     @property
     def address(self):
-        """Return the context for libbcc's callbacks."""
+        """Return the context for libraries' callbacks."""
         return <uintptr_t><void *>self

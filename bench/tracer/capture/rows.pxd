@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Append a record to the array: one that was read here, or that libbcc handed over.
+"""Append a record to the array: one that was read here, or that a library handed over.
 
 The first STAMPED_ALONE records of a visit are stamped one by one; behind them, of n records the
 n / STAMPED_ALONE last ones share a stamp, so that a long visit does not spend its time on the
@@ -12,12 +12,16 @@ the stamps show.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from bench.tracer.capture.buffers cimport (
+    PERF_HEADER_BYTES, PERF_LOST_AT, PERF_RAW_AT, PERF_RECORD_LOST, PERF_RECORD_SAMPLE,
+)
 from bench.tracer.capture.capture cimport Capture, Row
 from bench.tracer.capture.consumer cimport do_extras
 from bench.tracer.capture.shims cimport exit_record, load_int, monotonic_ns, unlikely
 
 cdef enum:
     STAMPED_ALONE = 64
+    LIBBPF_PERF_EVENT_CONT = -2
 
 
 cdef inline void append(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
@@ -88,8 +92,20 @@ cdef inline void on_perf_sample(void *context, void *data, int size) noexcept no
     append_alone(<Capture>context, <const uint8_t *>data, <uint32_t>size)
 
 
+cdef inline int on_perf_event(void *context, int cpu, void *event) noexcept nogil:
+    """Take a perf record that libbpf has put together where it wrapped."""
+    cdef uint32_t kind = (<uint32_t *>event)[0]
+    cdef const uint8_t *data = <const uint8_t *>event
+    if kind == PERF_RECORD_SAMPLE:
+        append_alone(<Capture>context, data + PERF_RAW_AT,
+                     (<const uint32_t *>(data + PERF_HEADER_BYTES))[0])
+    elif kind == PERF_RECORD_LOST:
+        add_lost(<Capture>context, (<const uint64_t *>(data + PERF_LOST_AT))[0])
+    return LIBBPF_PERF_EVENT_CONT
+
+
 cdef inline void append_alone(Capture capture, const uint8_t *data, uint32_t size) noexcept nogil:
-    """Append a record as a visit of its own: libbcc does not report when a visit ends."""
+    """Append a record as a visit of its own: libraries do not report when a visit ends."""
     capture.visit_from = capture.count
     append(capture, data, size)
 

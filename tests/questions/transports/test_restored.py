@@ -92,6 +92,28 @@ def test_each_way_has_a_row_between_perf_buffers_and_ring() -> None:
     ]
 
 
+def test_fixed_hold_backs_stand_before_the_least_one() -> None:
+    fixed = (
+        sorted_in(Sorting.HEAP_1MS, hold_ns=1_000_000, left=4, p50_ns=900_000),
+        sorted_in(Sorting.HEAP_10MS, hold_ns=10_000_000, left=1, p50_ns=9_900_000),
+        sorted_in(Sorting.HEAP_100MS, hold_ns=100_000_000, p50_ns=99_000_000),
+    )
+    found = summary([replace(each, restored=each.restored + fixed) for each in perf(40)])
+    lines = run_text(found).splitlines()
+    begin = next(at for at, line in enumerate(lines) if "and sorting, storm at 64 KiB" in line)
+    rows = [" ".join(line.split()) for line in lines[begin + 3 : begin + 11]]
+    assert rows[1:6] == [
+        "+ merge none +10.0 µs +30.0 µs 8 KiB 40.0 ms 16",
+        "+ heap, fixed 1.00 ms +900 µs +2.70 ms 8 KiB 40.0 ms 32",
+        "+ heap, fixed 10.0 ms +9.90 ms +29.7 ms 8 KiB 40.0 ms 8",
+        "+ heap, fixed 100 ms +99.0 ms +297 ms 8 KiB 40.0 ms 0",
+        "+ heap 8.50 ms (12.0 ms) +4.00 ms +12.0 ms 8 KiB 40.0 ms 0",
+    ]
+    brief = text(document(found).up_to(Level.DECISION))
+    assert "fixed" not in brief
+    assert brief.count("\n") < 40
+
+
 def test_the_brief_report_has_one_table_without_blank_lines() -> None:
     brief = document(summary(perf(40))).up_to(Level.DECISION)
     (table,) = (part for part in brief.parts if isinstance(part, Table))
