@@ -9,7 +9,10 @@ import numpy as np
 
 from bench.plan.config import Reader, TrialConfig
 from bench.plan.experiments import Arm, ArmName
+from bench.record.counters import Histogram
 from bench.record.records import CAPTURED, Records
+from bench.tracer import chooser
+from bench.trial import duet
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Place, run_trial
@@ -47,6 +50,17 @@ def records(rig: Rig) -> Records:
     assert capture.overflow == 0
     rows: Records = np.frombuffer(capture.array, dtype=CAPTURED, count=capture.count).copy()
     return rows
+
+
+def delays(rig: Rig, trial: TrialResult) -> Histogram:
+    """How long the delays in the writes of this arm really were, after its duet's last storm.
+
+    They end by the clock, so that an interrupt or the hypervisor makes them longer than asked for.
+    """
+    assert trial.half is not None
+    arm = Arm(name=trial.arm, config=trial.config)
+    marked = trial.half.second != trial.half.swapped
+    return chooser.delays(duet._program(rig, arm, marked=marked))
 
 
 def assert_balanced(trial: TrialResult) -> None:

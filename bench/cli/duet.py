@@ -18,15 +18,18 @@ from bench.cli.output import answer
 from bench.errors import check_range, reject
 from bench.linux.cpus import usable
 from bench.plan import budgets
-from bench.plan.arms import assignment, compose_duet, side
+from bench.plan.arms import assignment, check_cpus, compose_duet, side
 from bench.plan.config import TrialConfig
+from bench.plan.duration import estimate_seconds
 from bench.tracer.transports import find
 from workloads.storm import Shape, Spawn, Storm
 
 if TYPE_CHECKING:
     from bench.questions.duet.judge import Duel
 
-_SECONDS = of_run(unit="s", within=(1, 86_400), help="Start no further storm after this time.")
+_SECONDS = of_run(
+    unit="s", within=(1, 86_400), help="After this time and 8 storms, start no further one."
+)
 _ASSIGN = of_run(
     help="What is assigned to A or B at random: each record, a window such as 1ms, or a "
     "whole storm (solo). Repeatable; several are run in turn.  [default: record]",
@@ -40,6 +43,7 @@ _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREA
 
 
 def command(
+    context: typer.Context,
     *,
     first: Annotated[str, typer.Argument(metavar="A", help="ringbuf, ringbuf:output ...")],
     second: Annotated[str, typer.Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...")],
@@ -84,8 +88,10 @@ def command(
     from bench.trial.duet import require_cpus
     from workloads.generator import check
 
+    options.refuse(context, precision is not None, "with --precision", "storms")
     here = usable()
     sides = side(first, find), side(second, find)
+    check_cpus(sides, here)
     reject(
         workload not in _SHAPES,
         f"a duet of {workload} says nothing of order or latency",
@@ -126,7 +132,10 @@ def command(
         for number, rule in enumerate(rules, 1)
     ]
     if dry_run:
-        show(experiments, as_json=as_json, known=precision is None, at_most_s=seconds + 1)
+        planned_s = sum(map(estimate_seconds, experiments))
+        at_most_s = max(seconds, planned_s * FEWEST_STORMS / storms) + 1
+        known = precision is None and planned_s <= at_most_s
+        show(experiments, as_json=as_json, known=known, at_most_s=at_most_s)
         return
     require_cpus(len(here))
     journal = output or paths.new_journal("duet")

@@ -24,7 +24,7 @@ from bench.errors import UsageError, reject
 from bench.linux.cpus import list_format, usable
 from bench.linux.procfs import parse_cpu_list
 from bench.plan import budgets
-from bench.plan.arms import Side, compose, side
+from bench.plan.arms import Side, check_cpus, compose, side
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES, Experiment
 from bench.tracer.transports import find, names
@@ -304,6 +304,7 @@ def _experiment(
     check(config.storm, usable())
     asked = transports or TRANSPORTS
     sides = _sides(asked, config.producer)
+    check_cpus(sides, usable())
     options.each_once("--transport", [*map(str, sides)])
     for each in sides:
         find(each.transport.name).require_reader(config.consumer.reader)

@@ -211,6 +211,8 @@ def row_of(
     inexact = _apparent(metric, left, right)
     if found is not None and found.scale is Scale.RATIO:
         needed = max(needed, inexact)
+    # What runs of one duet differ by says as little of equality as it does of a difference.
+    vague = needed if left.duet else inexact
     of_left, of_right = _sides(metric, left, right, found)
     return Row(
         **asdict(metric),
@@ -219,7 +221,7 @@ def row_of(
         estimate=found,
         floor=floor,
         margin=needed,
-        outcome=outcome_of(found, needed, max(equivalence - inexact, 0.0)),
+        outcome=outcome_of(found, needed, max(equivalence - vague, 0.0)),
     )
 
 

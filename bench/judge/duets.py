@@ -10,8 +10,11 @@ is no effect, by Ville's inequality.
 
 Storms differ a hundredfold in precision: where a storm's latencies have two humps and the median
 lies between them, a handful of records moves it by a tenth. Where a consumer waits for a CPU
-through whole windows, a window carries hardly more information than one of its records. So storms
-are weighted by the error that their histogram and the ranks of their units give.
+through whole windows, a window carries hardly more information than one of its records. So for
+medians storms are weighted by the error that their histogram and the ranks of their units give. For
+means all weigh alike: a few slow writes raise a storm's mean and its error together, and storms
+that happen to have none would count most, so that up to half of the cost of an arm's slow writes
+would go unseen.
 
 For tails one storm has too few records: the ratio of its 99th percentiles is mostly noise. Tails
 are quantiles of the records of all storms together. Whole storms are resampled, as the records of
@@ -132,14 +135,7 @@ def latency_error(trial: TrialResult) -> float | None:
     return _median_error(found.histogram, found.count / _design_effect(half.ranks, found.count))
 
 
-def write_error(trial: TrialResult) -> float | None:
-    """Return the standard error of the log of the time of a write; None if it is not known."""
-    if trial.write is None or trial.write.written < _FEWEST:
-        return None
-    return trial.write.write_error
-
-
-ERRORS: Final = {"latency_p50_ns": latency_error, "write_ns": write_error}
+ERRORS: Final = {"latency_p50_ns": latency_error}
 """Numbers whose error a trial knows, by their key."""
 
 

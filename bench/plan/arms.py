@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bench.errors import UsageError
+from bench.linux.cpus import list_format
 from bench.plan.config import MIXED, Attach, Call, Duet, Producer, TrialConfig, Wake
 from bench.plan.experiments import (
     BASELINES,
@@ -100,6 +101,8 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
         _check_checked(text, transport, producer, padded=padded)
     if producer.delay_cpu >= 0 and not producer.delay_ns:
         raise UsageError("delay-cpu has no effect without delay", remedy="add delay=NS")
+    if producer.delay_ns and producer.records_per_exit > 1:
+        raise UsageError(f"{text[:80]}: a delayed arm sends one record per exit", remedy=_ONE)
     if producer.payload_bytes > 0 and producer.payload_bytes % 8:
         raise UsageError(
             f"payload={producer.payload_bytes} is not a multiple of 8",
@@ -107,6 +110,16 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
         )
     variant = ",".join(words)
     return Side(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
+
+
+def check_cpus(sides: Iterable[Side], usable: Sequence[int]) -> None:
+    """Raise UsageError for a delay on a CPU where no process of a storm runs."""
+    for each in sides:
+        if each.producer.delay_cpu not in (-1, *usable):
+            raise UsageError(
+                f"{each}: CPU {each.producer.delay_cpu} is not usable",
+                remedy=f"choose from {list_format(usable)}",
+            )
 
 
 def _check_checked(text: str, transport: Traits, producer: Producer, *, padded: bool) -> None:
@@ -226,7 +239,7 @@ def compose_duet(
 ) -> Experiment:
     """Return the duet of two arms with the storm, consumer and rule of ``config``.
 
-    UsageError where one of them cannot hold a record at this budget.
+    UsageError where one of them cannot hold a record at this budget, or takes twice as much.
     """
     found: list[Arm] = []
     for each in sides:
@@ -243,4 +256,10 @@ def compose_duet(
         if found and name_of == found[0].name:
             name_of = name_of.having(copy=2)  # the same twice: A/A
         found.append(Arm(name=name_of, config=arms[0].config))
+    least, most = sorted(arm.config.budget_bytes for arm in found)
+    if most >= 2 * least:  # else the nearest that either can have
+        raise UsageError(
+            f"the arms of a duet have {least:,} and {most:,} bytes",
+            remedy="choose a budget that both can have",
+        )
     return Experiment(name=name, title=title, arms=tuple(found), blocks=blocks)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf, sqrt
 from typing import Final
 
 Histogram = Sequence[tuple[int, int]]
@@ -51,38 +50,29 @@ class WriteTimes:
 
         Those that were held up count as no longer than the bound.
         """
-        return self._moment(1) - self.clock_ns if self._counted else None
+        return mean(self.histogram) - self.clock_ns if self._counted else None
 
     @property
-    def write_error(self) -> float:
-        """Return the standard error of ``write_ns`` as a share; inf where that is 0 or less."""
-        net_ns = self.write_ns
-        if net_ns is None or net_ns <= 0:
-            return inf
-        return sqrt(max(self._moment(2) - self._moment(1) ** 2, 0.0) / self._counted) / net_ns
+    def steady_write_ns(self) -> float | None:
+        """Return the mean of the quickest 90 % of them, less the clock; None without any."""
+        return lower_mean(self.histogram, _STEADY) - self.clock_ns if self._counted else None
 
     @property
     def _counted(self) -> int:
         return sum(count for _, count in self.histogram)
 
-    def _moment(self, power: int) -> float:
-        """Return the mean of a power of the writes in ns, the clock's own time included."""
-        longest_ns = max(_HELD_UP_NS, _HELD_UP_TIMES * median(self.histogram))
-        middles = ((low + (_width_ns(low) - 1) / 2, count) for low, count in self.histogram)
-        total = sum(count * min(middle, longest_ns) ** power for middle, count in middles)
-        return total / self._counted
-
-    @property
-    def steady_write_ns(self) -> float | None:
-        """Return the mean of the quickest 90 % of them, less the clock; None without any."""
-        if not self._counted:
-            return None
-        return lower_mean(self.histogram, _STEADY) - self.clock_ns
-
     @property
     def refused_write_ns(self) -> float | None:
         """Return the mean of the refused writes, less the clock; None if there was none."""
         return self.refused_ns / self.refused - self.clock_ns if self.refused else None
+
+
+def mean(histogram: Histogram) -> float:
+    """Return the mean of the counts, of at least one, with those that were held up at the bound."""
+    longest_ns = max(_HELD_UP_NS, _HELD_UP_TIMES * median(histogram))
+    middles = ((low + (_width_ns(low) - 1) / 2, count) for low, count in histogram)
+    total = sum(count * min(middle, longest_ns) for middle, count in middles)
+    return total / sum(count for _, count in histogram)
 
 
 def lower_mean(histogram: Histogram, share: float) -> float:

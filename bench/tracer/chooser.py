@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.plan.config import AGES, Duet
-from bench.record.counters import WriteTimes, median
+from bench.record.counters import Histogram, WriteTimes, median
 from bench.tracer.build import Build
 from bench.tracer.program import Program
 
@@ -26,7 +26,8 @@ _BUCKETS: Final = 288
 _AGED: Final = 2 + _BUCKETS
 _AGE_SLOTS: Final = 32
 _WORDS: Final = _AGED + 2 * _AGE_SLOTS
-_KINDS: Final = range(3)  # written, refused, no write at all
+_KINDS: Final = range(4)  # written, refused, no write at all, and the delay in one
+_DELAYED: Final = 3
 
 
 def set_up(chooser: Program, arms: Sequence[Program], duet: Duet, *, key: int) -> None:
@@ -45,12 +46,7 @@ def zero_write_times(program: Program) -> None:
 
 def write_times(program: Program, duet: Duet) -> WriteTimes:
     """Read how long writes took, summed over CPUs, after the program is detached."""
-    written, refused, nothing = (
-        np.frombuffer(program.get("write_times", kind, 8 * _WORDS), np.uint64)
-        .reshape(-1, _WORDS)
-        .sum(axis=0)
-        for kind in _KINDS
-    )
+    written, refused, nothing = (_words(program, kind) for kind in _KINDS[:_DELAYED])
     by_age = written[_AGED:].reshape(2, _AGE_SLOTS)[:, :AGES]  # counts, and times in ns
     return WriteTimes(
         written=int(written[0]),
@@ -61,6 +57,20 @@ def write_times(program: Program, duet: Duet) -> WriteTimes:
         histogram=_histogram(written),
         by_age=tuple(zip(*by_age.tolist(), strict=True)) if duet.window_ns else (),
     )
+
+
+def delays(program: Program) -> Histogram:
+    """Read how long the delays of an arm with a ``delay`` really were, as ``write_times`` does.
+
+    Of the writes that count; those on other CPUs than ``delay-cpu`` have none, of 0 ns.
+    """
+    return _histogram(_words(program, _DELAYED))
+
+
+def _words(program: Program, kind: int) -> npt.NDArray[np.uint64]:
+    found = np.frombuffer(program.get("write_times", kind, 8 * _WORDS), np.uint64)
+    summed: npt.NDArray[np.uint64] = found.reshape(-1, _WORDS).sum(axis=0)
+    return summed
 
 
 def _histogram(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:

@@ -22,7 +22,7 @@ from bench.tracer.capture import EVENT_CALLBACK, RING_CALLBACK, Capture
 from bench.tracer.consumer import POLL_MS, by_library
 
 if TYPE_CHECKING:
-    from bench.tracer.transport import Request
+    from bench.tracer.transport import BufferRequest
 
 BATCH: Final = 64  # records of one ring before the next has its turn
 
@@ -59,7 +59,7 @@ def ring_reader(
 
 @contextmanager
 def perf_reader(
-    array: int, pages: int, capture: Capture, request: Request
+    array: int, pages: int, capture: Capture, request: BufferRequest
 ) -> Iterator[tuple[Sequence[int], Callable[[], None]]]:
     """Open libbpf's perf_buffer, which fills ``array``; yield its events and its drain."""
     on_event = libbpf.ON_EVENT(EVENT_CALLBACK)

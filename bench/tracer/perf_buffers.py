@@ -70,7 +70,7 @@ def opened(
 
 @contextmanager
 def _each(
-    array: int, pages: int, capture: Capture, request: Request
+    array: int, pages: int, capture: Capture, request: BufferRequest
 ) -> Iterator[tuple[Sequence[int], Callable[[], None]]]:
     """Make each CPU's buffer and put it into ``array``; yield the events and the drain."""
     data_bytes, consumer, producer = pages * PAGE_BYTES, request.consumer, request.producer

@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from bench.errors import UsageError
 from bench.plan.config import MIXED, Attach, Call, Duet, Producer, Wake
 from bench.plan.mix import MOST_LENGTHS, TURNS
 from bench.record.layout import RECORD_BYTES
@@ -48,8 +47,6 @@ def macros(producer: Producer) -> dict[str, int]:
     if producer.wake is Wake.BYTES:
         found |= {"WAKE_BY_BYTES": 1}
     if producer.delay_ns:
-        if producer.records_per_exit > 1:
-            raise UsageError("a delayed producer sends one record per exit")
         found |= {"DELAY": 1}
     if producer.scratch:
         found |= {"SCRATCH": 1}

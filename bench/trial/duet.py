@@ -130,12 +130,6 @@ def _storm(
 def _rule(arms: Arms) -> Duet:
     """Return how the arms share a storm; UsageError if they cannot."""
     first, second = (arm.config for arm in arms)
-    least, most = sorted((first.budget_bytes, second.budget_bytes))
-    if most >= 2 * least:  # else the nearest that either can have
-        raise UsageError(
-            f"the arms of a duet have {least:,} and {most:,} bytes",
-            remedy="choose a budget that both can have",
-        )
     if first.consumer.reader is not Reader.NATIVE:
         raise UsageError(
             "another reader than bufbench's drains one transport, not the two of a duet",

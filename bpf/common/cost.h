@@ -3,7 +3,8 @@
  * With TIMED_WRITES, the time of each write, from before the record is stamped until the
  * call has returned: a histogram with 16 buckets an octave, for each CPU. Beside it, all
  * writes of a window by their age in it, washout included; a write that was held up counts
- * as no longer than a bound. bench/tracer/chooser.py mirrors the layout.
+ * as no longer than a bound. With DELAY the delays of those that succeeded are timed in the
+ * same way. bench/tracer/chooser.py mirrors the layout.
  */
 #define STEP_BITS 4
 #define BUCKETS 288	/* up to 2^21 ns; the last one has longer writes too */
@@ -11,7 +12,7 @@
 #define AGE_SLOTS 32	/* a power of two: the verifier sees that an index is below it */
 #define HELD_UP_NS 100000
 
-enum { WRITTEN, WRITE_REFUSED, NO_WRITE, WRITE_KINDS };
+enum { WRITTEN, WRITE_REFUSED, NO_WRITE, DELAYED, WRITE_KINDS };
 
 struct write_times {
 	u64 count;
@@ -71,13 +72,29 @@ static __always_inline u64 begin_write(void)
 	return bpf_ktime_get_ns();
 }
 
-static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
+/* What a write, or the delay in it, counts for: nothing in the washout. */
+static __always_inline void time_part(struct tracer_settings *set, int kind, u64 begin_ns, u64 ns)
 {
-	u64 ns = bpf_ktime_get_ns() - begin_ns;
 	u64 into_ns = begin_ns % set->window_ns;
 	u64 washed_out = (into_ns - set->washout_ns) >> 63;
 
-	count_write((u64)error >> 63, ns, 1 - washed_out, into_ns * AGES / set->window_ns);
+	count_write(kind, ns, 1 - washed_out, into_ns * AGES / set->window_ns);
+}
+
+static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
+{
+	u64 ns = bpf_ktime_get_ns() - begin_ns;
+
+	time_part(set, (u64)error >> 63, begin_ns, ns);
+}
+
+/* How long a delay was: an interrupt or the hypervisor may make it longer than was asked for. */
+static __always_inline void time_delay(struct tracer_settings *set, u64 begin_ns, u64 ns, s64 error)
+{
+#ifdef DELAY
+	if (DELAY && !error)
+		time_part(set, DELAYED, begin_ns, ns);
+#endif
 }
 
 /* The cost of the clock itself: two readings with nothing between them. */
@@ -94,6 +111,10 @@ static __always_inline u64 begin_write(void)
 }
 
 static __always_inline void end_write(struct tracer_settings *set, u64 begin_ns, s64 error)
+{
+}
+
+static __always_inline void time_delay(struct tracer_settings *set, u64 begin_ns, u64 ns, s64 error)
 {
 }
 

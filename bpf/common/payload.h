@@ -111,17 +111,19 @@ static __always_inline void *whole_record(struct exit_record *record, const u32 
 /*
  * A slow producer: on the ring buffer between reserve and submit, on the perf buffer
  * before its one call. The clock is read 17 times an iteration, some 16,000 times at most,
- * and then once an iteration for the rest, so that the delay ends within one reading.
+ * and then once an iteration for the rest, so that the delay ends within one reading, unless
+ * it is interrupted. Returns how long it took.
  */
 #define DELAY_REST_NS 2000
 
-static __always_inline void delay(struct tracer_settings *set, u16 cpu)
+static __always_inline u64 delay(struct tracer_settings *set, u16 cpu)
 {
+	u64 passed = 0;
 #ifdef DELAY
 	u64 start;
 
 	if (!DELAY || (set->delay_cpu >= 0 && set->delay_cpu != cpu))
-		return;
+		return 0;
 	start = bpf_ktime_get_ns();
 	for (u32 i = 0; i < 1000; i++) {
 		if (bpf_ktime_get_ns() - start + DELAY_REST_NS >= set->delay_ns)
@@ -130,10 +132,13 @@ static __always_inline void delay(struct tracer_settings *set, u16 cpu)
 		for (u32 j = 0; j < 16; j++)
 			bpf_ktime_get_ns();
 	}
-	for (u32 i = 0; i < 200; i++)
-		if (bpf_ktime_get_ns() - start >= set->delay_ns)
+	for (u32 i = 0; i < 200; i++) {
+		passed = bpf_ktime_get_ns() - start;
+		if (passed >= set->delay_ns)
 			break;
+	}
 #endif
+	return passed;
 }
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The tracer, for any buffer. The source that includes this defines first: struct writer with
- * `ctx`, `set`, `counts` and `padding`; find_buffer(), which returns 0 if there is no buffer
+ * `ctx`, `set`, `counts`, `padding` and `delayed_ns`; find_buffer(), which returns 0 if there is no buffer
  * for a record; and write_record().
  */
 #define WRITE(size) write_record(&writer, &sent.record, size)
@@ -38,6 +38,7 @@ static __always_inline int trace_exit(void *ctx, int second)
 		begin_ns = begin_write();
 		EACH_SIZE(sent.record.sequence, WRITE);
 		end_write(writer.set, begin_ns, error);
+		time_delay(writer.set, begin_ns, writer.delayed_ns, error);
 		if (error)
 			count_drop(writer.counts, sent.record.flags, error, 1);
 		next_record(&sent.record);

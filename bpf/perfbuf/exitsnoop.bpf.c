@@ -19,6 +19,7 @@ struct writer {
 	struct tracer_settings *set;
 	struct tracer_counters *counts;
 	struct padding padding;
+	u64 delayed_ns;		/* of the record at hand */
 };
 
 static __always_inline long write_record(struct writer *writer, struct exit_record *record,
@@ -30,7 +31,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	record->length = size;
 	stamp(record);
 	source = whole_record(record, size, &writer->padding);
-	delay(writer->set, record->cpu);
+	writer->delayed_ns = delay(writer->set, record->cpu);
 	seal(source, record);
 	return events.perf_submit(ctx, source, size);
 }

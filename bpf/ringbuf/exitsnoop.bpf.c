@@ -27,6 +27,7 @@ struct writer {
 	struct tracer_settings *set;
 	struct tracer_counters *counts;
 	struct padding padding;
+	u64 delayed_ns;		/* of the record at hand */
 	void *ring;
 };
 
@@ -70,7 +71,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	record->length = size;
 	stamp(record);
 	source = whole_record(record, size, &writer->padding);
-	delay(writer->set, record->cpu);
+	writer->delayed_ns = delay(writer->set, record->cpu);
 	seal(source, record);
 	error = bpf_ringbuf_output(writer->ring, source, size, wake_flags(writer, due));
 	if (!error)
@@ -93,7 +94,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	stamp(record);
 	dynptr_write(&target, 0, record, sizeof(*record), 0);
 	fill_dynptr(&target, size, &writer->padding, record->sequence);
-	delay(writer->set, record->cpu);
+	writer->delayed_ns = delay(writer->set, record->cpu);
 	due = wake_due(writer, 0);
 	count_written(writer, due);
 	submit_dynptr(&target, wake_flags(writer, due));
@@ -127,7 +128,7 @@ static __always_inline long write_record(struct writer *writer, struct exit_reco
 	fill(target, size, &writer->padding, record->sequence);
 	if (RESERVED(size) > size)	/* a union ends where its longest member does */
 		*(u32 *)(target + RESERVED(size) - 4) = record->sequence;
-	delay(writer->set, record->cpu);
+	writer->delayed_ns = delay(writer->set, record->cpu);
 	seal(target, record);
 	due = wake_due(writer, 0);
 	count_written(writer, due);

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
-from made_up_trials import blocks, row
+from made_up_trials import blocks, row, trial
 
 from bench.judge.comparison import Comparison, Outcome, compare_arms
 from bench.judge.filing import file
 from bench.judge.samples import Stretch
 from bench.measure.latency import Percentiles
+from bench.plan.config import Duet
 from bench.questions.transports.tables import comparison_table
 from bench.report.document import NONE
-from bench.trial.result import TrialResult
+from bench.trial.result import Half, TrialResult
 
 
 def arm(name: str, p50_ns: int, error_ns: int | None) -> list[TrialResult]:
@@ -54,6 +56,32 @@ def test_a_difference_that_shared_stamps_may_make_does_not_count() -> None:
 def test_equal_latencies_are_equivalent_only_where_they_are_known_so_well() -> None:
     assert row(compared(0, 9_990), "latency_p50_ns").outcome is Outcome.EQUIVALENT
     assert row(compared(1_000, 9_990), "latency_p50_ns").outcome is Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.05])
+def test_reading_is_neither_equal_nor_another_within_what_runs_differ_by(ratio: float) -> None:
+    trials = []
+    for block, (name, factor) in product(
+        range(12), (("ringbuf@64KiB", ratio), ("perfbuf@64KiB", 1))
+    ):
+        made = trial(name, block)
+        half = Half(
+            second=name.startswith("perfbuf"),
+            key=1,
+            swapped=False,
+            ranks=None,
+            washed_out=0,
+            reading_ns=round(1e6 * (factor + 0.001 * (block % 3 - 1) * name.startswith("ring"))),
+        )
+        trials.append(replace(made, config=replace(made.config, duet=Duet()), half=half))
+    (found,) = compare_arms(file([Stretch(trials=trials)])["storm"], ())
+    reading = row(found, "read_ns")
+    assert reading.estimate is not None
+    assert reading.estimate.point == pytest.approx(ratio)
+    assert reading.estimate.half_width < 0.01
+    assert reading.outcome is Outcome.UNDECIDED
+    assert reading.resolvable is not None
+    assert reading.resolvable >= 0.1
 
 
 def test_other_numbers_have_no_such_margin() -> None:

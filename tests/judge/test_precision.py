@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 from made_up_trials import trial
 
+from bench.judge.comparison import row_of
 from bench.judge.duets import latency_error, paired_ratio
+from bench.judge.filing import file
+from bench.judge.metrics import METRICS
+from bench.judge.samples import Stretch
 from bench.measure import duet, latency
 from bench.plan.config import Duet
+from bench.record.counters import WriteTimes
 from bench.record.records import CAPTURED
 from bench.trial.result import Half, TrialResult
 
@@ -89,6 +94,42 @@ def test_of_a_few_units_it_is_not_known() -> None:
     few = replace(first.half, ranks=replace(first.half.ranks, units=15))
     assert latency_error(replace(first, half=few)) is None
     assert latency_error(replace(first, half=few, latency=None)) is None
+
+
+def storms_with_slow_writes(random: np.random.Generator, of_first: float) -> list[TrialResult]:
+    """Make up 120 storms of 500 writes of some 8 us; so many of the first arm's take 150 us."""
+    found = []
+    for block in range(120):
+        for at, arm in enumerate(("ringbuf@64KiB", "ringbuf@64KiB#2")):
+            slow = 0 if at else int(random.poisson(of_first))
+            quick = random.multinomial(500 - slow, [1 / 8] * 8)
+            counts = (*zip(range(7_168, 9_216, 256), quick.tolist(), strict=True), (147_456, slow))
+            times = WriteTimes(
+                written=500,
+                written_ns=0,
+                refused=0,
+                refused_ns=0,
+                clock_ns=0.0,
+                histogram=tuple(each for each in counts if each[1]),
+            )
+            half = Half(second=bool(at), key=1, swapped=False, ranks=None, washed_out=0)
+            made = trial(arm, block)
+            config = replace(made.config, duet=Duet())
+            found.append(replace(made, config=config, half=half, write=times))
+    return found
+
+
+@pytest.mark.parametrize("of_first", [2.0, 4.0])
+def test_the_slow_writes_of_one_arm_count_in_full(of_first: float) -> None:
+    """A storm without any has a sharper mean: weighed by that, it would hide half of them."""
+    trials = storms_with_slow_writes(np.random.default_rng(4), of_first)
+    left, right = file([Stretch(trials=trials)])["storm"].arms.values()
+    row = row_of(next(each for each in METRICS if each.key == "write_ns"), left, right)
+    assert row.estimate is not None
+    quick_ns, slow_ns = 8_192, 149_504
+    truth = 1 + of_first / 500 * (slow_ns / quick_ns - 1)
+    assert row.estimate.low < truth < row.estimate.high
+    assert row.estimate.point - 1 == pytest.approx(truth - 1, rel=0.15)
 
 
 @pytest.mark.slow

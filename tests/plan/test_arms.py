@@ -57,6 +57,8 @@ def test_kinds_of_attachment(text: str, producer: Producer) -> None:
         ("perfbuf:scratch:records=2", Producer(), "one record per exit"),
         ("perfbuf:checked", Producer(records_per_exit=10), "one record per exit"),
         ("ringbuf:raw:wakeup=9", Producer(), "cannot count records"),
+        ("ringbuf:delay=9:records=2", Producer(), "a delayed arm sends one record"),
+        ("perfbuf:delay=9", Producer(records_per_exit=10), "a delayed arm sends one record"),
     ],
 )
 def test_what_does_not_go_together_is_refused(text: str, usual: Producer, why: str) -> None:

@@ -97,3 +97,19 @@ def test_a_budget_that_holds_no_record_is_refused() -> None:
     sides = arms.side("ringbuf:payload=4096", find), arms.side("perfbuf:payload=4096", find)
     with pytest.raises(UsageError, match="too large for one CPU"):
         compose_duet("x", "", sides, config, 8192, blocks=8, cpus=2)
+
+
+def test_budgets_that_one_arm_cannot_have_are_refused() -> None:
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    sides = arms.side("ringbuf", find), arms.side("perfbuf", find)
+    with pytest.raises(UsageError, match="8,192 and 16,384 bytes"):
+        compose_duet("x", "", sides, config, 8192, blocks=8, cpus=4)
+
+
+@pytest.mark.parametrize("cpu", [2, 8191])
+def test_a_delay_on_a_cpu_without_storms_is_refused(cpu: int) -> None:
+    sides = [arms.side(f"ringbuf:delay=9:delay-cpu={each}", find) for each in (1, cpu)]
+    arms.check_cpus(sides[:1], (0, 1, 3))
+    with pytest.raises(UsageError, match=f"CPU {cpu} is not usable") as refused:
+        arms.check_cpus(sides, (0, 1, 3))
+    assert refused.value.remedy == "choose from 0-1,3"

@@ -12,6 +12,7 @@ from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
 from bench.judge.sharing import CarryOver
+from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
@@ -32,7 +33,11 @@ from bench.report.table import columns, quantity
 from bench.report.units import share, time
 
 FORMAT: Final = 1
-_MARKS: Final = {Outcome.UNDECIDED: Mark.OPEN, Outcome.EQUIVALENT: Mark.SOFT}
+_MARKS: Final = {
+    Outcome.UNDECIDED: Mark.OPEN,
+    Outcome.TOO_FEW: Mark.OPEN,
+    Outcome.EQUIVALENT: Mark.SOFT,
+}
 LABELS: Final = {
     "latency_p50_ns": "median latency",
     "latency_p99_ns": "latency, 99th percentile",
@@ -159,7 +164,12 @@ def _words(rule: Duet) -> str:
     return f"window of {time(rule.window_ns)}, the first {time(rule.washout_ns)} of each left out"
 
 
-def _parts(data: DuetData) -> Iterator[Part]:
+def _numbers(data: DuetData) -> Iterator[Part]:
+    """Yield a sentence for each number, and the table behind them."""
+    if not data.numbers:
+        text = "Nothing could be compared: no storm that counts has records of both arms."
+        yield Note(text=text, mark=Mark.BAD)
+        return
     rows = []
     for each in data.numbers:
         label, evidence = LABELS[each.key], Evidence(low=each.low, high=each.high)
@@ -184,6 +194,10 @@ def _parts(data: DuetData) -> Iterator[Part]:
         ),
         rows=tuple(rows),
     )
+
+
+def _parts(data: DuetData) -> Iterator[Part]:
+    yield from _numbers(data)
     if data.later_share is not None and data.p is not None:
         yield Note(
             text=f"A record of {data.first} was later than one of {data.second} in "
@@ -237,5 +251,7 @@ def _sentence(data: DuetData, each: NumberData) -> str:
         case Outcome.LESS | Outcome.MORE:
             seen = f"differences from {least} on could be seen"
             return f"{each.verdict} for {data.first} {interval}; {seen}."
+        case Outcome.TOO_FEW:
+            return f"{each.verdict}: {each.storms}, and a verdict takes {FEWEST_BLOCKS}."
     unseen = f"a difference of less than {least} could not have been seen"
     return f"{each.verdict} {interval}: {unseen}."

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from bench.amounts import counted, given, seconds
@@ -23,6 +24,8 @@ _HOPELESS: Final = 4.0
 """A precision that would take this many times the storms there is time for is given up."""
 
 _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
+
+_TOO_FEW: Final = "too few of them have latencies and writes of both arms"
 
 _FEWEST_WINDOWS: Final = 4
 """Of a storm: two pairs, or an arm may get hardly any of it."""
@@ -72,6 +75,9 @@ def measure(
             if reason is not None:
                 found[duet.name] = replace(found[duet.name], given_up=reason)
                 going.remove(duet)
+    for duet in going:
+        reason = _out_of_time(found[duet.name], block, until)
+        found[duet.name] = replace(found[duet.name], given_up=reason)
     return found
 
 
@@ -98,8 +104,25 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
         return None if 0 < found.times_to_settle * block <= possible else ""
     if block < _BEFORE_GIVING_UP or needed <= _HOPELESS * possible:
         return None
+    why = _TOO_FEW
+    if needed < inf:
+        why = (
+            f"a precision of {given(100 * until.precision, '%')} would take some {needed:,.0f}, "
+            f"and there is time for {possible:,.0f}"
+        )
+    return f"left after {counted(block, 'storm')}: {why}"
+
+
+def _out_of_time(found: Duel, block: int, until: Until) -> str:
+    """Return what was not reached in time, "" where it was."""
+    begin = f"out of time after {counted(block, 'storm')}"
+    if until.precision is None:
+        return f"{begin} of {until.storms:,}"
+    if found.half_width == inf:
+        return f"{begin}: {_TOO_FEW}"
+    if found.half_width <= until.precision:
+        return ""
     return (
-        f"left after {counted(block, 'storm')}: a precision of "
-        f"{given(100 * until.precision, '%')} would take some {needed:,.0f}, "
-        f"and there is time for {possible:,.0f}"
+        f"{begin}: precise within {given(100 * found.half_width, '%')}, "
+        f"not {given(100 * until.precision, '%')}"
     )

@@ -6,18 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from math import inf
 
 import pytest
 
 from bench.judge.comparison import Outcome, Row
 from bench.judge.metrics import Group, Unit
 from bench.judge.statistics import Estimate, Scale
+from bench.plan.arms import compose_duet, side
+from bench.plan.config import Duet, TrialConfig
 from bench.plan.experiments import Experiment
 from bench.questions.duet import run
 from bench.questions.duet.designs import designs
-from bench.questions.duet.document import FORMAT, DuetData, NumberData
+from bench.questions.duet.document import FORMAT, DuetData, NumberData, document
 from bench.questions.duet.judge import Duel
-from bench.report.document import Sentence
+from bench.report.document import Document, Note, Sentence, Table
+from bench.tracer.transports import find
 
 DUEL = Duel(
     storms=8, left_out=0, lossy=0, rows=(), raised=(1.0, 1.0), apart=None, later_share=None, p=None
@@ -117,6 +121,9 @@ def measured(
     widths: dict[str, Callable[[int], float]],
     point: float = 1.0,
     margin: float = 0.0,
+    *,
+    storms_asked: int = 24,
+    precision: float | None = 0.02,
 ) -> tuple[dict[str, Duel], dict[str, int]]:
     """Measure duets whose half intervals are known by storms; each turn takes a second of 60."""
     turns = count()
@@ -129,7 +136,7 @@ def measured(
 
     monkeypatch.setattr(run, "judge", judge)
     duets = [Experiment(name=name, title="", arms=(), blocks=1) for name in widths]
-    until = run.Until(storms=24, precision=0.02, seconds=60.0, margin=0.02, seed=1)
+    until = run.Until(storms=storms_asked, precision=precision, seconds=60.0, margin=0.02, seed=1)
     return run.measure(duets, until, running, lambda _: None), running.asked
 
 
@@ -155,7 +162,51 @@ def test_one_that_may_yet_be_precise_runs_to_the_end_of_its_time(
 ) -> None:
     found, storms = measured(monkeypatch, {"close": lambda count: 0.25 / count**0.5})
     assert 50 < storms["close"] < 70
-    assert found["close"].given_up == ""
+    reached = 0.25 / storms["close"] ** 0.5
+    assert found["close"].given_up == (
+        f"out of time after {storms['close']} storms: precise within {reached:.3g}, not 0.02"
+    )
+
+
+def test_storms_that_time_was_too_short_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, storms = measured(
+        monkeypatch, {"slow": lambda _: 0.01}, storms_asked=900, precision=None
+    )
+    assert 50 < storms["slow"] < 70
+    assert found["slow"].given_up == f"out of time after {storms['slow']} storms of 900"
+
+
+def test_a_duet_that_compares_nothing_is_left_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, storms = measured(monkeypatch, {"empty": lambda _: inf})
+    assert storms == {"empty": 16}
+    assert found["empty"].given_up.startswith("left after 16 storms: too few of them")
+
+
+def answered(duel: Duel) -> Document:
+    """What is said of a duet of two rings."""
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    sides = (side("ringbuf", find),) * 2
+    duet = compose_duet("pair", "", sides, config, 1 << 20, blocks=8, cpus=2)
+    return document(duet, duel, margin=0.02, journal="j.jsonl")
+
+
+@pytest.mark.parametrize("storms", [0, 8])
+def test_without_a_number_the_answer_says_so(storms: int) -> None:
+    found = answered(replace(DUEL, storms=storms, left_out=8 - storms))
+    assert not [part for part in found.parts if isinstance(part, Table)]
+    notes = [part.text for part in found.parts if isinstance(part, Note)]
+    assert notes[0].startswith("Nothing could be compared")
+
+
+def test_too_few_storms_are_no_verdict_and_say_how_many_it_takes() -> None:
+    row = as_wide_as(0.01)
+    assert row.estimate is not None
+    row = replace(row, estimate=replace(row.estimate, blocks=5), outcome=Outcome.TOO_FEW)
+    found = answered(replace(DUEL, rows=(row,)))
+    (said,) = (part.text for part in found.parts if isinstance(part, Sentence))
+    assert said == "too few blocks: 5, and a verdict takes 8."
 
 
 @pytest.mark.parametrize(
