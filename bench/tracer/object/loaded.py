@@ -19,6 +19,7 @@ from bench.errors import KernelRefused, UsageError
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, refusal, tracefs
 from bench.linux.pages import PAGE_BYTES
+from bench.linux.version import numbers
 from bench.tracer.btf import Btf
 from bench.tracer.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
 from bench.tracer.object.instructions import Helper
@@ -32,6 +33,8 @@ _CONSTANTS: Final = ".rodata"
 _RINGS: Final = frozenset({bpf.RINGBUF, 31})  # BPF_MAP_TYPE_USER_RINGBUF
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
 _WITHOUT_MEMORY: Final = frozenset({bpf.PERF_EVENT_ARRAY, 11})  # LPM tries grow as they are used
+_CALLBACKS: Final = (5, 13, 0)
+_UNCALLED: Final = "number of funcs in func_info doesn't match number of subprogs"
 _UNKNOWN_HELPER: Final = re.compile(r"\binvalid func unknown#([0-9]+)")
 
 
@@ -158,6 +161,8 @@ class Object:
             error = OSError(-failed, os.strerror(-failed))
             refused = self._library.refused("the kernel refuses this object", -failed)
             message = _UNKNOWN_HELPER.sub(_named, refused.message)
+            if numbers(os.uname().release) < _CALLBACKS:
+                message = message.replace(_UNCALLED, "this kernel has no callbacks (Linux 5.13)")
             raise KernelRefused(message, remedy=refused.remedy) from error
 
     @contextmanager
