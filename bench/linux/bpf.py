@@ -21,6 +21,7 @@ ARRAY: Final = 2  # BPF_MAP_TYPE_ARRAY
 PERCPU_HASH: Final = 5  # BPF_MAP_TYPE_PERCPU_HASH
 PERF_EVENT_ARRAY: Final = 4  # BPF_MAP_TYPE_PERF_EVENT_ARRAY
 RINGBUF: Final = 27  # BPF_MAP_TYPE_RINGBUF
+OVERWRITE: Final = 1 << 19  # BPF_F_RB_OVERWRITE, a flag of it (6.19)
 SOCKET_FILTER: Final = 1  # BPF_PROG_TYPE_SOCKET_FILTER, which :func:`run_once` can run
 TRACEPOINT: Final = 5  # BPF_PROG_TYPE_TRACEPOINT
 TRACING: Final = 26  # BPF_PROG_TYPE_TRACING
@@ -29,6 +30,8 @@ TRACE_RAW_TP: Final = 23  # an attach type of it: BPF_TRACE_RAW_TP
 Instruction = tuple[int, int, int, int]  # code, registers (source in the upper half), offset, value
 
 _INSTRUCTION: Final = struct.Struct("=BBhi")
+_FUNCTION: Final = struct.Struct("=II")  # struct bpf_func_info: where it begins, its type
+_MOST_FUNCTIONS: Final = 256  # BPF_MAX_SUBPROGS
 _MAP_CREATE: Final = 0
 _MAP_LOOKUP: Final = 1
 _MAP_UPDATE: Final = 2
@@ -47,6 +50,7 @@ _ENABLE_STATS: Final = 32
 _ATTRIBUTE_BYTES: Final = 128
 _PROG_INFO_BYTES: Final = 256
 _RUN_TIME_OFFSET: Final = 192  # of run_time_ns in struct bpf_prog_info; run_cnt follows
+_FUNCTIONS: Final = struct.Struct("=132xIQI")  # in the same: bytes of one, address, count
 _NAME_OFFSET: Final = 64  # in the same
 _LINK_RAW_TRACEPOINT: Final = 1
 _LINK_INFO: Final = struct.Struct("=IIIIQIIQ")  # type, id, program, -, address and size of a name
@@ -88,19 +92,26 @@ def load_code(
     licence: bytes = b"GPL",
     attach_type: int = 0,
     btf_type: int = 0,
+    btf_fd: int = 0,
+    functions: Sequence[tuple[int, int]] = (),
     flags: int = 0,
     log: ct.Array[ct.c_char] | None = None,
 ) -> int:
     """Return the descriptor of a program of encoded instructions.
 
-    ``btf_type``: what it traces. ``log`` gets the verifier's reasons and statistics (5.2).
+    ``btf_type``: what it traces. ``functions``: where each begins, and its type in ``btf_fd``.
+    ``log`` gets the verifier's reasons and statistics (5.2).
     """
     code_block = ct.create_string_buffer(code, len(code))
     licence_block, count = ct.create_string_buffer(licence), len(code) // _INSTRUCTION.size
     logged = (0, 0, 0) if log is None else (_LOG_STATS, len(log), ct.addressof(log))
+    rows = b"".join(_FUNCTION.pack(*each) for each in functions)
+    functions_block = ct.create_string_buffer(rows, len(rows))
+    typed = (btf_fd, _FUNCTION.size, ct.addressof(functions_block), len(functions))
     return _bpf(
-        _PROG_LOAD, "=IIQQIIQ4xI16s4xI36xI", kind, count, ct.addressof(code_block),
-        ct.addressof(licence_block), *logged, flags, name.encode()[:15], attach_type, btf_type,
+        _PROG_LOAD, "=IIQQIIQ4xI16s4xIIIQI16xI", kind, count, ct.addressof(code_block),
+        ct.addressof(licence_block), *logged, flags, name.encode()[:15], attach_type,
+        *(typed if functions else (0,) * len(typed)), btf_type,
     )  # fmt: skip
 
 
@@ -177,6 +188,17 @@ def run_time(program_fd: int) -> tuple[int, int]:
     """Return (runs, ns in them) of a program since it was loaded, while statistics were on."""
     run_time_ns, runs = struct.unpack_from("=QQ", _info(program_fd), _RUN_TIME_OFFSET)
     return runs, run_time_ns
+
+
+def function_types(program_fd: int) -> list[int]:
+    """Return the types in BTF of a program's functions, in the order of their places (5.0).
+
+    Empty without BTF.
+    """
+    block = ct.create_string_buffer(_MOST_FUNCTIONS * _FUNCTION.size)
+    asked = _FUNCTIONS.pack(_FUNCTION.size, ct.addressof(block), _MOST_FUNCTIONS)
+    _, _, count = _FUNCTIONS.unpack_from(_info(program_fd, asked))
+    return [kind for _, kind in _FUNCTION.iter_unpack(block[: count * _FUNCTION.size])]
 
 
 def program_id(program_fd: int) -> int:

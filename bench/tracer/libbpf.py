@@ -25,11 +25,11 @@ _ON_PRINT: Final = ct.CFUNCTYPE(_INT, _INT, _TEXT, _P)
 _FUNCTIONS: Final[dict[tuple[Any, ...], str]] = {  # by types of the result and the arguments
     (_U32,): "libbpf_major_version libbpf_minor_version",
     (None, _P): "bpf_object__close btf__free btf_dump__free ring_buffer__free perf_buffer__free",
-    (_INT, _P): "bpf_object__load bpf_map__fd bpf_map__type bpf_program__fd bpf_program__type"
-    " bpf_program__expected_attach_type bpf_link__destroy ring_buffer__epoll_fd"
+    (_INT, _P): "bpf_object__load bpf_object__btf_fd bpf_map__fd bpf_map__type bpf_program__fd"
+    " bpf_program__type bpf_program__expected_attach_type bpf_link__destroy ring_buffer__epoll_fd"
     " ring_buffer__consume perf_buffer__epoll_fd perf_buffer__consume",
-    (_U32, _P): "bpf_map__key_size bpf_map__value_size bpf_map__max_entries bpf_program__flags"
-    " btf__type_cnt",
+    (_U32, _P): "bpf_map__key_size bpf_map__value_size bpf_map__max_entries bpf_map__map_flags"
+    " bpf_program__flags btf__type_cnt",
     (_BOOL, _P): "bpf_program__autoload bpf_program__autoattach",
     (_SIZE, _P): "bpf_program__insn_cnt perf_buffer__buffer_cnt",
     (_TEXT, _P): "bpf_map__name bpf_program__name bpf_program__section_name",
@@ -61,7 +61,10 @@ _LOG: Final = re.compile(
     r"prog '(?P<name>[^']*)': -- BEGIN PROG LOAD LOG --\n(?P<log>.*)-- END PROG LOAD LOG --",
     re.DOTALL,
 )
-_NO_REASON: Final = ("processed ", "verification time", "stack depth", "arg#")
+_NO_REASON: Final = (
+    *("processed ", "verification time", "stack depth", "arg#"),
+    *("cur state:", "old state:"),  # of a loop without an end
+)
 
 
 class Libbpf:

@@ -122,7 +122,7 @@ class Transport(Traits):
         if self.calls and kernel.facts.get("ring_buffer") == "no":
             raise MachineUnfit(
                 "this kernel has no BPF ring buffer, which came with Linux 5.8",
-                remedy="measure perfbuf alone, or a later kernel: bufbench kernels available",
+                remedy="measure perfbuf alone, or a later kernel: bufbench kernels list",
             )
         if self.calls and producer.call is Call.DYNPTR and not kernel.dynptr:
             raise MachineUnfit(

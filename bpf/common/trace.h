@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The tracer, for any buffer. The source that includes this defines first: struct writer with
- * `ctx`, `set`, `counts`, `padding` and `delayed_ns`; find_buffer(), which returns 0 if there is no buffer
- * for a record; and write_record().
+ * `ctx`, `set`, `counts`, `padding` and `delayed_ns`; find_buffer(), which returns 0 if there
+ * is no buffer for a record; and write_record().
  */
 #define WRITE(size) write_record(&writer, &sent.record, size)
 

@@ -9,11 +9,25 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import schemas
 from jsonschema import Draft202012Validator
+from objects import (
+    DYNPTR,
+    EXIT,
+    HEAD,
+    LOOP,
+    MAPS,
+    PROGRAM,
+    SENDS,
+    SENDS_IN_LOOP,
+    STORM,
+    build,
+    reserve,
+    source,
+)
 from tracing import BUFBENCH, bufbench, eventually
 
 from bench.host import process
@@ -21,72 +35,8 @@ from bench.linux import bpf
 
 pytestmark = [pytest.mark.slow, pytest.mark.live]
 
-HEAD: Final = """\
-#include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-char LICENSE[] SEC("license") = "%s";
-struct event { unsigned long long time_ns; unsigned long long age_ns; int pid; char comm[16]; };
-"""
-MAPS: Final = {
-    "ring": "__uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, %s);",
-    "perf": "__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(key_size, 4); "
-    "__uint(value_size, 4);",
-}
-SENDS: Final = {
-    "perf": "bpf_perf_event_output(context, &bench_map, BPF_F_CURRENT_CPU, &event, sizeof(event));",
-    "ring": "bpf_ringbuf_output(&bench_map, &event, sizeof(event), 0);",
-    "reserve": "struct event *place = bpf_ringbuf_reserve(&bench_map, sizeof(event), 0);"
-    "if (place) { *place = event; %s(place, 0); }",
-}
-PROGRAM: Final = """\
-SEC("%s") int handler(void *context)
-{
-	struct event event = { .time_ns = bpf_ktime_get_ns(), .age_ns = 5 };
-	event.pid = bpf_get_current_pid_tgid() >> 32;
-	bpf_get_current_comm(event.comm, sizeof(event.comm));
-	if ((unsigned)bpf_get_current_pid_tgid() != event.pid || *(int *)event.comm != %d)
-		return 0;
-	%s
-	return 0;
-}
-"""
-EXIT: Final = "tp/sched/sched_process_exit"
-BUILT: Final[dict[str, bytes]] = {}
-"""Packages by their sources."""
-STORM: Final = int.from_bytes(b"fork", "little")  # forkstorm
-
-
-def source(
-    sends: str,
-    *,
-    kind: str = "",
-    section: str = EXIT,
-    comm: int = STORM,
-    entries: str = "1 << 16",
-    licence: str = "GPL",
-) -> str:
-    """Return a tracer of the exits of processes whose name begins with these four bytes."""
-    map_ = MAPS[kind or ("perf" if sends == SENDS["perf"] else "ring")].replace("%s", entries)
-    declared = f'struct {{ {map_} }} bench_map SEC(".maps");\n'
-    return HEAD % licence + declared + PROGRAM % (section, comm, sends)
-
-
-def reserve(ending: str = "bpf_ringbuf_submit") -> str:
-    return SENDS["reserve"] % ending
-
-
-def build(folder: Path, text: str) -> Path:
-    """Make the package of a tracer, built once."""
-    source, file = folder / "tool.bpf.c", folder / "tool.json"
-    if text not in BUILT:
-        source.write_text(text)
-        words = ("object", "build", str(source), "--event", "event", "--output", str(file))
-        done = bufbench(*words)
-        assert (done.returncode, done.stderr) == (0, ""), done
-        BUILT[text] = file.read_bytes()
-    file.write_bytes(BUILT[text])
-    return file
+SHORT = ("--blocks", "1", "--rate", "500", "--seconds", "200ms", "--budget", "256K")
+NOT_INLINED = "in a function that is not inlined has no context"
 
 
 def compare(file: Path, *words: str) -> process.Completed:
@@ -121,7 +71,8 @@ def nothing_left() -> bool:
 def test_both_transports_stand_beside_each_other(kind: str, other: str, tmp_path: Path) -> None:
     found = compared(
         build(tmp_path, source(SENDS[kind])),
-        *("--blocks", "2", "--seconds", "200ms", "--stamp", "time_ns", "--budget", "256K"),
+        *("--blocks", "2", "--rate", "1000", "--seconds", "200ms", "--stamp", "time_ns"),
+        *("--budget", "256K"),
     )
     assert (found["other"], found["alone"], found["uncounted"]) == (other, "", "")
     assert found["sides"] == ["ringbuf", "perfbuf"]
@@ -158,7 +109,7 @@ def test_losses_are_counted_to_the_last_one(kind: str, tmp_path: Path) -> None:
     """Send 500 events at once at each exit, into a page; the kernel counts those of perf itself."""
     many = f"for (int i = 0; i < 500; i++) {{ {SENDS[kind]} }}"
     file = build(tmp_path, source(many, kind=kind))
-    found = compared(file, "--blocks", "2", "--rate", "500", "--seconds", "200ms", "--budget", "8K")
+    found = compared(file, "--blocks", "2", "--rate", "250", "--seconds", "400ms", "--budget", "8K")
     for each in found["rounds"]:
         assert each["attempted"] == 500 * (each["processes"] + 1) == 500 * 103
         assert each["failed"] > 1_000
@@ -176,10 +127,7 @@ def test_losses_are_counted_to_the_last_one(kind: str, tmp_path: Path) -> None:
             True,
         ),
         (
-            (
-                "struct bpf_dynptr place; bpf_ringbuf_reserve_dynptr(&bench_map, 40, 0, &place);"
-                "bpf_ringbuf_submit_dynptr(&place, 0);"
-            ),
+            DYNPTR,
             "it calls bpf_ringbuf_reserve_dynptr, bpf_ringbuf_submit_dynptr",
             False,
         ),
@@ -198,6 +146,56 @@ def test_reserved_records_are_counted_and_stay_on_their_ring(
         assert each["attempted"] == 200 * (each["processes"] + 1)
         assert each["failed"] > 1_000
         assert (each["discarded"] > 0) == discarded == (each["delivered"] == 0)
+
+
+def function(kind: str) -> str:
+    """Return a function that sends what it is given, and is not inlined."""
+    sends = SENDS[kind].replace("&event, sizeof(event)", "event, sizeof(*event)")
+    head = "static __attribute__((noinline)) int send(void *context, struct event *event)"
+    return f"{head} {{ return {sends} }}\n"
+
+
+COUNTED = f"for (int i = 0; i < times; i++) {{ seen += step; {SENDS['ring']} }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "each_exit", "other", "alone"),
+    [
+        (source(SENDS_IN_LOOP, kind="ring", before=LOOP), 10, "", NOT_INLINED),
+        (source("send(context, &event);", before=function("ring")), 1, "", NOT_INLINED),
+        (source("send(context, &event);", kind="perf", before=function("perf")), 1, "ringbuf", ""),
+        (
+            source(COUNTED, before="const volatile int times = 3; int seen; int step = 2;\n"),
+            3,
+            "perfbuf",
+            "",
+        ),
+    ],
+    ids=["callback", "function", "function of perf", "variables"],
+)
+def test_every_part_of_a_program_counts(
+    text: str, each_exit: int, other: str, alone: str, tmp_path: Path
+) -> None:
+    found = compared(build(tmp_path, text), *SHORT)
+    assert (found["uncounted"], found["other"]) == ("", other)
+    assert alone in found["alone"]
+    for each in found["rounds"]:
+        assert each["attempted"] == each["delivered"] == each_exit * (each["processes"] + 1)
+    assert nothing_left()
+
+
+def test_two_programs_with_a_ring_each_are_one_object(tmp_path: Path) -> None:
+    ring = MAPS["ring"] % "4096"
+    second = PROGRAM.replace("handler", "second").replace("bench_map", "second_map")
+    text = source(SENDS["ring"], section="raw_tp/sched_process_exit")
+    text += f'struct {{ {ring} }} second_map SEC(".maps");\n'
+    text += second % (EXIT, STORM, SENDS["ring"].replace("bench_map", "second_map") * 2)
+    found = compared(build(tmp_path, text), *SHORT)
+    assert (found["own"], found["other"]) == (["ringbuf"], "perfbuf")
+    for each in found["rounds"]:
+        assert each["attempted"] == each["delivered"] == 3 * (each["processes"] + 1)
+        assert each["data_bytes"] == 256 << 10
+    assert nothing_left()
 
 
 @pytest.mark.parametrize("section", ["raw_tp/sched_process_exit", "tp_btf/sched_process_exit"])
@@ -253,6 +251,29 @@ def test_where_calls_cannot_be_counted_runs_are(tmp_path: Path) -> None:
     assert each["attempted"] == each["kernel_runs"]
 
 
+def test_losses_of_runs_that_send_more_than_one_event_are_not_known(tmp_path: Path) -> None:
+    """A program that is run by a tail call, and by nothing else, has no runs of its own."""
+    tails = (
+        "int last(void *context);\n"
+        "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(key_size, 4);"
+        "__uint(max_entries, 1); __array(values, int(void *)); }"
+        'tails SEC(".maps") = { .values = { [0] = (void *)&last } };\n'
+    )
+    last = PROGRAM.replace("handler", "last") % ("tp", STORM, SENDS["ring"] * 3)
+    text = source("bpf_tail_call(context, &tails, 0);", kind="ring", before=tails) + last
+    done = compare(file := build(tmp_path, text), "--json", *SHORT)
+    assert done.returncode == 0, done
+    found = json.loads(done.stdout)
+    assert "it makes tail calls" in found["uncounted"]
+    (each,) = found["rounds"]
+    assert each["delivered"] == 3 * (each["processes"] + 1) > each["attempted"]
+    assert "dropped_share" not in {each["key"] for each in found["numbers"]}
+    shown = " ".join(compare(file, *SHORT).stdout.split())
+    assert "sends events on the ring buffer of which an unknown share is lost" in shown
+    assert "if no run sends more than one event, which some do here" in shown
+    assert nothing_left()
+
+
 def test_a_licence_that_perf_output_does_not_take_leaves_the_object_alone(tmp_path: Path) -> None:
     file = build(tmp_path, source(SENDS["ring"], licence="MIT"))
     found = compared(file, "--blocks", "1", "--seconds", "100ms")
@@ -285,8 +306,41 @@ def test_what_is_no_stamp_is_noted(tmp_path: Path) -> None:
             3,
             "the kernel refuses this object: program handler: ",
         ),
+        (source(SENDS["ring"], section="nonsense/x"), 3, "section name 'nonsense/x'"),
+        (
+            source(SENDS["ring"]) + "struct { __uint(type, BPF_MAP_TYPE_USER_RINGBUF);"
+            '__uint(max_entries, 1 << 30); } other_map SEC(".maps");',
+            2,
+            "take more than 256 MiB: other_map has 1 GiB",
+        ),
+        (
+            source(SENDS["ring"]) + f"struct inner {{ {MAPS['ring'] % '1 << 30'} }};"
+            "struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(key_size, 4);"
+            "__uint(max_entries, 1); __array(values, struct inner); } "
+            'other_map SEC(".maps");',
+            2,
+            "take more than 256 MiB: other_map has 1.0 GiB",
+        ),
+        (
+            source(SENDS["ring"]).replace("1 << 16);", "1 << 16); __uint(map_flags, 1 << 19);"),
+            2,
+            "ring buffer bench_map overwrites its oldest events",
+        ),
+        (
+            source(SENDS["ring"], before="__attribute__((used)) char much[1 << 29];\n"),
+            2,
+            "take more than 256 MiB",
+        ),
+        (
+            source("while (bpf_ktime_get_ns()) { " + SENDS["ring"] + " }", kind="ring"),
+            3,
+            "the kernel refuses this object: program handler: infinite loop detected at insn",
+        ),
     ],
-    ids=["no maps", "1 GiB", "xdp", "verifier"],
+    ids=[
+        *("no maps", "1 GiB", "xdp", "verifier", "section", "user ring", "inner ring"),
+        *("overwriting", "variable", "endless"),
+    ],
 )
 def test_hostile_objects_end_in_a_line(
     text: str, code: int, complaint: str, tmp_path: Path

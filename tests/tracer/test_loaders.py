@@ -259,22 +259,25 @@ def test_a_timed_write_is_the_same_instructions(
     assert ((by_bcc - prebuilt_) + (prebuilt_ - by_bcc)).total() <= 4
 
 
-BLOCKS = 40
+MARGIN = 1.02
+FEWEST_STORMS, MOST_STORMS = 16, 400
 
 
 @needs_objects
 @pytest.mark.live
 @pytest.mark.slow
-def test_a_write_costs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A duet of one arm with itself, one by bcc, the other prebuilt: not shown to differ by 2 %.
+@pytest.mark.parametrize("text", ["ringbuf:none", "ringbuf:output:none", "perfbuf:none"])
+def test_a_write_costs_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A duet of one arm with itself, one by bcc, the other prebuilt: equivalent within 2 %.
 
-    Without wake-ups, which take many times as long as all else that a write does.
+    Of the quickest 90 % of the writes, since an interrupt is as long as many; without wake-ups,
+    which take many times as long as all else that a write does. Intervals hold however often they
+    are looked at, so that storms end once it is decided.
     """
     base = TrialConfig(transport="none", budget_bytes=0, storm=STORMS[Shape.STORM], duet=Duet())
-    text = "ringbuf:output:none"
     side = arms.side(text, find)
     first, second = compose_duet(
-        "test", "", (side, side), base, 1024 * KIB, blocks=BLOCKS, cpus=2
+        "test", "", (side, side), base, 1024 * KIB, blocks=MOST_STORMS, cpus=2
     ).arms
     programs: dict[Loader, dict[Build, Program]] = {each: {} for each in Loader}
     usual = duet._program
@@ -288,15 +291,19 @@ def test_a_write_costs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duet, "_program", by_loader)
     times: list[list[float]] = []
     with Rig() as rig:
-        for block in range(BLOCKS):
+        for block in range(MOST_STORMS):
             place = Place(experiment="test", block=block, position=0)
             trials = duet.run_duet(rig, (first, second), place, seed=1)
             assert all(each.ledger and not each.ledger.residues for each in trials)
-            times.append([each.write.write_ns or 0 for each in trials if each.write])
-    found = paired_ratio(*zip(*times, strict=True))
-    print(
-        f"{text}: prebuilt writes take {1 / found.point:.3f} of bcc's "
-        f"({1 / found.high:.3f} to {1 / found.low:.3f}), {times[0][0]:.0f} ns"
+            times.append([each.write.steady_write_ns or 0 for each in trials if each.write])
+            found = paired_ratio(*zip(*times, strict=True))
+            apart = found.low > MARGIN or found.high < 1 / MARGIN
+            same = 1 / MARGIN < found.low <= found.high < MARGIN
+            if block >= FEWEST_STORMS and (same or apart):
+                break
+    shown = (
+        f"{text}: prebuilt writes take {1 / found.point:.4f} of bcc's "
+        f"({1 / found.high:.4f} to {1 / found.low:.4f}, {len(times)} storms), {times[0][0]:.0f} ns"
     )
-    assert found.low < 1.02
-    assert found.high > 1 / 1.02
+    print(shown)
+    assert same, shown

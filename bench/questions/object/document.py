@@ -95,6 +95,8 @@ def _subject(data: ObjectData) -> str:
 
 
 def _losses(data: ObjectData) -> str:
+    if not _known(data):
+        return f"sends events on {listed([_name(data.sides[0])])} of which an unknown share is lost"
     found = [(side, *_lost(data, side)) for side in data.sides]
     most = "at most " if data.uncounted else ""
     if not any(lost for _, lost, _ in found):
@@ -107,9 +109,13 @@ def _losses(data: ObjectData) -> str:
     return f"loses {listed([*words])}"
 
 
+def _known(data: ObjectData) -> bool:
+    return all(each.lost is not None for each in data.rounds)
+
+
 def _lost(data: ObjectData, side: str) -> tuple[int, int]:
     mine = [each for each in data.rounds if each.side == side]
-    return sum(each.lost for each in mine), sum(each.attempted for each in mine)
+    return sum(each.lost or 0 for each in mine), sum(each.attempted for each in mine)
 
 
 def _name(side: str) -> str:
@@ -172,7 +178,8 @@ def _notes(data: ObjectData) -> Iterator[Note]:
     if data.uncounted:
         yield Note(
             text=f"Its calls are not counted: {data.uncounted}. Attempted are the runs of those "
-            "programs that send; dropped is attempted minus delivered; both are upper bounds.",
+            "programs that send; dropped is attempted minus delivered. Both are upper bounds if no "
+            f"run sends more than one event{'' if _known(data) else ', which some do here'}.",
             mark=Mark.OPEN,
         )
     if residue := sum(each.residue for each in data.rounds):

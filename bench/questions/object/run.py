@@ -64,11 +64,15 @@ class Round:
     physical_bytes: int
 
     @property
-    def lost(self) -> int:
-        """Count the events lost: refused calls, or at most attempted minus delivered."""
+    def lost(self) -> int | None:
+        """Count the events lost: refused calls, or at most attempted minus delivered.
+
+        None: not known, since calls are not counted and runs send more than one event.
+        """
         if self.failed is not None:
             return self.failed
-        return max(0, self.attempted - self.delivered - self.discarded)
+        left = self.attempted - self.delivered - self.discarded
+        return left if left >= 0 else None
 
     @property
     def residue(self) -> int:

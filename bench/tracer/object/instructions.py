@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
-from itertools import accumulate, chain
+from itertools import accumulate, chain, zip_longest
 from typing import Final
 
 from bench.errors import UsageError
@@ -67,6 +67,7 @@ _IF_NOT_NEGATIVE, _IF_NOT = 0x75, 0x55
 _JUMP: Final = 0x05
 _FARTHEST_JUMP: Final = 2**15 - 1
 _OF_MAP, _OF_VALUE, _OF_FUNCTION, _OF_PROGRAM = 1, 2, 4, 1  # what a wide load or a call refers to
+_CALLED, _REFERRED = (_CALL, _OF_PROGRAM), (_LOAD_WIDE, _OF_FUNCTION)
 _FRAME: Final = 10  # the register of the stack
 _STACK_BYTES: Final = 512
 
@@ -116,6 +117,22 @@ def rewritten(
     return [*calls, *chain(*functions.values())]
 
 
+def typed(code: Code, types: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where the program and each of its functions begin, and the type of each in BTF.
+
+    ``types``: of those in the program that libbpf loaded. Only callbacks need types: without one,
+    the result is empty. Functions that count get a callback's type, as they are static, too; no
+    more of a static function's type is verified. UsageError where a callback has none.
+    """
+    callbacks = _functions(code, _REFERRED)
+    if not callbacks:
+        return []
+    starts = [0, *_functions(code, _CALLED, _REFERRED)]
+    if len(types) <= (place := starts.index(callbacks[0])):
+        raise UsageError("the kernel removed functions of it, so that their types are not known")
+    return [*zip_longest(starts, types, fillvalue=types[place])]
+
+
 def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruction]:
     """Return a function that calls ``helper``, or its equivalent on ``to``, and counts."""
     called, before = helper, list[Instruction]()
@@ -157,7 +174,7 @@ def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
         for place, each in enumerate(code)
         if _is_helper(each) and each[3] == Helper.RINGBUF_OUTPUT
     ]
-    if sends[-1] >= _end_of_main(code):
+    if sends[-1] >= min(_functions(code, _CALLED, _REFERRED), default=len(code)):
         raise UsageError(
             f"{Helper.RINGBUF_OUTPUT.title} in a function that is not inlined has no context"
         )
@@ -176,14 +193,14 @@ def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
     return front + rest
 
 
-def _end_of_main(code: Code) -> int:
-    """Return where the functions begin that libbpf has put behind the program."""
-    starts = (
+def _functions(code: Code, *ways: tuple[int, int]) -> list[int]:
+    """Return where the functions behind the program begin: those that are _CALLED or _REFERRED."""
+    starts = {
         index + 1 + value
         for index, (operation, registers, _, value) in enumerate(code)
-        if (operation, registers >> 4) in ((_CALL, _OF_PROGRAM), (_LOAD_WIDE, _OF_FUNCTION))
-    )
-    return min(starts, default=len(code))
+        if (operation, registers >> 4) in ways
+    }
+    return sorted(starts)
 
 
 def _remapped(each: Instruction, maps: Mapping[int, int]) -> Instruction:

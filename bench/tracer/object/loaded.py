@@ -5,29 +5,37 @@ from __future__ import annotations
 
 import ctypes as ct
 import os
+import re
 import select
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from errno import ECANCELED, EPERM
+from errno import ECANCELED, EOPNOTSUPP, EPERM
 from functools import partial
 from typing import Any, Final
 
 from bench.amounts import size
-from bench.errors import UsageError
+from bench.errors import KernelRefused, UsageError
 from bench.host.signals import uninterrupted
 from bench.linux import bpf, capabilities, refusal, tracefs
 from bench.linux.pages import PAGE_BYTES
+from bench.linux.version import numbers
 from bench.tracer.btf import Btf
 from bench.tracer.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
+from bench.tracer.object.instructions import Helper
 
 MOST_MAP_BYTES: Final = 256 << 20
 """Of all maps of an object together; more is refused, since it would be taken from the machine."""
+PROGRAM_ARRAY: Final = 3  # BPF_MAP_TYPE_PROG_ARRAY
 USUAL_PER_CPU_BYTES: Final = 64 * PAGE_BYTES  # as eunomia and bcc have it
 _MOST_RECORDS: Final = 4_096  # of a batch; an object may send without an end
 _CONSTANTS: Final = ".rodata"
+_RINGS: Final = frozenset({bpf.RINGBUF, 31})  # BPF_MAP_TYPE_USER_RINGBUF
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
 _WITHOUT_MEMORY: Final = frozenset({bpf.PERF_EVENT_ARRAY, 11})  # LPM tries grow as they are used
+_CALLBACKS: Final = (5, 13, 0)
+_UNCALLED: Final = "number of funcs in func_info doesn't match number of subprogs"
+_UNKNOWN_HELPER: Final = re.compile(r"\binvalid func unknown#([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +143,13 @@ class Object:
         kind, entries = library.bpf_map__type(handle), library.bpf_map__max_entries(handle)
         if kind in _WITHOUT_MEMORY:
             return 0
-        if kind == bpf.RINGBUF:
+        if kind in _RINGS:
             return int(entries)
         value = -(-int(library.bpf_map__value_size(handle)) // 8) * 8
         copies = os.cpu_count() or 1 if kind in _PER_CPU else 1
-        return int(entries) * (int(library.bpf_map__key_size(handle)) + value * copies)
+        found = int(entries) * (int(library.bpf_map__key_size(handle)) + value * copies)
+        inner = library.bpf_map__inner_map(handle)  # libbpf makes one as an example
+        return found + (self._map_bytes(inner) if inner else 0)
 
     def load(self) -> None:
         """Load the object, attached to nothing; KernelRefused, with the verifier's reason."""
@@ -149,7 +159,11 @@ class Object:
         self._library.warnings.clear()
         if (failed := self._library.bpf_object__load(self._handle)) < 0:
             error = OSError(-failed, os.strerror(-failed))
-            raise self._library.refused("the kernel refuses this object", -failed) from error
+            refused = self._library.refused("the kernel refuses this object", -failed)
+            message = _UNKNOWN_HELPER.sub(_named, refused.message)
+            if numbers(os.uname().release) < _CALLBACKS:
+                message = message.replace(_UNCALLED, "this kernel has no callbacks (Linux 5.13)")
+            raise KernelRefused(message, remedy=refused.remedy) from error
 
     @contextmanager
     def buffers(self, bytes_per_cpu: int | None) -> Iterator[Buffers]:
@@ -181,19 +195,25 @@ class Object:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Attach every program for as long as the context lasts."""
-        library = self._library
+        """Attach every program for as long as the context lasts.
+
+        Where there are tail calls, those that have nothing to be attached to are run by them alone.
+        """
+        library, alone = self._library, list[KernelRefused]()
+        tails = any(each.kind == PROGRAM_ARRAY for each in self.maps())
+        programs = [p for p in self.programs() if library.bpf_program__autoattach(p.handle)]
         with ExitStack() as links:
-            for each in self.programs():
-                if not library.bpf_program__autoattach(each.handle):
-                    continue
+            for each in programs:
                 library.warnings.clear()
                 with uninterrupted():
-                    link = library.bpf_program__attach(each.handle)
-                    if not link:
-                        what = f"program {each.name} cannot be attached to {each.section}"
-                        raise library.refused(what, ct.get_errno())
-                    links.callback(library.bpf_link__destroy, link)
+                    link, code = library.bpf_program__attach(each.handle), ct.get_errno()
+                    if link:
+                        links.callback(library.bpf_link__destroy, link)
+                        continue
+                what = f"program {each.name} cannot be attached to {each.section}"
+                alone.append(library.refused(what, code))
+                if not tails or code != EOPNOTSUPP or len(alone) == len(programs):
+                    raise alone[0]
             yield
 
     def _map(self, name: str) -> int | None:
@@ -208,6 +228,10 @@ class Object:
         """Return the descriptor of a program, once it is loaded."""
         find = self._library.bpf_object__find_program_by_name
         return int(self._library.bpf_program__fd(find(self._handle, name.encode())))
+
+    def btf_fd(self) -> int:
+        """Return the descriptor of the object's types, once it is loaded."""
+        return int(self._library.bpf_object__btf_fd(self._handle))
 
     def set_numbers(self, numbers: Mapping[str, int]) -> set[str]:
         """Set constant 64-bit variables before loading; return the names that do not exist."""
@@ -249,6 +273,12 @@ class Object:
         if not self.programs():
             raise UsageError("the object has no program")
         for each in maps:
+            if each.kind == bpf.RINGBUF and library.bpf_map__map_flags(each.handle) & bpf.OVERWRITE:
+                raise UsageError(
+                    f"ring buffer {each.name} overwrites its oldest events, and only rings that "
+                    "refuse new ones are read",
+                    remedy="leave out BPF_F_RB_OVERWRITE in the source",
+                )
             library.bpf_map__set_pin_path(each.handle, None)
             if buffer_bytes and each.kind == bpf.RINGBUF:
                 library.bpf_map__set_max_entries(each.handle, buffer_bytes)
@@ -284,6 +314,13 @@ def opened(library: Libbpf, elf: bytes, name: str) -> Iterator[Object]:
         yield Object(library, handle)
     finally:
         library.bpf_object__close(handle)
+
+
+def _named(unknown: re.Match[str]) -> str:
+    """Name a helper function that is newer than this kernel, as the verifier cannot."""
+    number = int(unknown[1])
+    known = number in set(Helper)
+    return f"this kernel has no {Helper(number).title if known else f'helper function {number}'}"
 
 
 class _Options(ct.Structure):

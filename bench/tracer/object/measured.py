@@ -31,7 +31,6 @@ from bench.tracer.object import instructions, loaded
 from bench.tracer.object.instructions import SENDS, Code, Counter, Helper
 from bench.tracer.object.package import Package
 
-_PROGRAM_ARRAY: Final = 3  # BPF_MAP_TYPE_PROG_ARRAY
 _OTHER: Final = {bpf.RINGBUF: bpf.PERF_EVENT_ARRAY, bpf.PERF_EVENT_ARRAY: bpf.RINGBUF}
 _OF_A_RING: Final = frozenset(each for each in Helper if each.name.startswith("RINGBUF"))
 _TRANSPORTS: Final = {bpf.RINGBUF: "ringbuf", bpf.PERF_EVENT_ARRAY: "perfbuf"}
@@ -163,10 +162,11 @@ def measuring(
         )  # fmt: skip
         uncounted = ""
         try:
-            if any(each.kind == _PROGRAM_ARRAY for each in opened.maps()):
+            if any(each.kind == loaded.PROGRAM_ARRAY for each in opened.maps()):
                 raise UsageError("it makes tail calls, to programs that stay as they are")
             rewrite = partial(instructions.rewritten, counters_fd=counters, to=to, maps=maps)
-            _replace(library, programs, package.licence, rewrite)
+            load = partial(_load, library, btf_fd=opened.btf_fd(), licence=package.licence)
+            _replace(library, programs, load, rewrite)
         except BufbenchError as error:
             if to is not None:
                 raise
@@ -249,7 +249,10 @@ def _code_of(library: Libbpf, program: loaded.Program) -> list[Instruction]:
 
 
 def _replace(
-    library: Libbpf, programs: Sequence[loaded.Program], licence: bytes, rewrite: Rewrite
+    library: Libbpf,
+    programs: Sequence[loaded.Program],
+    load: Callable[[loaded.Program, ExitStack, Code], tuple[int, str]],
+    rewrite: Rewrite,
 ) -> None:
     """Replace every program that sends, or none: KernelRefused if one cannot be replaced."""
     with ExitStack() as stack:
@@ -257,8 +260,8 @@ def _replace(
         for each in programs:
             code = _code_of(library, each)
             if instructions.helpers(code) & SENDS:
-                load = partial(_load, library, each, licence, stack)
-                fd, _ = load(rewrite(code, partial(_stack_bytes, load, code)))
+                load_one = partial(load, each, stack)
+                fd, _ = load_one(rewrite(code, partial(_stack_bytes, load_one, code)))
                 found.append((fd, library.bpf_program__fd(each.handle)))
         for fd, place in found:
             os.dup2(fd, place, inheritable=False)
@@ -274,10 +277,17 @@ def _stack_bytes(load: Callable[[Code], tuple[int, str]], code: Code) -> int:
 
 
 def _load(
-    library: Libbpf, program: loaded.Program, licence: bytes, stack: ExitStack, code: Code
+    library: Libbpf,
+    program: loaded.Program,
+    stack: ExitStack,
+    code: Code,
+    *,
+    btf_fd: int,
+    licence: bytes,
 ) -> tuple[int, str]:
     """Load ``code`` as one of the object's programs; return its descriptor and the log."""
     handle, log = program.handle, ct.create_string_buffer(_LOG_BYTES)
+    types = bpf.function_types(library.bpf_program__fd(handle))
     kind = library.bpf_program__type(handle)
     attach_type = library.bpf_program__expected_attach_type(handle)
     btf_type = 0
@@ -287,7 +297,8 @@ def _load(
     try:
         fd = bpf.load_code(
             kind, bpf.encoded(code), name=program.name, licence=licence,
-            attach_type=attach_type, btf_type=btf_type,
+            attach_type=attach_type, btf_type=btf_type, btf_fd=btf_fd,
+            functions=instructions.typed(code, types),
             flags=library.bpf_program__flags(handle), log=log,
         )  # fmt: skip
     except OSError as error:

@@ -139,6 +139,7 @@ def parse(content: bytes, name: str) -> Package:
     if ".BTF" not in found:
         raise UsageError("its object has no BTF", remedy="compile it with -g")
     types = Types.parse(bytes(found[".BTF"]))
+    name = name.encode(errors="replace").decode()  # a file's name may be any bytes
     return Package(name=name, elf=content, types=types, exported=exported)
 
 

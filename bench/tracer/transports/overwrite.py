@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.errors import MachineUnfit, UsageError
+from bench.linux import bpf
 from bench.plan.config import Call, Producer
 from bench.plan.traits import Look
 from bench.tracer.transports.ringbuf import Ringbuf
@@ -28,7 +29,7 @@ class Overwrite(Ringbuf):
         if not kernel.overwrites:
             raise MachineUnfit(
                 "this kernel's ring buffers cannot overwrite, which came with Linux 6.19",
-                remedy="measure it in a guest of a later kernel: bufbench kernels available",
+                remedy="measure it in a guest of a later kernel: bufbench kernels list",
             )
 
 
@@ -37,7 +38,7 @@ TRANSPORT = Overwrite(
     title="the overwriting ring",
     short="overwriting",
     made_by="rings",
-    flags=1 << 19,  # BPF_F_RB_OVERWRITE
+    flags=bpf.OVERWRITE,
     only_native="only bufbench's reader notices a record that was overwritten while it was read",
     variant="ringbuf",
     look=Look(colour="#882255", dark="#CC6699", shape="triangle-down", dash=(4, 2)),

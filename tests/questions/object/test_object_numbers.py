@@ -127,6 +127,18 @@ def test_runs_in_place_of_calls_give_upper_bounds_and_say_so() -> None:
     assert "not counted: it makes tail calls. Attempted are the runs" in notes(found)
 
 
+def test_runs_that_send_more_than_one_event_leave_losses_unknown() -> None:
+    looks = replace(LOOKS, other="", alone="x", uncounted="it makes tail calls")
+    round_ = one("perfbuf", failed=None, delivered=1_001)
+    assert (round_.lost, round_.residue) == (None, 0)
+    found = said([round_, one("perfbuf", 1, failed=None)], looks)
+    assert found.title == (
+        "tool sends events on the perf buffers of which an unknown share is lost"
+    )
+    assert "if no run sends more than one event, which some do here." in notes(found)
+    assert "more than one event." in notes(said([one("perfbuf", failed=None)], looks))
+
+
 def test_what_is_wrong_is_noted() -> None:
     bad = {"delivered": 990, "discarded": 3, "misdated": 5, "ended": 2}
     found = said([one("ringbuf", **bad), one("perfbuf")])

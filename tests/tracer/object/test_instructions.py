@@ -14,6 +14,7 @@ from bench.tracer.object.instructions import (
     helpers,
     not_carried,
     rewritten,
+    typed,
 )
 
 CALL, EXIT, SET, MOVE, ADD = 0x85, 0x95, 0xB7, 0xBF, 0x07
@@ -107,6 +108,29 @@ def test_an_output_in_a_function_of_its_own_has_no_context() -> None:
     with pytest.raises(UsageError, match=r"bpf_ringbuf_output.*no context"):
         counted(code, to=bpf.PERF_EVENT_ARRAY)
     assert called(counted(code), 2) == Helper.RINGBUF_OUTPUT, "it can be counted"
+
+
+def test_functions_that_count_have_the_type_of_a_callback() -> None:
+    """The verifier takes a callback only where every function has a type."""
+    code = [
+        (CALL, 1 << 4, 0, 4),  # of the second function
+        (WIDE, 2 | 4 << 4, 0, 4),  # a reference to the third
+        (0, 0, 0, 0),
+        (CALL, 0, 0, 181),  # bpf_loop
+        END,
+        END,
+        output(),
+        END,
+    ]
+    own = [(0, 11), (5, 12), (6, 13)]
+    assert typed(code, [11, 12, 13]) == own
+    assert typed(counted(code), [11, 12, 13]) == [*own, (len(code), 13)]
+    with pytest.raises(UsageError, match="types are not known"):
+        typed(code, [11, 12])
+
+
+def test_without_a_callback_functions_need_no_types() -> None:
+    assert typed([(CALL, 1 << 4, 0, 1), END, END], [11, 12]) == []
 
 
 def test_a_full_stack_has_no_place_for_the_context() -> None:

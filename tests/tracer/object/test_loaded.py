@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 import ctypes as ct
-from errno import ECANCELED
+from errno import ECANCELED, EINVAL
+from typing import Any
 
+import pytest
+
+from bench.errors import KernelRefused
+from bench.linux import capabilities, tracefs
+from bench.tracer import libbpf
+from bench.tracer.object import loaded
 from bench.tracer.object.loaded import Buffers
 
 
@@ -25,3 +32,37 @@ def test_perf_buffers_report_what_they_lost() -> None:
     found.on_lost(None, 0, 3)
     assert found.batch(0) == [b"ab"]
     assert (found.delivered, found.lost) == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("invalid func unknown#198", "this kernel has no bpf_ringbuf_reserve_dynptr"),
+        ("invalid func unknown#181", "this kernel has no helper function 181"),
+        ("R1 type=scalar expected=fp", "R1 type=scalar expected=fp"),
+    ],
+)
+def test_what_a_kernel_does_not_have_is_named(
+    said: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def bpf_object__load(self, _: int) -> int:
+            return -EINVAL
+
+    library: Any = Refusing()
+    log = f"prog 'one': -- BEGIN PROG LOAD LOG --\n{said}\n-- END PROG LOAD LOG --"
+    refusing = libbpf.Libbpf(library, Kept([log]))
+    monkeypatch.setattr(capabilities, "missing_to_trace", lambda _: ())
+    monkeypatch.setattr(tracefs, "exit_format", lambda: "")
+    with pytest.raises(KernelRefused) as refused:
+        loaded.Object(refusing, 1).load()
+    assert refused.value.message == (
+        f"the kernel refuses this object: program one: {reason} (Invalid argument (EINVAL))"
+    )
+
+
+class Kept(list[str]):
+    """Warnings that stay."""
+
+    def clear(self) -> None:
+        """Keep them."""

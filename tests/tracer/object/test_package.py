@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import struct
 import sys
 import zlib
@@ -120,6 +121,11 @@ def test_an_event_that_the_btf_contradicts_is_refused(
     found = package.parse(packed(meta=meta(**changed)), "x")
     with pytest.raises(UsageError, match=complaint):
         found.columns(event)
+
+
+def test_a_file_whose_name_is_not_text_has_a_name() -> None:
+    name = os.fsdecode(b"x\xff")
+    assert package.parse(OBJECT, name).name == "x?"
 
 
 def test_several_events_have_to_be_chosen_from() -> None:
