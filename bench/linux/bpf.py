@@ -198,7 +198,7 @@ def function_types(program_fd: int) -> list[int]:
     block = ct.create_string_buffer(_MOST_FUNCTIONS * _FUNCTION.size)
     asked = _FUNCTIONS.pack(_FUNCTION.size, ct.addressof(block), _MOST_FUNCTIONS)
     _, _, count = _FUNCTIONS.unpack_from(_info(program_fd, asked))
-    return [kind for _, kind in _FUNCTION.iter_unpack(block[: count * _FUNCTION.size])]
+    return [kind for _, kind in _FUNCTION.iter_unpack(block.raw[: count * _FUNCTION.size])]
 
 
 def program_id(program_fd: int) -> int:

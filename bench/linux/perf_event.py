@@ -71,8 +71,8 @@ def open_tracepoint(number: int) -> int:
 
 def open_idle_tracepoint(number: int) -> int:
     """Return a disabled event that keeps tracepoint ``number`` registered with perf."""
-    cpu = procfs.online_cpus()[0]
-    return _open(cpu, _TYPE_TRACEPOINT, number, _SAMPLE_RAW, flags=_DISABLED_BIT)
+    attribute = _attribute(_TYPE_TRACEPOINT, number, _SAMPLE_RAW, flags=_DISABLED_BIT)
+    return _open(procfs.online_cpus()[0], attribute)
 
 
 def open_sampler(number: int, cpu: int) -> int:

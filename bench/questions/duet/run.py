@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from bench.amounts import counted, given, seconds
+from bench.amounts import bound, counted, given, seconds, share
 from bench.errors import UsageError
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
@@ -107,7 +107,7 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
     why = _TOO_FEW
     if needed < inf:
         why = (
-            f"a precision of {given(100 * until.precision, '%')} would take some {needed:,.0f}, "
+            f"a precision of {bound(until.precision)} would take some {needed:,.0f}, "
             f"and there is time for {possible:,.0f}"
         )
     return f"left after {counted(block, 'storm')}: {why}"
@@ -123,6 +123,6 @@ def _out_of_time(found: Duel, block: int, until: Until) -> str:
     if found.half_width <= until.precision:
         return ""
     return (
-        f"{begin}: precise within {given(100 * found.half_width, '%')}, "
-        f"not {given(100 * until.precision, '%')}"
+        f"{begin}: precise within {share(found.half_width)}, "
+        f"not {bound(until.precision)}"
     )

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.errors import MachineUnfit, UsageError
-from bench.linux import bpf
 from bench.plan.config import Call, Producer
 from bench.plan.traits import Look
 from bench.tracer.transports.ringbuf import Ringbuf
@@ -38,7 +37,7 @@ TRANSPORT = Overwrite(
     title="the overwriting ring",
     short="overwriting",
     made_by="rings",
-    flags=bpf.OVERWRITE,
+    flags=1 << 19,  # bench.linux.bpf.OVERWRITE, without importing it
     only_native="only bufbench's reader notices a record that was overwritten while it was read",
     variant="ringbuf",
     look=Look(colour="#882255", dark="#CC6699", shape="triangle-down", dash=(4, 2)),

@@ -10,6 +10,7 @@ from math import inf
 
 import pytest
 
+from bench.amounts import share
 from bench.judge.comparison import Outcome, Row
 from bench.judge.metrics import Group, Unit
 from bench.judge.statistics import Estimate, Scale
@@ -164,7 +165,7 @@ def test_one_that_may_yet_be_precise_runs_to_the_end_of_its_time(
     assert 50 < storms["close"] < 70
     reached = 0.25 / storms["close"] ** 0.5
     assert found["close"].given_up == (
-        f"out of time after {storms['close']} storms: precise within {reached:.3g}, not 0.02"
+        f"out of time after {storms['close']} storms: precise within {share(reached)}, not 2 %"
     )
 
 
