@@ -122,7 +122,4 @@ def _out_of_time(found: Duel, block: int, until: Until) -> str:
         return f"{begin}: {_TOO_FEW}"
     if found.half_width <= until.precision:
         return ""
-    return (
-        f"{begin}: precise within {share(found.half_width)}, "
-        f"not {bound(until.precision)}"
-    )
+    return f"{begin}: precise within {share(found.half_width)}, not {bound(until.precision)}"
