@@ -193,7 +193,7 @@ def command(
         storm, producer = _replayed(context, load, storm, producer)
         reject(
             consumer_cpu is not None and consumer_cpu not in usable(),
-            f"--consumer-cpu {consumer_cpu} is not online, or not allowed to this process",
+            f"--consumer-cpu: CPU {consumer_cpu} is not online, or not allowed to this process",
             f"pin the consumer to one of {list_format(usable())}",
         )
         config = TrialConfig(

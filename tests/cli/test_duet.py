@@ -64,8 +64,8 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
     for each in numbers.values():
         assert each["low"] <= each["ratio"] <= each["high"]
         assert each["resolvable"] > 0
-    assert numbers["write_ns"]["verdict"] == "more"  # 50 us more than some 10
-    assert numbers["write_ns"]["first"] - numbers["write_ns"]["second"] > 40_000
+    assert numbers["write_ns"]["verdict"] == "more"  # 50 us and some 7, against some 10 or 20
+    assert numbers["write_ns"]["first"] > 50_000
     assert answer["later_share"] > 0.6
     assert answer["p"] < 1e-6
     trials = read_journal(journal, strict=True).trials

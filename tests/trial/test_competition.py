@@ -18,6 +18,7 @@ from typing import Final
 import pytest
 from trials import KIB, run
 
+from bench.amounts import seconds
 from bench.measure.ledger import Ledger
 from bench.plan.config import TrialConfig
 from bench.trial.assess import state_of
@@ -186,7 +187,7 @@ def test_a_trial_that_a_quota_stopped_is_noisy(rig: Rig) -> None:
     assert stopped_s is not None
     assert stopped_s > 0.0
     assert trial.state is State.NOISY
-    assert any(f"stopped tasks for {stopped_s:.3g} s" in reason for reason in trial.reasons)
+    assert any(f"stopped tasks for {seconds(stopped_s)} " in reason for reason in trial.reasons)
 
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ninput()"
