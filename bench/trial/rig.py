@@ -104,8 +104,9 @@ class Rig:
         """Keep the tracepoint of ``program`` registered with perf until the next trial's is held.
 
         Closing the last event on a tracepoint waits for several grace periods, half of what a short
-        trial takes (perf_trace_event_unreg() in kernel/trace/trace_event_perf.c). Where ``program``
-        is None, or on a raw tracepoint, none is held: exits would pass through perf as well.
+        trial takes (perf_trace_event_unreg() in kernel/trace/trace_event_perf.c). Without a
+        program, or with one on a raw tracepoint, no event is held: exits would pass through perf as
+        well.
         """
         wanted = ""
         if program is not None and program.build.attach is Attach.TRACEPOINT:
@@ -116,7 +117,7 @@ class Rig:
         self._held = wanted
         # Without a wait for programs that still run, the last event's own wait is needed.
         if wanted and libc.gives_grace_periods():
-            with suppress(OSError):  # the reason is told when the program is attached
+            with suppress(OSError):  # attaching the program will fail too, and reports the reason
                 event = perf_event.open_idle_tracepoint(tracefs.number(wanted))
                 self._holding.callback(os.close, event)
 

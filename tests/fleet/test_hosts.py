@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from hashlib import sha256
 from itertools import takewhile
@@ -61,42 +61,49 @@ def test_two_hosts_with_tls_give_a_journal_each(tmp_path: Path) -> None:
             assert refused.stderr.count("\n") == 1
 
 
-def test_a_link_that_is_cut_for_a_while_costs_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def linked(tmp_path: Path) -> Iterator[tuple[Fleet, Callable[[str], object]]]:
+    """Yield a fleet of one host behind a link, and the function that sets the link up or down."""
     certificates.make(tmp_path / "certificates", days=1)
     with joined("a") as where:
         address, bridge = where.split()
         with fleet(tmp_path, address, tmp_path / "certificates") as made:
             made.scheduler()
             made.worker("a", "ip", "netns", "exec", f"{bridge}-a")
-            with made.running("--set=count=30") as running:
-                for state in ("down", "up"):
-                    process.run(["ip", "link", "set", f"{bridge}v2", state], timeout_s=10)
-                    assert state == "up" or eventually(lambda: len(made.measured("a")) == 30)
-                _, said = running.communicate(timeout=90)
-            assert running.returncode == 0, said
-            assert len(made.measured("a")) == 30
+            link = ["ip", "link", "set", f"{bridge}v2"]
+            yield made, lambda state: process.run([*link, state], timeout_s=10)
 
 
-def test_a_link_that_is_cut_for_longer_than_connections_live_costs_nothing(tmp_path: Path) -> None:
+def test_a_link_that_is_cut_for_a_while_costs_nothing(
+    linked: tuple[Fleet, Callable[[str], object]],
+) -> None:
+    made, set_link = linked
+    with made.running("--set=count=30") as running:
+        set_link("down")
+        assert eventually(lambda: len(made.measured("a")) == 30)
+        set_link("up")
+        _, said = running.communicate(timeout=90)
+    assert running.returncode == 0, said
+    assert len(made.measured("a")) == 30
+
+
+def test_a_link_that_is_cut_for_longer_than_connections_live_costs_nothing(
+    linked: tuple[Fleet, Callable[[str], object]],
+) -> None:
     """The worker is back while its task still runs, which it then waits for."""
-    certificates.make(tmp_path / "certificates", days=1)
-    with joined("a") as where:
-        address, bridge = where.split()
-        with fleet(tmp_path, address, tmp_path / "certificates") as made:
-            made.scheduler()
-            made.worker("a", "ip", "netns", "exec", f"{bridge}-a")
-            with made.running("--set=count=20") as running:
-                with made.held("a"):
-                    process.run(["ip", "link", "set", f"{bridge}v2", "down"], timeout_s=10)
-                    assert running.stderr is not None
-                    said = [*takewhile(lambda line: "a: lost" not in line, running.stderr)]
-                    process.run(["ip", "link", "set", f"{bridge}v2", "up"], timeout_s=10)
-                    assert reaches(running, lambda: made.said("a").count("works for") == 2)
-                said.append(running.communicate(timeout=90)[1])
-            assert running.returncode == 0, said
-            assert len(made.measured("a")) == 20
-            assert made.kept("a") == []
-            assert (tmp_path / "out/a.jsonl").read_bytes().count(b'"trial"') == 20
+    made, set_link = linked
+    with made.running("--set=count=20") as running:
+        with made.held("a"):
+            set_link("down")
+            assert running.stderr is not None
+            said = [*takewhile(lambda line: "a: lost" not in line, running.stderr)]
+            set_link("up")
+            assert reaches(running, lambda: made.said("a").count("works for") == 2)
+        said.append(running.communicate(timeout=90)[1])
+    assert running.returncode == 0, said
+    assert len(made.measured("a")) == 20
+    assert made.kept("a") == []
+    assert (made.folder / "out/a.jsonl").read_bytes().count(b'"trial"') == 20
 
 
 @pytest.mark.skipif(shutil.which("iptables") is None, reason="there is no iptables")

@@ -260,7 +260,7 @@ def test_a_timed_write_is_the_same_instructions(
 
 
 MARGIN = 1.02
-FEWEST_STORMS, MOST_STORMS = 48, 160
+FEWEST_STORMS, MOST_STORMS = 48, 400
 STORMS_A_LOAD = 8
 
 
@@ -269,7 +269,7 @@ STORMS_A_LOAD = 8
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["ringbuf:none", "ringbuf:output:none", "perfbuf:none"])
 def test_a_write_costs_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A duet of one arm with itself, one by bcc, the other prebuilt: alike within 2 %.
+    """A duet of one arm with itself, one by bcc, the other prebuilt: equivalent within 2 %.
 
     Of the quickest 90 % of the writes, since an interrupt is as long as many; without wake-ups,
     which take many times as long as all else that a write does. Intervals hold however often they
@@ -311,5 +311,4 @@ def test_a_write_costs_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> N
         f"({1 / found.high:.4f} to {1 / found.low:.4f}, {len(times)} storms), {times[0][0]:.0f} ns"
     )
     print(shown)
-    assert not apart, shown
-    assert 1 / MARGIN < found.point < MARGIN, shown
+    assert same, shown

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
+from pathlib import Path
 from statistics import median, median_high
 from typing import Final
 
@@ -196,11 +197,20 @@ def _named(trial: TrialResult, places: Places) -> Row:
     )
 
 
+def _command(words: Sequence[str]) -> str:
+    """Return what to type, without the folders of the machine that it was typed on."""
+    program, *options = words or ("",)
+    where = Path(program)
+    if where.name == "__main__.py":
+        return shlex.join(["python", "-m", f"bench.{where.parent.name}", *options])
+    return shlex.join([where.name, *options])
+
+
 def _repeat(summary: Summary) -> Iterator[Part]:
     yield Heading(text="How to repeat it", key="repeat", short="Repeat")
     for run in summary.runs:
         header = run.header
-        yield Command(text=shlex.join(header.command_line))
+        yield Command(text=_command(header.command_line))
         yield Note(
             text=f"{header.started_utc}: profile {header.profile or 'a single experiment'}, seed "
             f"{header.seed}, {counted(len(run.trials), 'trial')}"

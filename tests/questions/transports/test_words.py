@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bench.questions.kernels import answers, charts
+from bench.questions.transports.background import _command
 from bench.questions.transports.decision import WORDS
 from bench.questions.transports.standing import Question
 from bench.questions.transports.words import kind_of
@@ -43,3 +44,19 @@ def test_a_reason_without_its_figures_is_still_a_sentence(reason: str, kind: str
 def test_every_question_has_its_words() -> None:
     for words in (WORDS, answers._RING, charts._READINGS):
         assert {*words} - {"missed"} == {*Question}
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (("/home/a b/.venv/bin/bufbench", "run", "--count", "5"), "bufbench run --count 5"),
+        (
+            ("/x/bench/suite/__main__.py", "--csv=a b"),
+            "python -m bench.suite '--csv=a b'",
+        ),
+    ],
+)
+def test_a_command_is_repeated_without_the_folders_of_its_machine(
+    words: tuple[str, ...], typed: str
+) -> None:
+    assert _command(words) == typed

@@ -20,7 +20,7 @@ from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
-_LONGER: Final = 16  # times as many records, where only the ring is to be looked at
+_LONGER: Final = 16  # times as many records, where only the ring is measured
 
 _ask = asked(
     {
@@ -47,7 +47,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.cpus[0])), 1)
     # A ring for as many records as in the published run, which took 16 bytes of 512 KiB each.
     one_cpu_bytes = 4 * MIB
-    # The ring alone: it takes a hundredth of a second for the former, and overflows in a few.
+    # Such a storm takes 10 ms on a ring, which few of them overflow.
     prolonged = replace(one_cpu, storm=replace(one_cpu.storm, count=_LONGER * one_cpu.storm.count))
     roomy_bytes = on.holding(default, times=2)
     costs = {
@@ -73,7 +73,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 *on.each(one_cpu_bytes, {"": one_cpu}),
                 on.arm(RINGBUF, one_cpu_bytes, "longer", prolonged),
             ),
-            twins=(),
+            twins=(),  # rates differ fiftyfold
         ),
         _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,)), blocks=MORE_BLOCKS),
     )

@@ -28,7 +28,7 @@ _LARGE_BYTES: Final = 16 * _SMALL_BYTES
 _FLAT: Final = 0.02  # of records: the larger ring keeps less than a hundredth when all is over
 _COST_NS: Final = 7_500  # so that it keeps up with a third
 _DEFAULT_BYTES: Final = 256 * KIB  # of a ring, and of each CPU's perf buffer, in libbpf's tools
-_LONGER: Final = 16  # times as many records, where only the ring is to be looked at
+_LONGER: Final = 16  # times as many records, where only the ring is measured
 
 _ask = asked(
     {
@@ -47,7 +47,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
     # Paced, or how long the storm takes decides how much of it the consumer can read.
     flooded = trial(on.steady(4_000.0, 4_000), slow, Producer(records_per_exit=100))
     usual = on.on_cpus(on.amplified(300, 200, consumer=replace(LIBBCC, cpu=elsewhere)), 1)
-    # A ring is through in a twentieth of a second, and loses nothing in most, or much in a few.
+    # Such a storm takes 50 ms on a ring: most of them lose nothing, a few lose much.
     longer = replace(usual, storm=replace(usual.storm, count=_LONGER * usual.storm.count))
     sizes = (on.each(size, {"": flooded}, (RINGBUF,)) for size in (_SMALL_BYTES, _LARGE_BYTES))
     # As many pages for each CPU's perf buffer as the ring has: so do the tools.
@@ -62,7 +62,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
                 *(on.arm(way, size, "", usual) for way, size in defaults),
                 on.arm(RINGBUF, _DEFAULT_BYTES, "longer", longer),
             ),
-            twins=(),
+            twins=(),  # times differ tenfold, and A/A pairs never shifted a margin
             blocks=MORE_BLOCKS,
         ),
     )

@@ -84,7 +84,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         _ask(
             _BURSTS,
             (arm for arms in bursts for arm in arms),
-            twins=(),
+            twins=(),  # A/A pairs never shifted the margin: their time goes to longer storms
             blocks=MORE_BLOCKS,
         ),
         _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
