@@ -113,7 +113,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
 
 def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot the first seed, then that one again and all others; none if the first is lost.
+    """Boot the first seed, that one again and all others; no more once the first is lost.
 
     MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """
@@ -129,7 +129,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 
     def following() -> reproducible.BootRequest | None:
         first = found.get(names[0])
-        if not waiting or (len(waiting) < len(names) and not (first and first.whole)):
+        if not waiting or (first and not first.whole):
             return None
         seed, number, name = waiting.pop(0)
         ownership.make_folder(folder / name)
