@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Final
 
 from bench.amounts import bound, brief, counted, excess
-from bench.judge.comparison import Comparison
+from bench.judge.comparison import Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
@@ -296,7 +297,7 @@ def _rows(standing: Standing) -> Iterator[Row]:
     """Yield the most informative comparisons; if none was decided, the closest one."""
     telling = {_where(standing, each): each for each in _decided(standing)}
     noun = "CPU a million" if standing.question is Question.CPU else WORDS[standing.question][0]
-    shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_closest(standing)]
+    shown = [*telling.values()][: -_MOST_ROWS - 1 : -1] or [_undecided(standing)]
     for at, each in enumerate(shown):
         where = _where(standing, each)
         yield from _row(each, standing.question.key, f" {where}" if at else f"{noun}, {where}")
@@ -308,6 +309,18 @@ def _row(comparison: Comparison, key: str, label: str) -> Iterator[Row]:
     if (row := comparison.row(key)) is not None:
         between = interval(row.estimate, row.unit).removesuffix(" pt")
         yield compared_row(comparison, row, label, between)
+
+
+def _undecided(standing: Standing) -> Comparison:
+    """Return the closest comparison, undecided also where its interval alone names a side."""
+    found = _closest(standing)
+    rows = (
+        replace(row, outcome=Outcome.UNDECIDED)
+        if row.better and row.key == standing.question.key
+        else row
+        for row in found.rows
+    )
+    return replace(found, rows=tuple(rows))
 
 
 def _closest(standing: Standing) -> Comparison:

@@ -105,7 +105,8 @@ def _forest(standings: Sequence[Standing]) -> Forest:
         groups=tuple(group for each in standings if (group := _group(each))),
         hint=f"Left of the line {first.left} has less, right of it {first.right}. Line: 95 % "
         "interval; shade: the margin, noise included; circle: trials in blocks; diamond: within "
-        "the same storms (duet); in colour where a side is better.",
+        "the same storms (duet); coloured where a side is better, corrected for the number of "
+        "comparisons.",
     )
 
 
@@ -129,13 +130,16 @@ def _group(standing: Standing) -> Effects | None:
     return Effects(
         title=f"{standing.question.heading}: {'ratio' if ratio else 'difference of shares'}",
         ratio=ratio,
-        rows=tuple(_effect(label, *one) for label, one in first.items()),
+        rows=tuple(_effect(standing, label, *one) for label, one in first.items()),
         more=f"{same} more: the same in every block" if same else "",
     )
 
 
-def _effect(label: str, comparison: Comparison, row: Row, found: Estimate) -> Effect:
-    side = comparison.left if row.better < 0 else comparison.right
+def _effect(
+    standing: Standing, label: str, comparison: Comparison, row: Row, found: Estimate
+) -> Effect:
+    """Return a row of the plot, which names the sides that the answer above counts."""
+    winners = (side for side, decided in standing.wins if comparison in decided)
     return pick(
         Effect,
         found,
@@ -144,7 +148,7 @@ def _effect(label: str, comparison: Comparison, row: Row, found: Estimate) -> Ef
         margin=row.margin,
         words=f"{point(found, row.unit)} ({interval(found, row.unit)})",
         duet=comparison.duet,
-        better=side.transport if row.better else "",
+        better=next(winners, ""),
     )
 
 
