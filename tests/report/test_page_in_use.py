@@ -236,6 +236,19 @@ def test_nothing_that_decides_is_off_the_screen(page: Page, width: int) -> None:
     assert max(reach) <= width
 
 
+def test_a_row_of_words_is_a_paragraph_where_the_screen_is_narrow(
+    browser: Browser, pages: Mapping[str, Made]
+) -> None:
+    cells = "[...document.querySelectorAll('.verdict .cards td[data-of]')]"
+    with opened(browser, pages["kernels"].path, width=390) as page:
+        ends = page.evaluate(f"{cells}.map((each) => each.getBoundingClientRect().right)")
+        named = page.evaluate(f"{cells}.map((each) => getComputedStyle(each, '::before').content)")
+        headings = page.locator(".cards thead th").first.is_visible()
+    assert max(ends) <= 390
+    assert {'"drops: "', '"order: "', '"memory: "'} <= {*named}
+    assert not headings
+
+
 BOXES = "document.querySelector('.sides').children[{}].getBoundingClientRect()"
 
 
