@@ -4,8 +4,8 @@
     python -m bench.questions.kernels.sample FOLDER SEED NUMBER
 
 All that happens in such a guest follows from its seed. So the guest is the sample: each experiment
-runs one block, and the next block is another guest's. Only duets, whose unit is the storm, have two, as
-their intervals take many. Storms are the same on every kernel.
+runs one block, and the next block is another guest's. Only duets, whose unit is the storm, have
+two, as their intervals take many. Storms are the same on every kernel.
 """
 
 from __future__ import annotations
