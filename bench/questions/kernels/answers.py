@@ -62,6 +62,8 @@ class Answers:
     answers: tuple[Answer, ...]
 
 
+_SOME_WAITING: Final = " with some ways of waiting"
+
 Found = tuple[Answer, object]
 """An answer, and what two kernels are compared by; None where nothing is settled."""
 
@@ -122,17 +124,17 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
     for each in standing.directions:
         held = waiting(each)
         said.append(f"{traits(each.winner).short} {amount(standing, each)} {held}".strip())
-        does.append(f"{_RING[question][each.winner != RINGBUF]} {held}".strip())
-    winners = {each.winner for each in standing.directions}
+        does.append(_RING[question][each.winner != RINGBUF] + _SOME_WAITING * bool(held))
+    winners = frozenset(each.winner for each in standing.directions)
     decided = sum(len(each.decided) for each in standing.directions)
     answer = Answer(
         kernel=kernel,
         words="; ".join(said),
         gist=" but ".join(does),
-        better=winners.pop() if len(winners) == 1 else "",
+        better=next(iter(winners)) if len(winners) == 1 else "",
         why=f"{decided} {of} decided",
     )
-    return answer, answer.gist
+    return answer, winners  # with which ways of waiting varies with the storms
 
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
@@ -167,10 +169,14 @@ def title(matrix: Matrix, found: Sequence[Answers]) -> str:
     alike: dict[str, list[str]] = {}
     for each in found:
         by_gist: dict[str, list[str]] = {}
+        gists = {answer.gist for answer in each.answers}
         for answer in each.answers:
-            by_gist.setdefault(answer.gist, []).append(clean(answer.kernel))
+            partly = answer.gist + _SOME_WAITING
+            gist = partly if partly in gists else answer.gist
+            by_gist.setdefault(gist, []).append(clean(answer.kernel))
         on = {gist: f"{gist} on {_spans(of, labels)}" for gist, of in by_gist.items() if gist}
-        does = [on.pop(a.gist) for a in each.answers if a.gist != a.words and a.gist in on]
+        said_alike = {answer.words for answer in each.answers}
+        does = [on.pop(gist) for gist in by_gist if gist and gist not in said_alike]
         if len(by_gist) == 1 and does:
             (good if each.answers[0].better == RINGBUF else bad).extend(by_gist)
         elif does:

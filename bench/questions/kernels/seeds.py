@@ -40,6 +40,9 @@ IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed")
 COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
 """The modules that compile tracers, where there are no objects of them."""
 
+_FIRST_BOOTS: Final = 2
+"""Of the first seed, side by side; others wait until it has ended."""
+
 _LOST: Final = {End.TIMED_OUT: Status.HUNG, End.EXITED: Status.FAILED}
 _MAIN: Final = """\
 import runpy
@@ -113,7 +116,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
 
 def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot the first seed, that one again and all others; no more once the first is lost.
+    """Boot the first seed twice, then all others; none of them if the first is lost.
 
     MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """
@@ -129,7 +132,8 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 
     def following() -> reproducible.BootRequest | None:
         first = found.get(names[0])
-        if not waiting or (first and not first.whole):
+        begun = len(names) - len(waiting)
+        if not waiting or (not first.whole if first else begun == _FIRST_BOOTS):
             return None
         seed, number, name = waiting.pop(0)
         ownership.make_folder(folder / name)
