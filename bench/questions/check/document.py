@@ -11,7 +11,7 @@ from typing import Final
 from bench.amounts import counted, seconds, size, time
 from bench.questions.check.judge import Order, Rung, Verdict
 from bench.questions.check.lines import Reading
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence, pick
 from bench.report.table import columns, rows
 from bench.report.units import share
@@ -63,11 +63,11 @@ def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Docu
     )
 
 
-def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[parts.Part]:
+def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[doc.Part]:
     yield Sentence(lead="Complete", text=_complete(data, whole, loses))
     yield Sentence(lead="Order", text=_ordered(data))
     yield Sentence(lead="Correct", text=_correct(data))
-    yield parts.Table(
+    yield doc.Table(
         key="rungs",
         title="Storms of rising rates",
         corner="a second",

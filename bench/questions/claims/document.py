@@ -18,7 +18,7 @@ from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, checks, fi
 from bench.questions.claims.words import reason as why
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
 from bench.report.units import clean
 
@@ -53,8 +53,8 @@ def document(
     )
 
 
-def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part]:
-    yield from (Note(text=line, mark=parts.Mark.OPEN) for line in notes(judged))
+def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
+    yield from (Note(text=line, mark=doc.Mark.OPEN) for line in notes(judged))
     by_verdict = {
         verdict: found
         for verdict in Verdict
@@ -82,7 +82,7 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part
     if text:
         yield Note(text=f"{text[0].upper()}{text[1:]}")
     for side, found in by_side.items():
-        yield parts.Table(
+        yield doc.Table(
             key=f"claims-{side.name.lower()}",
             title=side.heading,
             corner="claim",
@@ -90,13 +90,13 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part
             rows=tuple(map(_row, found)),
             level=Level.EVIDENCE,
         )
-    yield parts.Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
+    yield doc.Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
     for found in by_side.values():
         yield from (_fold(each, lines, badge(each.finding)) for each in found)
     if text:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
         summary = f"Claims that could not be judged: {len(folds)}"
-        yield parts.Fold(key="not-judged", summary=summary, parts=folds)
+        yield doc.Fold(key="not-judged", summary=summary, parts=folds)
     refused = "; ".join(f"{each.id} ({each.reason})" for each in REFUSED)
     yield Note(text=f"Published, and not judged: {refused}", level=Level.EVIDENCE)
 
@@ -118,17 +118,17 @@ def _figure(judgement: Judgement) -> str:
     return f"{measured.what}: {figure(measured)}" if measured is not None else ""
 
 
-def _evidence(judgement: Judgement) -> parts.Evidence:
+def _evidence(judgement: Judgement) -> doc.Evidence:
     finding, measured = judgement.finding, judgement.finding.measured
     if measured is None:
-        return parts.Evidence(trials=finding.rests_on)
-    return parts.Evidence(trials=finding.rests_on, low=measured.low, high=measured.high)
+        return doc.Evidence(trials=finding.rests_on)
+    return doc.Evidence(trials=finding.rests_on, low=measured.low, high=measured.high)
 
 
-def _row(judgement: Judgement) -> parts.Row:
+def _row(judgement: Judgement) -> doc.Row:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
     point = None if measured is None else measured.point
-    return parts.Row(
+    return doc.Row(
         heading=Cell(text=claim.id, hint=claim.statement),
         cells=(
             Cell(text=badge(finding), mark=MARKS[finding.verdict]),
@@ -140,9 +140,9 @@ def _row(judgement: Judgement) -> parts.Row:
     )
 
 
-def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> parts.Fold:
+def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> doc.Fold:
     claim, finding = judgement.claim, judgement.finding
-    return parts.Fold(
+    return doc.Fold(
         key=claim.id,
         summary=f"{claim.id}: {claim.statement}",
         badge=shown,
@@ -153,7 +153,7 @@ def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") 
     )
 
 
-def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part]:
+def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
     verdict = finding.verdict.value.capitalize()
     yield _reason(lead=verdict, text=f"{why(finding)}.", evidence=_evidence(judgement))
@@ -163,7 +163,7 @@ def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[pa
         shown = [measured.low, measured.high, measured.bound, *measured.blocks]
         least, most, bound = map(measured.written, (min(shown), max(shown), measured.bound))
         yield pick(
-            parts.Strip,
+            doc.Strip,
             measured,
             ratio=measured.unit is Unit.TIMES,
             words=f"{counted(len(measured.blocks), 'block')} from {least} to {most}; bound "
@@ -183,4 +183,4 @@ def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[pa
             for basis in finding.rests_on
         ),
     }
-    yield parts.Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))
+    yield doc.Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))

@@ -14,7 +14,7 @@ from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN
 from bench.questions.fleet.judge import ClaimOver, Fleet, Member, Number, OnMachine
 from bench.questions.transports.standing import Question
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import NONE, Cell, Column, Document, Level, Note, Sentence
 from bench.report.units import budget, share
 
@@ -41,7 +41,7 @@ def _subject(members: Sequence[Member]) -> Iterator[str]:
         yield f"{fact} {', '.join(values[:6])}{' and more' if len(values) > 6 else ''}"
 
 
-def _parts(fleet: Fleet) -> Iterator[parts.Part]:
+def _parts(fleet: Fleet) -> Iterator[doc.Part]:
     for question, number in _headlines(fleet.numbers):
         yield Sentence(lead=question.heading, text=_sentence(number))
     if fleet.claims:
@@ -128,7 +128,7 @@ def _decided(claim: ClaimOver) -> int:
     return sum(claim.counted(each) for each in SPOKEN)
 
 
-def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
+def _unlike(numbers: Sequence[Number]) -> Iterator[doc.Part]:
     """Yield the facts that go with a difference, and the machines unlike the others."""
     splits = sorted(
         ((number, split) for number in numbers for split in number.splits),
@@ -156,19 +156,19 @@ def _table(
     *,
     words: Sequence[str] = (),
     level: Level = Level.EVIDENCE,
-) -> parts.Table:
+) -> doc.Table:
     """Return a table; the first cell of a row is its heading, columns of ``words`` no numbers."""
-    return parts.Table(
+    return doc.Table(
         key=key,
         title=title,
         corner="number" if key == "numbers" else "claim",
         columns=tuple(Column(heading=each, numeric=each not in words) for each in headings),
-        rows=tuple(parts.Row(heading=first, cells=tuple(cells)) for first, *cells in rows),
+        rows=tuple(doc.Row(heading=first, cells=tuple(cells)) for first, *cells in rows),
         level=level,
     )
 
 
-def _numbers(numbers: Sequence[Number]) -> parts.Table:
+def _numbers(numbers: Sequence[Number]) -> doc.Table:
     headings = ("machines", "mean", "95 % interval", "next machine", "I²", "less", "more")
     return _table("numbers", "Every number over machines", headings, map(_cells, numbers))
 
@@ -190,13 +190,13 @@ def _cells(number: Number) -> Iterator[Cell]:
         yield Cell(text=f"{count}", value=count)
 
 
-def _forest(numbers: Sequence[Number]) -> parts.Forest:
+def _forest(numbers: Sequence[Number]) -> doc.Forest:
     """Return a row for each machine, and one for all, of each question's main number."""
-    return parts.Forest(
+    return doc.Forest(
         key="machines",
         title="Machine by machine",
         groups=tuple(
-            parts.Effects(
+            doc.Effects(
                 title=f"{question.heading}, {number.experiment}, {budget(number.budget)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
@@ -211,11 +211,11 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
     )
 
 
-def _effects(number: Number) -> Iterator[parts.Effect]:
+def _effects(number: Number) -> Iterator[doc.Effect]:
     first = sorted(number.machines, key=lambda each: each.member not in number.apart)
     rows: list[OnMachine | Number] = [*first[:_MOST_IN_FOREST], number]
     for each in rows:
-        yield parts.Effect(
+        yield doc.Effect(
             label=each.member if isinstance(each, OnMachine) else "all",
             key="table-numbers",
             point=each.point,
@@ -227,7 +227,7 @@ def _effects(number: Number) -> Iterator[parts.Effect]:
         )
 
 
-def _claims(claims: Sequence[ClaimOver]) -> parts.Table:
+def _claims(claims: Sequence[ClaimOver]) -> doc.Table:
     words = ("refuted on", "which have")
     headings = (*map(str, SPOKEN), *words)
     return _table("claims", "Claims over machines", headings, map(_counts, claims), words=words)
@@ -243,7 +243,7 @@ def _counts(claim: ClaimOver) -> Iterator[Cell]:
     yield Cell(text=", ".join(claim.refuted_have) or NONE)
 
 
-def _matrix(fleet: Fleet) -> parts.Table:
+def _matrix(fleet: Fleet) -> doc.Table:
     names = [each.name for each in fleet.members]
     rows = (
         [Cell(text=each.id), *(_verdict(each.verdicts.get(name)) for name in names)]

@@ -16,7 +16,7 @@ from bench.questions.object.plan import Load
 from bench.questions.object.run import Round
 from bench.questions.transports.words import listed
 from bench.questions.transports.words import name as transport_name
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence, pick
 from bench.report.table import columns, rows
 from bench.report.units import clean, interval, number, point, share
@@ -126,7 +126,7 @@ def _short(side: str) -> str:
     return " and ".join(traits(each).short for each in side.split("+"))
 
 
-def _parts(data: ObjectData) -> Iterator[parts.Part]:
+def _parts(data: ObjectData) -> Iterator[doc.Part]:
     for row in data.numbers:
         if len(data.sides) > 1 and row.key in _SAID:
             yield Sentence(lead=f"{row.label[0].upper()}{row.label[1:]}", text=_said(row))
@@ -142,13 +142,13 @@ def _said(row: Row) -> str:
     return f"{listed(values)}{ending}."
 
 
-def _table(data: ObjectData) -> parts.Table:
+def _table(data: ObjectData) -> doc.Table:
     both = len(data.sides) > 1
     sides = (
         Column(heading=_short(each), transport="" if "+" in each else each) for each in data.sides
     )
     between = (" against ".join(map(_short, data.sides)), "95 % interval") if both else ()
-    return parts.Table(
+    return doc.Table(
         key="numbers",
         title="Its buffers under this load",
         corner="",

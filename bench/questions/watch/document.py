@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.amounts import counted, seconds, size, time
 from bench.questions.watch.profile import BufferData, WatchData
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence
 from bench.report.table import columns, rows
 from bench.report.units import share
@@ -33,12 +33,12 @@ def document(data: WatchData) -> Document:
     )
 
 
-def _parts(data: WatchData) -> Iterator[parts.Part]:
+def _parts(data: WatchData) -> Iterator[doc.Part]:
     if data.buffers:
         fullest = max(data.buffers, key=lambda each: each.peak_bytes / each.size_bytes)
         peak = share(fullest.peak_bytes / fullest.size_bytes)
         yield Sentence(lead="Fullest", text=f"{_name(fullest)}, {peak} at its peak.")
-        yield parts.Table(
+        yield doc.Table(
             key="buffers",
             title="Ring buffers, and the perf buffers of each process",
             corner="buffer",
