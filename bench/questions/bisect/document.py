@@ -11,7 +11,7 @@ from bench.questions.bisect.condition import Reading, in_short, shown
 from bench.questions.bisect.run import Bisection, Outcome, Tried
 from bench.questions.bisect.search import Verdict
 from bench.report import document as doc
-from bench.report.table import cells, columns
+from bench.report.table import columns, row
 from bench.report.units import clean
 
 _MOST_COLUMNS: Final = 5
@@ -104,10 +104,7 @@ def _candidates(study: Bisection) -> doc.Table:
         title="Candidates, oldest first",
         corner="",
         columns=columns("kernel", numeric=False),
-        rows=tuple(
-            doc.Row(heading=doc.Cell(text=f"{at:,}", value=at), cells=cells(clean(each)))
-            for at, each in enumerate(study.candidates, 1)
-        ),
+        rows=tuple(row(at, clean(each)) for at, each in enumerate(study.candidates, 1)),
         hint=f"{study.different:,} of them differ." if fewer else "",
     )
 
@@ -119,21 +116,14 @@ def _tried(study: Bisection) -> doc.Table:
         key="tried",
         title="Kernels that were tried",
         corner="kernel",
-        columns=(
-            *columns(*_headings(names)),
-            *columns("verdict", numeric=False),
-            *columns("boots"),
-            *columns("why", numeric=False),
-        ),
+        columns=columns(*_headings(names), "verdict", "boots", "why", text=("verdict", "why")),
         rows=tuple(
-            doc.Row(
-                heading=doc.Cell(text=clean(each.kernel), hint=clean(each.origin)),
-                cells=(
-                    *_numbers(each, names),
-                    doc.Cell(text=each.verdict, mark=_MARKS[each.verdict]),
-                    doc.Cell(text=f"{len(each.seeds)}", value=len(each.seeds)),
-                    doc.Cell(text=clean(each.why) or doc.NONE),
-                ),
+            row(
+                doc.Cell(text=clean(each.kernel), hint=clean(each.origin)),
+                *_numbers(each, names),
+                doc.Cell(text=each.verdict, mark=_MARKS[each.verdict]),
+                len(each.seeds),
+                clean(each.why) or doc.NONE,
             )
             for each in study.tried
         ),

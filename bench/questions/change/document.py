@@ -13,7 +13,7 @@ from bench.questions.change.journal_set import JournalSet
 from bench.questions.change.numbers import COUNTS
 from bench.questions.transports.words import machine_words, reduced
 from bench.report import document as doc
-from bench.report.table import cells, columns
+from bench.report.table import columns, row
 from bench.report.units import budget, point, share, size, spaced
 
 _PASSING: Final = {
@@ -54,9 +54,9 @@ def _checks(found: Difference) -> Iterator[doc.Check]:
         outcome=doc.Passing.FAILED if found.regressions else passed,
         text=f"{found.regressions} got worse of {compared:,} numbers and counts",
     )
-    for row in _rows(found):
-        what, was, now = (cell.text for cell in row.cells)
-        yield doc.Check(name=what, outcome=_PASSING[row.heading.mark], text=f"was {was}, is {now}")
+    for each in _rows(found):
+        what, was, now = (cell.text for cell in each.cells)
+        yield doc.Check(name=what, outcome=_PASSING[each.heading.mark], text=f"was {was}, is {now}")
 
 
 def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[doc.Part]:
@@ -72,12 +72,11 @@ def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[doc.Part]:
 def _changes(found: Difference) -> Iterator[doc.Table]:
     rows = tuple(_rows(found))
     if rows:
-        headings = ("what", "was", "is")
         yield doc.Table(
             key="changes",
             title="Changes from A to B",
             corner="change",
-            columns=columns(*headings, numeric=False),
+            columns=columns("what", "was", "is", numeric=False),
             rows=rows,
         )
 
@@ -113,12 +112,9 @@ def _rows(found: Difference) -> Iterator[doc.Row]:
 
 def _row(what: str, was: str, now: str, *, worse: bool, sure: bool = True) -> doc.Row:
     word, mark = ("worse", doc.Mark.BAD) if worse else ("better", doc.Mark.GOOD)
-    return doc.Row(
-        heading=doc.Cell(text=word, mark=mark)
-        if sure
-        else doc.Cell(text="open", mark=doc.Mark.OPEN),
-        cells=cells(what, was, now),
-    )
+    if not sure:
+        word, mark = "open", doc.Mark.OPEN
+    return row(doc.Cell(text=word, mark=mark), what, was, now)
 
 
 def _left_out(found: Difference) -> Iterator[doc.Note]:

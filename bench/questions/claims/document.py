@@ -20,6 +20,7 @@ from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
 from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
+from bench.report.table import row
 from bench.report.units import clean
 
 _COLUMNS: Final = (
@@ -128,14 +129,12 @@ def _evidence(judgement: Judgement) -> doc.Evidence:
 def _row(judgement: Judgement) -> doc.Row:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
     point = None if measured is None else measured.point
-    return doc.Row(
-        heading=Cell(text=claim.id, hint=claim.statement),
-        cells=(
-            Cell(text=badge(finding), mark=MARKS[finding.verdict]),
-            Cell(text=claim.published),
-            Cell(text=_figure(judgement) or "in words, see why", value=point),
-            Cell(text=str(finding.blocks), value=finding.blocks),
-        ),
+    return row(
+        Cell(text=claim.id, hint=claim.statement),
+        Cell(text=badge(finding), mark=MARKS[finding.verdict]),
+        claim.published,
+        Cell(text=_figure(judgement) or "in words, see why", value=point),
+        finding.blocks,
         evidence=_evidence(judgement),
     )
 

@@ -17,7 +17,7 @@ from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
 from bench.report import document as doc
-from bench.report.table import columns, quantity
+from bench.report.table import columns, quantity, row
 from bench.report.units import share, time
 
 FORMAT: Final = 1
@@ -166,11 +166,11 @@ def _numbers(data: DuetData) -> Iterator[doc.Part]:
             quantity(each.first, Unit.NS),
             quantity(each.second, Unit.NS),
             doc.Cell(text=fine(each.ratio), value=each.ratio),
-            doc.Cell(text=f"{fine(each.low)} .. {fine(each.high)}"),
+            f"{fine(each.low)} .. {fine(each.high)}",
             quantity(each.resolvable, Unit.SHARE),
             doc.Cell(text=each.verdict, mark=_MARKS.get(each.verdict, doc.Mark.GOOD)),
         )
-        rows.append(doc.Row(heading=doc.Cell(text=label), cells=cells, evidence=evidence))
+        rows.append(row(label, *cells, evidence=evidence))
     verdict = doc.Column(heading="verdict", numeric=False, verdict=True)
     yield doc.Table(
         key="numbers",

@@ -13,7 +13,7 @@ from bench.questions.transports.figures.panels import panel
 from bench.record.layout import RECORD_BYTES
 from bench.report import document as doc
 from bench.report.figure import chart_of, look
-from bench.report.table import cells, columns
+from bench.report.table import columns, row
 from bench.report.units import clean
 
 _WIDTH: Final = 440  # of a strip, in CSS pixels
@@ -75,19 +75,16 @@ def _rows(before: KernelCount, after: KernelCount) -> Iterator[doc.Row]:
         if two is None or not found or alike in shown:
             continue
         shown.add(alike)
-        yield doc.Row(
-            heading=doc.Cell(text=str(one)),
-            cells=_change(one.explained, two.explained),
-            begins=True,
-        )
+        yield row(str(one), *_change(one.explained, two.explained), begins=True)
         for name, *counts in found:
-            yield doc.Row(heading=doc.Cell(text=clean(name)), cells=_change(*counts), under=True)
+            yield row(clean(name), *_change(*counts), under=True)
 
 
-def _change(was: int, now: int) -> tuple[doc.Cell, ...]:
+def _change(was: int, now: int) -> Iterator[doc.Cell]:
+    for count in (was, now):
+        yield doc.Cell(text=f"{count:,}" if count else doc.NONE, value=count)
     more = now - was
-    counts = (doc.Cell(text=f"{each:,}" if each else doc.NONE, value=each) for each in (was, now))
-    return cells(*counts, doc.Cell(text=f"{more:+,}", value=more, mark=mark(more)))
+    yield doc.Cell(text=f"{more:+,}", value=more, mark=mark(more))
 
 
 def mark(more: int) -> doc.Mark:

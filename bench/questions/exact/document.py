@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from bench import amounts
@@ -14,11 +15,14 @@ from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, KernelCount, Setup, Study, Times
 from bench.record.layout import RECORD_BYTES
 from bench.report import document as doc
-from bench.report.table import cells, columns
+from bench.report.table import columns, row
 from bench.report.units import clean
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)
 _MOST_VALUES: Final = 8
+_EMPTY: Final = "empty program"
+_FACTS: Final = (*("release", "machine", "JIT", "clock", _EMPTY, "reproducible calls", "SHA-256"),)
+_KINDS: Final = ("second values", "page crossings", "ticks")  # of values beside the mode
 _SHORTLY: Final = (
     "An instruction count is not time: no caches, branch prediction, memory latency or contention "
     "are in it, and a locked instruction counts like any other. It holds for these builds of the "
@@ -168,13 +172,9 @@ def _calls(counted: Sequence[KernelCount]) -> doc.Table:
         corner="call",
         columns=columns(*(each.name for alike in machines for each in alike)),
         rows=tuple(
-            doc.Row(
-                heading=doc.Cell(text=heading),
-                cells=tuple(
-                    cell
-                    for alike in machines
-                    for cell in _cells([kernel.by_key.get(key) for kernel in alike])
-                ),
+            row(
+                heading,
+                *chain(*(_cells([each.by_key.get(key) for each in alike]) for alike in machines)),
                 begins=groups.index(groups[at]) == at,
             )
             for at, (key, heading) in enumerate(headings.items())
@@ -232,11 +232,7 @@ def _kernels(kernels: Sequence[KernelCount]) -> doc.Table:
         key="kernels",
         title="Kernels",
         corner="kernel",
-        columns=(
-            *columns("release", "machine", "JIT", "clock", numeric=False),
-            *columns("empty program"),
-            *columns("reproducible calls", "SHA-256", numeric=False),
-        ),
+        columns=columns(*_FACTS, text={*_FACTS} - {_EMPTY}),
         rows=tuple(map(_kernel, kernels)),
         hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
     )
@@ -250,8 +246,8 @@ def _kernel(kernel: KernelCount) -> doc.Row:
     mark = doc.Mark.GOOD if alike == every else doc.Mark.BAD
     reproducible = doc.Cell(text=f"{alike} of {every}", mark=mark)
     digest = doc.Cell(text=kernel.sha256[:12], hint=kernel.sha256)
-    facts = cells(*map(clean, texts), kernel.empty, reproducible, digest)
-    return doc.Row(heading=heading, cells=facts if every else (), reason=clean(kernel.reason))
+    facts = (*map(clean, texts), kernel.empty, reproducible, digest) if every else ()
+    return row(heading, *facts, reason=clean(kernel.reason))
 
 
 def _distributions(number: int, kernel: KernelCount) -> doc.Table:
@@ -259,17 +255,12 @@ def _distributions(number: int, kernel: KernelCount) -> doc.Table:
         key=f"distribution-{number}",
         title=f"All counts on {kernel.name}",
         corner="call",
-        columns=(
-            *columns("seed", "mode", f"of {RUNS}", "first"),
-            *columns("second values", "page crossings", "ticks", numeric=False),
-        ),
+        columns=columns("seed", "mode", f"of {RUNS}", "first", *_KINDS, text=_KINDS),
         rows=tuple(
-            doc.Row(
-                heading=doc.Cell(text=str(call)),
-                cells=cells(
-                    *(each.seed, each.mode, each.times, each.first),
-                    *map(_times, (each.others, each.crossings, each.ticks)),
-                ),
+            row(
+                str(call),
+                *(each.seed, each.mode, each.times, each.first),
+                *map(_times, (each.others, each.crossings, each.ticks)),
                 begins=each is call.distributions[0],
             )
             for call in kernel.calls

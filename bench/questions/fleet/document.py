@@ -5,18 +5,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
 from typing import Final
 
 from bench.amounts import counted, fine, points
 from bench.judge.comparison import Outcome
+from bench.judge.metrics import Unit
 from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN
 from bench.questions.fleet.judge import ClaimOver, Fleet, Member, Number, OnMachine
 from bench.questions.transports.standing import Question
 from bench.report import document as doc
-from bench.report.document import NONE, Cell, Column, Document, Level, Note, Sentence
-from bench.report.units import budget, share
+from bench.report.document import NONE, Cell, Document, Level, Note, Sentence
+from bench.report.table import Value, columns, quantity, row
+from bench.report.units import budget
 
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
@@ -152,18 +155,18 @@ def _table(
     key: str,
     title: str,
     headings: Sequence[str],
-    rows: Iterable[Iterable[Cell]],
+    rows: Iterable[Iterable[Value]],
     *,
     words: Sequence[str] = (),
     level: Level = Level.EVIDENCE,
 ) -> doc.Table:
-    """Return a table; the first cell of a row is its heading, columns of ``words`` no numbers."""
+    """Return a table; the first value of a row is its heading, columns of ``words`` no numbers."""
     return doc.Table(
         key=key,
         title=title,
         corner="number" if key == "numbers" else "claim",
-        columns=tuple(Column(heading=each, numeric=each not in words) for each in headings),
-        rows=tuple(doc.Row(heading=first, cells=tuple(cells)) for first, *cells in rows),
+        columns=columns(*headings, text=words),
+        rows=tuple(starmap(row, rows)),
         level=level,
     )
 
@@ -177,17 +180,16 @@ def _arms(number: Number) -> str:
     return f"{number.left} against {number.right}"
 
 
-def _cells(number: Number) -> Iterator[Cell]:
+def _cells(number: Number) -> Iterator[Value]:
     where = f"{number.experiment} at {budget(number.budget)}"
-    yield Cell(text=f"{number.question.heading}, {where}: {_arms(number)}")
-    yield Cell(text=f"{len(number.machines)}", value=len(number.machines))
+    yield f"{number.question.heading}, {where}: {_arms(number)}"
+    yield len(number.machines)
     yield Cell(text=_value(number, number.point), value=number.point)
     for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
-        yield Cell(text=_between(number, low, high, " .. ") or NONE)
-    yield Cell(text=share(number.inconsistency), value=number.inconsistency)
+        yield _between(number, low, high, " .. ") or NONE
+    yield quantity(number.inconsistency, Unit.SHARE)
     for outcome in _SIDES:
-        count = sum(each.outcome is outcome for each in number.machines)
-        yield Cell(text=f"{count}", value=count)
+        yield sum(each.outcome is outcome for each in number.machines)
 
 
 def _forest(numbers: Sequence[Number]) -> doc.Forest:
@@ -233,21 +235,19 @@ def _claims(claims: Sequence[ClaimOver]) -> doc.Table:
     return _table("claims", "Claims over machines", headings, map(_counts, claims), words=words)
 
 
-def _counts(claim: ClaimOver) -> Iterator[Cell]:
+def _counts(claim: ClaimOver) -> Iterator[Value]:
     yield Cell(text=claim.id, hint=claim.statement)
-    for verdict in SPOKEN:
-        yield Cell(text=f"{claim.counted(verdict)}", value=claim.counted(verdict))
+    yield from map(claim.counted, SPOKEN)
     names = [name for name, each in claim.verdicts.items() if each is Verdict.REFUTED]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    yield Cell(text=", ".join(names[:3]) + more or NONE)
-    yield Cell(text=", ".join(claim.refuted_have) or NONE)
+    yield ", ".join(names[:3]) + more or NONE
+    yield ", ".join(claim.refuted_have) or NONE
 
 
 def _matrix(fleet: Fleet) -> doc.Table:
     names = [each.name for each in fleet.members]
     rows = (
-        [Cell(text=each.id), *(_verdict(each.verdicts.get(name)) for name in names)]
-        for each in fleet.claims
+        (each.id, *(_verdict(each.verdicts.get(name)) for name in names)) for each in fleet.claims
     )
     level = Level.BACKGROUND
     return _table("matrix", "Machine by claim", names, rows, words=names, level=level)

@@ -22,11 +22,12 @@ from bench.questions.history.judge import (
     version,
 )
 from bench.report import document as doc
-from bench.report.table import cells, columns
+from bench.report.table import columns, row
 from bench.report.units import number
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WIDE: Final = 24  # bars of a line
+_LINE: Final = "over time"
 _SHOWN: Final = 12  # changes that are shown at once
 _READING: Final = (
     "A point is one run, with the 95 % interval of its own blocks. Runs are compared that asked "
@@ -151,12 +152,12 @@ def _row(
         f"Linux {kernel}" if kernel and len({each.kernel for each in history.runs}) > 1 else "",
         series.kind if len({each.kind for each in history.runs}) > 1 else "",
     )
-    texts = (
+    return row(
+        doc.Cell(text=word, mark=mark),
         where,
         "; ".join(filter(None, (series.of.name, *on))),
         *(value(each, series.of.unit) for each in (found.before, found.after)),
     )
-    return doc.Row(heading=doc.Cell(text=word, mark=mark), cells=cells(*texts))
 
 
 def value(of: float, unit: Unit) -> str:
@@ -179,10 +180,8 @@ def _every_number(history: History) -> Iterator[doc.Fold]:
                     key=f"series-{at}",
                     title="",
                     corner="number",
-                    columns=(
-                        *columns("runs"),
-                        *columns("over time", numeric=False),
-                        *columns("latest", "95 % of it", "changes"),
+                    columns=columns(
+                        *("runs", _LINE, "latest", "95 % of it", "changes"), text=(_LINE,)
                     ),
                     rows=tuple(
                         _series_row(history.runs, each, several=again[each.of.key] > 1)
@@ -197,15 +196,13 @@ def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) ->
     """Return a row; a number that was asked for in several ways has the time of its first run."""
     since = f" (as asked from {runs[series.runs[0]].started_utc[:10]})" if several else ""
     low, high, unit = series.lows[-1], series.highs[-1], series.of.unit
-    return doc.Row(
-        heading=doc.Cell(text=f"{series.of.name}{since}"),
-        cells=(
-            doc.Cell(text=f"{len(series.runs):,}"),
-            doc.Cell(text=line(series.values)),
-            doc.Cell(text=value(series.values[-1], unit)),
-            doc.Cell(text="" if low == high else f"{number(low, unit)} .. {number(high, unit)}"),
-            doc.Cell(text=f"{len(series.changes)}" if series.changes else ""),
-        ),
+    return row(
+        f"{series.of.name}{since}",
+        f"{len(series.runs):,}",
+        line(series.values),
+        value(series.values[-1], unit),
+        "" if low == high else f"{number(low, unit)} .. {number(high, unit)}",
+        f"{len(series.changes)}" if series.changes else "",
     )
 
 
@@ -226,23 +223,19 @@ def _every_kernel(history: History) -> Iterator[doc.Fold]:
             key=f"kernels-{at}",
             summary="From kernel to kernel",
             gist=f"{counted(len(found), 'number')}; {kind}",
-            parts=tuple(_kernel_table(f"kernels-{at}", found)),
+            parts=(_kernel_table(f"kernels-{at}", found),),
         )
 
 
-def _kernel_table(key: str, found: Sequence[KernelSeries]) -> Iterator[doc.Table]:
+def _kernel_table(key: str, found: Sequence[KernelSeries]) -> doc.Table:
     names = sorted({each.kernel for series in found for each in series.points}, key=version)
-    yield doc.Table(
+    return doc.Table(
         key=key,
         title="",
         corner="number",
         columns=columns(*names),
         rows=tuple(
-            doc.Row(
-                heading=doc.Cell(text=series.of.name),
-                cells=tuple(_kernel_cell(series, name) for name in names),
-            )
-            for series in found
+            row(series.of.name, *(_kernel_cell(series, name) for name in names)) for series in found
         ),
         hint="Coloured where it differs beyond the noise from the kernel before it.",
     )

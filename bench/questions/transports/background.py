@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import starmap
 from operator import attrgetter
 from pathlib import Path
 from statistics import median, median_high
@@ -20,7 +21,7 @@ from bench.questions.transports.figures.panels import shown_arms
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.words import cpus_words
 from bench.report import document as doc
-from bench.report.table import cells, columns, quantity
+from bench.report.table import columns, quantity, row
 from bench.report.units import clean, number, share, size, time
 from bench.trial.result import State, TrialResult
 
@@ -82,10 +83,10 @@ def _memory(summary: Summary) -> Iterator[doc.Part]:
 
 def _censused(judged: Judged) -> doc.Row:
     line = judged.line
-    taken = map(_bytes, (line.budget_bytes, line.physical_bytes))
-    return doc.Row(
-        heading=doc.Cell(text=line.transport, transport=line.transport),
-        cells=(*taken, *(cell(judged, each.key) for each in INSTRUMENTS)),
+    return row(
+        doc.Cell(text=line.transport, transport=line.transport),
+        *map(_bytes, (line.budget_bytes, line.physical_bytes)),
+        *(cell(judged, each.key) for each in INSTRUMENTS),
         reason="; ".join(dict.fromkeys(line.untold.values())),
     )
 
@@ -118,8 +119,7 @@ def _of_trials(summary: Summary) -> Iterator[doc.Row]:
             values = (getattr(memory.observed, each.key, None) for memory in found)
             known = [value for value in values if value is not None]
             shown.append(median_high(known) if known else None)
-        heading = doc.Cell(text=transport, transport=transport)
-        yield doc.Row(heading=heading, cells=tuple(map(_bytes, shown)))
+        yield row(doc.Cell(text=transport, transport=transport), *map(_bytes, shown))
 
 
 def _noise(summary: Summary, places: Places) -> Iterator[doc.Part]:
@@ -131,11 +131,7 @@ def _noise(summary: Summary, places: Places) -> Iterator[doc.Part]:
         corner="experiment",
         columns=columns(*_STATES),
         rows=tuple(
-            doc.Row(
-                heading=doc.Cell(text=each.experiment),
-                cells=cells(*map(str, attrgetter(*_STATES)(each))),
-            )
-            for each in summary.tallies
+            row(each.experiment, *map(str, attrgetter(*_STATES)(each))) for each in summary.tallies
         ),
     )
     yield _definitions(_met(trials))
@@ -178,10 +174,8 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
 def _named(trial: TrialResult, places: Places) -> doc.Row:
     line = places.get(id(trial))
     where = f"{line.path}, line {line.number}" if line is not None else ""
-    return doc.Row(
-        heading=doc.Cell(text=f"{trial.experiment} {trial.arm} block {trial.block}"),
-        cells=cells(state_of(trial).value, "; ".join(reasons_of(trial)), where),
-    )
+    heading = f"{trial.experiment} {trial.arm} block {trial.block}"
+    return row(heading, state_of(trial).value, "; ".join(reasons_of(trial)), where)
 
 
 def _command(words: Sequence[str]) -> str:
@@ -209,10 +203,7 @@ def _repeat(summary: Summary) -> Iterator[doc.Part]:
         title="Machine and kernel; facts of the kernel are probed from BTF and tracefs",
         corner="fact",
         columns=columns("", numeric=False),
-        rows=tuple(
-            doc.Row(heading=doc.Cell(text=fact), cells=cells(value))
-            for fact, value in facts.items()
-        ),
+        rows=tuple(starmap(row, facts.items())),
     )
 
 

@@ -36,8 +36,8 @@ from bench.questions.transports.words import (
     unfit,
     waiting,
 )
-from bench.report.document import Cell, Level, Row, Sentence, Table
-from bench.report.table import cells
+from bench.report.document import Level, Row, Sentence, Table
+from bench.report.table import row
 from bench.report.units import budget, clean, interval, resolvable, share, size
 from bench.tracer.transports import traits
 
@@ -335,5 +335,5 @@ def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Row]:
             if each.experiment == experiment
         }
         if least.keys() >= {*sides}:
-            heading = Cell(text=f"lossless budget, {clean(experiment)}")
-            yield Row(heading=heading, cells=cells(*map(least.__getitem__, sides), "", ""))
+            heading = f"lossless budget, {clean(experiment)}"
+            yield row(heading, *map(least.__getitem__, sides), "", "")

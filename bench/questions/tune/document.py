@@ -19,7 +19,7 @@ from bench.questions.tune.plan import Setting
 from bench.questions.tune.run import Tuned
 from bench.questions.tune.terms import Buffers, Term, terms
 from bench.report import document as doc
-from bench.report.table import columns, quantity
+from bench.report.table import columns, quantity, row
 from bench.report.units import number, size
 
 FORMAT: Final = 1
@@ -217,8 +217,5 @@ def _row(axis: Axis, point: Point, data: TransportData) -> doc.Row:
         mark = doc.Cell(text="chosen", mark=doc.Mark.GOOD)
     elif point.lossy:
         mark = doc.Cell(text=f"lost in {point.lossy}", mark=doc.Mark.BAD)
-    return doc.Row(
-        heading=doc.Cell(text=point.setting.label),
-        cells=(*cells, quantity(point.wakeups_per_record, Unit.TIMES), mark),
-        evidence=_evidence(point.on(axis)),
-    )
+    woken = quantity(point.wakeups_per_record, Unit.TIMES)
+    return row(point.setting.label, *cells, woken, mark, evidence=_evidence(point.on(axis)))

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.amounts import counted, seconds, size, time
+from bench.judge.metrics import Unit
 from bench.questions.watch.profile import BufferData, WatchData
 from bench.report import document as doc
-from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence
-from bench.report.table import columns, rows
+from bench.report.document import Cell, Document, Mark, Note, Sentence
+from bench.report.table import columns, quantity, row
 from bench.report.units import share
 
 _COLUMNS: Final = (
@@ -43,7 +44,7 @@ def _parts(data: WatchData) -> Iterator[doc.Part]:
             title="Ring buffers, and the perf buffers of each process",
             corner="buffer",
             columns=columns(*_COLUMNS),
-            rows=rows((_name(each), _cells(each)) for each in data.buffers),
+            rows=tuple(row(_name(each), *_cells(each)) for each in data.buffers),
         )
     else:
         yield Sentence(text="No ring buffer and no perf buffer that can be examined.")
@@ -69,9 +70,8 @@ def _cells(buffer: BufferData) -> Iterator[Cell]:
     yield Cell(text=many + size(buffer.size_bytes), value=buffer.size_bytes)
     for used_bytes in (buffer.used_bytes, buffer.p99_bytes, buffer.peak_bytes):
         near = used_bytes >= _NEAR * buffer.size_bytes
-        yield Cell(text=size(used_bytes), value=used_bytes, mark=Mark.BAD if near else Mark.NONE)
+        yield quantity(used_bytes, Unit.BYTES, Mark.BAD if near else Mark.NONE)
     yield Cell(text=size(round(buffer.bytes_per_s)), value=buffer.bytes_per_s)
     yield Cell(text=f"{buffer.records_per_s:,.0f}", value=buffer.records_per_s)
-    left = NONE if buffer.full_in_s is None else seconds(buffer.full_in_s)
-    yield Cell(text=left, value=buffer.full_in_s)
+    yield quantity(buffer.full_in_s, Unit.SECONDS)
     yield Cell(text=time(buffer.absence_ms * 1e6), value=buffer.absence_ms)
