@@ -11,7 +11,7 @@ from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
 from bench.questions.claims.claim import Statement, Verdict
-from bench.questions.transports.data import PlanData
+from bench.questions.transports.coverage import PlanData
 from bench.report.document import Document, pick
 
 FORMAT: Final = 1
@@ -93,7 +93,7 @@ def judged_data(judged: Judged) -> JudgedData:
     return pick(
         JudgedData,
         judged,
-        plan=PlanData.of(judged.coverage),
+        plan=judged.coverage,
         claims=tuple(map(_data, judged.judgements)),
     )
 

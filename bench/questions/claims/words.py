@@ -58,7 +58,7 @@ def notes(judged: Judged) -> Iterator[str]:
     """Yield what the runs lack, and how many trials were given more than once."""
     if judged.coverage is not None:
         yield from completeness(judged.coverage)
-        yield from repeats(judged.coverage.repeated)
+        yield from repeats(judged.coverage.repeated_trials)
 
 
 def badge(finding: Finding) -> str:

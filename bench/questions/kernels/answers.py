@@ -187,7 +187,7 @@ def title(matrix: Matrix, found: Sequence[Answers]) -> str:
 
 def _where(matrix: Matrix, labels: Sequence[str]) -> str:
     coverages = [result.summary.coverage for _, result in matrix.measured]
-    partly = sum(bool(each and each.incomplete) for each in coverages)
+    partly = sum(bool(each and each.runs_incomplete) for each in coverages)
     incomplete = f" ({partly} incomplete)" if partly else ""
     if len(matrix.rows) == 1:
         return f"Linux {labels[0]}{incomplete}"

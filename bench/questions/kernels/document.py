@@ -35,7 +35,7 @@ from bench.questions.kernels.outcome import Reproduced, Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports import measures as of_run
 from bench.questions.transports.background import EXPLAINED
-from bench.questions.transports.data import PlanData
+from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.words import repeats
 from bench.record.footprint import MemoryLine
 from bench.report import document as doc
@@ -287,7 +287,7 @@ def _kernel(row: KernelRow) -> Kernel:
         place=row.path,
         machine=found.machine if found is not None else None,
         trials=found.summary.trials if found is not None else 0,
-        plan=PlanData.of(found.summary.coverage) if found is not None else None,
+        plan=found.summary.coverage if found is not None else None,
         memory=tuple(
             doc.pick(MemoryData, judged.line, worths=judged.worths)
             for judged in (found.memory if found is not None else ())

@@ -22,7 +22,7 @@ from bench.judge.samples import ExperimentSamples, Stretch
 from bench.judge.sums import OrderRestored, Torn, restored, torn
 from bench.linux.machine import Machine
 from bench.plan.config import TrialConfig
-from bench.questions.transports.coverage import Coverage, coverage
+from bench.questions.transports.coverage import PlanData, coverage
 from bench.questions.transports.standing import Standing, standings
 from bench.trial.result import State, TrialResult
 
@@ -76,7 +76,7 @@ class Summary:
     torn: tuple[Torn, ...]  # of the arms that check their records
     restored: tuple[OrderRestored, ...]  # of the arms with a buffer for each CPU
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
-    coverage: Coverage | None = None  # None: trials that are not from a journal
+    coverage: PlanData | None = None  # None: trials that are not from a journal
     runs: tuple[Run, ...] = ()
 
     @property
