@@ -217,15 +217,15 @@ def _effects(number: Number) -> Iterator[doc.Effect]:
     first = sorted(number.machines, key=lambda each: each.member not in number.apart)
     rows: list[OnMachine | Number] = [*first[:_MOST_IN_FOREST], number]
     for each in rows:
-        yield doc.Effect(
+        yield doc.pick(
+            doc.Effect,
+            each,
             label=each.member if isinstance(each, OnMachine) else "all",
             key="table-numbers",
-            point=each.point,
-            low=each.low,
-            high=each.high,
             margin=0.0,
             words=_effect(number, each),
             duet=each is number,
+            better="",
         )
 
 

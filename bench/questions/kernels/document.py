@@ -15,8 +15,7 @@ from bench.campaign.gates import Gate
 from bench.journal.schema import Fault
 from bench.judge.memory import Worth
 from bench.linux.machine import Machine
-from bench.questions.claims.claim import Finding, Verdict
-from bench.questions.claims.data import NumberData
+from bench.questions.claims.claim import Finding, NumberData, Verdict
 from bench.questions.claims.words import SIGNS, SPOKEN, check, figure, links, reason
 from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.answers import Answers, answers, title
