@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.questions.bisect.condition import Reading, in_short, shown
 from bench.questions.bisect.run import Bisection, Outcome, Tried
 from bench.questions.bisect.search import Verdict
 from bench.report import document as doc
 from bench.report.table import columns, row
-from bench.report.units import clean
 
 _MOST_COLUMNS: Final = 5
 _MARKS: Final = {

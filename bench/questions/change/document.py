@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, size
 from bench.judge.statistics import Estimate
 from bench.questions.change.difference import Difference
 from bench.questions.change.journal_set import JournalSet
@@ -14,7 +14,7 @@ from bench.questions.change.numbers import COUNTS
 from bench.questions.transports.words import machine_words, reduced
 from bench.report import document as doc
 from bench.report.table import columns, row
-from bench.report.units import budget, point, share, size, spaced
+from bench.report.units import budget, point, spaced
 
 _PASSING: Final = {
     doc.Mark.BAD: doc.Passing.FAILED,

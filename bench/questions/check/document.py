@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, seconds, time
+from bench.amounts import counted, seconds, share, time
 from bench.judge.metrics import Unit
 from bench.questions.check.judge import Order, Rung, Verdict
 from bench.questions.check.lines import Reading
 from bench.report import document as doc
 from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence, pick
 from bench.report.table import Value, columns, quantity, row
-from bench.report.units import share
 
 FORMAT: Final = 1
 _LONGEST: Final = 60  # of a command in the title

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.claims import words
 from bench.questions.claims.catalogue import REFUSED, Judged, Judgement
@@ -20,7 +21,6 @@ from bench.questions.transports.words import machine_words
 from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
 from bench.report.table import row
-from bench.report.units import clean
 
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False, verdict=True),

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.claim import Claim, Finding, Measured, Verdict
 from bench.questions.claims.expectations import Expectations, failure
 from bench.questions.transports.words import completeness, incomplete, repeats
 from bench.report.document import Check, Mark, Passing
-from bench.report.units import clean
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)

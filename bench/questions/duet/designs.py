@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.amounts import digits, fine
+from bench.amounts import digits, fine, share
 from bench.judge.sharing import apart
 from bench.questions.duet.document import LABELS, DuetData
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
 from bench.report.table import columns, row
-from bench.report.units import share
 
 _WORDS = {"record": "by process", "solo": "each alone"}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, digits, fine, given
+from bench.amounts import counted, digits, fine, given, share, time
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
@@ -18,7 +18,6 @@ from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
 from bench.report import document as doc
 from bench.report.table import columns, quantity, row
-from bench.report.units import share, time
 
 FORMAT: Final = 1
 _MARKS: Final = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.errors import clean
 from bench.plan.traits import GREY
 from bench.questions.exact.functions import differences
 from bench.questions.exact.study import CallCount, KernelCount
@@ -14,7 +15,6 @@ from bench.record.layout import RECORD_BYTES
 from bench.report import document as doc
 from bench.report.figure import chart_of, look
 from bench.report.table import columns, row
-from bench.report.units import clean
 
 _WIDTH: Final = 440  # of a strip, in CSS pixels
 _BAR: Final = 26

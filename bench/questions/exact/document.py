@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from bench import amounts
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.exact import by_function
 from bench.questions.exact.plan import PERF, RUNS
@@ -16,7 +17,6 @@ from bench.questions.exact.study import CallCount, KernelCount, Setup, Study, Ti
 from bench.record.layout import RECORD_BYTES
 from bench.report import document as doc
 from bench.report.table import columns, row
-from bench.report.units import clean
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)
 _MOST_VALUES: Final = 8

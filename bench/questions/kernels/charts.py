@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.kernels.answers import Answer, Answers
 from bench.questions.kernels.curves import Curve, Point
@@ -16,7 +17,6 @@ from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.standing import Question
 from bench.report import figure
 from bench.report.document import Figure, Panel
-from bench.report.units import clean
 
 _STEP: Final = 46  # pixels that a kernel takes
 _LETTER: Final = 7  # pixels, of an axis

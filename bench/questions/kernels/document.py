@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.campaign.gates import Gate
+from bench.errors import clean
 from bench.journal.schema import Fault
 from bench.judge.memory import Worth
 from bench.linux.machine import Machine
@@ -37,7 +38,6 @@ from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.words import repeats
 from bench.record.footprint import MemoryLine
 from bench.report import document as doc
-from bench.report.units import clean
 
 FORMAT: Final = 3
 

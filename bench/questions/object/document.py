@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, size
+from bench.amounts import counted, share, size
+from bench.errors import clean
 from bench.judge.comparison import Outcome
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.object.judge import Row, judge
@@ -19,7 +20,7 @@ from bench.questions.transports.words import name as transport_name
 from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Mark, Measure, Note, Sentence, pick
 from bench.report.table import columns, quantity, row
-from bench.report.units import clean, interval, number, point, share
+from bench.report.units import interval, number, point
 from bench.tracer.object.measured import Looks
 from bench.tracer.transports import ranked, traits
 

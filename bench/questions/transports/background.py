@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import median, median_high
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, size, time
+from bench.errors import clean
 from bench.judge.load import reasons_of, state_of
 from bench.judge.memory import INSTRUMENTS, Judged, Worth, latest
 from bench.judge.metrics import Unit
@@ -22,7 +23,7 @@ from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.words import cpus_words
 from bench.report import document as doc
 from bench.report.table import columns, quantity, row
-from bench.report.units import clean, number, share, size, time
+from bench.report.units import number
 from bench.trial.result import State, TrialResult
 
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")

@@ -9,7 +9,8 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from bench.amounts import bound, brief, counted, excess
+from bench.amounts import bound, brief, counted, excess, share, size
+from bench.errors import clean
 from bench.judge.comparison import Comparison
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
@@ -38,7 +39,7 @@ from bench.questions.transports.words import (
 )
 from bench.report.document import Level, Row, Sentence, Table
 from bench.report.table import row
-from bench.report.units import budget, clean, interval, resolvable, share, size
+from bench.report.units import budget, interval, resolvable
 from bench.tracer.transports import traits
 
 _MOST_ROWS: Final = 3  # a question

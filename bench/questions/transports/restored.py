@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from bench.amounts import time
+from bench.errors import clean
 from bench.judge.comparison import Comparison, Side
 from bench.judge.metrics import Unit
 from bench.judge.sums import OrderRestored
@@ -15,7 +17,7 @@ from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Level, Row, Table
 from bench.report.table import columns, row, unwanted
-from bench.report.units import clean, number, time
+from bench.report.units import number
 from bench.tracer.transports import traits
 
 _NUMBERS: Final = {

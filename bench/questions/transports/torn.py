@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bench.errors import clean
 from bench.judge.sums import Torn
 from bench.plan.config import Attach
 from bench.questions.transports.words import listed, name
 from bench.report.document import Cell, Level, Row, Sentence, Table
 from bench.report.table import columns, row, unwanted
-from bench.report.units import clean
 from bench.tracer.transports import traits
 
 KINDS: Final = {

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from bench.amounts import bound, counted, points
+from bench.amounts import bound, counted, points, share, size
+from bench.errors import clean
 from bench.judge.comparison import Bottleneck, Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.load import reduced as shortfalls
@@ -23,7 +24,7 @@ from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
 from bench.report.document import Level, Mark, Note
-from bench.report.units import budget, clean, interval, number, point, share, size
+from bench.report.units import budget, interval, number, point
 from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 

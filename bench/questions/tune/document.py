@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from bench.amounts import counted, digits, given, times
+from bench.amounts import counted, digits, given, size, times
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
@@ -20,7 +20,7 @@ from bench.questions.tune.run import Tuned
 from bench.questions.tune.terms import Buffers, Term, terms
 from bench.report import document as doc
 from bench.report.table import columns, quantity, row
-from bench.report.units import number, size
+from bench.report.units import number
 
 FORMAT: Final = 1
 

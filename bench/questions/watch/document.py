@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.amounts import counted, seconds, size, time
+from bench.amounts import counted, seconds, share, size, time
 from bench.judge.metrics import Unit
 from bench.questions.watch.profile import BufferData, WatchData
 from bench.report import document as doc
 from bench.report.document import Cell, Document, Mark, Note, Sentence
 from bench.report.table import columns, quantity, row
-from bench.report.units import share
 
 _COLUMNS: Final = (
     *("size", "used now", "p99", "peak", "bytes/s", "records/s", "full in", "reader away"),

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, size, time
+from bench.errors import clean
 from bench.judge.comparison import Comparison
 from bench.judge.numbers import number
 from bench.measure.bins import Bins, percentiles
@@ -24,7 +25,7 @@ from bench.questions.transports.figures.panels import (
 from bench.questions.transports.summary import Summary
 from bench.report import figure
 from bench.report.document import Figure, Panel
-from bench.report.units import budget, clean, share, size, time
+from bench.report.units import budget
 
 _MOST_PANELS: Final = 9
 _MARKED: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.errors import clean
 from bench.judge.comparison import Comparison
 from bench.questions.transports.standing import lost
 from bench.questions.transports.summary import Summary
 from bench.report.document import Panel
 from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, dash, shape
-from bench.report.units import clean
 from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, time
 from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import (
     ShownArm,
@@ -23,7 +23,6 @@ from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import place
 from bench.report import figure
 from bench.report.document import Figure, Panel
-from bench.report.units import share, time
 from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
