@@ -16,7 +16,7 @@ from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, KernelCount, Setup, Study, Times
 from bench.record.layout import RECORD_BYTES
 from bench.report import document as doc
-from bench.report.table import columns, row
+from bench.report.table import Value, columns, row
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)
 _MOST_VALUES: Final = 8
@@ -246,8 +246,8 @@ def _kernel(kernel: KernelCount) -> doc.Row:
     mark = doc.Mark.GOOD if alike == every else doc.Mark.BAD
     reproducible = doc.Cell(text=f"{alike} of {every}", mark=mark)
     digest = doc.Cell(text=kernel.sha256[:12], hint=kernel.sha256)
-    facts = (*map(clean, texts), kernel.empty, reproducible, digest) if every else ()
-    return row(heading, *facts, reason=clean(kernel.reason))
+    facts: tuple[Value, ...] = (*map(clean, texts), kernel.empty, reproducible, digest)
+    return row(heading, *(facts if every else ()), reason=clean(kernel.reason))
 
 
 def _distributions(number: int, kernel: KernelCount) -> doc.Table:

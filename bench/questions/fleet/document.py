@@ -246,7 +246,7 @@ def _counts(claim: ClaimOver) -> Iterator[Value]:
 
 def _matrix(fleet: Fleet) -> doc.Table:
     names = [each.name for each in fleet.members]
-    rows = (
+    rows: Iterable[Iterable[Value]] = (
         (each.id, *(_verdict(each.verdicts.get(name)) for name in names)) for each in fleet.claims
     )
     level = Level.BACKGROUND
