@@ -20,6 +20,7 @@ import scale
 from rich.console import Console
 
 from bench import cli
+from bench.amounts import share
 from bench.journal.reader import read_journal
 from bench.journal.schema import JournalContent
 from bench.judge.floor import LEAST_MARGIN
@@ -48,7 +49,6 @@ from bench.report.document import Document, Level, Sentence
 from bench.report.renderers import markdown
 from bench.report.renderers.markdown import escape
 from bench.report.renderers.text import show
-from bench.report.units import share
 
 _FOLDER: Final = Path("results/reference")
 _BLOCK: Final = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -61,10 +61,9 @@ def _of(summary: Summary, evidence: Evidence, places: Places) -> Iterator[Docume
 
 def _lines(basis: TrialSet, summary: Summary, places: Places) -> str:
     """Return the lines of journals that a basis comes from: "quick.jsonl, lines 3, 9, 12"."""
-    samples = summary.experiments.get(basis.experiment)
-    if samples is None or basis.arm not in samples.arms:
+    if (arm := summary.arms(basis.experiment).get(basis.arm)) is None:
         return ""
-    readings = samples.arms[basis.arm].readings
+    readings = arm.readings
     by_file: dict[str, list[int]] = {}
     for where in basis.trials:
         if where in readings and (line := places.get(id(readings[where].trial))):

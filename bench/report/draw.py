@@ -8,9 +8,9 @@ from html import escape
 from textwrap import wrap
 from typing import Any, Final
 
+from bench.errors import clean
 from bench.report.document import Figure, Panel
 from bench.report.figure import chart_of, colour, shape, specification
-from bench.report.units import clean
 
 _INK: Final = "#3a4048"
 _GRID: Final = "#d9dde3"

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from typing import Any
 
 from bench.judge.metrics import Unit
 from bench.report.document import Cell, Column, Mark, Row
 from bench.report.units import number
 
+Value = str | int | Cell
+"""A text, a count, or a cell as it is to be."""
 
-def columns(*headings: str, numeric: bool = True) -> tuple[Column, ...]:
-    """Return columns that differ in their headings alone."""
-    return tuple(Column(heading=each, numeric=numeric) for each in headings)
+
+def columns(*headings: str, numeric: bool = True, text: Collection[str] = ()) -> tuple[Column, ...]:
+    """Return columns of numbers, or of text; those that ``text`` names hold text in any case."""
+    return tuple(Column(heading=each, numeric=numeric and each not in text) for each in headings)
 
 
 def quantity(value: float | None, unit: Unit = Unit.COUNT, mark: Mark = Mark.NONE) -> Cell:
@@ -25,12 +29,13 @@ def unwanted(count: int) -> Cell:
     return quantity(count, mark=Mark.OPEN if count else Mark.NONE)
 
 
-def cells(*values: str | int | Cell) -> tuple[Cell, ...]:
-    """Return cells of texts alone, of counts, and those that are given."""
+def cells(*values: Value) -> tuple[Cell, ...]:
+    """Return a cell for each value."""
     shown = (Cell(text=each) if isinstance(each, str) else each for each in values)
     return tuple(quantity(each) if isinstance(each, int) else each for each in shown)
 
 
-def rows(found: Iterable[tuple[str, Iterable[Cell]]]) -> tuple[Row, ...]:
-    """Return a row for each text, which heads it, and its cells."""
-    return tuple(Row(heading=Cell(text=text), cells=tuple(cells)) for text, cells in found)
+def row(heading: Value, *values: Value, **traits: Any) -> Row:
+    """Return a row; ``traits`` are its other fields."""
+    (first,) = cells(heading)
+    return Row(heading=first, cells=cells(*values), **traits)

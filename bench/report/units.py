@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers and foreign text as people read them."""
+"""Numbers with their unit, estimates and budgets as people read them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
-from bench.amounts import counted as counted  # noqa: PLC0414  reports take these from here
-from bench.amounts import digits, points, rate, seconds
-from bench.amounts import share as share  # noqa: PLC0414
-from bench.amounts import size as size  # noqa: PLC0414
-from bench.amounts import time as time  # noqa: PLC0414
-from bench.errors import clean as clean  # noqa: PLC0414
+from bench.amounts import digits, points, rate, seconds, share, size, time
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
 from bench.report.document import NONE

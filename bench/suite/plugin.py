@@ -213,8 +213,8 @@ def _record_run(config: pytest.Config, suite: Suite) -> None:
         "kernel": run.header.machine.kernel_release,
         "gate": ",".join(map(str, suite.gates)) or "none",
         "seed": str(run.header.seed),
-        "planned_trials": str(found.planned),
-        "planned_trials_ran": str(found.ran),
+        "planned_trials": str(found.planned_trials),
+        "planned_trials_ran": str(found.planned_trials_ran),
     }
     for plugin in config.pluginmanager.get_plugins():
         if record := getattr(plugin, "add_global_property", None):  # --junitxml's

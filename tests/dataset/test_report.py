@@ -191,7 +191,7 @@ def test_a_trial_counts_once(two: Path) -> None:
     assert [data(each) for each in found] == [data(each) for each in expected]
     assert [each.trials for each in found] == [18, 16]
     assert found[0].coverage is not None
-    assert found[0].coverage.repeated == 16
+    assert found[0].coverage.repeated_trials == 16
 
 
 def data(summary: Summary) -> object:

@@ -77,7 +77,7 @@ def test_every_reader_counts_it_once(given: list[Path]) -> None:
         (summary,) = compare_journals(content)
         assert summary.trials == len(TRIALS)
         assert summary.coverage is not None
-        assert summary.coverage.repeated == len(content.repeated)
+        assert summary.coverage.repeated_trials == len(content.repeated)
         (comparison,) = summary.comparisons
         assert {row.estimate.blocks for row in comparison.rows if row.estimate} == {8}
         (evidence,) = of_journals(content)

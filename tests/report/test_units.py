@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale
-from bench.report.units import budget, clean, interval, number, point
+from bench.report.units import budget, interval, number, point
 
 
 @pytest.mark.parametrize(

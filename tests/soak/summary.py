@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from soak.health import NAMES, Flatness, Sample, flatness
 
-from bench.report.units import size
+from bench.amounts import size
 from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 

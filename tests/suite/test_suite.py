@@ -235,7 +235,11 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     assert "ringbuf:causal" not in done.stderr
     assert ("perfbuf:causal" in done.stderr.splitlines()[-1]) == bool(violated)
     planned = coverage(content.runs)
-    assert (planned.planned, planned.ran, planned.complete) == (len(trials), len(trials), True)
+    assert (planned.planned_trials, planned.planned_trials_ran, planned.complete) == (
+        len(trials),
+        len(trials),
+        True,
+    )
     properties = {
         each.attrib["name"]: each.attrib["value"] for each in ET.parse(junit).iter("property")
     }

@@ -7,38 +7,27 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.questions.bisect.condition import Reading, in_short, shown
 from bench.questions.bisect.run import Bisection, Outcome, Tried
 from bench.questions.bisect.search import Verdict
-from bench.report.document import (
-    NONE,
-    Cell,
-    Check,
-    Definitions,
-    Document,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Passing,
-    Row,
-    Sentence,
-    Table,
-)
-from bench.report.table import cells, columns
-from bench.report.units import clean
+from bench.report import document as doc
+from bench.report.table import columns, row
 
 _MOST_COLUMNS: Final = 5
-_MARKS: Final = {Verdict.GOOD: Mark.GOOD, Verdict.BAD: Mark.BAD, Verdict.UNKNOWN: Mark.SOFT}
+_MARKS: Final = {
+    Verdict.GOOD: doc.Mark.GOOD,
+    Verdict.BAD: doc.Mark.BAD,
+    Verdict.UNKNOWN: doc.Mark.SOFT,
+}
 
 
-def document(study: Bisection) -> Document:
+def document(study: Bisection) -> doc.Document:
     """Return the answer of a search, or its plan."""
-    found = Passing.PASSED if study.outcome is Outcome.FOUND else Passing.FAILED
+    found = doc.Passing.PASSED if study.outcome is Outcome.FOUND else doc.Passing.FAILED
     said, test = title(study), clean(study.test)
-    check = Check(name=f"first bad kernel of {test}", outcome=found, text=said)
-    return Document(
+    check = doc.Check(name=f"first bad kernel of {test}", outcome=found, text=said)
+    return doc.Document(
         title=said,
         subject=f"a kernel is good where {test} holds",
         parts=tuple(_parts(study)),
@@ -73,7 +62,7 @@ def title(study: Bisection) -> str:
             return f"{ends[lost.place]} cannot be judged: {clean(lost.why)}"
 
 
-def _parts(study: Bisection) -> Iterator[Part]:
+def _parts(study: Bisection) -> Iterator[doc.Part]:
     if study.outcome is Outcome.PLANNED:
         yield _candidates(study)
         return
@@ -85,22 +74,22 @@ def _parts(study: Bisection) -> Iterator[Part]:
             ("First bad", study.first_bad, bad),
         ):
             words = f"{label} ({in_short(tried.readings)})".removesuffix(" ()")  # numbers if few
-            yield Sentence(lead=lead, text=clean(f"{words}."))
+            yield doc.Sentence(lead=lead, text=clean(f"{words}."))
     boots = sum(len(each.seeds) for each in study.tried)
     now = f", {study.boots:,} of them in this run" if study.boots != boots else ""
-    yield Sentence(
+    yield doc.Sentence(
         lead="Effort",
         text=f"{counted(boots, 'boot')}{now}; {len(study.tried):,} of "
         f"{counted(len(study.candidates), 'kernel')} tried.",
     )
     if study.outcome is Outcome.RANGE:
-        yield Note(
+        yield doc.Note(
             text="The kernels between them cannot be judged: each of them may be the first.",
-            mark=Mark.OPEN,
+            mark=doc.Mark.OPEN,
         )
     yield _tried(study)
-    yield Heading(text="All kernels", key="candidates", level=Level.BACKGROUND)
-    yield Definitions(
+    yield doc.Heading(text="All kernels", key="candidates", level=doc.Level.BACKGROUND)
+    yield doc.Definitions(
         entries=(
             ("Candidates, oldest first", tuple(clean(each) for each in study.candidates)),
             ("Most boots", (f"{study.most_boots:,}, if all can be judged",)),
@@ -108,43 +97,33 @@ def _parts(study: Bisection) -> Iterator[Part]:
     )
 
 
-def _candidates(study: Bisection) -> Table:
+def _candidates(study: Bisection) -> doc.Table:
     fewer = study.different < len(study.candidates)
-    return Table(
+    return doc.Table(
         key="candidates",
         title="Candidates, oldest first",
         corner="",
         columns=columns("kernel", numeric=False),
-        rows=tuple(
-            Row(heading=Cell(text=f"{at:,}", value=at), cells=cells(clean(each)))
-            for at, each in enumerate(study.candidates, 1)
-        ),
+        rows=tuple(row(at, clean(each)) for at, each in enumerate(study.candidates, 1)),
         hint=f"{study.different:,} of them differ." if fewer else "",
     )
 
 
-def _tried(study: Bisection) -> Table:
+def _tried(study: Bisection) -> doc.Table:
     names = tuple(dict.fromkeys(each.name for one in study.tried for each in one.readings))
     names = names if len(names) <= _MOST_COLUMNS else ()
-    return Table(
+    return doc.Table(
         key="tried",
         title="Kernels that were tried",
         corner="kernel",
-        columns=(
-            *columns(*_headings(names)),
-            *columns("verdict", numeric=False),
-            *columns("boots"),
-            *columns("why", numeric=False),
-        ),
+        columns=columns(*_headings(names), "verdict", "boots", "why", text=("verdict", "why")),
         rows=tuple(
-            Row(
-                heading=Cell(text=clean(each.kernel), hint=clean(each.origin)),
-                cells=(
-                    *_numbers(each, names),
-                    Cell(text=each.verdict, mark=_MARKS[each.verdict]),
-                    Cell(text=f"{len(each.seeds)}", value=len(each.seeds)),
-                    Cell(text=clean(each.why) or NONE),
-                ),
+            row(
+                doc.Cell(text=clean(each.kernel), hint=clean(each.origin)),
+                *_numbers(each, names),
+                doc.Cell(text=each.verdict, mark=_MARKS[each.verdict]),
+                len(each.seeds),
+                clean(each.why) or doc.NONE,
             )
             for each in study.tried
         ),
@@ -160,10 +139,10 @@ def _headings(names: Sequence[str]) -> Iterator[str]:
         yield f"{size} bytes" if one and at and len(names) > 1 else name
 
 
-def _numbers(tried: Tried, names: Sequence[str]) -> Iterator[Cell]:
+def _numbers(tried: Tried, names: Sequence[str]) -> Iterator[doc.Cell]:
     readings = {each.name: each for each in tried.readings}
     for name in names:
         reading = readings.get(name, Reading(name=name, value=None))
         value, hint = reading.value, clean(reading.why)
-        text = NONE if value is None else clean(shown(value))
-        yield Cell(text=text, value=value if isinstance(value, int) else None, hint=hint)
+        text = doc.NONE if value is None else clean(shown(value))
+        yield doc.Cell(text=text, value=value if isinstance(value, int) else None, hint=hint)

@@ -102,6 +102,6 @@ def _claims(before: JournalSet, after: JournalSet) -> Iterator[ClaimChange]:
 
 def _unlike(finding: Finding, before: JournalSet, after: JournalSet) -> Iterator[str]:
     for basis in finding.rests_on:
-        then, now = (one.arms_of(basis.experiment).get(basis.arm) for one in (before, after))
+        then, now = (one.summary.arms(basis.experiment).get(basis.arm) for one in (before, after))
         if then and now and not same_question(before, then, after, now):
             yield basis.experiment

@@ -6,40 +6,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, size
 from bench.judge.statistics import Estimate
 from bench.questions.change.difference import Difference
 from bench.questions.change.journal_set import JournalSet
 from bench.questions.change.numbers import COUNTS
 from bench.questions.transports.words import machine_words, reduced
-from bench.report.document import (
-    Cell,
-    Check,
-    Document,
-    Mark,
-    Note,
-    Part,
-    Passing,
-    Row,
-    Sentence,
-    Table,
-)
-from bench.report.table import cells, columns
-from bench.report.units import budget, point, share, size, spaced
+from bench.report import document as doc
+from bench.report.table import columns, row
+from bench.report.units import budget, point, spaced
 
 _PASSING: Final = {
-    Mark.BAD: Passing.FAILED,
-    Mark.GOOD: Passing.PASSED,
-    Mark.OPEN: Passing.SKIPPED,
+    doc.Mark.BAD: doc.Passing.FAILED,
+    doc.Mark.GOOD: doc.Passing.PASSED,
+    doc.Mark.OPEN: doc.Passing.SKIPPED,
 }
 _OPEN: Final = "anything not named is undecided: neither shown to have changed nor to be the same"
 
 
 def document(
     before: Sequence[JournalSet], after: Sequence[JournalSet], found: Difference
-) -> Document:
+) -> doc.Document:
     """Return the machines, every change, and what could not be compared."""
-    return Document(
+    return doc.Document(
         title=f"{found.changed} changed beyond the noise, {found.regressions} for the worse, of "
         f"{found.compared_numbers:,} numbers of one transport against another and "
         f"{found.compared_counts:,} counts",
@@ -48,7 +37,7 @@ def document(
             *_machine("A", before),
             *_machine("B", after),
             *_changes(found),
-            Note(text=_OPEN),
+            doc.Note(text=_OPEN),
             *_left_out(found),
         ),
         data=found,
@@ -56,44 +45,43 @@ def document(
     )
 
 
-def _checks(found: Difference) -> Iterator[Check]:
+def _checks(found: Difference) -> Iterator[doc.Check]:
     """Yield whether nothing got worse, then every change."""
     compared = found.compared_numbers + found.compared_counts
-    passed = Passing.PASSED if compared else Passing.SKIPPED
-    yield Check(
+    passed = doc.Passing.PASSED if compared else doc.Passing.SKIPPED
+    yield doc.Check(
         name="no regression",
-        outcome=Passing.FAILED if found.regressions else passed,
+        outcome=doc.Passing.FAILED if found.regressions else passed,
         text=f"{found.regressions} got worse of {compared:,} numbers and counts",
     )
-    for row in _rows(found):
-        what, was, now = (cell.text for cell in row.cells)
-        yield Check(name=what, outcome=_PASSING[row.heading.mark], text=f"was {was}, is {now}")
+    for each in _rows(found):
+        what, was, now = (cell.text for cell in each.cells)
+        yield doc.Check(name=what, outcome=_PASSING[each.heading.mark], text=f"was {was}, is {now}")
 
 
-def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[Part]:
-    yield Sentence(lead=name, text=machine_words(found[0].summary.machine))
+def _machine(name: str, found: Sequence[JournalSet]) -> Iterator[doc.Part]:
+    yield doc.Sentence(lead=name, text=machine_words(found[0].summary.machine))
     if len(found) > 1:
-        yield Note(
+        yield doc.Note(
             text=f"{name}: the first of {len(found)} machines and kernels; the others are left out"
         )
     for line in reduced(found[0].summary):
-        yield Note(text=f"{name}: {line}", mark=Mark.OPEN)
+        yield doc.Note(text=f"{name}: {line}", mark=doc.Mark.OPEN)
 
 
-def _changes(found: Difference) -> Iterator[Table]:
+def _changes(found: Difference) -> Iterator[doc.Table]:
     rows = tuple(_rows(found))
     if rows:
-        headings = ("what", "was", "is")
-        yield Table(
+        yield doc.Table(
             key="changes",
             title="Changes from A to B",
             corner="change",
-            columns=columns(*headings, numeric=False),
+            columns=columns("what", "was", "is", numeric=False),
             rows=rows,
         )
 
 
-def _rows(found: Difference) -> Iterator[Row]:
+def _rows(found: Difference) -> Iterator[doc.Row]:
     for number in found.numbers:
         where = budget(number.budget) + (f" ({number.variant})" if number.variant else "")
         what = f"{number.label}, {number.transport} against {number.against}"
@@ -122,23 +110,22 @@ def _rows(found: Difference) -> Iterator[Row]:
         yield _row(what, claim.before, claim.after, worse=claim.worse, sure=claim.sure)
 
 
-def _row(what: str, was: str, now: str, *, worse: bool, sure: bool = True) -> Row:
-    word, mark = ("worse", Mark.BAD) if worse else ("better", Mark.GOOD)
-    return Row(
-        heading=Cell(text=word, mark=mark) if sure else Cell(text="open", mark=Mark.OPEN),
-        cells=cells(what, was, now),
-    )
+def _row(what: str, was: str, now: str, *, worse: bool, sure: bool = True) -> doc.Row:
+    word, mark = ("worse", doc.Mark.BAD) if worse else ("better", doc.Mark.GOOD)
+    if not sure:
+        word, mark = "open", doc.Mark.OPEN
+    return row(doc.Cell(text=word, mark=mark), what, was, now)
 
 
-def _left_out(found: Difference) -> Iterator[Note]:
+def _left_out(found: Difference) -> Iterator[doc.Note]:
     left_out = found.left_out
     if few := left_out.too_few_blocks:
         text = f"{counted(few, 'number')} with fewer than 8 blocks in one of the sets"
-        yield Note(text=f"not judged: {text}")
+        yield doc.Note(text=f"not judged: {text}")
     for words, names in (
         ("only in A", left_out.only_before),
         ("only in B", left_out.only_after),
         ("not compared, since A and B ran them differently", left_out.unlike),
     ):
         if names:
-            yield Note(text=f"{words}: {'; '.join(map(spaced, names))}")
+            yield doc.Note(text=f"{words}: {'; '.join(map(spaced, names))}")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bench.journal.schema import JournalContent
-from bench.judge.samples import ArmSamples, ExperimentSamples
-from bench.plan.experiments import BASELINES, ArmName
+from bench.judge.samples import ArmSamples
+from bench.plan.experiments import ArmName
 from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.evidence import of_journals
 from bench.questions.transports.summary import Summary, compare_journals
@@ -23,30 +23,18 @@ class JournalSet:
     """One machine and kernel."""
 
     summary: Summary
-    experiments: Mapping[str, ExperimentSamples]
     judged: Judged
 
-    def arms_of(self, experiment: str) -> Mapping[str, ArmSamples]:
-        """Return the arms of an experiment by name; no arms where it was not run."""
-        samples = self.experiments.get(experiment)
-        return {} if samples is None else samples.arms
-
-    def arms(self) -> Iterator[tuple[ArmKey, ArmSamples]]:
-        """Yield every arm with a transport and trials, but second names of A/A pairs."""
-        for samples in self.experiments.values():
-            for arm in samples.arms.values():
-                name = arm.name
-                if name.transport not in BASELINES and name.copy == 1 and len(arm):
-                    yield (samples.name, name.having(actual="")), arm
+    def arms(self) -> Mapping[ArmKey, ArmSamples]:
+        """Return every arm with a transport and trials, but second names of A/A pairs."""
+        arms = self.summary.tracing_arms()
+        return {(experiment, arm.name.having(actual="")): arm for experiment, arm in arms}
 
 
 def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
     """Return one for every machine and kernel, in the order of the journals."""
     pairs = zip(compare_journals(content), of_journals(content), strict=True)
-    return tuple(
-        JournalSet(summary=summary, experiments=evidence.experiments, judged=judge(evidence))
-        for summary, evidence in pairs
-    )
+    return tuple(JournalSet(summary=summary, judged=judge(evidence)) for summary, evidence in pairs)
 
 
 def same_question(before: JournalSet, then: ArmSamples, after: JournalSet, now: ArmSamples) -> bool:

@@ -181,7 +181,7 @@ def _words(names: Iterable[_Name]) -> tuple[str, ...]:
 
 
 def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalSet) -> bool:
-    arms, others = before.arms_of(then.experiment), after.arms_of(now.experiment)
+    arms, others = before.summary.arms(then.experiment), after.summary.arms(now.experiment)
     return all(
         same_question(before, arms[one], after, others[other])
         for one, other in ((then.left.arm, now.left.arm), (then.right.arm, now.right.arm))
@@ -190,7 +190,7 @@ def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalS
 
 def _blocks(metric: Metric, each: Comparison, one: JournalSet, *, ratio: bool) -> list[float]:
     """Return left against right, block by block, on the scale on which differences add up."""
-    arms = one.arms_of(each.experiment)
+    arms = one.summary.arms(each.experiment)
     pairs = zip(*paired(metric, arms[each.left.arm], arms[each.right.arm]), strict=True)
     return [log(left) - log(right) if ratio else left - right for left, right in pairs]
 
@@ -202,8 +202,8 @@ def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountCha
     both sets ran alike in at least 8 blocks.
     """
     found = []
-    arms = dict(after.arms())
-    for (key, then), metric in product(dict(before.arms()).items(), COUNTS.values()):
+    arms = after.arms()
+    for (key, then), metric in product(before.arms().items(), COUNTS.values()):
         now = arms.get(key)
         if now is None or not same_question(before, then, after, now):
             continue
@@ -263,10 +263,10 @@ def budget_changes(before: JournalSet, after: JournalSet) -> Iterator[BudgetChan
 
 def _same_ladder(before: JournalSet, after: JournalSet, ladder: tuple[str, str]) -> bool:
     """Return whether both sets tried their budgets with equal storms."""
-    others = dict(after.arms())
+    others = after.arms()
     same = [
         same_question(before, arm, after, others[key])
-        for key, arm in dict(before.arms()).items()
+        for key, arm in before.arms().items()
         if (key[0], key[1].transport) == ladder and key in others
     ]
     return bool(same) and all(same)

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, seconds, size, time
+from bench.amounts import counted, seconds, share, time
+from bench.judge.metrics import Unit
 from bench.questions.check.judge import Order, Rung, Verdict
 from bench.questions.check.lines import Reading
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence, pick
-from bench.report.table import columns, rows
-from bench.report.units import share
+from bench.report.table import Value, columns, quantity, row
 
 FORMAT: Final = 1
 _LONGEST: Final = 60  # of a command in the title
@@ -63,17 +63,17 @@ def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Docu
     )
 
 
-def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[parts.Part]:
+def _parts(data: CheckData, whole: Rung | None, loses: Rung | None) -> Iterator[doc.Part]:
     yield Sentence(lead="Complete", text=_complete(data, whole, loses))
     yield Sentence(lead="Order", text=_ordered(data))
     yield Sentence(lead="Correct", text=_correct(data))
-    yield parts.Table(
+    yield doc.Table(
         key="rungs",
         title="Storms of rising rates",
         corner="a second",
         columns=columns(*_COLUMNS),
-        rows=rows(
-            (f"{each.rate_per_s:,.0f}{'' if each.settled else ', behind'}", _cells(each))
+        rows=tuple(
+            row(f"{each.rate_per_s:,.0f}{'' if each.settled else ', behind'}", *_cells(each))
             for each in data.rungs
         ),
     )
@@ -127,12 +127,11 @@ def _correct(data: CheckData) -> str:
     return f"{', '.join(wrong)}." if wrong else "nothing was wrong or shown twice."
 
 
-def _cells(rung: Rung) -> Iterator[Cell]:
-    for value in (rung.processes, rung.seen, rung.twice, rung.reported):
-        yield Cell(text=f"{value:,}", value=value)
+def _cells(rung: Rung) -> Iterator[Value]:
+    yield from (rung.processes, rung.seen, rung.twice, rung.reported)
     for bad in (rung.silent, rung.wrong):
-        yield Cell(text=f"{bad:,}", value=bad, mark=Mark.BAD if bad else Mark.NONE)
+        yield quantity(bad, mark=Mark.BAD if bad else Mark.NONE)
     for delay_ms in (rung.delay_p50_ms, rung.delay_p99_ms):
         yield Cell(text=NONE if delay_ms is None else time(delay_ms * 1e6), value=delay_ms)
-    yield Cell(text=share(rung.cpu_share), value=rung.cpu_share)
-    yield Cell(text=size(rung.rss_bytes), value=rung.rss_bytes)
+    yield quantity(rung.cpu_share, Unit.SHARE)
+    yield quantity(rung.rss_bytes, Unit.BYTES)

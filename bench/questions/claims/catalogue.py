@@ -17,7 +17,7 @@ from bench.judge.statistics import holm
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Claim, Finding, Side, Verdict
 from bench.questions.claims.evidence import Evidence
-from bench.questions.transports.coverage import Coverage
+from bench.questions.transports.coverage import PlanData
 
 LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all comparative claims
 
@@ -68,7 +68,7 @@ class Judged:
 
     machine: Machine | None
     judgements: tuple[Judgement, ...]
-    coverage: Coverage | None = None  # None: trials that are not read from a journal
+    coverage: PlanData | None = None  # None: trials that are not read from a journal
     reduced: int = 0  # trials left out, since their storms were not the ones asked for
 
 

@@ -55,15 +55,27 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Hold the number that decided, with the bounds of its 95 % interval."""
+class NumberData:
+    """A number with the bounds of its 95 % interval."""
 
     what: str  # a description, "delivered a second, rb over pb"
     unit: Unit
     point: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredData(NumberData):
+    """The number that decided."""
+
     bound: float  # what the interval was compared with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured(MeasuredData):
+    """Hold the number that decided, with what is shown of it."""
+
     blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
     difference: bool = False  # of two proportions, in points
 

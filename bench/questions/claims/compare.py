@@ -40,14 +40,12 @@ class Of:
 
     def here(self, evidence: Evidence) -> Of:
         """Return the number, or what is in place of it."""
-        if self.before is None or self._arms(evidence):
+        if self.before is None:
             return self
-        return self.before
-
-    def _arms(self, evidence: Evidence) -> Sequence[ArmSamples]:
-        return evidence.arms(
+        arms = evidence.arms(
             self.experiment, self.transport, variant=self.variant, budget=self.budget
         )
+        return self if arms else self.before
 
     def arm(self, evidence: Evidence) -> ArmSamples:
         """Return the arm, or what is in place of it; NotMeasured if it has no trials."""

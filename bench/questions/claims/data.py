@@ -7,32 +7,13 @@ from dataclasses import dataclass, fields
 from itertools import starmap
 from typing import Final
 
-from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.claims.catalogue import Judged, Judgement
-from bench.questions.claims.claim import Statement, Verdict
-from bench.questions.transports.data import PlanData
+from bench.questions.claims.claim import MeasuredData, Statement, Verdict
+from bench.questions.transports.coverage import PlanData
 from bench.report.document import Document, pick
 
 FORMAT: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberData:
-    """A number with the bounds of its 95 % interval."""
-
-    what: str
-    unit: Unit
-    point: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredData(NumberData):
-    """The number that decided."""
-
-    bound: float  # what the interval was held against
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +74,7 @@ def judged_data(judged: Judged) -> JudgedData:
     return pick(
         JudgedData,
         judged,
-        plan=PlanData.of(judged.coverage),
+        plan=judged.coverage,
         claims=tuple(map(_data, judged.judgements)),
     )
 

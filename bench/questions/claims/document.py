@@ -8,19 +8,19 @@ from functools import partial
 from typing import Final
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.judge.metrics import Unit
+from bench.questions.claims import words
 from bench.questions.claims.catalogue import REFUSED, Judged, Judgement
 from bench.questions.claims.claim import Side, Verdict
 from bench.questions.claims.data import judged_data
 from bench.questions.claims.expectations import Expectations
-from bench.questions.claims.sources import links
-from bench.questions.claims.words import MARKS, SIGNS, SPOKEN, badge, checks, figure, notes, tally
-from bench.questions.claims.words import reason as why
+from bench.questions.claims.words import SPOKEN
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
-from bench.report import document as parts
+from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
-from bench.report.units import clean
+from bench.report.table import row
 
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False, verdict=True),
@@ -43,18 +43,18 @@ def document(
     Its checks are by ``expected`` verdicts.
     """
     return Document(
-        title=tally(judged),
+        title=words.tally(judged),
         subject=machine_words(judged.machine),
         parts=tuple(_parts(judged, lines or {})),
         data=judged_data(judged),
         short="Claims",
         origin=origin(judged.machine),
-        checks=tuple(checks(judged, expected or {}, strict=strict)),
+        checks=tuple(words.checks(judged, expected or {}, strict=strict)),
     )
 
 
-def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part]:
-    yield from (Note(text=line, mark=parts.Mark.OPEN) for line in notes(judged))
+def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
+    yield from (Note(text=line, mark=doc.Mark.OPEN) for line in words.notes(judged))
     by_verdict = {
         verdict: found
         for verdict in Verdict
@@ -62,9 +62,9 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part
     }
     for verdict in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
         for each in by_verdict.get(verdict, ()):
-            figures = filter(None, (_figure(each), why(each.finding)))
+            figures = filter(None, (_figure(each), words.reason(each.finding)))
             yield Sentence(
-                lead=f"{badge(each.finding)}, {each.claim.id}",
+                lead=f"{words.badge(each.finding)}, {each.claim.id}",
                 text="; ".join((each.claim.statement, *figures)),
                 evidence=_evidence(each),
             )
@@ -75,14 +75,14 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part
     }
     for side, found in by_side.items():
         if names := [e.claim.id for e in found if e.finding.verdict is Verdict.REPRODUCED]:
-            sign = SIGNS[Verdict.REPRODUCED]
+            sign = words.SIGNS[Verdict.REPRODUCED]
             yield Sentence(lead=f"{sign} reproduced, {side}", text=", ".join(names))
     unjudged = {verdict: found for verdict, found in by_verdict.items() if verdict not in SPOKEN}
     text = "; ".join(f"{verdict}: {_grouped(found)}" for verdict, found in unjudged.items())
     if text:
         yield Note(text=f"{text[0].upper()}{text[1:]}")
     for side, found in by_side.items():
-        yield parts.Table(
+        yield doc.Table(
             key=f"claims-{side.name.lower()}",
             title=side.heading,
             corner="claim",
@@ -90,13 +90,13 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part
             rows=tuple(map(_row, found)),
             level=Level.EVIDENCE,
         )
-    yield parts.Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
+    yield doc.Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
     for found in by_side.values():
-        yield from (_fold(each, lines, badge(each.finding)) for each in found)
+        yield from (_fold(each, lines, words.badge(each.finding)) for each in found)
     if text:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
         summary = f"Claims that could not be judged: {len(folds)}"
-        yield parts.Fold(key="not-judged", summary=summary, parts=folds)
+        yield doc.Fold(key="not-judged", summary=summary, parts=folds)
     refused = "; ".join(f"{each.id} ({each.reason})" for each in REFUSED)
     yield Note(text=f"Published, and not judged: {refused}", level=Level.EVIDENCE)
 
@@ -115,55 +115,53 @@ def _grouped(judgements: Iterable[Judgement]) -> str:
 def _figure(judgement: Judgement) -> str:
     """Return the number that decided, with its name; "" without one."""
     measured = judgement.finding.measured
-    return f"{measured.what}: {figure(measured)}" if measured is not None else ""
+    return f"{measured.what}: {words.figure(measured)}" if measured is not None else ""
 
 
-def _evidence(judgement: Judgement) -> parts.Evidence:
+def _evidence(judgement: Judgement) -> doc.Evidence:
     finding, measured = judgement.finding, judgement.finding.measured
     if measured is None:
-        return parts.Evidence(trials=finding.rests_on)
-    return parts.Evidence(trials=finding.rests_on, low=measured.low, high=measured.high)
+        return doc.Evidence(trials=finding.rests_on)
+    return doc.Evidence(trials=finding.rests_on, low=measured.low, high=measured.high)
 
 
-def _row(judgement: Judgement) -> parts.Row:
+def _row(judgement: Judgement) -> doc.Row:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
     point = None if measured is None else measured.point
-    return parts.Row(
-        heading=Cell(text=claim.id, hint=claim.statement),
-        cells=(
-            Cell(text=badge(finding), mark=MARKS[finding.verdict]),
-            Cell(text=claim.published),
-            Cell(text=_figure(judgement) or "in words, see why", value=point),
-            Cell(text=str(finding.blocks), value=finding.blocks),
-        ),
+    return row(
+        Cell(text=claim.id, hint=claim.statement),
+        Cell(text=words.badge(finding), mark=words.MARKS[finding.verdict]),
+        claim.published,
+        Cell(text=_figure(judgement) or "in words, see why", value=point),
+        finding.blocks,
         evidence=_evidence(judgement),
     )
 
 
-def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> parts.Fold:
+def _fold(judgement: Judgement, lines: Mapping[TrialSet, str], shown: str = "") -> doc.Fold:
     claim, finding = judgement.claim, judgement.finding
-    return parts.Fold(
+    return doc.Fold(
         key=claim.id,
         summary=f"{claim.id}: {claim.statement}",
         badge=shown,
-        mark=MARKS[finding.verdict],
-        gist=figure(finding.measured),
+        mark=words.MARKS[finding.verdict],
+        gist=words.figure(finding.measured),
         parts=tuple(_reasons(judgement, lines)),
-        links=tuple(links(claim.sources)),
+        links=tuple(words.links(claim.sources)),
     )
 
 
-def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[parts.Part]:
+def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
     claim, finding, measured = judgement.claim, judgement.finding, judgement.finding.measured
     verdict = finding.verdict.value.capitalize()
-    yield _reason(lead=verdict, text=f"{why(finding)}.", evidence=_evidence(judgement))
+    yield _reason(lead=verdict, text=f"{words.reason(finding)}.", evidence=_evidence(judgement))
     if measured is not None:
         yield _reason(lead="Measured", text=measured.what)
     if measured is not None and measured.blocks:
         shown = [measured.low, measured.high, measured.bound, *measured.blocks]
         least, most, bound = map(measured.written, (min(shown), max(shown), measured.bound))
         yield pick(
-            parts.Strip,
+            doc.Strip,
             measured,
             ratio=measured.unit is Unit.TIMES,
             words=f"{counted(len(measured.blocks), 'block')} from {least} to {most}; bound "
@@ -183,4 +181,4 @@ def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[pa
             for basis in finding.rests_on
         ),
     }
-    yield parts.Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))
+    yield doc.Definitions(entries=tuple(entry for entry in entries.items() if entry[1]))

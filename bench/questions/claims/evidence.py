@@ -13,7 +13,7 @@ from bench.judge.load import Load
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
-from bench.questions.transports.coverage import Coverage, coverage
+from bench.questions.transports.coverage import PlanData, coverage
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
 from bench.report.document import TrialSet
@@ -67,7 +67,7 @@ class Evidence:
     """Evidence of all machines of the journals, this one included."""
     capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     """By transport, the fewest with which its tracer works; None: no set will do. {}: not tried."""
-    coverage: Coverage | None = None  # None: trials that are not read from a journal
+    coverage: PlanData | None = None  # None: trials that are not read from a journal
 
     def samples(self, experiment: str) -> ExperimentSamples:
         """Return the trials of an experiment or its stand-in, which may be none."""

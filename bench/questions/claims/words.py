@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Express verdicts: the tally, a verdict with its sign, number and reason, and as a check."""
+"""Express verdicts: the tally, sign, number and reason, as a check; find sources' addresses."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.claim import Claim, Finding, Measured, Verdict
 from bench.questions.claims.expectations import Expectations, failure
 from bench.questions.transports.words import completeness, incomplete, repeats
 from bench.report.document import Check, Mark, Passing
-from bench.report.units import clean
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
@@ -22,6 +23,18 @@ SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
 _PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
+)
+_KERNEL: Final = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git"
+_KNOWN: Final = {
+    "TUT": "https://eunomia.dev/tutorials/8-exitsnoop/",
+    "BLOG": "https://nakryiko.com/posts/bpf-ringbuf/",
+    "DOC": "https://docs.kernel.org/bpf/ringbuf.html",
+    "BENCH": f"{_KERNEL}/log/tools/testing/selftests/bpf/benchs/bench_ringbufs.c",
+    "LOG": f"{_KERNEL}/log/kernel/bpf/ringbuf.c",
+}
+_SOURCE: Final = re.compile(
+    rf"\b({'|'.join(_KNOWN)})\b|kernel commit ([0-9a-f]{{12}})|https://[^\s,;]+"
+    r"|([\w.-]+/[\w.-]+)(?:#(\d+))?"
 )
 
 
@@ -58,7 +71,7 @@ def notes(judged: Judged) -> Iterator[str]:
     """Yield what the runs lack, and how many trials were given more than once."""
     if judged.coverage is not None:
         yield from completeness(judged.coverage)
-        yield from repeats(judged.coverage.repeated)
+        yield from repeats(judged.coverage.repeated_trials)
 
 
 def badge(finding: Finding) -> str:
@@ -86,3 +99,15 @@ def check(claim: Claim, finding: Finding) -> Check:
         outcome=_PASSING.get(finding.verdict, Passing.SKIPPED),
         text=f"{finding.verdict}: {said}",
     )
+
+
+def links(sources: str) -> Iterator[tuple[str, str]]:
+    """Yield each source that has an address, and its address: "h2o/h2o#2800" is GitHub's."""
+    for found in _SOURCE.finditer(sources):
+        known, commit, repository, issue = found.groups()
+        place = found[0]
+        if commit:
+            place = f"{_KERNEL}/commit/?id={commit}"
+        elif repository:
+            place = f"https://github.com/{repository}" + (f"/issues/{issue}" if issue else "")
+        yield found[0], _KNOWN.get(known, place)

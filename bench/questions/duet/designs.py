@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.amounts import digits, fine
+from bench.amounts import digits, fine, share
 from bench.judge.sharing import apart
 from bench.questions.duet.document import LABELS, DuetData
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
-from bench.report.table import columns, quantity
-from bench.report.units import share
+from bench.report.table import columns, row
 
 _WORDS = {"record": "by process", "solo": "each alone"}
 
@@ -96,8 +95,4 @@ def _row(each: DuetData, keys: Sequence[str]) -> Row:
     raised = NONE
     if first is not None and second is not None:
         raised = digits(first) + f", {digits(second)}" * (each.assign == "solo")
-    numbers = (known.get(key, Cell(text=NONE)) for key in keys)
-    return Row(
-        heading=Cell(text=_name(each.assign)),
-        cells=(*numbers, Cell(text=raised), quantity(each.storms)),
-    )
+    return row(_name(each.assign), *(known.get(key, NONE) for key in keys), raised, each.storms)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, digits, fine, given
+from bench.amounts import counted, digits, fine, given, share, time
 from bench.judge.comparison import Outcome
 from bench.judge.comparison import Row as Compared
 from bench.judge.metrics import Group, Unit
@@ -16,27 +16,14 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.config import Duet
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel
-from bench.report.document import (
-    Cell,
-    Column,
-    Document,
-    Evidence,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Sentence,
-    Table,
-    pick,
-)
-from bench.report.table import columns, quantity
-from bench.report.units import share, time
+from bench.report import document as doc
+from bench.report.table import columns, quantity, row
 
 FORMAT: Final = 1
 _MARKS: Final = {
-    Outcome.UNDECIDED: Mark.OPEN,
-    Outcome.TOO_FEW: Mark.OPEN,
-    Outcome.EQUIVALENT: Mark.SOFT,
+    Outcome.UNDECIDED: doc.Mark.OPEN,
+    Outcome.TOO_FEW: doc.Mark.OPEN,
+    Outcome.EQUIVALENT: doc.Mark.SOFT,
 }
 LABELS: Final = {
     "latency_p50_ns": "median latency",
@@ -96,11 +83,11 @@ class DuetData:
     carried: tuple[CarriedData, ...]  # empty without windows
 
 
-def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Document:
+def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> doc.Document:
     """Return the answer: a sentence for each number, and the table behind it."""
     first, second = duet.arms
     rule = first.config.duet or Duet()
-    data = pick(
+    data = doc.pick(
         DuetData,
         duel,
         format=FORMAT,
@@ -113,7 +100,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> Do
         numbers=tuple(map(_number, duel.rows)),
         carried=tuple(map(_carried, duel.carried)),
     )
-    return Document(
+    return doc.Document(
         title=f"{data.first} against {data.second}, "
         + ("each alone" if rule.solo else "within the same storms"),
         subject=(
@@ -136,7 +123,7 @@ def _number(row: Compared) -> NumberData:
     found = row.estimate
     if found is None or row.left is None or row.right is None:
         raise ValueError(f"{row.key} was not measured")
-    return pick(
+    return doc.pick(
         NumberData,
         found,
         key=row.key,
@@ -153,7 +140,7 @@ def _number(row: Compared) -> NumberData:
 def _carried(found: CarryOver) -> CarriedData:
     ages = (None if each is None else (each.low, each.point, each.high) for each in found.by_age)
     beyond = found.beyond
-    return pick(CarriedData, beyond, key=found.key, ratio=beyond.point, by_age=tuple(ages))
+    return doc.pick(CarriedData, beyond, key=found.key, ratio=beyond.point, by_age=tuple(ages))
 
 
 def _words(rule: Duet) -> str:
@@ -164,27 +151,27 @@ def _words(rule: Duet) -> str:
     return f"window of {time(rule.window_ns)}, the first {time(rule.washout_ns)} of each left out"
 
 
-def _numbers(data: DuetData) -> Iterator[Part]:
+def _numbers(data: DuetData) -> Iterator[doc.Part]:
     """Yield a sentence for each number, and the table behind them."""
     if not data.numbers:
         text = "Nothing could be compared: no storm that counts has records of both arms."
-        yield Note(text=text, mark=Mark.BAD)
+        yield doc.Note(text=text, mark=doc.Mark.BAD)
         return
     rows = []
     for each in data.numbers:
-        label, evidence = LABELS[each.key], Evidence(low=each.low, high=each.high)
-        yield Sentence(lead=label.capitalize(), text=_sentence(data, each), evidence=evidence)
+        label, evidence = LABELS[each.key], doc.Evidence(low=each.low, high=each.high)
+        yield doc.Sentence(lead=label.capitalize(), text=_sentence(data, each), evidence=evidence)
         cells = (
             quantity(each.first, Unit.NS),
             quantity(each.second, Unit.NS),
-            Cell(text=fine(each.ratio), value=each.ratio),
-            Cell(text=f"{fine(each.low)} .. {fine(each.high)}"),
+            doc.Cell(text=fine(each.ratio), value=each.ratio),
+            f"{fine(each.low)} .. {fine(each.high)}",
             quantity(each.resolvable, Unit.SHARE),
-            Cell(text=each.verdict, mark=_MARKS.get(each.verdict, Mark.GOOD)),
+            doc.Cell(text=each.verdict, mark=_MARKS.get(each.verdict, doc.Mark.GOOD)),
         )
-        rows.append(Row(heading=Cell(text=label), cells=cells, evidence=evidence))
-    verdict = Column(heading="verdict", numeric=False, verdict=True)
-    yield Table(
+        rows.append(row(label, *cells, evidence=evidence))
+    verdict = doc.Column(heading="verdict", numeric=False, verdict=True)
+    yield doc.Table(
         key="numbers",
         title="First arm against second, each storm a pair",
         corner="number",
@@ -196,10 +183,10 @@ def _numbers(data: DuetData) -> Iterator[Part]:
     )
 
 
-def _parts(data: DuetData) -> Iterator[Part]:
+def _parts(data: DuetData) -> Iterator[doc.Part]:
     yield from _numbers(data)
     if data.later_share is not None and data.p is not None:
-        yield Note(
+        yield doc.Note(
             text=f"A record of {data.first} was later than one of {data.second} in "
             f"{share(data.later_share)} of all pairs within a storm; by chance alone ranks "
             f"would differ so much with p = {data.p:.2g} (the assignment was random)."
@@ -213,33 +200,33 @@ def _parts(data: DuetData) -> Iterator[Part]:
         if data.apart is not None:
             each_own = zip(data.apart, (data.first, data.second), strict=True)
             words += f"; {' and '.join(f'{digits(rate)} of {arm}' for rate, arm in each_own)}"
-        yield Note(text=f"Wake-ups raised for each record: {words}.")
+        yield doc.Note(text=f"Wake-ups raised for each record: {words}.")
     if inexact := max((each.inexact for each in data.numbers), default=0.0):
-        yield Note(
+        yield doc.Note(
             text=f"Behind a backlog records shared stamps: latencies are too long by up to "
             f"{share(inexact)}, and no smaller difference counts."
         )
     if data.given_up:
-        yield Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=Mark.OPEN)
+        yield doc.Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=doc.Mark.OPEN)
     if data.lossy:
         text = f"{counted(data.lossy, 'storm')} with dropped records left out of latency."
-        yield Note(text=text, mark=Mark.OPEN)
+        yield doc.Note(text=text, mark=doc.Mark.OPEN)
     if data.left_out:
         text = f"{counted(data.left_out, 'invalid or reduced storm')} left out."
-        yield Note(text=text, mark=Mark.BAD)
+        yield doc.Note(text=text, mark=doc.Mark.BAD)
 
 
-def _carry_over(found: Sequence[CarryOver]) -> Iterator[Note]:
+def _carry_over(found: Sequence[CarryOver]) -> Iterator[doc.Note]:
     """Yield how much effect the previous window still has after the washout."""
     begin = "Carry-over beyond the washout"
     if none := [each for each in found if not each.seen]:
         bounds = " and ".join(f"{share(each.bound)} in {LABELS[each.key]}" for each in none)
-        yield Note(text=f"{begin}: none above {bounds}.")
+        yield doc.Note(text=f"{begin}: none above {bounds}.")
     for each in found:
         if each.seen:
             low, high = sorted(abs(edge - 1) for edge in (each.beyond.low, each.beyond.high))
             change = f"it changes the ratio by {share(low)} to {share(high)}; take longer windows."
-            yield Note(text=f"{begin} in {LABELS[each.key]}: {change}", mark=Mark.OPEN)
+            yield doc.Note(text=f"{begin} in {LABELS[each.key]}: {change}", mark=doc.Mark.OPEN)
 
 
 def _sentence(data: DuetData, each: NumberData) -> str:

@@ -6,28 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.errors import clean
 from bench.plan.traits import GREY
 from bench.questions.exact.functions import differences
 from bench.questions.exact.study import CallCount, KernelCount
 from bench.questions.transports.figures.panels import panel
 from bench.record.layout import RECORD_BYTES
-from bench.report.document import (
-    NONE,
-    Cell,
-    Figure,
-    Figures,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Panel,
-    Part,
-    Row,
-    Table,
-)
+from bench.report import document as doc
 from bench.report.figure import chart_of, look
-from bench.report.table import cells, columns
-from bench.report.units import clean
+from bench.report.table import columns, row
 
 _WIDTH: Final = 440  # of a strip, in CSS pixels
 _BAR: Final = 26
@@ -37,7 +24,7 @@ _MOST_FUNCTIONS: Final = 12  # of a call; the rest is summed up
 _REST: Final = "others"
 
 
-def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part]:
+def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[doc.Part]:
     """Yield what differs between the first and the last kernel, by function, and strips of all.
 
     ``drawn`` names the calls of the strips.
@@ -45,7 +32,7 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
     explained = [each for each in counted if any(call.functions for call in each.calls)]
     if len(explained) > 1 and (rows := tuple(_rows(explained[0], explained[-1]))):
         first, last = explained[0].name, explained[-1].name
-        yield Table(
+        yield doc.Table(
             key="why",
             title=f"Why: functions that differ between {first} and {last}",
             corner="function",
@@ -59,7 +46,7 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
         )
     for reason in dict.fromkeys(each.unexplained for each in counted if each.unexplained):
         names = ", ".join(each.name for each in counted if each.unexplained == reason)
-        yield Note(text=f"{names}: no functions: {clean(reason)}")
+        yield doc.Note(text=f"{names}: no functions: {clean(reason)}")
     for kernel in counted:
         unequal = ", ".join(
             f"{clean(call.name)} of {call.bytes} bytes {call.explained:,} for {call.instructions:,}"
@@ -68,15 +55,18 @@ def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Part
         )
         if unequal:
             text = f"{kernel.name}: functions do not add up to what the clock counts: {unequal}"
-            yield Note(text=text, mark=Mark.OPEN)
+            yield doc.Note(text=text, mark=doc.Mark.OPEN)
     if explained:
-        yield Heading(
-            text="Functions of a call", key="functions", short="Functions", level=Level.BACKGROUND
+        yield doc.Heading(
+            text="Functions of a call",
+            key="functions",
+            short="Functions",
+            level=doc.Level.BACKGROUND,
         )
-        yield Figures(make=lambda: _figures(explained, drawn))
+        yield doc.Figures(make=lambda: _figures(explained, drawn))
 
 
-def _rows(before: KernelCount, after: KernelCount) -> Iterator[Row]:
+def _rows(before: KernelCount, after: KernelCount) -> Iterator[doc.Row]:
     shown = set()
     for one in before.calls:
         two = after.by_key.get((one.name, one.bytes))
@@ -85,27 +75,26 @@ def _rows(before: KernelCount, after: KernelCount) -> Iterator[Row]:
         if two is None or not found or alike in shown:
             continue
         shown.add(alike)
-        yield Row(
-            heading=Cell(text=str(one)), cells=_change(one.explained, two.explained), begins=True
-        )
+        yield row(str(one), *_change(one.explained, two.explained), begins=True)
         for name, *counts in found:
-            yield Row(heading=Cell(text=clean(name)), cells=_change(*counts), under=True)
+            yield row(clean(name), *_change(*counts), under=True)
 
 
-def _change(was: int, now: int) -> tuple[Cell, ...]:
+def _change(was: int, now: int) -> Iterator[doc.Cell]:
+    for count in (was, now):
+        yield doc.Cell(text=f"{count:,}" if count else doc.NONE, value=count)
     more = now - was
-    counts = (Cell(text=f"{each:,}" if each else NONE, value=each) for each in (was, now))
-    return cells(*counts, Cell(text=f"{more:+,}", value=more, mark=mark(more)))
+    yield doc.Cell(text=f"{more:+,}", value=more, mark=mark(more))
 
 
-def mark(more: int) -> Mark:
+def mark(more: int) -> doc.Mark:
     """Return the mark of a difference in instructions."""
-    return Mark.OPEN if more > 0 else Mark.GOOD if more < 0 else Mark.NONE
+    return doc.Mark.OPEN if more > 0 else doc.Mark.GOOD if more < 0 else doc.Mark.NONE
 
 
-def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[Figure]:
+def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[doc.Figure]:
     if panels := tuple(filter(None, (_panel(explained, name) for name in drawn))):
-        yield Figure(
+        yield doc.Figure(
             key="functions",
             title="Instructions by function",
             reading="A bar is a call, its parts are the kernel's functions, the longest first on "
@@ -115,7 +104,7 @@ def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator
         )
 
 
-def _panel(explained: Sequence[KernelCount], name: str) -> Panel | None:
+def _panel(explained: Sequence[KernelCount], name: str) -> doc.Panel | None:
     import altair as alt
 
     calls = ((each.name, each.by_key.get((name, RECORD_BYTES))) for each in explained)

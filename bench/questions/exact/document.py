@@ -5,38 +5,24 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from bench import amounts
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.exact import by_function
 from bench.questions.exact.plan import PERF, RUNS
 from bench.questions.exact.study import CallCount, KernelCount, Setup, Study, Times
 from bench.record.layout import RECORD_BYTES
-from bench.report.document import (
-    NONE,
-    Cell,
-    Check,
-    Definitions,
-    Document,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Measure,
-    Note,
-    Part,
-    Passing,
-    Row,
-    Sentence,
-    Table,
-    pick,
-)
-from bench.report.table import cells, columns
-from bench.report.units import clean
+from bench.report import document as doc
+from bench.report.table import Value, columns, row
 
 _HEADLINES: Final = ("reserve-submit", "ring-output", PERF)
 _MOST_VALUES: Final = 8
+_EMPTY: Final = "empty program"
+_FACTS: Final = (*("release", "machine", "JIT", "clock", _EMPTY, "reproducible calls", "SHA-256"),)
+_KINDS: Final = ("second values", "page crossings", "ticks")  # of values beside the mode
 _SHORTLY: Final = (
     "An instruction count is not time: no caches, branch prediction, memory latency or contention "
     "are in it, and a locked instruction counts like any other. It holds for these builds of the "
@@ -55,10 +41,10 @@ _IS_NOT: Final = {
 }
 
 
-def document(study: Study) -> Document:
+def document(study: Study) -> doc.Document:
     """Return the answer: headlines, the table of calls by kernels, and what it rests on."""
     counted = [each for each in study.kernels if each.calls]
-    return Document(
+    return doc.Document(
         title=_title(counted),
         subject=(
             f"QEMU {clean(study.qemu)}, which counts instructions; mode of {RUNS} calls, without "
@@ -72,10 +58,10 @@ def document(study: Study) -> Document:
     )
 
 
-def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
+def _measures(counted: Sequence[KernelCount]) -> Iterator[doc.Measure]:
     for kernel, call in _each_call(counted):
         if call.counted is not None:
-            yield Measure(
+            yield doc.Measure(
                 number="instructions",
                 labels=(("kernel", kernel.label), ("call", call.name), ("bytes", str(call.bytes))),
                 name=f"instructions of {call}, on {kernel.name}",
@@ -84,12 +70,12 @@ def _measures(counted: Sequence[KernelCount]) -> Iterator[Measure]:
             )
 
 
-def _checks(counted: Sequence[KernelCount]) -> Iterator[Check]:
+def _checks(counted: Sequence[KernelCount]) -> Iterator[doc.Check]:
     for kernel, call in _each_call(counted):
-        counts = Passing.SKIPPED if call.instructions is None else Passing.PASSED
-        yield Check(
+        counts = doc.Passing.SKIPPED if call.instructions is None else doc.Passing.PASSED
+        yield doc.Check(
             name=f"{kernel.name}: {call}, is reproducible",
-            outcome=counts if call.reproducible else Passing.FAILED,
+            outcome=counts if call.reproducible else doc.Passing.FAILED,
             text=clean(call.why) or f"{call.instructions:,} instructions",
         )
 
@@ -126,35 +112,40 @@ def _found(name: str, counted: Sequence[KernelCount]) -> Iterator[list[tuple[str
             yield found
 
 
-def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[Part]:
+def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[doc.Part]:
     for name in _HEADLINES:
         if text := " ".join(map(_sentence, _found(name, counted))):
-            yield Sentence(lead=f"{name}, {RECORD_BYTES} bytes", text=text)
-    yield Note(text=_SHORTLY)
+            yield doc.Sentence(lead=f"{name}, {RECORD_BYTES} bytes", text=text)
+    yield doc.Note(text=_SHORTLY)
     if counted:
         yield _calls(counted)
         yield from _remarks(counted)
         yield from by_function.parts(counted, _HEADLINES)
     yield _kernels(study.kernels)
-    yield Heading(text="What an instruction count is not", key="not", level=Level.BACKGROUND)
-    yield Definitions(entries=tuple((term, (text,)) for term, text in _IS_NOT.items()))
+    yield doc.Heading(
+        text="What an instruction count is not", key="not", level=doc.Level.BACKGROUND
+    )
+    yield doc.Definitions(entries=tuple((term, (text,)) for term, text in _IS_NOT.items()))
     if counted:
-        yield Heading(
-            text="Distributions", key="distributions", short="Distributions", level=Level.BACKGROUND
+        yield doc.Heading(
+            text="Distributions",
+            key="distributions",
+            short="Distributions",
+            level=doc.Level.BACKGROUND,
         )
         for number, kernel in enumerate(counted, 1):
             table = _distributions(number, kernel)
-            yield Fold(
+            yield doc.Fold(
                 key=f"distributions-{number}",
                 summary=table.title,
                 parts=(table,),
-                level=Level.BACKGROUND,
+                level=doc.Level.BACKGROUND,
             )
-    yield Heading(text="How it was counted", key="how", short="How", level=Level.BACKGROUND)
-    yield Definitions(
+    yield doc.Heading(text="How it was counted", key="how", short="How", level=doc.Level.BACKGROUND)
+    yield doc.Definitions(
         entries=tuple(
             (f"{term}, other architecture" if at else term, tuple(texts))
-            for at, setup in enumerate((pick(Setup, study), *study.others))
+            for at, setup in enumerate((doc.pick(Setup, study), *study.others))
             for term, *texts in (
                 ("QEMU", clean(setup.qemu), " ".join(setup.options)),
                 ("Kernel parameters", clean(" ".join(setup.parameters))),
@@ -170,24 +161,20 @@ def _sentence(found: Sequence[tuple[str, int]]) -> str:
     return f"{text}." if len(found) == 1 else f"{text}, {most} on {last} ({most - least:+d})."
 
 
-def _calls(counted: Sequence[KernelCount]) -> Table:
+def _calls(counted: Sequence[KernelCount]) -> doc.Table:
     machines = _by_machine(counted)
     headings = {(call.name, call.bytes): str(call) for _, call in _each_call(counted)}
     sizes = Counter(name for name, _ in headings)
     groups = [name if sizes[name] > 1 else "" for name, _ in headings]
-    return Table(
+    return doc.Table(
         key="instructions",
         title="Instructions of a call",
         corner="call",
         columns=columns(*(each.name for alike in machines for each in alike)),
         rows=tuple(
-            Row(
-                heading=Cell(text=heading),
-                cells=tuple(
-                    cell
-                    for alike in machines
-                    for cell in _cells([kernel.by_key.get(key) for kernel in alike])
-                ),
+            row(
+                heading,
+                *chain(*(_cells([each.by_key.get(key) for each in alike]) for alike in machines)),
                 begins=groups.index(groups[at]) == at,
             )
             for at, (key, heading) in enumerate(headings.items())
@@ -202,20 +189,20 @@ def _calls(counted: Sequence[KernelCount]) -> Table:
     )
 
 
-def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
+def _cells(calls: Sequence[CallCount | None]) -> Iterator[doc.Cell]:
     """Yield a call's counts, each with its difference from the first kernel's."""
     first = calls[0].counted if calls[0] is not None else None
     for call in calls:
         if call is None:
-            yield Cell(text=NONE)
+            yield doc.Cell(text=doc.NONE)
         elif not call.reproducible:
-            yield Cell(text="not reproducible", mark=Mark.BAD, hint=clean(call.why))
+            yield doc.Cell(text="not reproducible", mark=doc.Mark.BAD, hint=clean(call.why))
         elif call.instructions is None:
-            yield Cell(text="refused", mark=Mark.SOFT, hint=clean(call.why))
+            yield doc.Cell(text="refused", mark=doc.Mark.SOFT, hint=clean(call.why))
         else:
             more = call.instructions - first if first is not None else 0
             modes = (f"{e.times} of {RUNS} calls with seed {e.seed}" for e in call.distributions)
-            yield Cell(
+            yield doc.Cell(
                 text=f"{call.instructions:,}" + (f" {more:+,}" if more else ""),
                 value=call.instructions,
                 mark=by_function.mark(more),
@@ -223,12 +210,12 @@ def _cells(calls: Sequence[CallCount | None]) -> Iterator[Cell]:
             )
 
 
-def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:
+def _remarks(counted: Sequence[KernelCount]) -> Iterator[doc.Note]:
     """Yield what makes a count incomparable, and why calls have none, each reason once."""
     for kernel in counted:
         if not kernel.jit:
             text = f"{kernel.name}: the JIT is off, so that its programs are interpreted"
-            yield Note(text=text, mark=Mark.OPEN)
+            yield doc.Note(text=text, mark=doc.Mark.OPEN)
         reasons = defaultdict[tuple[bool, str], list[str]](list)
         for call in kernel.calls:
             if not call.reproducible or call.instructions is None:
@@ -236,53 +223,44 @@ def _remarks(counted: Sequence[KernelCount]) -> Iterator[Note]:
         for (alike, why), names in reasons.items():
             every = len(names) == len(kernel.calls)
             what = "all calls" if every else ", ".join(dict.fromkeys(names))
-            verb, mark = ("refused", Mark.SOFT) if alike else ("not reproducible", Mark.BAD)
-            yield Note(text=f"{kernel.name}: {verb}: {what} ({clean(why)})", mark=mark)
+            verb, mark = ("refused", doc.Mark.SOFT) if alike else ("not reproducible", doc.Mark.BAD)
+            yield doc.Note(text=f"{kernel.name}: {verb}: {what} ({clean(why)})", mark=mark)
 
 
-def _kernels(kernels: Sequence[KernelCount]) -> Table:
-    return Table(
+def _kernels(kernels: Sequence[KernelCount]) -> doc.Table:
+    return doc.Table(
         key="kernels",
         title="Kernels",
         corner="kernel",
-        columns=(
-            *columns("release", "machine", "JIT", "clock", numeric=False),
-            *columns("empty program"),
-            *columns("reproducible calls", "SHA-256", numeric=False),
-        ),
+        columns=columns(*_FACTS, text={*_FACTS} - {_EMPTY}),
         rows=tuple(map(_kernel, kernels)),
         hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
     )
 
 
-def _kernel(kernel: KernelCount) -> Row:
+def _kernel(kernel: KernelCount) -> doc.Row:
     whole = "" if kernel.name == kernel.label else f"{kernel.label}: "  # of a label cut short
-    heading = Cell(text=kernel.name, hint=clean(f"{whole}{kernel.origin}"))
+    heading = doc.Cell(text=kernel.name, hint=clean(f"{whole}{kernel.origin}"))
     texts = (kernel.release, kernel.machine, "on" if kernel.jit else "off", kernel.clock)
     alike, every = sum(each.reproducible for each in kernel.calls), len(kernel.calls)
-    mark = Mark.GOOD if alike == every else Mark.BAD
-    reproducible = Cell(text=f"{alike} of {every}", mark=mark)
-    digest = Cell(text=kernel.sha256[:12], hint=kernel.sha256)
-    facts = cells(*map(clean, texts), kernel.empty, reproducible, digest)
-    return Row(heading=heading, cells=facts if every else (), reason=clean(kernel.reason))
+    mark = doc.Mark.GOOD if alike == every else doc.Mark.BAD
+    reproducible = doc.Cell(text=f"{alike} of {every}", mark=mark)
+    digest = doc.Cell(text=kernel.sha256[:12], hint=kernel.sha256)
+    facts: tuple[Value, ...] = (*map(clean, texts), kernel.empty, reproducible, digest)
+    return row(heading, *(facts if every else ()), reason=clean(kernel.reason))
 
 
-def _distributions(number: int, kernel: KernelCount) -> Table:
-    return Table(
+def _distributions(number: int, kernel: KernelCount) -> doc.Table:
+    return doc.Table(
         key=f"distribution-{number}",
         title=f"All counts on {kernel.name}",
         corner="call",
-        columns=(
-            *columns("seed", "mode", f"of {RUNS}", "first"),
-            *columns("second values", "page crossings", "ticks", numeric=False),
-        ),
+        columns=columns("seed", "mode", f"of {RUNS}", "first", *_KINDS, text=_KINDS),
         rows=tuple(
-            Row(
-                heading=Cell(text=str(call)),
-                cells=cells(
-                    *(each.seed, each.mode, each.times, each.first),
-                    *map(_times, (each.others, each.crossings, each.ticks)),
-                ),
+            row(
+                str(call),
+                *(each.seed, each.mode, each.times, each.first),
+                *map(_times, (each.others, each.crossings, each.ticks)),
                 begins=each is call.distributions[0],
             )
             for call in kernel.calls
@@ -301,4 +279,4 @@ def _times(times: Times) -> str:
     words = [f"{value:,}" + (f" x {often}" if often > 1 else "") for value, often in shown]
     if len(words) > _MOST_VALUES:
         words[_MOST_VALUES:] = [f"{len(words) - _MOST_VALUES} more"]
-    return ", ".join(words) or NONE
+    return ", ".join(words) or doc.NONE

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
 from typing import Final
 
 from bench.amounts import counted, fine, points
 from bench.judge.comparison import Outcome
+from bench.judge.metrics import Unit
 from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN
 from bench.questions.fleet.judge import ClaimOver, Fleet, Member, Number, OnMachine
 from bench.questions.transports.standing import Question
-from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Level, Note, Sentence
-from bench.report.units import budget, share
+from bench.report import document as doc
+from bench.report.document import NONE, Cell, Document, Level, Note, Sentence
+from bench.report.table import Value, columns, quantity, row
+from bench.report.units import budget
 
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
 _MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
@@ -41,7 +44,7 @@ def _subject(members: Sequence[Member]) -> Iterator[str]:
         yield f"{fact} {', '.join(values[:6])}{' and more' if len(values) > 6 else ''}"
 
 
-def _parts(fleet: Fleet) -> Iterator[parts.Part]:
+def _parts(fleet: Fleet) -> Iterator[doc.Part]:
     for question, number in _headlines(fleet.numbers):
         yield Sentence(lead=question.heading, text=_sentence(number))
     if fleet.claims:
@@ -128,7 +131,7 @@ def _decided(claim: ClaimOver) -> int:
     return sum(claim.counted(each) for each in SPOKEN)
 
 
-def _unlike(numbers: Sequence[Number]) -> Iterator[parts.Part]:
+def _unlike(numbers: Sequence[Number]) -> Iterator[doc.Part]:
     """Yield the facts that go with a difference, and the machines unlike the others."""
     splits = sorted(
         ((number, split) for number in numbers for split in number.splits),
@@ -152,23 +155,23 @@ def _table(
     key: str,
     title: str,
     headings: Sequence[str],
-    rows: Iterable[Iterable[Cell]],
+    rows: Iterable[Iterable[Value]],
     *,
     words: Sequence[str] = (),
     level: Level = Level.EVIDENCE,
-) -> parts.Table:
-    """Return a table; the first cell of a row is its heading, columns of ``words`` no numbers."""
-    return parts.Table(
+) -> doc.Table:
+    """Return a table; the first value of a row is its heading, columns of ``words`` no numbers."""
+    return doc.Table(
         key=key,
         title=title,
         corner="number" if key == "numbers" else "claim",
-        columns=tuple(Column(heading=each, numeric=each not in words) for each in headings),
-        rows=tuple(parts.Row(heading=first, cells=tuple(cells)) for first, *cells in rows),
+        columns=columns(*headings, text=words),
+        rows=tuple(starmap(row, rows)),
         level=level,
     )
 
 
-def _numbers(numbers: Sequence[Number]) -> parts.Table:
+def _numbers(numbers: Sequence[Number]) -> doc.Table:
     headings = ("machines", "mean", "95 % interval", "next machine", "I²", "less", "more")
     return _table("numbers", "Every number over machines", headings, map(_cells, numbers))
 
@@ -177,26 +180,25 @@ def _arms(number: Number) -> str:
     return f"{number.left} against {number.right}"
 
 
-def _cells(number: Number) -> Iterator[Cell]:
+def _cells(number: Number) -> Iterator[Value]:
     where = f"{number.experiment} at {budget(number.budget)}"
-    yield Cell(text=f"{number.question.heading}, {where}: {_arms(number)}")
-    yield Cell(text=f"{len(number.machines)}", value=len(number.machines))
+    yield f"{number.question.heading}, {where}: {_arms(number)}"
+    yield len(number.machines)
     yield Cell(text=_value(number, number.point), value=number.point)
     for low, high in ((number.low, number.high), (number.next_low, number.next_high)):
-        yield Cell(text=_between(number, low, high, " .. ") or NONE)
-    yield Cell(text=share(number.inconsistency), value=number.inconsistency)
+        yield _between(number, low, high, " .. ") or NONE
+    yield quantity(number.inconsistency, Unit.SHARE)
     for outcome in _SIDES:
-        count = sum(each.outcome is outcome for each in number.machines)
-        yield Cell(text=f"{count}", value=count)
+        yield sum(each.outcome is outcome for each in number.machines)
 
 
-def _forest(numbers: Sequence[Number]) -> parts.Forest:
+def _forest(numbers: Sequence[Number]) -> doc.Forest:
     """Return a row for each machine, and one for all, of each question's main number."""
-    return parts.Forest(
+    return doc.Forest(
         key="machines",
         title="Machine by machine",
         groups=tuple(
-            parts.Effects(
+            doc.Effects(
                 title=f"{question.heading}, {number.experiment}, {budget(number.budget)}",
                 ratio=number.scale is Scale.RATIO,
                 rows=tuple(_effects(number)),
@@ -211,43 +213,41 @@ def _forest(numbers: Sequence[Number]) -> parts.Forest:
     )
 
 
-def _effects(number: Number) -> Iterator[parts.Effect]:
+def _effects(number: Number) -> Iterator[doc.Effect]:
     first = sorted(number.machines, key=lambda each: each.member not in number.apart)
     rows: list[OnMachine | Number] = [*first[:_MOST_IN_FOREST], number]
     for each in rows:
-        yield parts.Effect(
+        yield doc.pick(
+            doc.Effect,
+            each,
             label=each.member if isinstance(each, OnMachine) else "all",
             key="table-numbers",
-            point=each.point,
-            low=each.low,
-            high=each.high,
             margin=0.0,
             words=_effect(number, each),
             duet=each is number,
+            better="",
         )
 
 
-def _claims(claims: Sequence[ClaimOver]) -> parts.Table:
+def _claims(claims: Sequence[ClaimOver]) -> doc.Table:
     words = ("refuted on", "which have")
     headings = (*map(str, SPOKEN), *words)
     return _table("claims", "Claims over machines", headings, map(_counts, claims), words=words)
 
 
-def _counts(claim: ClaimOver) -> Iterator[Cell]:
+def _counts(claim: ClaimOver) -> Iterator[Value]:
     yield Cell(text=claim.id, hint=claim.statement)
-    for verdict in SPOKEN:
-        yield Cell(text=f"{claim.counted(verdict)}", value=claim.counted(verdict))
+    yield from map(claim.counted, SPOKEN)
     names = [name for name, each in claim.verdicts.items() if each is Verdict.REFUTED]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    yield Cell(text=", ".join(names[:3]) + more or NONE)
-    yield Cell(text=", ".join(claim.refuted_have) or NONE)
+    yield ", ".join(names[:3]) + more or NONE
+    yield ", ".join(claim.refuted_have) or NONE
 
 
-def _matrix(fleet: Fleet) -> parts.Table:
+def _matrix(fleet: Fleet) -> doc.Table:
     names = [each.name for each in fleet.members]
-    rows = (
-        [Cell(text=each.id), *(_verdict(each.verdicts.get(name)) for name in names)]
-        for each in fleet.claims
+    rows: Iterable[Iterable[Value]] = (
+        (each.id, *(_verdict(each.verdicts.get(name)) for name in names)) for each in fleet.claims
     )
     level = Level.BACKGROUND
     return _table("matrix", "Machine by claim", names, rows, words=names, level=level)

@@ -21,25 +21,13 @@ from bench.questions.history.judge import (
     Step,
     version,
 )
-from bench.report.document import (
-    Cell,
-    Document,
-    Figure,
-    Figures,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Table,
-)
-from bench.report.table import cells, columns
+from bench.report import document as doc
+from bench.report.table import columns, row
 from bench.report.units import number
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WIDE: Final = 24  # bars of a line
+_LINE: Final = "over time"
 _SHOWN: Final = 12  # changes that are shown at once
 _READING: Final = (
     "A point is one run, with the 95 % interval of its own blocks. Runs are compared that asked "
@@ -52,9 +40,9 @@ _BETWEEN: Final = (
 )
 
 
-def document(history: History) -> Document:
+def document(history: History) -> doc.Document:
     """Return what changed over time and between kernels, and every number."""
-    return Document(
+    return doc.Document(
         title=_title(history),
         subject=_subject(history),
         parts=tuple(_parts(history)),
@@ -97,7 +85,7 @@ def _subject(history: History) -> str:
     )
 
 
-def _parts(history: History) -> Iterator[Part]:
+def _parts(history: History) -> Iterator[doc.Part]:
     changes = [
         _row(history, series, change, history.runs[change.run].minute, series.kernel)
         for series, change in history.changed
@@ -109,42 +97,44 @@ def _parts(history: History) -> Iterator[Part]:
     ]
     yield from _changes("steps", "Changes between kernels", "from", steps)
     if len(history.runs) > 1:
-        yield Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
+        yield doc.Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
         if short := sum(len(each.runs) < 6 for each in history.series):
-            yield Note(
+            yield doc.Note(
                 text=f"{short:,} of {len(history.series):,} series have fewer than 6 runs, too few "
                 "to see a change over time",
-                mark=Mark.OPEN,
+                mark=doc.Mark.OPEN,
             )
-        yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
-        yield Figures(make=partial(_charts, history))
-    yield Heading(text="Every number", key="numbers", short="Numbers", level=Level.EVIDENCE)
+        yield doc.Heading(text="Charts", key="charts", level=doc.Level.BACKGROUND)
+        yield doc.Figures(make=partial(_charts, history))
+    yield doc.Heading(text="Every number", key="numbers", short="Numbers", level=doc.Level.EVIDENCE)
     yield from _every_number(history)
     yield from _every_kernel(history)
 
 
-def _charts(history: History) -> Iterator[Figure]:
+def _charts(history: History) -> Iterator[doc.Figure]:
     from bench.questions.history.figures import figures
 
     return figures(history)
 
 
-def _changes(key: str, title: str, where: str, rows: Sequence[Row]) -> Iterator[Table]:
+def _changes(key: str, title: str, where: str, rows: Sequence[doc.Row]) -> Iterator[doc.Table]:
     """Yield the first changes, and all others as evidence."""
     headed = columns(where, "number", "was", "is", numeric=False)
     for part, level, name, words in (
-        (rows[:_SHOWN], Level.DECISION, key, title),
-        (rows[_SHOWN:], Level.EVIDENCE, f"{key}-more", f"{title}, further ones"),
+        (rows[:_SHOWN], doc.Level.DECISION, key, title),
+        (rows[_SHOWN:], doc.Level.EVIDENCE, f"{key}-more", f"{title}, further ones"),
     ):
         if part:
             left = len(rows) - _SHOWN
-            yield Table(
+            yield doc.Table(
                 key=name,
                 title=words,
                 corner="change",
                 columns=headed,
                 rows=tuple(part),
-                hint=f"{left:,} more with --full" if level is Level.DECISION and left > 0 else "",
+                hint=f"{left:,} more with --full"
+                if level is doc.Level.DECISION and left > 0
+                else "",
                 level=level,
             )
 
@@ -155,19 +145,19 @@ def _row(
     found: Change | Step,
     where: str,
     kernel: str = "",
-) -> Row:
+) -> doc.Row:
     """Return a change; its kernel and kind of machine are named where there are several."""
-    word, mark = ("worse", Mark.BAD) if found.worse else ("better", Mark.GOOD)
+    word, mark = ("worse", doc.Mark.BAD) if found.worse else ("better", doc.Mark.GOOD)
     on = (
         f"Linux {kernel}" if kernel and len({each.kernel for each in history.runs}) > 1 else "",
         series.kind if len({each.kind for each in history.runs}) > 1 else "",
     )
-    texts = (
+    return row(
+        doc.Cell(text=word, mark=mark),
         where,
         "; ".join(filter(None, (series.of.name, *on))),
         *(value(each, series.of.unit) for each in (found.before, found.after)),
     )
-    return Row(heading=Cell(text=word, mark=mark), cells=cells(*texts))
 
 
 def value(of: float, unit: Unit) -> str:
@@ -175,25 +165,23 @@ def value(of: float, unit: Unit) -> str:
     return f"x {number(of, unit)}" if unit is Unit.TIMES else number(of, unit)
 
 
-def _every_number(history: History) -> Iterator[Fold]:
+def _every_number(history: History) -> Iterator[doc.Fold]:
     places = dict.fromkeys((each.kind, each.kernel) for each in history.series)
     for at, (kind, kernel) in enumerate(places):
         found = [each for each in history.series if (each.kind, each.kernel) == (kind, kernel)]
         again = Counter(each.of.key for each in found)
         runs = {run for each in found for run in each.runs}
-        yield Fold(
+        yield doc.Fold(
             key=f"series-{at}",
             summary=f"Linux {kernel}",
             gist=f"{counted(len(runs), 'run')}, {counted(len(found), 'number')}; {kind}",
             parts=(
-                Table(
+                doc.Table(
                     key=f"series-{at}",
                     title="",
                     corner="number",
-                    columns=(
-                        *columns("runs"),
-                        *columns("over time", numeric=False),
-                        *columns("latest", "95 % of it", "changes"),
+                    columns=columns(
+                        *("runs", _LINE, "latest", "95 % of it", "changes"), text=(_LINE,)
                     ),
                     rows=tuple(
                         _series_row(history.runs, each, several=again[each.of.key] > 1)
@@ -204,19 +192,17 @@ def _every_number(history: History) -> Iterator[Fold]:
         )
 
 
-def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> Row:
+def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> doc.Row:
     """Return a row; a number that was asked for in several ways has the time of its first run."""
     since = f" (as asked from {runs[series.runs[0]].started_utc[:10]})" if several else ""
     low, high, unit = series.lows[-1], series.highs[-1], series.of.unit
-    return Row(
-        heading=Cell(text=f"{series.of.name}{since}"),
-        cells=(
-            Cell(text=f"{len(series.runs):,}"),
-            Cell(text=line(series.values)),
-            Cell(text=value(series.values[-1], unit)),
-            Cell(text="" if low == high else f"{number(low, unit)} .. {number(high, unit)}"),
-            Cell(text=f"{len(series.changes)}" if series.changes else ""),
-        ),
+    return row(
+        f"{series.of.name}{since}",
+        f"{len(series.runs):,}",
+        line(series.values),
+        value(series.values[-1], unit),
+        "" if low == high else f"{number(low, unit)} .. {number(high, unit)}",
+        f"{len(series.changes)}" if series.changes else "",
     )
 
 
@@ -230,43 +216,39 @@ def line(values: Sequence[float]) -> str:
     return "".join(_BARS[round((bar - lowest) / span * (len(_BARS) - 1))] for bar in bars)
 
 
-def _every_kernel(history: History) -> Iterator[Fold]:
+def _every_kernel(history: History) -> Iterator[doc.Fold]:
     for at, kind in enumerate(dict.fromkeys(each.kind for each in history.kernels)):
         found = [each for each in history.kernels if each.kind == kind]
-        yield Fold(
+        yield doc.Fold(
             key=f"kernels-{at}",
             summary="From kernel to kernel",
             gist=f"{counted(len(found), 'number')}; {kind}",
-            parts=tuple(_kernel_table(f"kernels-{at}", found)),
+            parts=(_kernel_table(f"kernels-{at}", found),),
         )
 
 
-def _kernel_table(key: str, found: Sequence[KernelSeries]) -> Iterator[Table]:
+def _kernel_table(key: str, found: Sequence[KernelSeries]) -> doc.Table:
     names = sorted({each.kernel for series in found for each in series.points}, key=version)
-    yield Table(
+    return doc.Table(
         key=key,
         title="",
         corner="number",
         columns=columns(*names),
         rows=tuple(
-            Row(
-                heading=Cell(text=series.of.name),
-                cells=tuple(_kernel_cell(series, name) for name in names),
-            )
-            for series in found
+            row(series.of.name, *(_kernel_cell(series, name) for name in names)) for series in found
         ),
         hint="Coloured where it differs beyond the noise from the kernel before it.",
     )
 
 
-def _kernel_cell(series: KernelSeries, kernel: str) -> Cell:
+def _kernel_cell(series: KernelSeries, kernel: str) -> doc.Cell:
     point = next((each for each in series.points if each.kernel == kernel), None)
     if point is None:
-        return Cell(text="")
-    marks = {step.kernel: Mark.BAD if step.worse else Mark.GOOD for step in series.steps}
-    return Cell(
+        return doc.Cell(text="")
+    marks = {step.kernel: doc.Mark.BAD if step.worse else doc.Mark.GOOD for step in series.steps}
+    return doc.Cell(
         text=value(point.value, series.of.unit),
         value=point.value,
-        mark=marks.get(kernel, Mark.NONE),
+        mark=marks.get(kernel, doc.Mark.NONE),
         hint=counted(point.runs, "run"),
     )

@@ -12,11 +12,12 @@ import numpy as np
 from altair.utils.schemapi import debug_mode
 
 from bench.amounts import counted
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.history.judge import Change, History, KernelSeries, Series, Step, version
 from bench.report.document import Figure, Panel
 from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Row, chart_of, look
-from bench.report.units import clean, number
+from bench.report.units import number
 
 _MOST_PANELS: Final = 12
 _MOST_POINTS: Final = 80  # of a line; where runs are more, each is the median of several

@@ -140,7 +140,7 @@ def _asked(summary: Summary, measure: Measure) -> str:
     named = {labels.get("arm"), labels.get("against")}
     sized = matrix.NAME in summary.profiles
     found = set()
-    for arm in summary.experiments[labels["experiment"]].arms.values():
+    for arm in summary.arms(labels["experiment"]).values():
         if arm.name in named or arm.name.transport == labels.get("transport"):
             for config in arm.configs:
                 storm = replace(config.storm, seed=0, workers=0, cpus=())

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share
+from bench.errors import clean
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import SPOKEN
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
@@ -17,7 +18,6 @@ from bench.questions.transports.decision import WORDS, amount, state
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.standing import Question
 from bench.questions.transports.words import listed, waiting
-from bench.report.units import clean, share
 from bench.tracer.transports import traits
 
 _RING: Final = {
@@ -193,7 +193,7 @@ def title(matrix: Matrix, found: Sequence[Answers]) -> str:
 
 def _where(matrix: Matrix, labels: Sequence[str]) -> str:
     coverages = [result.summary.coverage for _, result in matrix.measured]
-    partly = sum(bool(each and each.incomplete) for each in coverages)
+    partly = sum(bool(each and each.runs_incomplete) for each in coverages)
     incomplete = f" ({partly} incomplete)" if partly else ""
     if len(matrix.rows) == 1:
         return f"Linux {labels[0]}{incomplete}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
+from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.kernels.answers import Answer, Answers
 from bench.questions.kernels.curves import Curve, Point
@@ -14,17 +15,8 @@ from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.tables import point_words, title_of
 from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.standing import Question
+from bench.report import figure
 from bench.report.document import Figure, Panel
-from bench.report.figure import (
-    BYTES_LABELS,
-    SHARE_LABELS,
-    WIDTH,
-    chart_of,
-    linear,
-    logarithmic,
-    powers,
-)
-from bench.report.units import clean
 
 _STEP: Final = 46  # pixels that a kernel takes
 _LETTER: Final = 7  # pixels, of an axis
@@ -136,7 +128,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
         }
         for each in changed
     ]
-    width = max(WIDTH, _STEP * len(labels))
+    width = max(figure.WIDTH, _STEP * len(labels))
     crowded = _LETTER * (2 + max(map(len, labels))) > width / len(labels)
     x = {
         "shorthand": "kernel:N",
@@ -158,7 +150,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
     drawn = partial(layer, ways=ways, x=x, **apart)
     line, low = {"strokeWidth": 2}, {"shorthand": "low:Q"}
     layers = [
-        chart_of("rules")
+        figure.chart_of("rules")
         .mark_rule(color="#808080", strokeDash=[2, 3], strokeWidth=1.5)
         .encode(x=alt.X("kernel:N", sort=labels, bandPosition=0), description="words:N"),
         drawn(data="lines", mark="line", y=y, said=False, style=line, order="at:O"),
@@ -166,7 +158,11 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
         drawn(data="points", mark="point", y=y, style={"size": 55, "filled": True, "opacity": 1}),
     ]
     if curve.unit is Unit.TIMES:
-        one = chart_of("one").mark_rule(color="#808080", strokeWidth=1).encode(y=alt.Y("one:Q"))
+        one = (
+            figure.chart_of("one")
+            .mark_rule(color="#808080", strokeWidth=1)
+            .encode(y=alt.Y("one:Q"))
+        )
         layers.insert(0, one)
     lines = [row for row in points if not row["flavour"]]
     return panel(
@@ -175,7 +171,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
         *layers,
         width=width,
         height=_HEIGHT,
-        wide=width > WIDTH,
+        wide=width > figure.WIDTH,
     )
 
 
@@ -189,14 +185,16 @@ def _y(curve: Curve) -> dict[str, Any]:
     highest = max(point.high for point in curve.points)
     if curve.unit in (Unit.INSTRUCTIONS, Unit.SHARE):
         scale = {"domainMin": 0, "domainMax": highest * 1.08 or 0.01, "nice": highest > 0}
-        labels = {"labelExpr": SHARE_LABELS} if curve.unit is Unit.SHARE else {"format": "~s"}
-        return linear("value", None, scale, **labels, tickCount=5)
+        labels = (
+            {"labelExpr": figure.SHARE_LABELS} if curve.unit is Unit.SHARE else {"format": "~s"}
+        )
+        return figure.linear("value", None, scale, **labels, tickCount=5)
     if curve.unit is Unit.BYTES:
-        ticks = powers(lowest, highest, 2)
+        ticks = figure.powers(lowest, highest, 2)
         ends = ticks[0], ticks[-1]
-        return logarithmic("value", None, ticks, ends, 2, labelExpr=BYTES_LABELS)
+        return figure.logarithmic("value", None, ticks, ends, 2, labelExpr=figure.BYTES_LABELS)
     low, high = min(lowest / 1.05, 0.95), max(highest * 1.05, 1.05)
-    return logarithmic("value", None, axis_ticks(low, high), (low, high), format="~g")
+    return figure.logarithmic("value", None, axis_ticks(low, high), (low, high), format="~g")
 
 
 def axis_ticks(low: float, high: float) -> list[float]:

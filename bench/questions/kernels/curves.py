@@ -140,7 +140,7 @@ def _places(results: Mapping[str, Result]) -> Places:
     found: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
     for kernel, result in results.items():
         for each in result.summary.comparisons:
-            arms = result.evidence.experiments[each.experiment].arms.values()
+            arms = result.summary.arms(each.experiment).values()
             if not any(trial.config.map_callers for arm in arms for trial in arm.trials):
                 place = found.setdefault((each.experiment, each.budget), {})
                 place.setdefault(kernel, []).append(each)
@@ -171,7 +171,10 @@ def _curves(
         # A kernel without the ring has the perf buffers' arm alone.
         alone = ArmName(transport=PERFBUF, budget=budget)
         for kernel, result in results.items():
-            compared, arms = places[experiment, budget].get(kernel, []), result.arms(experiment)
+            compared, arms = (
+                places[experiment, budget].get(kernel, []),
+                result.summary.arms(experiment),
+            )
             names: list[str] = [side.arm for each in compared for side in (each.left, each.right)]
             names = names or [name for name in arms if name == alone]
             points += [

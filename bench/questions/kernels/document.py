@@ -12,13 +12,12 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.campaign.gates import Gate
+from bench.errors import clean
 from bench.journal.schema import Fault
 from bench.judge.memory import Worth
 from bench.linux.machine import Machine
-from bench.questions.claims.claim import Finding, Verdict
-from bench.questions.claims.data import NumberData
-from bench.questions.claims.sources import links
-from bench.questions.claims.words import SIGNS, SPOKEN, check, figure, reason
+from bench.questions.claims.claim import Finding, NumberData, Verdict
+from bench.questions.claims.words import SIGNS, SPOKEN, check, figure, links, reason
 from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.answers import Answers, answers, title
 from bench.questions.kernels.changes import ChangeData
@@ -35,27 +34,10 @@ from bench.questions.kernels.outcome import Reproduced, Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports import measures as of_run
 from bench.questions.transports.background import EXPLAINED
-from bench.questions.transports.data import PlanData
+from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.words import repeats
 from bench.record.footprint import MemoryLine
-from bench.report.document import (
-    Check,
-    Definitions,
-    Document,
-    Figures,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Measure,
-    Note,
-    Part,
-    Passing,
-    Sentence,
-    Table,
-    pick,
-)
-from bench.report.units import clean
+from bench.report import document as doc
 
 FORMAT: Final = 3
 
@@ -124,10 +106,10 @@ class MatrixData:
     faults: tuple[Fault, ...]
 
 
-def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> Document:
+def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> doc.Document:
     """Return the report over all kernels of ``matrix``."""
     found = answers(matrix)
-    data = pick(
+    data = doc.pick(
         MatrixData,
         matrix,
         format=FORMAT,
@@ -149,7 +131,7 @@ def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> Document:
         ),
     )
     parts = (*_decision(matrix, found), *_parts(matrix, found, data.verdict))
-    return Document(
+    return doc.Document(
         title=data.title,
         subject=sentences.subject(matrix),
         parts=parts,
@@ -159,7 +141,7 @@ def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> Document:
     )
 
 
-def _measures(matrix: Matrix) -> Iterator[Measure]:
+def _measures(matrix: Matrix) -> Iterator[doc.Measure]:
     """Yield what was measured on each kernel."""
     for row, result in matrix.measured:
         for each in of_run.measures(result.summary):
@@ -167,21 +149,21 @@ def _measures(matrix: Matrix) -> Iterator[Measure]:
             yield replace(each, labels=labels, name=f"{row.label}, {each.name}")
 
 
-def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[Check]:
+def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[doc.Check]:
     """Yield whether each kernel has a whole result, which gates hold on it, and its claims."""
     for row in matrix.rows:
         done = row.status == Status.DONE and row.result is not None
-        lacking = Passing.SKIPPED if row.status == Status.UNAVAILABLE else Passing.FAILED
+        lacking = doc.Passing.SKIPPED if row.status == Status.UNAVAILABLE else doc.Passing.FAILED
         text = ": ".join(filter(None, (row.status, row.reason)))
-        whole = Passing.PASSED if done else lacking
-        found = [Check(name="whole result", outcome=whole, text=text)]
+        whole = doc.Passing.PASSED if done else lacking
+        found = [doc.Check(name="whole result", outcome=whole, text=text)]
         if row.result is not None:
             found += of_run.checks(row.result.summary)
         for gate in gates:
             failure = gate.failure(row.trials)
-            outcome = Passing.FAILED if failure else Passing.PASSED
+            outcome = doc.Passing.FAILED if failure else doc.Passing.PASSED
             text = failure or f"not once in {counted(len(row.trials), 'trial')}"
-            found.append(Check(name=str(gate), outcome=outcome, text=text))
+            found.append(doc.Check(name=str(gate), outcome=outcome, text=text))
         last = {each.name: each for each in found}  # gates asked for replace the usual checks
         yield from (replace(each, name=f"{row.label} {name}") for name, each in last.items())
     for claimed in matrix.claims:
@@ -193,25 +175,27 @@ def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[Check]:
                 yield replace(one, name=f"{row.label} {one.name}")
 
 
-def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Part]:
+def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[doc.Part]:
     for line in (*sentences.trouble(matrix), *repeats(matrix.repeated)):
-        yield Note(text=line, mark=Mark.OPEN)
+        yield doc.Note(text=line, mark=doc.Mark.OPEN)
     yield tables.answers(matrix, found)
     yield from tables.torn_sentences(matrix.torn)
     if any(row.emulated and not row.counted for row in matrix.rows):
-        yield Note(text=sentences.RATIOS)
+        yield doc.Note(text=sentences.RATIOS)
     if any(row.counted for row in matrix.rows):
-        yield Note(text=sentences.INSTRUCTIONS)
+        yield doc.Note(text=sentences.INSTRUCTIONS)
 
 
-def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> Iterator[Part]:
+def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> Iterator[doc.Part]:
     if matrix.curves or matrix.missed:
-        yield Heading(text="Over versions", key="charts", short="Charts", level=Level.BACKGROUND)
-        yield Figures(make=lambda: charts.figures(matrix, found))
-    yield Heading(text="Evidence", key="evidence", short="Evidence", level=Level.EVIDENCE)
+        yield doc.Heading(
+            text="Over versions", key="charts", short="Charts", level=doc.Level.BACKGROUND
+        )
+        yield doc.Figures(make=lambda: charts.figures(matrix, found))
+    yield doc.Heading(text="Evidence", key="evidence", short="Evidence", level=doc.Level.EVIDENCE)
     leads = (line.partition(": ") for line in verdict)
-    counts = (Sentence(lead=lead, text=text) for lead, _, text in leads)
-    yield Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
+    counts = (doc.Sentence(lead=lead, text=text) for lead, _, text in leads)
+    yield doc.Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
     yield _fold("kernels", tables.kernels(matrix))
     if matrix.torn:
         yield _fold("torn", tables.torn(matrix.torn))
@@ -220,31 +204,33 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
         for row in matrix.rows
         if (steps := matrix.steps(row.label))
     ):
-        changed = Definitions(entries=entries, level=Level.EVIDENCE)
-        yield Fold(key="changes", summary="What changed in the kernel, and where", parts=(changed,))
+        changed = doc.Definitions(entries=entries, level=doc.Level.EVIDENCE)
+        yield doc.Fold(
+            key="changes", summary="What changed in the kernel, and where", parts=(changed,)
+        )
     if claims := tuple(_claims(matrix)):
-        yield Fold(key="claims", summary="Published claims on each kernel", parts=claims)
+        yield doc.Fold(key="claims", summary="Published claims on each kernel", parts=claims)
     if memory := [_fold(table.key.replace(":", "-"), table) for table in tables.memory(matrix)]:
         text = "The usual instruments disagree: each counts something else, and that changed, too."
-        explained = Definitions(
+        explained = doc.Definitions(
             entries=tuple((name, (words,)) for name, words in EXPLAINED.items())
         )
-        yield Fold(
+        yield doc.Fold(
             key="memory",
             summary="Memory, by every instrument",
-            parts=(Note(text=text), explained, *memory),
+            parts=(doc.Note(text=text), explained, *memory),
         )
     curves = [each for each in (*matrix.curves, matrix.skipped) if each.points]
     if folds := tuple(_fold(f"curve-{curve.key}", tables.curve(curve)) for curve in curves):
-        yield Fold(key="tables", summary="The numbers of the charts", parts=folds)
-    yield Fold(key="trials", summary="Trials and journals", parts=tuple(_trials(matrix)))
+        yield doc.Fold(key="tables", summary="The numbers of the charts", parts=folds)
+    yield doc.Fold(key="trials", summary="Trials and journals", parts=tuple(_trials(matrix)))
 
 
-def _fold(key: str, table: Table) -> Fold:
-    return Fold(key=key, summary=table.title, parts=(table,))
+def _fold(key: str, table: doc.Table) -> doc.Fold:
+    return doc.Fold(key=key, summary=table.title, parts=(table,))
 
 
-def _claims(matrix: Matrix) -> Iterator[Fold]:
+def _claims(matrix: Matrix) -> Iterator[doc.Fold]:
     """Yield a fold for each claim that some kernel's trials bear on."""
     for each in matrix.claims:
         on: dict[str, list[str]] = {}
@@ -266,11 +252,11 @@ def _claims(matrix: Matrix) -> Iterator[Fold]:
             verdict = each.together.verdict
             gist = f"{SIGNS[verdict]} {verdict} over all kernels: {reason(each.together)}"
         if gist:
-            yield Fold(
+            yield doc.Fold(
                 key=each.claim.id,
                 summary=f"{each.claim.id}: {each.claim.statement}",
                 gist=gist,
-                parts=(Definitions(entries=tuple(entries)),),
+                parts=(doc.Definitions(entries=tuple(entries)),),
                 links=tuple(links(each.claim.sources)),
             )
 
@@ -279,29 +265,29 @@ def _by_instructions(each: ClaimRow, row: KernelRow) -> bool:
     return each.claim.of_times and row.counted
 
 
-def _trials(matrix: Matrix) -> Iterator[Part]:
+def _trials(matrix: Matrix) -> Iterator[doc.Part]:
     if matrix.trials and not matrix.invalid:
-        yield Note(text=f"{counted(matrix.trials, 'trial')}, and every ledger balanced.")
+        yield doc.Note(text=f"{counted(matrix.trials, 'trial')}, and every ledger balanced.")
     for trial in matrix.invalid:
         where = f"{trial.kernel}, {trial.experiment} {trial.arm} block {trial.block}"
-        yield Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=Mark.OPEN)
+        yield doc.Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=doc.Mark.OPEN)
     runs = ((row, counted(len(row.trials), "trial")) for row in matrix.rows)
-    yield Definitions(entries=tuple((row.label, (f"{ran}: {row.path}",)) for row, ran in runs))
+    yield doc.Definitions(entries=tuple((row.label, (f"{ran}: {row.path}",)) for row, ran in runs))
     for fault in matrix.faults:
-        yield Note(text=f"journal: {fault}", mark=Mark.OPEN)
+        yield doc.Note(text=f"journal: {fault}", mark=doc.Mark.OPEN)
 
 
 def _kernel(row: KernelRow) -> Kernel:
     found = row.result
-    return pick(
+    return doc.pick(
         Kernel,
         row,
         place=row.path,
         machine=found.machine if found is not None else None,
         trials=found.summary.trials if found is not None else 0,
-        plan=PlanData.of(found.summary.coverage) if found is not None else None,
+        plan=found.summary.coverage if found is not None else None,
         memory=tuple(
-            pick(MemoryData, judged.line, worths=judged.worths)
+            doc.pick(MemoryData, judged.line, worths=judged.worths)
             for judged in (found.memory if found is not None else ())
         ),
     )
@@ -310,5 +296,5 @@ def _kernel(row: KernelRow) -> Kernel:
 def _finding(found: Finding | None, *, by_instructions: bool) -> FindingData | None:
     if found is None:
         return None
-    measured = None if found.measured is None else pick(NumberData, found.measured)
-    return pick(FindingData, found, measured=measured, by_instructions=by_instructions)
+    measured = None if found.measured is None else doc.pick(NumberData, found.measured)
+    return doc.pick(FindingData, found, measured=measured, by_instructions=by_instructions)

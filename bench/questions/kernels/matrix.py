@@ -10,7 +10,7 @@ from functools import cached_property
 from bench.journal.schema import Fault
 from bench.judge.metrics import Unit
 from bench.judge.statistics import counted_share
-from bench.judge.sums import Torn, torn
+from bench.judge.sums import Torn
 from bench.questions.claims.catalogue import claims
 from bench.questions.claims.claim import Claim, Finding, Verdict
 from bench.questions.claims.families.order import by_chains_alone
@@ -172,7 +172,11 @@ def compare(entries: Sequence[Entry]) -> Matrix:
             for kernel, result in results.items()
         ),
         order=tuple(_order(results, transport) for transport in TRANSPORTS),
-        torn=tuple(_torn(results)),
+        torn=tuple(
+            TornOn(kernel=kernel, preemption=result.machine.preemption, arms=result.summary.torn)
+            for kernel, result in results.items()
+            if result.summary.torn
+        ),
         invalid=tuple(
             pick(InvalidTrial, trial, kernel=kernel)
             for kernel, result in results.items()
@@ -222,13 +226,6 @@ def _skipped(trials: Iterable[TrialResult]) -> Skipped | None:
         skipped_told=sum(reported) if len(reported) == len(each) else None,
         missed_share=share.point,
     )
-
-
-def _torn(results: Mapping[str, Result]) -> Iterator[TornOn]:
-    for kernel, result in results.items():
-        arms = tuple(e for each in result.evidence.experiments.values() for e in torn(each))
-        if arms:
-            yield TornOn(kernel=kernel, preemption=result.machine.preemption, arms=arms)
 
 
 def _order(results: Mapping[str, Result], transport: str) -> Order:

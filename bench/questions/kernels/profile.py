@@ -18,7 +18,6 @@ from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
 from bench.plan.experiments import Arm, ArmName, Experiment
-from bench.questions.transports.attachments import torn
 from bench.questions.transports.profiles import (
     AWAY,
     EPOLL,
@@ -26,6 +25,7 @@ from bench.questions.transports.profiles import (
     TIMED,
     TRANSPORTS,
     storms,
+    torn,
 )
 from bench.tracer.transports import find
 from workloads.storm import Shape, Spawn, Storm

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +12,6 @@ from bench.errors import UsageError
 from bench.journal.schema import JournalContent
 from bench.judge.memory import Judged as JudgedMemory
 from bench.judge.memory import latest
-from bench.judge.samples import ArmSamples
 from bench.linux.machine import Machine
 from bench.linux.version import KernelVersion
 from bench.questions.claims.catalogue import Judged, judge
@@ -32,11 +31,6 @@ class Result:
     evidence: Evidence
     claims: Judged
     memory: tuple[JudgedMemory, ...]
-
-    def arms(self, experiment: str) -> Mapping[str, ArmSamples]:
-        """Return the arms of an experiment, by name; none where it was not run."""
-        samples = self.evidence.experiments.get(experiment)
-        return {} if samples is None else samples.arms
 
     def trials(self) -> Iterator[TrialResult]:
         """Yield every trial that is judged, except those that provoke torn records."""

@@ -21,7 +21,7 @@ from bench.plan.config import TrialConfig
 from bench.plan.experiments import Experiment, stage
 from bench.questions.kernels import guest, profile
 from bench.questions.kernels.outcome import JOURNAL, Ran
-from bench.questions.transports.attachments import TORN
+from bench.questions.transports.profiles import TORN
 from bench.tracer import loader
 from bench.tracer.loader import Loader
 from bench.trial.result import TrialResult

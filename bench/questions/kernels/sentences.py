@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.amounts import bound, counted
+from bench.errors import clean
 from bench.judge.statistics import loss_bound
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.transports.words import completeness, cpus_words, reduced
-from bench.report.units import clean
 from bench.tracer.transports import traits
 
 RATIOS: Final = (

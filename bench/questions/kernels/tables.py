@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, size
+from bench.errors import clean
 from bench.judge.memory import INSTRUMENTS
 from bench.judge.metrics import Unit
 from bench.judge.sums import Torn
@@ -22,7 +23,7 @@ from bench.questions.transports.torn import HINT, words
 from bench.questions.transports.words import listed
 from bench.report.document import NONE, Cell, Mark, Row, Sentence, Table
 from bench.report.table import cells, columns
-from bench.report.units import budget, clean, number, size
+from bench.report.units import budget, number
 from bench.tracer.transports import ranked, traits
 
 ONSET: Final = "◆"

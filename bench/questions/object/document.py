@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.amounts import counted, size
+from bench.amounts import counted, share, size
+from bench.errors import clean
 from bench.judge.comparison import Outcome
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.object.judge import Row, judge
@@ -16,10 +17,10 @@ from bench.questions.object.plan import Load
 from bench.questions.object.run import Round
 from bench.questions.transports.words import listed
 from bench.questions.transports.words import name as transport_name
-from bench.report import document as parts
-from bench.report.document import NONE, Cell, Column, Document, Mark, Measure, Note, Sentence, pick
-from bench.report.table import columns, rows
-from bench.report.units import clean, interval, number, point, share
+from bench.report import document as doc
+from bench.report.document import Cell, Column, Document, Mark, Measure, Note, Sentence, pick
+from bench.report.table import columns, quantity, row
+from bench.report.units import interval, number, point
 from bench.tracer.object.measured import Looks
 from bench.tracer.transports import ranked, traits
 
@@ -126,47 +127,46 @@ def _short(side: str) -> str:
     return " and ".join(traits(each).short for each in side.split("+"))
 
 
-def _parts(data: ObjectData) -> Iterator[parts.Part]:
-    for row in data.numbers:
-        if len(data.sides) > 1 and row.key in _SAID:
-            yield Sentence(lead=f"{row.label[0].upper()}{row.label[1:]}", text=_said(row))
+def _parts(data: ObjectData) -> Iterator[doc.Part]:
+    for each in data.numbers:
+        if len(data.sides) > 1 and each.key in _SAID:
+            yield Sentence(lead=f"{each.label[0].upper()}{each.label[1:]}", text=_said(each))
     yield _table(data)
     yield from _notes(data)
 
 
-def _said(row: Row) -> str:
-    values = [f"{number(row.values[side], row.unit)} on {_name(side)}" for side in row.values]
-    ending = f" ({row.outcome})"
-    if row.better:
-        ending = f"; {_name(row.better)} {'do' if traits(row.better).plural else 'does'} better"
+def _said(found: Row) -> str:
+    values = [f"{number(n, found.unit)} on {_name(side)}" for side, n in found.values.items()]
+    ending = f" ({found.outcome})"
+    if better := found.better:
+        ending = f"; {_name(better)} {'do' if traits(better).plural else 'does'} better"
     return f"{listed(values)}{ending}."
 
 
-def _table(data: ObjectData) -> parts.Table:
+def _table(data: ObjectData) -> doc.Table:
     both = len(data.sides) > 1
     sides = (
         Column(heading=_short(each), transport="" if "+" in each else each) for each in data.sides
     )
     between = (" against ".join(map(_short, data.sides)), "95 % interval") if both else ()
-    return parts.Table(
+    return doc.Table(
         key="numbers",
         title="Its buffers under this load",
         corner="",
         columns=(*sides, *columns(*between)),
-        rows=rows((each.label, _cells(each, both=both)) for each in data.numbers),
+        rows=tuple(row(each.label, *_cells(each, both=both)) for each in data.numbers),
     )
 
 
-def _cells(row: Row, *, both: bool) -> Iterator[Cell]:
-    for side, value in row.values.items():
-        mark = _MARKS[row.better == side] if row.better else Mark.NONE
-        yield Cell(text=number(value, row.unit), value=value, mark=mark)
+def _cells(found: Row, *, both: bool) -> Iterator[Cell]:
+    for side, value in found.values.items():
+        mark = _MARKS[found.better == side] if found.better else Mark.NONE
+        yield quantity(value, found.unit, mark)
     if both:
-        yield Cell(
-            text=point(row.estimate, row.unit) if row.estimate else NONE,
-            value=row.estimate.point if row.estimate else None,
-        )
-        yield Cell(text=interval(row.estimate, row.unit) if row.estimate else NONE)
+        estimate = found.estimate
+        value = estimate.point if estimate is not None else None
+        yield Cell(text=point(estimate, found.unit), value=value)
+        yield Cell(text=interval(estimate, found.unit))
 
 
 def _notes(data: ObjectData) -> Iterator[Note]:
@@ -213,14 +213,14 @@ def _notes(data: ObjectData) -> Iterator[Note]:
 
 
 def _measures(data: ObjectData) -> Iterator[Measure]:
-    for row in data.numbers:
-        for side, value in row.values.items():
+    for each in data.numbers:
+        for side, value in each.values.items():
             if value is not None:
                 yield Measure(
-                    number=row.key,
+                    number=each.key,
                     labels=(("object", data.object), ("transport", side)),
-                    name=f"{row.label}, {_short(side)}",
+                    name=f"{each.label}, {_short(side)}",
                     value=value,
-                    unit=row.unit,
-                    more_is_better=row.more_is_better,
+                    unit=each.unit,
+                    more_is_better=each.more_is_better,
                 )

@@ -9,7 +9,7 @@ from math import ceil, log2
 from statistics import fmean
 from typing import Final
 
-from bench.amounts import counted, given
+from bench.amounts import counted, given, share, size
 from bench.judge.ladder import Rung
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.traits import Traits
@@ -21,7 +21,6 @@ from bench.questions.transports.words import name
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import Cell, Document, Note, Part, Sentence, Table, pick
 from bench.report.table import columns
-from bench.report.units import share, size
 from bench.tracer.transports import traits
 
 FORMAT: Final = 2

@@ -6,12 +6,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import starmap
 from operator import attrgetter
 from pathlib import Path
 from statistics import median, median_high
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, size, time
+from bench.errors import clean
 from bench.judge.load import reasons_of, state_of
 from bench.judge.memory import INSTRUMENTS, Judged, Worth, latest
 from bench.judge.metrics import Unit
@@ -19,22 +21,9 @@ from bench.linux.machine import Machine
 from bench.questions.transports.figures.panels import shown_arms
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.words import cpus_words
-from bench.report.document import (
-    NONE,
-    Cell,
-    Command,
-    Definitions,
-    Fold,
-    Heading,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Table,
-)
-from bench.report.table import cells, columns, quantity
-from bench.report.units import clean, number, share, size, time
+from bench.report import document as doc
+from bench.report.table import columns, quantity, row
+from bench.report.units import number
 from bench.trial.result import State, TrialResult
 
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
@@ -59,30 +48,30 @@ EXPLAINED: Final = {
 """What each instrument reports."""
 
 _WORTHS: Final = {
-    Worth.RIGHT: Mark.GOOD,
-    Worth.WRONG: Mark.OPEN,
-    Worth.NOTHING: Mark.SOFT,
-    Worth.UNKNOWN: Mark.SOFT,
+    Worth.RIGHT: doc.Mark.GOOD,
+    Worth.WRONG: doc.Mark.OPEN,
+    Worth.NOTHING: doc.Mark.SOFT,
+    Worth.UNKNOWN: doc.Mark.SOFT,
 }
 
 
-def background(summary: Summary, places: Places) -> Iterator[Part]:
+def background(summary: Summary, places: Places) -> Iterator[doc.Part]:
     """Yield what was measured where, and how to repeat it."""
     for each in (*_memory(summary), *_noise(summary, places), *_repeat(summary)):
-        yield replace(each, level=Level.BACKGROUND)
+        yield replace(each, level=doc.Level.BACKGROUND)
 
 
-def _definitions(entries: dict[str, str]) -> Definitions:
-    return Definitions(entries=tuple((term, (text,)) for term, text in entries.items()))
+def _definitions(entries: dict[str, str]) -> doc.Definitions:
+    return doc.Definitions(entries=tuple((term, (text,)) for term, text in entries.items()))
 
 
-def _memory(summary: Summary) -> Iterator[Part]:
-    yield Heading(text="Memory explained", key="memory", short="Memory")
-    yield Note(text="The usual instruments disagree, since each counts something else:")
+def _memory(summary: Summary) -> Iterator[doc.Part]:
+    yield doc.Heading(text="Memory explained", key="memory", short="Memory")
+    yield doc.Note(text="The usual instruments disagree, since each counts something else:")
     yield _definitions(EXPLAINED)
     looked = [line for run in summary.runs for line in run.memory]  # else the trials' values
     if rows := tuple(map(_censused, latest(looked)) if looked else _of_trials(summary)):
-        yield Table(
+        yield doc.Table(
             key="memory",
             title="Memory by transport and budget",
             corner="transport",
@@ -93,21 +82,21 @@ def _memory(summary: Summary) -> Iterator[Part]:
         )
 
 
-def _censused(judged: Judged) -> Row:
+def _censused(judged: Judged) -> doc.Row:
     line = judged.line
-    taken = map(_bytes, (line.budget_bytes, line.physical_bytes))
-    return Row(
-        heading=Cell(text=line.transport, transport=line.transport),
-        cells=(*taken, *(cell(judged, each.key) for each in INSTRUMENTS)),
+    return row(
+        doc.Cell(text=line.transport, transport=line.transport),
+        *map(_bytes, (line.budget_bytes, line.physical_bytes)),
+        *(cell(judged, each.key) for each in INSTRUMENTS),
         reason="; ".join(dict.fromkeys(line.untold.values())),
     )
 
 
-def _bytes(value: int | None) -> Cell:
+def _bytes(value: int | None) -> doc.Cell:
     return quantity(value, Unit.BYTES)
 
 
-def cell(judged: Judged, key: str) -> Cell:
+def cell(judged: Judged, key: str) -> doc.Cell:
     """Return an instrument's number, marked by whether it is right."""
     worth, found = judged.worths[key], _bytes(getattr(judged.line, key))
     return replace(
@@ -118,7 +107,7 @@ def cell(judged: Judged, key: str) -> Cell:
     )
 
 
-def _of_trials(summary: Summary) -> Iterator[Row]:
+def _of_trials(summary: Summary) -> Iterator[doc.Row]:
     """Yield medians over the first experiment that has the transport at the budget."""
     arms: dict[tuple[int, str], tuple[TrialResult, ...]] = {}
     for arm in shown_arms(summary):
@@ -131,42 +120,37 @@ def _of_trials(summary: Summary) -> Iterator[Row]:
             values = (getattr(memory.observed, each.key, None) for memory in found)
             known = [value for value in values if value is not None]
             shown.append(median_high(known) if known else None)
-        heading = Cell(text=transport, transport=transport)
-        yield Row(heading=heading, cells=tuple(map(_bytes, shown)))
+        yield row(doc.Cell(text=transport, transport=transport), *map(_bytes, shown))
 
 
-def _noise(summary: Summary, places: Places) -> Iterator[Part]:
+def _noise(summary: Summary, places: Places) -> Iterator[doc.Part]:
     trials = [trial for run in summary.runs for trial in run.trials]
-    yield Heading(text="Noise and trials", key="noise", short="Noise")
-    yield Table(
+    yield doc.Heading(text="Noise and trials", key="noise", short="Noise")
+    yield doc.Table(
         key="states",
         title="Trials by experiment and state; reduced and invalid ones are not compared",
         corner="experiment",
         columns=columns(*_STATES),
         rows=tuple(
-            Row(
-                heading=Cell(text=each.experiment),
-                cells=cells(*map(str, attrgetter(*_STATES)(each))),
-            )
-            for each in summary.tallies
+            row(each.experiment, *map(str, attrgetter(*_STATES)(each))) for each in summary.tallies
         ),
     )
     yield _definitions(_met(trials))
     named = [trial for trial in trials if state_of(trial) is not State.VALID]
     if not named:
-        yield Note(text="All trials are valid: every ledger balanced, nothing was disturbed.")
+        yield doc.Note(text="All trials are valid: every ledger balanced, nothing was disturbed.")
         return
     named.sort(key=lambda trial: _STATES.index(state_of(trial)), reverse=True)
-    table = Table(
+    table = doc.Table(
         key="named",
         title="Invalid trials first",
         corner="trial",
         columns=columns("state", "why", "journal", numeric=False),
         rows=tuple(_named(trial, places) for trial in named),
-        level=Level.BACKGROUND,
+        level=doc.Level.BACKGROUND,
     )
     summary_of = f"{counted(len(named), 'trial')} noisy, disturbed, reduced or invalid"
-    yield Fold(key="named", summary=summary_of, parts=(table,))
+    yield doc.Fold(key="named", summary=summary_of, parts=(table,))
 
 
 def _met(trials: list[TrialResult]) -> dict[str, str]:
@@ -188,13 +172,11 @@ def _met(trials: list[TrialResult]) -> dict[str, str]:
     }
 
 
-def _named(trial: TrialResult, places: Places) -> Row:
+def _named(trial: TrialResult, places: Places) -> doc.Row:
     line = places.get(id(trial))
     where = f"{line.path}, line {line.number}" if line is not None else ""
-    return Row(
-        heading=Cell(text=f"{trial.experiment} {trial.arm} block {trial.block}"),
-        cells=cells(state_of(trial).value, "; ".join(reasons_of(trial)), where),
-    )
+    heading = f"{trial.experiment} {trial.arm} block {trial.block}"
+    return row(heading, state_of(trial).value, "; ".join(reasons_of(trial)), where)
 
 
 def _command(words: Sequence[str]) -> str:
@@ -206,25 +188,23 @@ def _command(words: Sequence[str]) -> str:
     return shlex.join([where.name, *options])
 
 
-def _repeat(summary: Summary) -> Iterator[Part]:
-    yield Heading(text="How to repeat it", key="repeat", short="Repeat")
+def _repeat(summary: Summary) -> Iterator[doc.Part]:
+    yield doc.Heading(text="How to repeat it", key="repeat", short="Repeat")
     for run in summary.runs:
         header = run.header
-        yield Command(text=_command(header.command_line))
-        yield Note(
+        yield doc.Command(text=_command(header.command_line))
+        yield doc.Note(
             text=f"{header.started_utc}: profile {header.profile or 'a single experiment'}, seed "
             f"{header.seed}, {counted(len(run.trials), 'trial')}"
             f"{', resumed' if header.resumed else ''}",
         )
     facts = _facts(summary.machine) if summary.machine is not None else {}
-    yield Table(
+    yield doc.Table(
         key="machine",
         title="Machine and kernel; facts of the kernel are probed from BTF and tracefs",
         corner="fact",
         columns=columns("", numeric=False),
-        rows=tuple(
-            Row(heading=Cell(text=fact), cells=cells(value)) for fact, value in facts.items()
-        ),
+        rows=tuple(starmap(row, facts.items())),
     )
 
 
@@ -245,7 +225,7 @@ def _facts(machine: Machine) -> dict[str, str]:
         "Clock source": machine.clock_source,
         "Virtualisation": machine.hypervisor,
         **beneath,
-        "Cost of one wake-up": wakeup if wakeup != NONE else "not measured",
+        "Cost of one wake-up": wakeup if wakeup != doc.NONE else "not measured",
         "bcc": machine.bcc_version,
         "bufbench": machine.harness_version,
         **{f"Kernel fact: {key}": value for key, value in machine.kernel_facts.items()},

@@ -19,39 +19,35 @@ Spans = dict[tuple[str, str], list[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """Runs that were taken together, and their plans."""
+class PlanData:
+    """How much of what was planned has run; null where no run recorded a plan."""
 
-    runs: int
-    incomplete: int  # of those whose plan was recorded
-    unrecorded: int  # runs whose plan is not known, as in journals of schema 1 and 2
-    planned: int  # trials, of the runs whose plan was recorded
-    ran: int  # of these
-    open: bool  # a run was stopped that would have planned more
+    complete: bool | None  # whether all runs have all that they planned
+    runs: int  # that were taken together
+    runs_incomplete: int  # of those whose plan was recorded
+    runs_without_plan: int  # whose plan is not known, as in journals of schema 1 and 2
+    planned_trials: int | None
+    planned_trials_ran: int | None
+    more_was_planned: bool | None  # a run was stopped that would have planned more
     no_time_for: tuple[str, ...]  # what there was no time for, in words
-    repeated: int = 0  # trials that were given more than once; each counts once
-
-    @property
-    def complete(self) -> bool | None:
-        """Return whether all runs have all that they planned; None where a plan is not known."""
-        if self.incomplete:
-            return False
-        return None if self.unrecorded or not self.runs else True
+    repeated_trials: int  # that were given more than once; each counts once
 
 
-def coverage(runs: Sequence[Run], repeated: Collection[TrialId] = ()) -> Coverage:
+def coverage(runs: Sequence[Run], repeated: Collection[TrialId] = ()) -> PlanData:
     """Return how much of their plans these runs have; ``repeated`` as in the journals' content."""
     recorded = [_of_run(run) for run in runs if run.plans]
+    incomplete, unrecorded = sum(not whole for *_, whole in recorded), len(runs) - len(recorded)
     missing = [what for run in runs for plan in run.plans for what in plan.no_time_for]
-    return Coverage(
+    return PlanData(
+        complete=False if incomplete else None if unrecorded or not runs else True,
         runs=len(runs),
-        incomplete=sum(not whole for *_, whole in recorded),
-        unrecorded=len(runs) - len(recorded),
-        planned=sum(planned for planned, _, _ in recorded),
-        ran=sum(ran for _, ran, _ in recorded),
-        open=any(run.plans[-1].open for run in runs if run.plans),
+        runs_incomplete=incomplete,
+        runs_without_plan=unrecorded,
+        planned_trials=sum(planned for planned, _, _ in recorded) if recorded else None,
+        planned_trials_ran=sum(ran for _, ran, _ in recorded) if recorded else None,
+        more_was_planned=any(r.plans[-1].open for r in runs if r.plans) if recorded else None,
         no_time_for=tuple(dict.fromkeys(missing)),
-        repeated=sum(each in repeated for run in runs if repeated for each in identities(run)),
+        repeated_trials=sum(e in repeated for run in runs if repeated for e in identities(run)),
     )
 
 

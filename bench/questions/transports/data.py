@@ -16,7 +16,7 @@ from bench.judge.statistics import Estimate
 from bench.judge.sums import OrderRestored, Torn
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
-from bench.questions.transports.coverage import Coverage
+from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.decision import verdict
 from bench.questions.transports.standing import GROUPS, Question, Standing
 from bench.questions.transports.summary import LeftOut, Summary, Tally
@@ -25,38 +25,6 @@ from bench.report.document import pick
 
 FORMAT: Final = 2
 """Raised when a key changes its meaning: docs/record-format.md."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanData:
-    """How much of what was planned has run; null where no run recorded a plan."""
-
-    complete: bool | None
-    runs: int
-    runs_incomplete: int
-    runs_without_plan: int
-    planned_trials: int | None
-    planned_trials_ran: int | None
-    more_was_planned: bool | None
-    no_time_for: tuple[str, ...]
-    repeated_trials: int
-
-    @classmethod
-    def of(cls, coverage: Coverage | None) -> PlanData | None:
-        """Return the data of ``coverage``."""
-        if coverage is None:
-            return None
-        known = coverage.unrecorded < coverage.runs
-        return pick(
-            cls,
-            coverage,
-            runs_incomplete=coverage.incomplete,
-            runs_without_plan=coverage.unrecorded,
-            planned_trials=coverage.planned if known else None,
-            planned_trials_ran=coverage.ran if known else None,
-            more_was_planned=coverage.open if known else None,
-            repeated_trials=coverage.repeated,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +135,7 @@ def data_of(summary: Summary) -> SummaryData:
         SummaryData,
         summary,
         verdict=verdict(summary),
-        plan=PlanData.of(summary.coverage),
+        plan=summary.coverage,
         trials=summary.tallies,
         invalid=tuple(pick(LeftOut, each) for each in summary.invalid),
         reduced=tuple(pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced),

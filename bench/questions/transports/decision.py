@@ -10,7 +10,8 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from bench.amounts import bound, brief, counted, excess
+from bench.amounts import bound, brief, counted, excess, share, size
+from bench.errors import clean
 from bench.judge.comparison import Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
@@ -37,9 +38,9 @@ from bench.questions.transports.words import (
     unfit,
     waiting,
 )
-from bench.report.document import Cell, Level, Row, Sentence, Table
-from bench.report.table import cells
-from bench.report.units import budget, clean, interval, resolvable, share, size
+from bench.report.document import Level, Row, Sentence, Table
+from bench.report.table import row
+from bench.report.units import budget, interval, resolvable
 from bench.tracer.transports import traits
 
 _MOST_ROWS: Final = 3  # a question
@@ -348,5 +349,5 @@ def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Row]:
             if each.experiment == experiment
         }
         if least.keys() >= {*sides}:
-            heading = Cell(text=f"lossless budget, {clean(experiment)}")
-            yield Row(heading=heading, cells=cells(*map(least.__getitem__, sides), "", ""))
+            heading = f"lossless budget, {clean(experiment)}"
+            yield row(heading, *map(least.__getitem__, sides), "", "")

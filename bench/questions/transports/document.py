@@ -20,25 +20,13 @@ from bench.questions.transports.tables import LEGEND, comparison_table, ladder_t
 from bench.questions.transports.torn import sentence as torn_sentence
 from bench.questions.transports.torn import table as torn_table
 from bench.questions.transports.words import machine_words, place, sentence, trouble
-from bench.report.document import (
-    Document,
-    Effect,
-    Effects,
-    Figures,
-    Fold,
-    Forest,
-    Heading,
-    Level,
-    Note,
-    Part,
-    pick,
-)
+from bench.report import document as doc
 from bench.report.units import budget, interval, point
 
 
-def document(summary: Summary, places: Places | None = None) -> Document:
+def document(summary: Summary, places: Places | None = None) -> doc.Document:
     """Return the document of ``summary``; with ``places``, charts and background for a page."""
-    return Document(
+    return doc.Document(
         title=headline(summary),
         subject=machine_words(summary.machine),
         parts=tuple(_parts(summary, places)),
@@ -50,13 +38,13 @@ def document(summary: Summary, places: Places | None = None) -> Document:
     )
 
 
-def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
+def _parts(summary: Summary, places: Places | None) -> Iterator[doc.Part]:
     yield from sentences(summary)
     if summary.torn:
         yield torn_sentence(summary.torn)
     yield from trouble(summary)
     if places is not None and summary.standings:
-        yield Figures(make=lambda: figures(summary, OPENING))
+        yield doc.Figures(make=lambda: figures(summary, OPENING))
         yield _forest(first_pair(summary))
     if summary.comparisons:
         yield decision_table(summary)
@@ -64,27 +52,29 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[Part]:
     if summary.torn:
         yield torn_table(summary.torn)
     if places is not None:
-        yield Heading(text="Charts", key="charts", level=Level.BACKGROUND)
-        yield Figures(make=lambda: figures(summary, CHARTS))
+        yield doc.Heading(text="Charts", key="charts", level=doc.Level.BACKGROUND)
+        yield doc.Figures(make=lambda: figures(summary, CHARTS))
     yield from _comparisons(summary)
     if places is not None:
         yield from background(summary, places)
 
 
-def _comparisons(summary: Summary) -> Iterator[Part]:
+def _comparisons(summary: Summary) -> Iterator[doc.Part]:
     if not summary.comparisons and not summary.ladders:
         return
-    yield Heading(text="All comparisons", key="tables", short="Tables", level=Level.EVIDENCE)
+    yield doc.Heading(
+        text="All comparisons", key="tables", short="Tables", level=doc.Level.EVIDENCE
+    )
     if summary.comparisons:
         yield overview_table(summary.comparisons)
     for each in summary.comparisons:
         table = comparison_table(_address(each), each)
-        yield Fold(key=table.key, summary=place(each), gist=sentence(each), parts=(table,))
+        yield doc.Fold(key=table.key, summary=place(each), gist=sentence(each), parts=(table,))
     for ladder in summary.ladders:
         table = ladder_table(_words("ladder", ladder.experiment, ladder.transport), ladder)
-        yield Fold(key=table.key, summary=table.title, parts=(table,))
+        yield doc.Fold(key=table.key, summary=table.title, parts=(table,))
     if summary.comparisons:
-        yield Note(text=LEGEND, level=Level.EVIDENCE)
+        yield doc.Note(text=LEGEND, level=doc.Level.EVIDENCE)
 
 
 def _address(comparison: Comparison) -> str:
@@ -96,10 +86,10 @@ def _words(*names: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", " ".join(names).lower()).strip("-")
 
 
-def _forest(standings: Sequence[Standing]) -> Forest:
+def _forest(standings: Sequence[Standing]) -> doc.Forest:
     """Return the forest plot: every comparison of these standings, by question."""
     first = standings[0]
-    return Forest(
+    return doc.Forest(
         key="forest",
         title=f"Every comparison: {first.left} against {first.right}",
         groups=tuple(group for each in standings if (group := _group(each))),
@@ -110,7 +100,7 @@ def _forest(standings: Sequence[Standing]) -> Forest:
     )
 
 
-def _group(standing: Standing) -> Effects | None:
+def _group(standing: Standing) -> doc.Effects | None:
     known = [
         (each, row, row.estimate)
         for each in standing.comparisons
@@ -127,7 +117,7 @@ def _group(standing: Standing) -> Effects | None:
     for one in differ:
         first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
     same, ratio = len(known) - len(differ), scales == {Scale.RATIO}
-    return Effects(
+    return doc.Effects(
         title=f"{standing.question.heading}: {'ratio' if ratio else 'difference of shares'}",
         ratio=ratio,
         rows=tuple(_effect(standing, label, *one) for label, one in first.items()),
@@ -137,11 +127,11 @@ def _group(standing: Standing) -> Effects | None:
 
 def _effect(
     standing: Standing, label: str, comparison: Comparison, row: Row, found: Estimate
-) -> Effect:
+) -> doc.Effect:
     """Return a row of the plot, which names the sides that the answer above counts."""
     winners = (side for side, decided in standing.wins if comparison in decided)
-    return pick(
-        Effect,
+    return doc.pick(
+        doc.Effect,
         found,
         label=label,
         key=_address(comparison),
@@ -152,6 +142,6 @@ def _effect(
     )
 
 
-def report_of(*documents: Document) -> ReportData:
+def report_of(*documents: doc.Document) -> ReportData:
     """Return the JSON data of several machines."""
     return ReportData(format=FORMAT, summaries=tuple(each.data for each in documents))

@@ -8,8 +8,9 @@ from functools import partial
 from math import isfinite
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, size
 from bench.campaign.gates import Gate, counts
+from bench.errors import clean
 from bench.judge.comparison import Comparison
 from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Unit
@@ -20,7 +21,6 @@ from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import name, place
 from bench.report.document import Check, Labels, Measure, Passing
-from bench.report.units import clean, size
 from bench.tracer.transports import traits
 
 _METRICS: Final = {metric.key: metric for metric in METRICS}

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
-from bench.plan.arms import Side, assignment, compose, compose_duet
+from bench.plan.arms import Side, assignment, compose, compose_duet, side
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
@@ -255,3 +255,39 @@ def quickly(names: Iterable[str], cpus: Sequence[int]) -> tuple[Experiment, ...]
 def omitted(experiments: Iterable[Experiment]) -> tuple[str, ...]:
     """Return the arms left out of ``experiments``, each with its experiment and the reason."""
     return tuple(f"{each.name}, {words}" for each in experiments for words in each.omitted)
+
+
+TORN: Final = "torn"
+"""The experiment whose records may tear."""
+
+_PROGRAMS: Final = {RINGBUF: ("scratch", "raw", "raw:scratch", "tp_btf:scratch")}
+_HELD_NS: Final = 500_000
+"""Time that a program holds its record, so that a tick finds it there."""
+
+_WORKERS: Final = 4  # for each CPU: there is always another to be run
+_MOST_WORKERS: Final = 256
+_LEAST_PROCESSES: Final = 150
+
+
+def torn(storm: Storm, transports: Sequence[str], *, cpus: int, blocks: int) -> Experiment:
+    """Return arms whose records tear where their programs are preempted, and those that must not.
+
+    ``storm`` is by fork. It gets more workers than there are CPUs, so that a preempted program is
+    followed by another process's exit on its CPU.
+    """
+    workers = min(_WORKERS * cpus, _MOST_WORKERS)
+    storm = replace(storm, workers=workers, count=max(_LEAST_PROCESSES, workers, storm.count))
+    sides = [
+        side(f"{transport}:{words}:delay={_HELD_NS}", find)
+        for transport in transports
+        for words in _PROGRAMS.get(transport, ("raw:scratch",))
+    ]
+    return compose(
+        name=TORN,
+        title="Does a program that is preempted send what it did not write?",
+        config=TrialConfig(transport="none", budget_bytes=0, storm=storm),
+        sides=sides,
+        budgets_bytes=(MIB,),
+        blocks=blocks,
+        cpus=cpus,
+    )

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from bench.amounts import time
+from bench.errors import clean
 from bench.judge.comparison import Comparison, Side
 from bench.judge.metrics import Unit
 from bench.judge.sums import OrderRestored
@@ -14,8 +16,8 @@ from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Level, Row, Table
-from bench.report.table import cells, columns, unwanted
-from bench.report.units import clean, number, time
+from bench.report.table import columns, row, unwanted
+from bench.report.units import number
 from bench.tracer.transports import traits
 
 _NUMBERS: Final = {
@@ -89,18 +91,15 @@ def table(summary: Summary) -> Iterator[Table]:
 
 
 def _as_delivered(side: Side) -> Row:
-    return Row(
-        heading=Cell(text=clean(traits(side.transport).short), transport=side.transport),
-        cells=(*cells("none", *[NONE] * len(_NUMBERS)), unwanted(side.causal_violations)),
-    )
+    heading = Cell(text=clean(traits(side.transport).short), transport=side.transport)
+    return row(heading, "none", *[NONE] * len(_NUMBERS), unwanted(side.causal_violations))
 
 
 def _row(way: OrderRestored) -> Row:
     found = [(sign, getattr(way, key), unit) for sign, key, unit in _NUMBERS.values()]
     numbers = (Cell(text=f"{sign}{number(n, unit)}", value=n) for sign, n, unit in found)
-    cells_of = (_hold(way), *numbers, unwanted(way.causal_violations))
     text = "heap, fixed" if way.by.fixed else way.by.value
-    return Row(heading=Cell(text=f"+ {text}"), cells=cells_of, under=True)
+    return row(f"+ {text}", _hold(way), *numbers, unwanted(way.causal_violations), under=True)
 
 
 def _hold(way: OrderRestored) -> Cell:

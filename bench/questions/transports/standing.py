@@ -75,11 +75,6 @@ class Standing:
         return tuple(each for group in GROUPS for each in getattr(self, group))
 
     @property
-    def _others(self) -> _Comparisons:
-        """Return the comparisons in which the sides differed without one being better."""
-        return (*self.equivalent, *self.open, *self.too_few)
-
-    @property
     def asked(self) -> int:
         """Return how many comparisons bear on the question."""
         return len(self.comparisons)
@@ -118,8 +113,9 @@ class Standing:
         def among(comparisons: _Comparisons) -> _Comparisons:
             return tuple(each for each in comparisons if poll in (None, each.poll))
 
+        others = (*self.equivalent, *self.open, *self.too_few)  # they differed, none was better
         match [(side, found) for side, won in self.wins if (found := among(won))]:
-            case [(side, decided)] if len(decided) >= len(among(self._others)):
+            case [(side, decided)] if len(decided) >= len(among(others)):
                 polls = () if poll is None else (poll,)
                 return Direction(winner=side, decided=decided, polls=polls)
         return None

@@ -18,11 +18,12 @@ from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_lo
 from bench.judge.filing import file
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
-from bench.judge.samples import ExperimentSamples, Stretch
+from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch
 from bench.judge.sums import OrderRestored, Torn, restored, torn
 from bench.linux.machine import Machine
 from bench.plan.config import TrialConfig
-from bench.questions.transports.coverage import Coverage, coverage
+from bench.plan.experiments import BASELINES
+from bench.questions.transports.coverage import PlanData, coverage
 from bench.questions.transports.standing import Standing, standings
 from bench.trial.result import State, TrialResult
 
@@ -76,13 +77,25 @@ class Summary:
     torn: tuple[Torn, ...]  # of the arms that check their records
     restored: tuple[OrderRestored, ...]  # of the arms with a buffer for each CPU
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
-    coverage: Coverage | None = None  # None: trials that are not from a journal
+    coverage: PlanData | None = None  # None: trials that are not from a journal
     runs: tuple[Run, ...] = ()
 
     @property
     def trials(self) -> int:
         """Return how many trials there are, invalid ones included."""
         return sum(tally.trials for tally in self.tallies)
+
+    def arms(self, experiment: str) -> Mapping[str, ArmSamples]:
+        """Return the arms of an experiment by name; no arms where it was not run."""
+        samples = self.experiments.get(experiment)
+        return {} if samples is None else samples.arms
+
+    def tracing_arms(self) -> Iterator[tuple[str, ArmSamples]]:
+        """Yield experiment and arm of all with a transport, but second names of A/A pairs."""
+        for samples in self.experiments.values():
+            for arm in samples.arms.values():
+                if arm.name.transport not in BASELINES and arm.name.copy == 1 and len(arm):
+                    yield samples.name, arm
 
 
 def _summarise(

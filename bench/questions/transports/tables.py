@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench.amounts import bound, counted
+from bench.amounts import bound, counted, time
+from bench.errors import clean
 from bench.judge.comparison import Comparison, Outcome, Row, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder, Rung
@@ -16,7 +17,7 @@ from bench.questions.transports.words import name, place
 from bench.report.document import NONE, Cell, Column, Evidence, Level, Mark, Table
 from bench.report.document import Row as Shown
 from bench.report.table import cells, columns, quantity
-from bench.report.units import clean, interval, point, resolvable, time
+from bench.report.units import interval, point, resolvable
 
 LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "

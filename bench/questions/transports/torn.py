@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bench.errors import clean
 from bench.judge.sums import Torn
 from bench.plan.config import Attach
 from bench.questions.transports.words import listed, name
 from bench.report.document import Cell, Level, Row, Sentence, Table
-from bench.report.table import columns, quantity, unwanted
-from bench.report.units import clean
+from bench.report.table import columns, row, unwanted
 from bench.tracer.transports import traits
 
 KINDS: Final = {
@@ -60,8 +60,5 @@ def table(found: Sequence[Torn]) -> Table:
 
 def _row(found: Torn) -> Row:
     arm = clean(f"{traits(found.transport).short}, {words(found)}")
-    records = (quantity(found.delivered), unwanted(found.torn), quantity(found.missed))
-    return Row(
-        heading=Cell(text=arm, transport=found.transport),
-        cells=(quantity(found.trials), *records),
-    )
+    heading = Cell(text=arm, transport=found.transport)
+    return row(heading, found.trials, found.delivered, unwanted(found.torn), found.missed)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from bench.amounts import bound, counted, points
+from bench.amounts import bound, counted, points, share, size
+from bench.errors import clean
 from bench.judge.comparison import Bottleneck, Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN, Floor
 from bench.judge.load import reduced as shortfalls
@@ -19,11 +20,11 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
 from bench.plan.experiments import BASELINES
-from bench.questions.transports.coverage import Coverage
+from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
 from bench.report.document import Level, Mark, Note
-from bench.report.units import budget, clean, interval, number, point, share, size
+from bench.report.units import budget, interval, number, point
 from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 
@@ -169,25 +170,27 @@ def _said(comparison: Comparison, key: str) -> str:
     )
 
 
-def incomplete(coverage: Coverage | None) -> str:
+def incomplete(coverage: PlanData | None) -> str:
     """Return what a headline begins with where a run is incomplete, else ""."""
-    if coverage is None or not coverage.incomplete:
+    if coverage is None or not coverage.runs_incomplete:
         return ""
-    return f"Incomplete ({coverage.ran:,} of {_planned(coverage)} trials ran): "
+    return f"Incomplete ({coverage.planned_trials_ran:,} of {_planned(coverage)} trials ran): "
 
 
-def completeness(coverage: Coverage | None) -> Iterator[str]:
+def completeness(coverage: PlanData | None) -> Iterator[str]:
     """Yield sentences on what is missing, and on how many runs were taken together."""
     if coverage is None:
         return
     text = "the run was stopped"
     if coverage.runs > 1:
-        parts = [f"{coverage.incomplete} incomplete"] * bool(coverage.incomplete)
-        if coverage.unrecorded:
-            parts.append(f"the plan of {coverage.unrecorded} was not recorded")
+        lacking = coverage.runs_incomplete
+        parts = [f"{lacking} incomplete"] * bool(lacking)
+        if unknown := coverage.runs_without_plan:
+            parts.append(f"the plan of {unknown} was not recorded")
         text = f"pooled from {coverage.runs} runs, {', '.join(parts) or 'all complete'}"
-    if coverage.incomplete:
-        yield f"Incomplete: {text}: planned {_planned(coverage)} trials, {coverage.ran:,} ran."
+    if coverage.runs_incomplete:
+        ran = f"{coverage.planned_trials_ran:,} ran"
+        yield f"Incomplete: {text}: planned {_planned(coverage)} trials, {ran}."
     elif coverage.runs > 1:
         yield f"Runs: {text}."
     if coverage.no_time_for:
@@ -197,8 +200,8 @@ def completeness(coverage: Coverage | None) -> Iterator[str]:
         yield f"Left out for lack of time: {named}{tail}."
 
 
-def _planned(coverage: Coverage) -> str:
-    return f"{coverage.planned:,}{' or more' if coverage.open else ''}"
+def _planned(coverage: PlanData) -> str:
+    return f"{coverage.planned_trials:,}{' or more' if coverage.more_was_planned else ''}"
 
 
 def repeats(trials: int) -> Iterator[str]:
@@ -277,7 +280,7 @@ def _left_out(summary: Summary) -> Iterator[str]:
     for trial in summary.invalid:
         yield f"invalid, left out: {_why(trial, trial.reasons)}"
     if summary.coverage is not None:
-        yield from repeats(summary.coverage.repeated)
+        yield from repeats(summary.coverage.repeated_trials)
     yield from (f"journal: {clean(str(fault))}" for fault in summary.faults)
     yield from map(_contradicted, contradictions(summary.comparisons))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from bench.amounts import counted, digits, given, times
+from bench.amounts import counted, digits, given, size, times
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
@@ -18,23 +18,9 @@ from bench.questions.tune.judge import Number, Point
 from bench.questions.tune.plan import Setting
 from bench.questions.tune.run import Tuned
 from bench.questions.tune.terms import Buffers, Term, terms
-from bench.report.document import (
-    Cell,
-    Column,
-    Definitions,
-    Document,
-    Evidence,
-    Level,
-    Mark,
-    Note,
-    Part,
-    Row,
-    Sentence,
-    Table,
-    pick,
-)
-from bench.report.table import columns, quantity
-from bench.report.units import number, size
+from bench.report import document as doc
+from bench.report.table import columns, quantity, row
+from bench.report.units import number
 
 FORMAT: Final = 1
 
@@ -84,10 +70,10 @@ class TuneData:
     transports: dict[str, TransportData]
 
 
-def document(asked: Question) -> Document:
+def document(asked: Question) -> doc.Document:
     """Return the answer: one recommendation, then the result of each transport."""
     transports = {
-        transport: pick(
+        transport: doc.pick(
             TransportData,
             each,
             sentence=_sentence(asked, transport),
@@ -96,11 +82,11 @@ def document(asked: Question) -> Document:
         for transport, each in asked.tuned.items()
     }
     best = next(iter(transports))
-    return Document(
+    return doc.Document(
         title=f"{name(best).capitalize()}: {transports[best].sentence}",
         subject=f"load: {sizing.asked(asked.load, asked.workers, asked.exits_per_s)}",
         parts=tuple(_parts(asked, transports, best)),
-        data=pick(
+        data=doc.pick(
             TuneData,
             asked,
             format=FORMAT,
@@ -142,29 +128,31 @@ def _better_in(found: Number) -> str:
     return f"{found.better_in} of {counted(found.blocks, 'block')}"
 
 
-def _parts(asked: Question, transports: Mapping[str, TransportData], best: str) -> Iterator[Part]:
+def _parts(
+    asked: Question, transports: Mapping[str, TransportData], best: str
+) -> Iterator[doc.Part]:
     points = transports[best].points
     frontier = sum(not each.dominated for each in points)
-    yield Sentence(
+    yield doc.Sentence(
         lead="Why",
         text=f"{transports[best].reason} (--for {asked.axis}); {frontier} of "
         f"{counted(len(points), 'setting')} are on the frontier.",
     )
     if len(transports) > 1:
-        yield Sentence(lead="Which buffer", text=_beside(asked))
+        yield doc.Sentence(lead="Which buffer", text=_beside(asked))
     for transport, data in transports.items():
         if transport != best:
-            yield Sentence(lead=name(transport).capitalize(), text=data.sentence)
+            yield doc.Sentence(lead=name(transport).capitalize(), text=data.sentence)
         if data.check is not None:
-            yield Sentence(
+            yield doc.Sentence(
                 lead=f"Tried again, {name(transport)}",
                 text=_checked(asked, data.check),
                 evidence=_evidence(data.check.on(asked.axis)),
             )
-    mark = Column(heading="", numeric=False, verdict=True)
+    mark = doc.Column(heading="", numeric=False, verdict=True)
     for transport, data in transports.items():
         budget = size(asked.buffers[transport].budget_bytes)
-        yield Table(
+        yield doc.Table(
             key=f"frontier-{transport}",
             title=f"{name(transport).capitalize()} of {budget}",
             corner="wake at, flush",
@@ -172,8 +160,8 @@ def _parts(asked: Question, transports: Mapping[str, TransportData], best: str) 
             rows=tuple(_row(asked.axis, each, data) for each in data.points),
         )
         entries = tuple((each.where, (each.text,)) for each in data.terms)
-        yield Definitions(entries=entries, level=Level.DECISION)
-    yield Note(
+        yield doc.Definitions(entries=entries, level=doc.Level.DECISION)
+    yield doc.Note(
         text="Each setting was run in blocks with the default; x: times the default's, with the "
         "95 % interval of its median. CPU: the consumer's per record; woken: wake-ups raised per "
         "record. Dominated: another is no worse in all three numbers. A duet would not do: both of "
@@ -212,25 +200,22 @@ def _checked(asked: Question, check: Point) -> str:
     )
 
 
-def _evidence(found: Number) -> Evidence:
-    return Evidence(low=found.low, high=found.high)
+def _evidence(found: Number) -> doc.Evidence:
+    return doc.Evidence(low=found.low, high=found.high)
 
 
-def _row(axis: Axis, point: Point, data: TransportData) -> Row:
-    cells: list[Cell] = []
+def _row(axis: Axis, point: Point, data: TransportData) -> doc.Row:
+    cells: list[doc.Cell] = []
     for key, scale in (("p50_ns", 1.0), ("p99_ns", 1.0), ("cpu_s_per_million", _PER_RECORD_NS)):
         found: Number = getattr(point, key)
         bounds = map(digits, (found.low, found.high))
         ratio = "1" if point.setting.default else " .. ".join(bounds)
-        cells.append(Cell(text=number(found.value * scale, Unit.NS), value=found.value))
-        cells.append(Cell(text=ratio, value=found.ratio))
-    mark = Cell(text="dominated" if point.dominated else "", mark=Mark.SOFT)
+        cells.append(doc.Cell(text=number(found.value * scale, Unit.NS), value=found.value))
+        cells.append(doc.Cell(text=ratio, value=found.ratio))
+    mark = doc.Cell(text="dominated" if point.dominated else "", mark=doc.Mark.SOFT)
     if point.setting == data.setting:
-        mark = Cell(text="chosen", mark=Mark.GOOD)
+        mark = doc.Cell(text="chosen", mark=doc.Mark.GOOD)
     elif point.lossy:
-        mark = Cell(text=f"lost in {point.lossy}", mark=Mark.BAD)
-    return Row(
-        heading=Cell(text=point.setting.label),
-        cells=(*cells, quantity(point.wakeups_per_record, Unit.TIMES), mark),
-        evidence=_evidence(point.on(axis)),
-    )
+        mark = doc.Cell(text=f"lost in {point.lossy}", mark=doc.Mark.BAD)
+    woken = quantity(point.wakeups_per_record, Unit.TIMES)
+    return row(point.setting.label, *cells, woken, mark, evidence=_evidence(point.on(axis)))

@@ -18,6 +18,7 @@ from bench.judge.statistics import paired_ratio
 from bench.plan.experiments import ArmName
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.plan import Choice, Setting
+from bench.report.document import pick
 from bench.trial.result import TrialResult
 
 _P50, _P99, _CPU = "latency_p50_ns", "latency_p99_ns", "consumer_cpu_s_per_million"
@@ -119,14 +120,8 @@ def _number(key: str, arm: ArmSamples, plain: ArmSamples) -> Number | None:
     if not mine or min(*mine, *its) <= 0:
         return None
     ratio = paired_ratio(mine, its)
-    return Number(
-        value=median(mine),
-        ratio=ratio.point,
-        low=ratio.low,
-        high=ratio.high,
-        better_in=sum(one < other for one, other in zip(mine, its, strict=True)),
-        blocks=ratio.blocks,
-    )
+    better = sum(one < other for one, other in zip(mine, its, strict=True))
+    return pick(Number, ratio, value=median(mine), ratio=ratio.point, better_in=better)
 
 
 def _dominates(one: Point, other: Point) -> bool:

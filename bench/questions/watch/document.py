@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.amounts import counted, seconds, size, time
+from bench.amounts import counted, seconds, share, size, time
+from bench.judge.metrics import Unit
 from bench.questions.watch.profile import BufferData, WatchData
-from bench.report import document as parts
-from bench.report.document import NONE, Cell, Document, Mark, Note, Sentence
-from bench.report.table import columns, rows
-from bench.report.units import share
+from bench.report import document as doc
+from bench.report.document import Cell, Document, Mark, Note, Sentence
+from bench.report.table import columns, quantity, row
 
 _COLUMNS: Final = (
     *("size", "used now", "p99", "peak", "bytes/s", "records/s", "full in", "reader away"),
@@ -33,17 +33,17 @@ def document(data: WatchData) -> Document:
     )
 
 
-def _parts(data: WatchData) -> Iterator[parts.Part]:
+def _parts(data: WatchData) -> Iterator[doc.Part]:
     if data.buffers:
         fullest = max(data.buffers, key=lambda each: each.peak_bytes / each.size_bytes)
         peak = share(fullest.peak_bytes / fullest.size_bytes)
         yield Sentence(lead="Fullest", text=f"{_name(fullest)}, {peak} at its peak.")
-        yield parts.Table(
+        yield doc.Table(
             key="buffers",
             title="Ring buffers, and the perf buffers of each process",
             corner="buffer",
             columns=columns(*_COLUMNS),
-            rows=rows((_name(each), _cells(each)) for each in data.buffers),
+            rows=tuple(row(_name(each), *_cells(each)) for each in data.buffers),
         )
     else:
         yield Sentence(text="No ring buffer and no perf buffer that can be examined.")
@@ -69,9 +69,8 @@ def _cells(buffer: BufferData) -> Iterator[Cell]:
     yield Cell(text=many + size(buffer.size_bytes), value=buffer.size_bytes)
     for used_bytes in (buffer.used_bytes, buffer.p99_bytes, buffer.peak_bytes):
         near = used_bytes >= _NEAR * buffer.size_bytes
-        yield Cell(text=size(used_bytes), value=used_bytes, mark=Mark.BAD if near else Mark.NONE)
+        yield quantity(used_bytes, Unit.BYTES, Mark.BAD if near else Mark.NONE)
     yield Cell(text=size(round(buffer.bytes_per_s)), value=buffer.bytes_per_s)
     yield Cell(text=f"{buffer.records_per_s:,.0f}", value=buffer.records_per_s)
-    left = NONE if buffer.full_in_s is None else seconds(buffer.full_in_s)
-    yield Cell(text=left, value=buffer.full_in_s)
+    yield quantity(buffer.full_in_s, Unit.SECONDS)
     yield Cell(text=time(buffer.absence_ms * 1e6), value=buffer.absence_ms)

@@ -13,20 +13,8 @@ from textwrap import shorten
 from typing import Any, Final
 
 from bench.errors import MachineUnfit, clean
+from bench.report import document as doc
 from bench.report.converter import Converter
-from bench.report.document import (
-    Document,
-    Figure,
-    Figures,
-    Fold,
-    Forest,
-    Heading,
-    Level,
-    Part,
-    Strip,
-    Table,
-    untitled,
-)
 from bench.report.draw import drawable, element
 from bench.report.figure import look, looks
 from bench.report.forest import axis, drawing
@@ -54,7 +42,7 @@ def require_extra() -> None:
         )
 
 
-def render_page(documents: Sequence[Document], converter: Converter) -> str:
+def render_page(documents: Sequence[doc.Document], converter: Converter) -> str:
     """Return one page of all documents; ids begin with ``at``, which differs by document."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -69,7 +57,7 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
     )
     environment.tests |= {"kind": lambda part, name: type(part).__name__ == name}
     environment.filters |= {
-        "untitled": untitled,
+        "untitled": doc.untitled,
         "verdict_first": verdict_first,
         "plain": lambda text: Markup.escape(clean(text)),  # also for other programs than browsers
     }
@@ -96,21 +84,21 @@ def render_page(documents: Sequence[Document], converter: Converter) -> str:
     )
 
 
-def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
+def render(*documents: doc.Document, data: Any = None) -> str:  # noqa: ARG001
     """Return a page whose charts are drawn while it is made."""
     require_extra()
     with Converter() as converter:
         return render_page(documents, converter)
 
 
-def _title(document: Document) -> str:
+def _title(document: doc.Document) -> str:
     """Return the answer and what it holds for, short enough for a tab and a list of links."""
     answer = shorten(document.title, _ANSWER, placeholder=" …")
     subject = shorten(document.subject, _MACHINE, placeholder=" …")
     return " | ".join(filter(None, (answer, subject, "bufbench")))
 
 
-def _description(documents: Sequence[Document]) -> str:
+def _description(documents: Sequence[doc.Document]) -> str:
     """Return the answers of all documents, each subject once."""
     answers: dict[str, str] = {}
     for each in documents:
@@ -119,7 +107,7 @@ def _description(documents: Sequence[Document]) -> str:
     return shorten(words, _DESCRIPTION, placeholder=" …")
 
 
-def verdict_first(table: Table) -> Table:
+def verdict_first(table: doc.Table) -> doc.Table:
     """Return ``table`` with its verdict columns first, where a phone shows them."""
     order = sorted(range(len(table.columns)), key=lambda at: not table.columns[at].verdict)
     return replace(
@@ -140,22 +128,25 @@ def _visible(value: Any) -> Any:
 
 
 def _sections(
-    prefix: str, document: Document, several: bool, converter: Converter
+    prefix: str, document: doc.Document, several: bool, converter: Converter
 ) -> Iterator[dict[str, Any]]:
     """Yield each section, from one heading with a key to the next, and the badges to filter it by.
 
     Decisions and figures are printed on paper, too.
     """
     short = document.short if several else "Verdict"
-    heading, parts = Heading(text=document.title, key="verdict", short=short), list[Part | Figure]()
+    heading, parts = (
+        doc.Heading(text=document.title, key="verdict", short=short),
+        list[doc.Part | doc.Figure](),
+    )
     for part in (*document.parts, None):
-        if part is None or (isinstance(part, Heading) and part.key):
+        if part is None or (isinstance(part, doc.Heading) and part.key):
             if parts or heading.key == "verdict":
                 badges = Counter(
-                    each.badge for each in parts if isinstance(each, Fold) and each.badge
+                    each.badge for each in parts if isinstance(each, doc.Fold) and each.badge
                 )
-                paper = heading.level is Level.DECISION or any(
-                    isinstance(each, Figure) for each in parts
+                paper = heading.level is doc.Level.DECISION or any(
+                    isinstance(each, doc.Figure) for each in parts
                 )
                 yield {
                     "heading": heading,
@@ -165,20 +156,22 @@ def _sections(
                     "paper": paper,
                 }
             heading, parts = part or heading, []
-        elif isinstance(part, Figures):
+        elif isinstance(part, doc.Figures):
             parts += _drawn(prefix, part.make(), converter)
         else:
             parts.append(part)
 
 
-def _beside(parts: Sequence[Part | Figure]) -> int | None:
+def _beside(parts: Sequence[doc.Part | doc.Figure]) -> int | None:
     """Return which part is a forest plot that has room beside those before it: no table is."""
     kinds = [type(each) for each in parts]
-    at = kinds.index(Forest) if Forest in kinds else None
-    return None if Table in kinds[:at] else at
+    at = kinds.index(doc.Forest) if doc.Forest in kinds else None
+    return None if doc.Table in kinds[:at] else at
 
 
-def _drawn(prefix: str, figures: Iterable[Figure], converter: Converter) -> Iterator[Figure]:
+def _drawn(
+    prefix: str, figures: Iterable[doc.Figure], converter: Converter
+) -> Iterator[doc.Figure]:
     asked = [
         (figure, [converter.svg(drawable(panel)) for panel in figure.panels]) for figure in figures
     ]
@@ -191,7 +184,7 @@ def _drawn(prefix: str, figures: Iterable[Figure], converter: Converter) -> Iter
         yield replace(figure, panels=tuple(panels))
 
 
-def strip(drawn: Strip) -> str:
+def strip(drawn: doc.Strip) -> str:
     """Return a strip as SVG; "" where a number is not finite. A page has dozens."""
     shown = [drawn.low, drawn.high, drawn.bound, *drawn.blocks]
     if not all(map(isfinite, shown)):

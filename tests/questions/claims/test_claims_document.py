@@ -16,8 +16,7 @@ from bench.questions.claims import run as claims_plan
 from bench.questions.claims.catalogue import REFUSED, chosen, claims, judge
 from bench.questions.claims.document import document
 from bench.questions.claims.evidence import of_journals
-from bench.questions.claims.sources import links
-from bench.questions.claims.words import SIGNS
+from bench.questions.claims.words import SIGNS, links
 from bench.report.document import Document, Fold, Level
 from bench.report.renderers import html as html_form
 from bench.report.renderers import markdown

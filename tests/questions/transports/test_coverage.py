@@ -22,7 +22,7 @@ from bench.questions.kernels import sentences
 from bench.questions.kernels.answers import answers, title
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
-from bench.questions.transports.coverage import Coverage, coverage
+from bench.questions.transports.coverage import PlanData, coverage
 from bench.questions.transports.decision import headline
 from bench.questions.transports.summary import compare_journals
 from bench.questions.transports.words import completeness, incomplete
@@ -55,7 +55,12 @@ def run(trials: list[TrialResult], *plans: Outline) -> Run:
 
 def test_a_stopped_run_counts_what_it_planned_and_what_ran() -> None:
     found = coverage([run(storm(), PLAN)])
-    assert (found.planned, found.ran, found.incomplete, found.complete) == (416, 16, 1, False)
+    assert (
+        found.planned_trials,
+        found.planned_trials_ran,
+        found.runs_incomplete,
+        found.complete,
+    ) == (416, 16, 1, False)
     assert list(completeness(found)) == [
         "Incomplete: the run was stopped: planned 416 trials, 16 ran."
     ]
@@ -64,34 +69,38 @@ def test_a_stopped_run_counts_what_it_planned_and_what_ran() -> None:
 def test_of_a_complete_run_nothing_is_said() -> None:
     plan = Outline(stages=PLAN.stages[:1])
     found = coverage([run(storm(), plan)])
-    assert (found.planned, found.ran, found.complete) == (16, 16, True)
+    assert (found.planned_trials, found.planned_trials_ran, found.complete) == (16, 16, True)
     assert list(completeness(found)) == []
 
 
 def test_a_plan_that_was_not_recorded_is_not_guessed() -> None:
     found = coverage([run(storm())])
     assert found.complete is None
-    assert (found.unrecorded, list(completeness(found))) == (1, [])
+    assert (found.runs_without_plan, list(completeness(found))) == (1, [])
 
 
 def test_trials_of_no_plan_fill_no_gap() -> None:
     """Count only trials that were planned, not as many others."""
     plan = Outline(stages=(Stage(experiment="chain", arms=ARMS, first_block=0, blocks=8),))
-    assert coverage([run(storm(), plan)]).ran == 0
+    assert coverage([run(storm(), plan)]).planned_trials_ran == 0
 
 
 @pytest.mark.parametrize("last", [7, 9])
 def test_each_block_counts(last: int) -> None:
     plan = Outline(stages=(replace(PLAN.stages[0], blocks=last),))
     found = coverage([run(storm(), plan)])
-    assert (found.planned, found.ran, found.complete) == (2 * last, 2 * min(last, 8), last < 8)
+    assert (found.planned_trials, found.planned_trials_ran, found.complete) == (
+        2 * last,
+        2 * min(last, 8),
+        last < 8,
+    )
 
 
 def test_plans_add_up_and_what_they_share_counts_once() -> None:
     resumed = Outline(stages=(replace(PLAN.stages[0], blocks=12),))
     further = Outline(stages=(replace(PLAN.stages[0], first_block=20, blocks=1),))
     found = coverage([run(storm(), Outline(stages=PLAN.stages[:1]), resumed, further)])
-    assert (found.planned, found.ran) == (26, 16)
+    assert (found.planned_trials, found.planned_trials_ran) == (26, 16)
 
 
 def test_an_adaptive_run_is_complete_once_it_says_so() -> None:
@@ -106,9 +115,9 @@ def test_an_adaptive_run_is_complete_once_it_says_so() -> None:
 
 def test_a_foreign_plan_of_any_size_is_counted_not_built() -> None:
     huge = Stage(experiment="storm", arms=ARMS, first_block=-(2**62), blocks=2**63 - 1)
-    assert coverage([run([], Outline(stages=(huge,)))]).planned == 2 * (2**63 - 1)
+    assert coverage([run([], Outline(stages=(huge,)))]).planned_trials == 2 * (2**63 - 1)
     none = replace(huge, blocks=-5)
-    assert coverage([run([], Outline(stages=(none,)))]).planned == 0
+    assert coverage([run([], Outline(stages=(none,)))]).planned_trials == 0
 
 
 def pooled(tmp_path: Path) -> JournalContent:
@@ -181,15 +190,23 @@ def test_a_run_that_is_resumed_becomes_complete(tmp_path: Path) -> None:
     lines = [encode(begun), *(encode(each) for each in trials[:9])]
     path.write_bytes(b"".join(lines))
     (half,) = compare_journals(read_journals([path]))
-    assert half.coverage == Coverage(
-        runs=1, incomplete=1, unrecorded=0, planned=16, ran=9, open=False, no_time_for=()
+    assert half.coverage == PlanData(
+        complete=False,
+        runs=1,
+        runs_incomplete=1,
+        runs_without_plan=0,
+        planned_trials=16,
+        planned_trials_ran=9,
+        more_was_planned=False,
+        no_time_for=(),
+        repeated_trials=0,
     )
     lines += [encode(as_resumed(replace(begun, run_id="other"), begun))]
     lines += [encode(each) for each in trials[9:]]
     path.write_bytes(b"".join(lines))
     (whole,) = compare_journals(read_journals([path]))
     assert whole.coverage is not None
-    assert (whole.coverage.ran, whole.coverage.complete) == (16, True)
+    assert (whole.coverage.planned_trials_ran, whole.coverage.complete) == (16, True)
 
 
 def test_an_open_plan_that_was_stopped_says_so() -> None:

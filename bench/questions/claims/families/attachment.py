@@ -16,8 +16,7 @@ from bench.questions.claims.claim import Finding, Measured, Side
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED
 from bench.questions.claims.setting import BLOCKS, Setting
-from bench.questions.transports.attachments import TORN, torn
-from bench.questions.transports.profiles import TRANSPORTS
+from bench.questions.transports.profiles import TORN, TRANSPORTS, torn
 from workloads.storm import Spawn, Storm
 
 _SINCE: Final = (7, 0)

@@ -22,9 +22,9 @@ from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
+from bench.questions.transports.standing import LEAST_PAIRS
 from workloads.storm import Shape
 
-LEAST_PAIRS: Final = 1_000  # causal ones that a trial needs to show that order is kept
 _EXPERIMENTS: Final = ("chain", "drain-interval")
 _DRAINED_MS: Final = ((RINGBUF, 5), (PERFBUF, 1), (PERFBUF, 20))  # perf at 5 ms: "chain"
 _SHARDED: Final = "order-sharded"

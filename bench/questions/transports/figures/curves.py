@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, size, time
+from bench.errors import clean
 from bench.judge.comparison import Comparison
 from bench.judge.numbers import number
 from bench.measure.bins import Bins, percentiles
@@ -22,18 +23,9 @@ from bench.questions.transports.figures.panels import (
     transports,
 )
 from bench.questions.transports.summary import Summary
+from bench.report import figure
 from bench.report.document import Figure, Panel
-from bench.report.figure import (
-    NS_LABELS,
-    SHARE_LABELS,
-    Row,
-    bytes_labels,
-    linear,
-    logarithmic,
-    powers,
-    steps,
-)
-from bench.report.units import budget, clean, share, size, time
+from bench.report.units import budget
 
 _MOST_PANELS: Final = 9
 _MARKED: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -80,8 +72,8 @@ def loss(summary: Summary) -> Figure:
 
 
 def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
-    points: list[Row] = []
-    means: list[Row] = []
+    points: list[figure.Row] = []
+    means: list[figure.Row] = []
     for arm in arms:
         common = {"transport": arm.transport, "budget": arm.budget_bytes}
         if shares := [value for value in map(_lost, arm.trials) if value is not None]:
@@ -91,12 +83,18 @@ def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
             words += f"average, {storms} lost something"
             means.append({**common, "lost": fmean(shares), "words": words})
     budgets = sorted({row["budget"] for row in means})
-    ticks = list(map(float, budgets)) if len(budgets) <= 9 else powers(budgets[0], budgets[-1], 8)
+    ticks = (
+        list(map(float, budgets))
+        if len(budgets) <= 9
+        else figure.powers(budgets[0], budgets[-1], 8)
+    )
     domain, title = (budgets[0] / 1.3, budgets[-1] * 1.3), "budget, data bytes over all CPUs"
-    labels = bytes_labels(ticks)
-    x = logarithmic("budget", title, ticks, domain, 2, labelExpr=labels, grid=False)
+    labels = figure.bytes_labels(ticks)
+    x = figure.logarithmic("budget", title, ticks, domain, 2, labelExpr=labels, grid=False)
     scale = {"domainMin": 0, "nice": True}
-    y = linear("lost", "share of events lost", scale, labelExpr=SHARE_LABELS, tickCount=5)
+    y = figure.linear(
+        "lost", "share of events lost", scale, labelExpr=figure.SHARE_LABELS, tickCount=5
+    )
     dots = {"size": 60, "filled": True, "opacity": 1}
     return panel(
         name,
@@ -127,8 +125,8 @@ def latency(summary: Summary) -> Figure:
 
 
 def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
-    curve: list[Row] = []
-    marks: list[Row] = []
+    curve: list[figure.Row] = []
+    marks: list[figure.Row] = []
     drops: list[str] = []
     for side in (comparison.left, comparison.right):
         way = clean(side.transport)
@@ -151,12 +149,12 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
     if not curve:
         return None
     ways = tuple(dict.fromkeys(row["transport"] for row in curve))
-    ticks = steps(min(row["ns"] for row in curve), max(row["ns"] for row in curve))
+    ticks = figure.steps(min(row["ns"] for row in curve), max(row["ns"] for row in curve))
     nines = (1, max(row["nines"] for row in curve))
     labelled = [2, 10, 100, 1_000, 10_000]
-    x = logarithmic("nines", "percentile", labelled, nines, labelExpr=_NINES)
+    x = figure.logarithmic("nines", "percentile", labelled, nines, labelExpr=_NINES)
     ends, title = (ticks[0], ticks[-1]), "kernel timestamp to delivery"
-    y = logarithmic("ns", title, ticks, ends, labelExpr=NS_LABELS)
+    y = figure.logarithmic("ns", title, ticks, ends, labelExpr=figure.NS_LABELS)
     step = {**_LINE, "interpolate": "step-after"}
     dots = {"size": 45, "filled": True, "opacity": 1}
     return panel(
@@ -187,7 +185,7 @@ def _wakeups(
     title: str, axis: str, key: str, arms: Sequence[ShownArm], ways: Sequence[str]
 ) -> Panel | None:
     take = number(key)
-    points: list[Row] = []
+    points: list[figure.Row] = []
     for arm in arms:
         of_arm = {"transport": arm.transport}
         for rate, value in ((_rate(trial), take(trial)) for trial in arm.trials):
@@ -199,8 +197,8 @@ def _wakeups(
         return None
     rates = [row["rate"] for row in points]
     low, high = 0.8 * min(rates), 1.25 * max(rates)
-    ticks = [each for each in steps(min(rates), max(rates)) if low <= each <= high]
-    x = logarithmic("rate", "events a second", ticks, (low, high), format="~s", grid=False)
-    y = linear("value", axis, {"zero": True, "nice": True})
+    ticks = [each for each in figure.steps(min(rates), max(rates)) if low <= each <= high]
+    x = figure.logarithmic("rate", "events a second", ticks, (low, high), format="~s", grid=False)
+    y = figure.linear("value", axis, {"zero": True, "nice": True})
     dots = {"size": 30, "opacity": 0.75}
     return panel(title, {"points": points}, layer("points", "point", ways, x, y, style=dots))

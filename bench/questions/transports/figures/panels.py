@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.errors import clean
 from bench.judge.comparison import Comparison
-from bench.plan.experiments import BASELINES
 from bench.questions.transports.standing import lost
 from bench.questions.transports.summary import Summary
 from bench.report.document import Panel
 from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, dash, shape
-from bench.report.units import clean
 from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
@@ -38,18 +37,15 @@ class ShownArm:
 
 def shown_arms(summary: Summary) -> Iterator[ShownArm]:
     """Yield every arm with a transport and trials, but second names of A/A pairs."""
-    for samples in summary.experiments.values():
-        for arm in samples.arms.values():
-            name, trials = arm.name, arm.trials
-            if name.transport not in BASELINES and name.copy == 1 and trials:
-                yield ShownArm(
-                    experiment=clean(samples.name),
-                    transport=clean(name.transport),
-                    variant=clean(name.variant),
-                    name=arm.name,
-                    budget_bytes=trials[0].config.budget_bytes,
-                    trials=trials,
-                )
+    for experiment, arm in summary.tracing_arms():
+        yield ShownArm(
+            experiment=clean(experiment),
+            transport=clean(arm.name.transport),
+            variant=clean(arm.name.variant),
+            name=arm.name,
+            budget_bytes=arm.config.budget_bytes,
+            trials=arm.trials,
+        )
 
 
 def transports(arms: Sequence[ShownArm]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from bench.amounts import counted
+from bench.amounts import counted, share, time
 from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import (
     ShownArm,
@@ -21,19 +21,8 @@ from bench.questions.transports.figures.panels import (
 )
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import place
+from bench.report import figure
 from bench.report.document import Figure, Panel
-from bench.report.figure import (
-    ALL_LABELLED,
-    COUNT_LABELS,
-    SHARE_LABELS,
-    WIDTH,
-    Row,
-    linear,
-    logarithmic,
-    ns_labels,
-    steps,
-)
-from bench.report.units import share, time
 from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
@@ -54,7 +43,7 @@ class _Strip:
     axis: str
     take: Callable[[TrialResult], float | None]  # None: unknown
     words: Callable[[float], str] = time
-    labels: Callable[[Sequence[float]], str] = ns_labels  # of an axis with these ticks
+    labels: Callable[[Sequence[float]], str] = figure.ns_labels  # of an axis with these ticks
 
 
 def _consumer_ns(trial: TrialResult) -> float | None:
@@ -71,7 +60,7 @@ def lateness(summary: Summary) -> Figure:
             "events in a trial",
             number("inversions"),
             lambda value: f"{value:,.0f} events out of order",
-            lambda _: COUNT_LABELS,
+            lambda _: figure.COUNT_LABELS,
         ),
         _Strip("Lateness, p99 of those", "behind the latest seen", number("lateness_p99_ns")),
         _Strip("Lateness, the worst", "behind the latest seen", number("lateness_max_ns")),
@@ -126,8 +115,8 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         if known:
             drawn[arm.experiment, arm.transport] += known
     rows = list(dict.fromkeys(experiment for experiment, _ in drawn))[:_MOST_ROWS]
-    points: list[Row] = []
-    medians: list[Row] = []
+    points: list[figure.Row] = []
+    medians: list[figure.Row] = []
     for (experiment, transport), values in drawn.items():
         common = {"experiment": experiment, "transport": transport}
         where, middle = f"{experiment}, {transport}", median(values)
@@ -141,7 +130,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
     above = [row["value"] for row in points if row["value"] > 0]
     if not above:
         return None
-    ticks = steps(min(above), max(above))
+    ticks = figure.steps(min(above), max(above))
     first, last, labels = ticks[0], ticks[-1], strip.labels(ticks)
     if any(row["value"] <= 0 for row in points):
         # A logarithmic axis has no 0: it is drawn before the rest.
@@ -152,7 +141,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         ticks, first = [zero, *ticks], zero
     edge = (last / first) ** _EDGE
     domain = (first / edge, last * edge)
-    x = logarithmic("value", strip.axis, ticks, domain, labelExpr=labels)
+    x = figure.logarithmic("value", strip.axis, ticks, domain, labelExpr=labels)
     y = {
         "shorthand": "experiment:N",
         "sort": rows,
@@ -167,7 +156,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         {"points": points, "medians": medians},
         layer("points", "point", ways, x, y, style={"size": 22, "opacity": 0.6}, yOffset=offset),
         layer("medians", "tick", ways, x, y, style=bar, yOffset=offset),
-        width=WIDTH - 30,
+        width=figure.WIDTH - 30,
         height=max(2, len(rows)) * _ROW_HEIGHT,
     )
 
@@ -182,23 +171,23 @@ def violations(summary: Summary) -> Figure | None:
     without = len({row["place"] for row in every}) - len(violated)
     ways = ranked({row["transport"] for row in rows})
     places = list(dict.fromkeys(row["place"] for row in rows))
-    x = linear(
+    x = figure.linear(
         "share",
         "share of causal pairs delivered parent first",
         {"domain": [0, max(row["share"] for row in rows)], "nice": 4},
-        labelExpr=SHARE_LABELS,
+        labelExpr=figure.SHARE_LABELS,
         labelFlush=True,  # at the edge of a narrow panel there may be no room beyond the axis
         tickCount=4,
     )
     # A page's font may be wider than the one that the chart is laid out with.
-    axis = {**ALL_LABELLED, "minExtent": _LABELS}
+    axis = {**figure.ALL_LABELLED, "minExtent": _LABELS}
     y = {"field": "place", "type": "nominal", "sort": places, "title": None, "axis": axis}
     dots = {"filled": True, "size": 45, "opacity": 1}
     drawing = panel(
         "Causal violations by experiment and budget",
         {"pairs": rows},
         layer("pairs", "point", ways, x, y, style=dots, yOffset=side_by_side(ways)),
-        width=WIDTH - 40,
+        width=figure.WIDTH - 40,
         height=_PLACE_HEIGHT * len(places),
         wide=True,
     )
@@ -213,7 +202,7 @@ def violations(summary: Summary) -> Figure | None:
     )
 
 
-def _violations(summary: Summary) -> Iterator[Row]:
+def _violations(summary: Summary) -> Iterator[figure.Row]:
     """Yield a row for each side of every comparison that delivered causal pairs."""
     for each in summary.comparisons:
         for side in (each.left, each.right):

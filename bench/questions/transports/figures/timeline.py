@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from bench.amounts import counted
+from bench.amounts import counted, size, time
+from bench.errors import clean
 from bench.judge.comparison import Comparison
 from bench.measure.timeline import Points, Timeline
 from bench.plan.config import Poll
@@ -15,7 +16,7 @@ from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
 from bench.report.figure import WIDTH, Row, chart_of, colour, linear
-from bench.report.units import budget, clean, size, time
+from bench.report.units import budget
 from bench.trial.result import TrialResult
 
 _FEW: Final = 6  # labels of an axis of times, so that none collide on a phone
