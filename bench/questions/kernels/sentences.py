@@ -62,8 +62,8 @@ def trouble(matrix: Matrix) -> Iterator[str]:
     for row, result in matrix.measured:
         ran = result.summary.coverage
         # That the guests of all seeds are taken together, each whole, is as it should be.
-        lacking = ran and (ran.incomplete or ran.unrecorded or ran.no_time_for)
-        for line in completeness(ran) if lacking else ():
+        whole = ran is not None and ran.complete and not ran.no_time_for
+        for line in () if whole else completeness(ran):
             yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
     for row, result in matrix.measured:
         for line in reduced(result.summary):
