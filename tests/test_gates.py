@@ -76,6 +76,14 @@ def test_nothing_measured_is_no_zero(text: str) -> None:
             gates.check(gates.parse(text), trials)
 
 
+def test_others_records_are_not_those_of_the_storm() -> None:
+    made = trial("ringbuf@8KiB", 0)
+    assert made.ledger is not None
+    only_others = replace(made, ledger=replace(made.ledger, own_attempted=0, own_delivered=0))
+    with pytest.raises(GateFailed, match="no records on ringbuf"):
+        gates.check(gates.parse("drops"), [only_others])
+
+
 def test_a_reduced_storm_fails_a_gate_but_holds_none() -> None:
     reduced = trial("ringbuf@8KiB", 0, state=State.REDUCED)
     with pytest.raises(GateFailed, match="no records on ringbuf"):

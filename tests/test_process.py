@@ -90,3 +90,23 @@ def test_environment_is_added_to_the_callers() -> None:
 
 def test_output_that_is_no_text_does_not_stop_us() -> None:
     assert process.run(["printf", r"\377x"], timeout_s=10).stdout == "\N{REPLACEMENT CHARACTER}x"
+
+
+@pytest.mark.parametrize("leaves_s", [0.0, 0.3])
+def test_what_a_child_that_ended_left_in_its_session_is_ended_too(leaves_s: float) -> None:
+    words = ["sh", "-c", f"sleep 60 & echo $!; sleep {leaves_s}; exit 3"]
+    with process.started(words) as child:
+        assert child.stdout is not None
+        left = int(child.stdout.readline())
+        assert process.ended(child, 10.0) == 3
+        assert process.ended(child) == 3
+        assert alive(left)
+    assert wait_until_gone(left)
+
+
+def test_how_a_child_ended_is_none_while_it_runs_and_minus_the_signal() -> None:
+    with process.started(["sleep", "60"]) as child:
+        assert process.ended(child, 0.01) is None
+        child.kill()
+        assert process.ended(child, 10.0) == -9
+    assert process.ended(child) == -9

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import struct
 import subprocess
 import time
@@ -264,7 +265,7 @@ class Generator:
         """Return the error for a generator that closed its pipes, with its last output."""
         child = self._started()
         if child.returncode is None:
-            if not self._has_ended(_GRACE_S):
+            if process.ended(child, _GRACE_S) is None:
                 return StormFailed("the generator closed its pipe without a report")
             process.end_session(child, timeout_s=_KILL_S)
         code = child.wait()
@@ -278,14 +279,6 @@ class Generator:
         ended = f"was killed by {signals.named(-code)}" if code < 0 else f"returned {code}"
         return StormFailed(f"the generator {ended}" + (f": {said}" if said else ""))
 
-    def _has_ended(self, timeout_s: float) -> bool:
-        """Return whether the generator ends in time; it is left to be reaped."""
-        descriptor = os.pidfd_open(self._started().pid)
-        try:
-            return bool(select.select([descriptor], [], [], timeout_s)[0])
-        finally:
-            os.close(descriptor)
-
     def _end(self, *, in_order: bool) -> None:
         """End the generator and what it made; close the pipes. Safe to call twice.
 
@@ -293,12 +286,10 @@ class Generator:
         """
         child = self._process
         try:
-            if child and child.poll() is None:
+            if child and child.returncode is None:
                 try:
-                    child.terminate()
-                    child.wait(_GRACE_S if in_order else 0.0)
-                except subprocess.TimeoutExpired:
-                    pass
+                    os.kill(child.pid, signal.SIGTERM)
+                    process.ended(child, _GRACE_S if in_order else 0.0)
                 finally:  # also when a second Ctrl-C cuts the grace short
                     process.end_session(child, timeout_s=_KILL_S)
         finally:

@@ -51,8 +51,10 @@ def _start(executable: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
 
 
 def _await_ready(process: subprocess.Popen[bytes]) -> None:
-    said = ""
-    if process.stdout and select.select([process.stdout], [], [], _READY_S)[0]:
-        said = process.stdout.readline().decode(errors="replace").strip()
+    said, poll = "", select.poll()  # select() takes no descriptor beyond 1,023
+    if process.stdout:
+        poll.register(process.stdout, select.POLLIN)
+        if poll.poll(_READY_S * 1e3):
+            said = process.stdout.readline().decode(errors="replace").strip()
     if said != "ready":
         raise MachineUnfit(f"a process that is to make map calls said {said!r}, not ready")

@@ -112,6 +112,8 @@ static void check_together(struct request *request)
 		usage_error("%s is paced by --pause-ms, not --rate", request->shape->name);
 	if (request->shape->workers)
 		request->workers = request->shape->workers;
+	if (request->burst_size > request->count) /* room for more is not needed */
+		request->burst_size = request->count;
 	if (request->tiny && access(request->tiny, X_OK) < 0)
 		usage_error("--tiny %s: %s", request->tiny, strerror(errno));
 	if (request->privileged && request->change_user)

@@ -85,7 +85,7 @@ class Storm:
     def most_processes(self) -> int:
         """Children and workers at most. The quiet worker of uneven goes on as long as the storm."""
         quiet = ceil(self.rate_per_s * self.seconds) if self.shape is Shape.UNEVEN else 0
-        return self.count + self.workers + quiet
+        return self.count + self.real_workers + quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

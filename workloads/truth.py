@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the generator knows of each child that it reaped, without any tracer."""
+"""Keep what the generator knows of each child that it reaped, without any tracer."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from bench.journal.bounds import LARGEST
 from bench.journal.reader import as_resumed, finished, last_run, resumable
 from bench.journal.schema import Run, RunHeader
 from bench.journal.writer import JournalWriter
+from bench.judge.numbers import number
 from bench.linux import cpus, machine
 from bench.plan.config import Producer, TrialConfig, Wake
 from bench.plan.experiments import Arm, ArmName, Experiment, Outline, Stage, stage
@@ -37,6 +38,7 @@ _OPEN: Final = Outline(open=True)
 _WARM_UP_S: Final = 0.1
 _MOST_WARM_UPS: Final = 6
 _AGREEING: Final = 0.05  # share by which two storms may differ
+_NS_PER_RECORD: Final = number("kernel_ns_per_record")
 _WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides counts little
 
 
@@ -261,7 +263,7 @@ def warm_up(rig: Rig) -> tuple[float, ...]:
 def wakeup_cost_ns(rig: Rig) -> float | None:
     """Return the kernel ns that one wake-up adds to a record: forced minus none.
 
-    None if a trial lost records or did not run, which says nothing about wake-ups.
+    None if a trial lost records or wrote none, which says nothing about wake-ups.
     """
     costs = {}
     for wake in (Wake.NONE, Wake.FORCED):
@@ -277,8 +279,8 @@ def wakeup_cost_ns(rig: Rig) -> float | None:
             result = run_trial(rig, Arm(name=ArmName(wake.value), config=config), place)
         except BufbenchError:
             return None
-        ledger, cost = result.ledger, result.cost
-        if ledger is None or ledger.dropped or cost is None or not cost.kernel_run_ns:
+        cost_ns = _NS_PER_RECORD(result)
+        if cost_ns is None or (result.ledger and result.ledger.dropped):
             return None
-        costs[wake] = cost.kernel_run_ns / ledger.attempted
+        costs[wake] = cost_ns
     return costs[Wake.FORCED] - costs[Wake.NONE]

@@ -21,7 +21,7 @@ WHAT: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
 def counts(what: str, trial: TrialResult) -> tuple[int, int]:
     """Return how often it happened, and out of how many."""
     if what == "drops" and trial.ledger:
-        return trial.ledger.own_dropped, trial.ledger.attempted
+        return trial.ledger.own_dropped, trial.ledger.own_attempted
     if what == "causal" and trial.ordering:
         return trial.ordering.causal_violations, trial.ordering.causal_pairs
     return 0, 0

@@ -36,7 +36,11 @@ def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
         def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
             bar.update(task, description=experiment.name)
 
-            return lambda trial: bar.advance(task, trial_seconds(trial.config) + OVERHEAD_S)
+            def advance(trial: TrialResult) -> None:
+                of_storm_s = trial_seconds(trial.config) + OVERHEAD_S
+                bar.advance(task, of_storm_s * experiment.storms / len(experiment.arms))
+
+            return advance
 
         yield begin
 

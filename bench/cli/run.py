@@ -189,7 +189,7 @@ def command(
             cpus=parsed("--cpus", _cpu_list, cpus),
             seconds=seconds,
         )
-        producer = _producer(wakeup, call, payload, records, reader)
+        producer = _producer(wakeup, call, payload, records)
         storm, producer = _replayed(context, load, storm, producer)
         reject(
             consumer_cpu is not None and consumer_cpu not in usable(),
@@ -307,7 +307,7 @@ def _experiment(
     check_cpus(sides, usable())
     options.each_once("--transport", [*map(str, sides)])
     for each in sides:
-        find(each.transport.name).require_reader(config.consumer.reader)
+        find(each.transport.name).require_reader(config.consumer.reader, each.producer.wake)
     sizes = [
         parsed("--budget", budgets.check, each, memory_bytes=memory_bytes) for each in budgets_bytes
     ]
@@ -333,7 +333,7 @@ def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[Side]:
     return [parsed("--transport", side, text, known, usual) for text in named]
 
 
-def _producer(wakeup: str, call: Call, payload: int, records: int, reader: Reader) -> Producer:
+def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:
     """Return what --wakeup, --call, --payload and --records ask for; UsageError."""
     if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
         wake, watermark = Wake(wakeup), 1
@@ -341,8 +341,6 @@ def _producer(wakeup: str, call: Call, payload: int, records: int, reader: Reade
         wake, watermark = parsed("--wakeup", _watermark, wakeup)
         fits = 1 <= watermark < 2**32
         reject(not fits, f"--wakeup {wakeup[:40]} is out of range", "take 1 or more")
-        by_bytes = wake is Wake.BYTES and reader is Reader.LIBBCC
-        reject(by_bytes, "--reader bcc counts records, not bytes", "take --wakeup N")
     return Producer(
         wake=wake, watermark=watermark, call=call, payload_bytes=payload, records_per_exit=records
     )

@@ -61,7 +61,7 @@ _OF_TRIAL: Final[dict[str, tuple[type[pl.DataType], _Take]]] = {
 _OF_ALL: Final = (
     *(metric.key for metric in METRICS if metric.key in NUMBERS),
     *("own_attempted", "own_delivered", "own_dropped", "causal_pairs", "causal_violations"),
-    *("missed", "torn", "latency_count", "wakeups_raised", "kernel_runs"),
+    *("reaped", "missed", "torn", "latency_count", "wakeups_raised", "kernel_runs"),
     *(key for key in NUMBERS if key.startswith("latency_error_")),
 )
 """Numbers that comparisons are made of; `bufbench report --format parquet` has all."""

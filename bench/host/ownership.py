@@ -50,13 +50,9 @@ def write(path: Path, content: bytes) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, if they are missing. Raises OSError."""
-    missing = [each for each in (path, *path.parents) if not each.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for each in missing:
-        with suppress(OSError):
-            descriptor = os.open(each, FOLDER)
-            _give(descriptor)
-            os.close(descriptor)
+    there = next(each for each in (path, *path.parents) if each.exists())
+    with folder_below(there.resolve(), path.relative_to(there).parts):
+        pass
 
 
 @contextmanager

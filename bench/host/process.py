@@ -8,6 +8,7 @@ elsewhere.
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -144,6 +145,25 @@ def started(
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
                 pipe.close()
+
+
+def ended(child: subprocess.Popen[bytes], within_s: float = 0.0) -> int | None:
+    """Return the code that a child ended with, below 0 the signal; None if it runs on.
+
+    Unlike Popen's methods this leaves it to be reaped: until then its session can be ended.
+    """
+    if child.returncode is not None:
+        return child.returncode
+    descriptor, poll = os.pidfd_open(child.pid), select.poll()
+    try:
+        poll.register(descriptor, select.POLLIN)
+        over = poll.poll(within_s * 1e3)
+    finally:
+        os.close(descriptor)
+    seen = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) if over else None
+    if seen is None:
+        return None
+    return seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
 
 
 def members(session: int) -> set[int]:

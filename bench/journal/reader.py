@@ -141,7 +141,7 @@ def _invalid(kind: Kind, error: ValidationError) -> Unusable:
 
 
 def _pieces(text: bytes) -> tuple[bytes, ...]:
-    """Yield a torn line and the whole one that was joined to it, or the line alone.
+    """Return a torn line and the whole one that was joined to it, or the line alone.
 
     Concatenating a journal that ends in a torn line leaves both on one. A line's beginning cannot
     occur inside another: there, its quotation marks would be escaped.
@@ -355,11 +355,11 @@ def _hardly_begun(path: Path) -> bool:
     """Return whether a run was killed before its first line was whole: nothing is lost."""
     with path.open("rb") as file:
         begun = file.read(LONGEST_LINE_BYTES)
-    return b"\n" not in begun and b'{"schema":'.startswith(begun[:10])
+    return b"\n" not in begun and _BEGINNING.startswith(begun[: len(_BEGINNING)])
 
 
 def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, object]]:
-    """Return what has to agree between a run and its continuation."""
+    """Yield what has to agree between a run and its continuation: its name, then, now."""
     yield "profile", then.profile, now.profile
     yield "seed", then.seed, now.seed
     yield "host", then.machine.hostname, now.machine.hostname

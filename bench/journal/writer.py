@@ -17,6 +17,7 @@ from typing import Final, NoReturn, Self
 
 import numpy as np
 
+from bench.amounts import counted
 from bench.errors import JournalError
 from bench.host import ownership
 from bench.journal.raw_lines import MARK
@@ -200,8 +201,7 @@ class JournalWriter:
     @property
     def safe(self) -> str:
         """Return how many trials are on the disk, in words."""
-        trials = "trial" if self.trials_safe == 1 else "trials"
-        return f"{self.trials_safe} {trials} of this run safe"
+        return f"{counted(self.trials_safe, 'trial')} of this run safe"
 
     def _failure(self, error: OSError) -> JournalError:
         reason = os.strerror(error.errno) if error.errno else str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 from bench.judge.metrics import METRICS
@@ -42,7 +43,10 @@ def shown_by(estimate: Estimate) -> float:
 
 
 def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, ...]:
-    """Return the floor of every number, from each A/A pair of arms."""
+    """Return the floor of every number, from each A/A pair of arms whose interval has bounds.
+
+    That of a duet of a few storms has none, and shows nothing.
+    """
     return tuple(
         Floor(
             experiment=samples.name,
@@ -55,6 +59,7 @@ def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, .
         for pair in twins(samples.names)
         for metric in METRICS
         if (found := estimate(metric, samples.arms[pair.left], samples.arms[pair.right]))
+        and isfinite(found.half_width)
     )
 
 

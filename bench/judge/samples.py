@@ -259,7 +259,8 @@ def _run_net_ns(arm: ArmSamples) -> Floats:
 def _storm_net_ns(arm: ArmSamples) -> Floats:
     cpus = arm.of_machine(lambda machine: machine.cpus, 1)
     busy_cpus = np.maximum(1, np.minimum(arm.of_config(lambda each: each.storm.workers), cpus))
-    return _net_ns(arm, "storm_ns_per_process", arm.number("wakeups_raised_per_event"), busy_cpus)
+    raised = _over(arm.number("wakeups_raised"), arm.number("reaped"))
+    return _net_ns(arm, "storm_ns_per_process", raised, busy_cpus)
 
 
 def _slow_down(arm: ArmSamples, baseline: str) -> Floats:

@@ -10,7 +10,7 @@ import ctypes as ct
 import os
 import resource
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -184,10 +184,10 @@ def _element(command: int, map_fd: int, key: bytes, value: ct.Array[ct.c_char] |
     _bpf(command, "=IIQQ", map_fd, 0, ct.addressof(key_block), place)
 
 
-def run_time(program_fd: int) -> tuple[int, int]:
-    """Return (runs, ns in them) of a program since it was loaded, while statistics were on."""
-    run_time_ns, runs = struct.unpack_from("=QQ", _info(program_fd), _RUN_TIME_OFFSET)
-    return runs, run_time_ns
+def run_time(program_fds: Iterable[int]) -> tuple[int, int]:
+    """Return (runs, ns in them) of programs since they were loaded, while statistics were on."""
+    found = [struct.unpack_from("=QQ", _info(each), _RUN_TIME_OFFSET) for each in program_fds]
+    return sum(runs for _, runs in found), sum(ns for ns, _ in found)
 
 
 def function_types(program_fd: int) -> list[int]:

@@ -59,7 +59,7 @@ def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> No
     Cannot be undone. OSError where a kept capability is not held.
     """
     if ids is not None:
-        _prctl(_PR_SET_KEEPCAPS, 1)  # else the change of user drops all
+        _set(_PR_SET_KEEPCAPS)  # else the change of user drops all
         user, group = ids
         os.setgroups([])
         os.setresgid(group, group, group)
@@ -69,10 +69,10 @@ def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> No
     header = ct.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
     sets = ct.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0))
     libc.call("capset", header, sets)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _set(_PR_SET_NO_NEW_PRIVS)
     # The change of user made /proc/self root's; make it this user's again.
-    _prctl(_PR_SET_DUMPABLE, 1)
+    _set(_PR_SET_DUMPABLE)
 
 
-def _prctl(option: int, value: int) -> None:
-    libc.call("prctl", option, value, 0, 0, 0)
+def _set(option: int) -> None:
+    libc.call("prctl", option, 1, 0, 0, 0)

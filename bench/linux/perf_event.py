@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""perf_event_open(2) for one per-CPU buffer of BPF output.
+"""Open perf events: for a CPU's buffer of BPF output, on a tracepoint, or to sample one.
 
 Source: include/uapi/linux/perf_event.h.
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.measure.columns import percentiles
 from bench.plan.config import AGES, Duet
 from bench.record.records import Flag, Records
 
@@ -43,14 +44,17 @@ def kept(records: Records, rule: Duet) -> Records:
 
 
 def latency_by_age(records: Records, rule: Duet) -> tuple[tuple[int, int], ...]:
-    """Return count and median latency in ns of each part of all windows, washout included."""
+    """Return count and median latency in ns of each part of all windows, washout included.
+
+    The median is nearest-rank; 0 of none.
+    """
     if not rule.window_ns:
         return ()
     window_ns = np.uint64(rule.window_ns)
     ages = records["timestamp_ns"] % window_ns * np.uint64(AGES) // window_ns
     latencies = records["delivered_ns"] - records["timestamp_ns"]
-    parts = (np.sort(latencies[ages == age], kind="stable") for age in range(AGES))
-    return tuple((len(part), int(part[len(part) // 2]) if len(part) else 0) for part in parts)
+    parts = (latencies[ages == age] for age in range(AGES))
+    return tuple((len(part), percentiles(part, (500,))[0]) for part in parts)
 
 
 def ranks(first: Records, second: Records, rule: Duet) -> Ranks | None:

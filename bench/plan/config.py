@@ -95,7 +95,7 @@ class Consumer:
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer
     late_ms: float = 0.0  # find out why records that wait this long do; 0: of none
-    count_syscalls: bool = False  # of the consuming thread, by a tracepoint of its own
+    count_syscalls: bool = False  # of the consuming thread; not from within a PID namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,6 @@ def _wakeups_per_record(config: TrialConfig) -> float:
 
 def estimate_seconds(experiment: Experiment, *, overhead_s: float = OVERHEAD_S) -> float:
     """Return the expected length of all blocks, with ``overhead_s`` for each trial."""
-    arms = experiment.arms[:1] if experiment.duet else experiment.arms
+    arms = experiment.arms[: experiment.storms]
     one_block_s = sum(trial_seconds(arm.config) + overhead_s for arm in arms)
     return experiment.blocks * one_block_s

@@ -103,8 +103,14 @@ class Experiment:
 
     @property
     def duet(self) -> bool:
-        """Return whether a block is one storm that both arms share."""
+        """Return whether two arms meet in the storms of a block."""
         return bool(self.arms) and self.arms[0].config.duet is not None
+
+    @property
+    def storms(self) -> int:
+        """Return the storms of a block: one for each arm, or one that the arms of a duet share."""
+        rules = [arm.config.duet for arm in self.arms]
+        return 1 if any(rule and not rule.solo for rule in rules) else len(rules)
 
     def order(self, block: int, seed: int) -> tuple[Arm, ...]:
         """Return the arms in the random order of block ``block`` (from 0).

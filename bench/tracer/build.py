@@ -73,7 +73,7 @@ class Build:
     variant: str  # the folder under bpf/
     macros: tuple[tuple[str, int], ...] = ()
     name: str = "exitsnoop"  # of the file, and of the function in it
-    tracepoint: str = "sched:sched_process_exit"
+    tracepoint: str = tracefs.EXIT
     attach: Attach = Attach.TRACEPOINT
     paired: bool = False  # NAME_second is a program too
 

@@ -21,7 +21,7 @@ DROP_BYTES_PER_CPU: Final = _DROPS.size
 
 
 def causes() -> Iterator[int]:
-    """Return every slot of the drops, those seen in practice first."""
+    """Yield every slot of the drops, those seen in practice first."""
     yield from _USUAL
     yield from (cause for cause in range(CAUSES) if cause not in _USUAL)
 

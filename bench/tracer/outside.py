@@ -49,6 +49,7 @@ _STDERR: Final = 2
 _READY_S: Final = 10.0
 _DONE_S: Final = 15.0
 _ASLEEP_S: Final = 3.0  # without any use of a CPU: nothing more is to come
+_END_S: Final = 1.0  # from the end of its socket to its own
 _LOOK_S: Final = 0.005
 _REMEDY: Final = "see docs/readers.md for what a reader does"
 
@@ -130,8 +131,7 @@ class _Peer:
 
     def refused(self, what: str) -> MachineUnfit:
         """Return the error for what the reader did, with how it ended if it has."""
-        time.sleep(_LOOK_S)  # for its end to be known
-        code = self.child.poll()
+        code = process.ended(self.child, _END_S)
         if code is not None:
             end = f"was killed by {signals.named(-code)}" if code < 0 else f"ended with {code}"
             what += f": it {end}"
@@ -142,7 +142,7 @@ def _drain(peer: _Peer, shared: mmap.mmap, capture: Capture) -> None:
     """Wait for ``capture.stop()``, have the reader finish, and take its rows."""
     before = _use(peer.child.pid)
     while not capture.stopping:
-        if peer.child.poll() is not None:
+        if process.ended(peer.child) is not None:
             raise peer.refused("ended before the storm did")
         time.sleep(_LOOK_S)
     try:

@@ -61,7 +61,11 @@ def attach(program_fd: int, tracepoint: int) -> int:
     Return the event.
     """
     event = perf_event.open_tracepoint(tracepoint)
-    fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
+    try:
+        fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
+    except OSError:
+        os.close(event)
+        raise
     return event
 
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Final
 
+from bench.linux import procfs
 from bench.plan.config import MIXED, Attach, Call, Duet, Producer, Wake
 from bench.plan.mix import MOST_LENGTHS, TURNS
 from bench.record.layout import RECORD_BYTES
@@ -31,27 +31,23 @@ def macros(producer: Producer) -> dict[str, int]:
     """
     *fewer, most = _MOST_RECORDS
     most = next((each for each in fewer if producer.records_per_exit <= each), most)
-    found = {"MAX_RECORDS_PER_EXIT": most}
-    if producer.checked:
-        found |= {"CHECKED": 1, "SIZE_0": RECORD_BYTES + producer.payload_bytes}
-    elif len(turns := _turns(producer)) > 1:
+    raw, turns = producer.attach is not Attach.TRACEPOINT, _turns(producer)
+    switches = {
+        "CHECKED": producer.checked,
+        "PADDED": producer.payload_bytes and not producer.checked,
+        "WAKE_BY_BYTES": producer.wake is Wake.BYTES,
+        "DELAY": producer.delay_ns,
+        "SCRATCH": producer.scratch,
+        "RAW_ARGUMENTS": raw,
+        "PREEMPTIBLE": raw,
+    }
+    found = {"MAX_RECORDS_PER_EXIT": most, "SIZE_0": turns[0]}
+    found |= {name: 1 for name, on in switches.items() if on}
+    if len(turns) > 1:
         sizes = sorted({*turns})
-        found |= {"PADDED": 1}
         found |= {f"SIZE_{at}": sizes[min(at, len(sizes) - 1)] for at in range(MOST_LENGTHS)}
         turns *= TURNS // len(turns)
         found |= {"TURNS": sum(sizes.index(size) << 2 * turn for turn, size in enumerate(turns))}
-    else:
-        found |= {"SIZE_0": RECORD_BYTES + producer.payload_bytes}
-        if producer.payload_bytes:
-            found |= {"PADDED": 1}
-    if producer.wake is Wake.BYTES:
-        found |= {"WAKE_BY_BYTES": 1}
-    if producer.delay_ns:
-        found |= {"DELAY": 1}
-    if producer.scratch:
-        found |= {"SCRATCH": 1}
-    if producer.attach is not Attach.TRACEPOINT:
-        found |= {"RAW_ARGUMENTS": 1, "PREEMPTIBLE": 1}
     return found
 
 
@@ -71,7 +67,7 @@ def _turns(producer: Producer) -> tuple[int, ...]:
 def encode(producer: Producer, *, session: int, rings: int, duet: Duet | None = None) -> bytes:
     """Return the settings map's value. ``session``: pid of the storm's leader, 0 for none."""
     return _LAYOUT.pack(
-        Path("/proc/self/ns/pid").stat().st_ino,
+        procfs.namespace("pid") or 0,
         _WAKE_FLAGS[producer.wake],
         session,
         producer.watermark if producer.wake in (Wake.WATERMARK, Wake.BYTES) else _NEVER,

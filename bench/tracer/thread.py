@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from bench.linux import perf_event, tracefs
+from bench.linux import perf_event, procfs, tracefs
 from bench.tracer.build import Build
 from bench.tracer.program import Program
 
@@ -24,6 +24,14 @@ _SAMPLE: Final = struct.Struct("=IHHQ")  # header, then the time
 _SAMPLE_TYPE: Final = 9
 
 Times = tuple[int, ...]
+
+
+def known_by_number() -> bool:
+    """Return whether the kernel's events name threads by the numbers that this process has.
+
+    They are those of the initial PID namespace.
+    """
+    return procfs.namespace("pid") in (None, procfs.INITIAL_PID_NAMESPACE)
 
 
 def count_calls(counter: Program, thread_id: int) -> None:

@@ -12,7 +12,7 @@ from bench.amounts import counted, size
 from bench.errors import MachineUnfit, UsageError
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
-from bench.plan.config import Call, Reader
+from bench.plan.config import Call, Reader, Wake
 from bench.plan.traits import Traits
 
 if TYPE_CHECKING:
@@ -130,10 +130,15 @@ class Transport(Traits):
                 remedy="write by reserve or output",
             )
 
-    def require_reader(self, reader: Reader) -> None:
+    def require_reader(self, reader: Reader, wake: Wake = Wake.ADAPTIVE) -> None:
         """Raise UsageError for a reader that cannot drain it, MachineUnfit for one not here."""
         if self.only_native and reader is not Reader.NATIVE:
             raise UsageError(self.only_native, remedy="leave out --reader")
+        if reader is Reader.LIBBCC and not self.calls and wake in (Wake.NONE, Wake.BYTES):
+            raise UsageError(
+                f"bcc's reader of {self.name} counts records, not bytes, and is always woken",
+                remedy="take --wakeup adaptive, forced or N, or leave out --reader",
+            )
         if reader is Reader.LIBBPF and self.calls:
             from bench.tracer import libbpf
 
@@ -148,7 +153,7 @@ class Transport(Traits):
         self, program: Program, capture: Capture, request: BufferRequest
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
-        self.require_reader(request.consumer.reader)
+        self.require_reader(request.consumer.reader, request.producer.wake)
         made: AbstractContextManager[Opened] = self._maker().opened(self, program, capture, request)
         return made
 

@@ -126,7 +126,7 @@ def state_of(
     }
     if account:
         grave[State.INVALID] += account.residues
-    if account and account.missed:
+    if account and account.missed > 0:
         grave[State.DISTURBED].append(
             f"the kernel skipped the tracer at {counted(account.missed, 'exit')}"
         )

@@ -43,7 +43,7 @@ Arms = tuple[Arm, Arm]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """What one arm counted."""
+    """Hold what one arm counted."""
 
     counters: tuple[CpuCounters, ...]
     writes: WriteTimes

@@ -70,8 +70,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
     )
     try:
         _one(way, request, line)  # the first look makes the interpreter grow
-        line = _one(way, request, line)
-        return _many(way, request, line, copies)
+        return _many(way, request, _one(way, request, line), copies)
     except BufbenchError as refused:
         return replace(line, untold={"footprint": refused.message})
 

@@ -20,6 +20,7 @@ from bench.plan.config import Reader, TrialConfig
 from bench.record.footprint import Memory, Observed
 from bench.record.records import CAPTURED, Records
 from bench.tracer import settings, thread, transports
+from bench.tracer.build import Build
 from bench.tracer.capture import Capture
 from bench.tracer.consumer import consuming
 from bench.tracer.program import Program, names
@@ -30,18 +31,19 @@ from bench.trial.rig import Rig
 from workloads import mapcallers
 from workloads.generator import Generator
 
-GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
+_NOOP: Final = Build(variant="noop")
+_GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
 
 
 def observe_bare(rig: Rig, config: TrialConfig) -> Passage:
     """Run a storm under no program, or under one that does nothing (transport "noop")."""
-    program = rig.program("noop", {}) if config.transport == "noop" else None
+    program = rig.built(_NOOP) if config.transport == "noop" else None
     attached: AbstractContextManager[None] = program.attached() if program else nullcontext()
     rig.hold(program)
     with rig.generator(config.storm) as generator, attached:
         before = competition.read([generator.session])
         generator.go()
-        report = generator.wait(config.storm.seconds + GRACE_S)
+        report = generator.wait(config.storm.seconds + _GRACE_S)
         met = competition.between(before, competition.read(), cpus=len(rig.cpus))
     return Passage(storm=report, competition=met)
 
@@ -50,7 +52,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     """Run a storm under ``config.transport``, without a bpf(2) call while it is attached."""
     way = transports.find(config.transport)
     program = rig.program_for(way, config)
-    counter = rig.built(thread.COUNTER) if config.consumer.count_syscalls else None
+    counts_calls = config.consumer.count_syscalls and thread.known_by_number()
+    counter = rig.built(thread.COUNTER) if counts_calls else None
     capture = rig.capture(config)
     woken: Callable[[], thread.Times | None] | None = None
     native = config.consumer.reader is Reader.NATIVE
@@ -58,8 +61,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
     program_fds = program.load_all()
     rig.hold(program)
     with ExitStack() as stack:
-        counted = config.kernel_stats and stack.enter_context(bpf.statistics())
-        runs_before = _runs(program_fds)
+        timed = config.kernel_stats and stack.enter_context(bpf.statistics())
+        runs_before = bpf.run_time(program_fds)
         skipped_before = _skipped(program_fds)
         generator = stack.enter_context(rig.generator(config.storm))
         opened, memory = open_buffers(
@@ -70,7 +73,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             thread_id = running.enter_context(consuming(capture, opened.drain, config.consumer))
             if counter is not None:
                 thread.count_calls(counter, thread_id)
-            if diagnosed and way.wakes_seen:
+            if diagnosed and way.wakes_seen and thread.known_by_number():
                 woken = stack.enter_context(thread.wakes(thread_id, rig.cpus))
             running.enter_context(program.attached())
             if counter is not None:
@@ -84,7 +87,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         in_kernel = opened.counted()
         skipped = competition.risen(skipped_before, _skipped(program_fds))
         counters = program.read_counters()
-        runs = _runs(program_fds)
+        runs = bpf.run_time(program_fds)
     return Observation(
         records=captured(capture),
         counters=tuple(counters),
@@ -94,8 +97,8 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
             storm_ns=passage.storm.end_ns - passage.storm.start_ns,
             delivered=0,
             attempted=0,
-            kernel_runs=runs[0] - runs_before[0] if counted else None,
-            kernel_run_ns=runs[1] - runs_before[1] if counted else None,
+            kernel_runs=runs[0] - runs_before[0] if timed else None,
+            kernel_run_ns=runs[1] - runs_before[1] if timed else None,
             consumer_cpu_ns=capture.cpu_ns,
             consumer_voluntary_switches=capture.voluntary_switches,
             consumer_involuntary_switches=capture.involuntary_switches,
@@ -171,7 +174,7 @@ def pass_storm(
     with competition.watched() as away_ns:
         before = competition.read([generator.session, *beside])
         generator.go()
-        report = generator.wait(config.storm.seconds + GRACE_S)
+        report = generator.wait(config.storm.seconds + _GRACE_S)
         still = program.neighbours()
         running.close()
     met = competition.between(before, competition.read(beside), cpus=len(rig.cpus))
@@ -206,12 +209,6 @@ def _late(capture: Capture, config: TrialConfig, wakes_ns: tuple[int, ...] | Non
         wakes_ns=wakes_ns,
         stopped_ns=capture.stopped_ns,
     )
-
-
-def _runs(programs: Sequence[int]) -> tuple[int, int]:
-    """Return (runs, ns in them) of all programs."""
-    found = [*map(bpf.run_time, programs)]
-    return sum(runs for runs, _ in found), sum(ns for _, ns in found)
 
 
 def _skipped(programs: Sequence[int]) -> int | None:

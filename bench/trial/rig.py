@@ -70,15 +70,8 @@ class Rig:
         """Start the storm's generator, as the storms' user and within their cgroup."""
         return Generator(storm, user=self.storm_user, cgroup=self._cgroup)
 
-    def program(self, variant: str, macros: dict[str, int]) -> Program:
-        """Return the tracer of bpf/``variant`` with these macros, compiled at most once."""
-        return self.built(Build(variant=variant, macros=self._all(macros)))
-
-    def _all(self, macros: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-        return (*macros.items(), *self._extra_macros)
-
     def built(self, build: Build) -> Program:
-        """Return the program of this build, the same one each time."""
+        """Return the program of this build, compiled at most once."""
         if build not in self._programs:
             self._programs[build] = self._stack.enter_context(Program(build, self.kernel))
         return self._programs[build]
@@ -90,11 +83,11 @@ class Rig:
         producer = config.producer
         transport.require(producer, self.kernel)
         own = settings.macros(producer) | transport.macros(producer, self.cpus)
-        macros = {**own, **(more or {})}
+        macros = own | dict(more or {}) | dict(self._extra_macros)
         return self.built(
             Build(
                 variant=transport.variant,
-                macros=self._all(macros),
+                macros=tuple(macros.items()),
                 attach=producer.attach,
                 paired=producer.checked,
             )

@@ -69,6 +69,10 @@ def complaint(done: process.Completed, code: int) -> str:
         (["--flush", "5", "--poll", "busy"], "--flush has no effect without --poll epoll"),
         (["--flush", "5", "--reader", "bcc"], "--flush has no effect on --reader bcc"),
         (["--wakeup", "4KiB", "--reader", "bcc"], "counts records, not bytes"),
+        (
+            ["--wakeup", "none", "--reader", "bcc"],
+            "perfbuf counts records, not bytes, and is always",
+        ),
         (["--wakeup", "9T"], "--wakeup 9T is out of range"),
         (["--stall", "-1"], "stall"),
         (["--consumer-cpu", "99999"], "99999"),

@@ -15,6 +15,7 @@ from bench.journal.reader import read_journal
 from bench.linux import bpf
 from bench.plan.config import TrialConfig
 from bench.tracer import compiler
+from bench.tracer.build import Build
 from bench.trial.result import State
 from bench.trial.rig import Rig
 from workloads.storm import Shape
@@ -66,7 +67,7 @@ def test_a_foreign_tracer_is_recorded_as_noise(transport: str, text: bytes, name
 def test_what_is_loaded_but_not_attached_is_no_neighbour() -> None:
     config = TrialConfig(transport="perfbuf", budget_bytes=1 << 20, storm=STORMS[Shape.STORM])
     with Rig() as rig:
-        loaded = rig.program("noop", {})
+        loaded = rig.built(Build(variant="noop"))
         number = bpf.program_id(loaded.load())
         trial = run(rig, config)
     assert trial.conditions.neighbours is not None

@@ -13,6 +13,7 @@ from made_up_trials import trial
 from bench.judge.comparison import row_of
 from bench.judge.duets import latency_error, paired_ratio
 from bench.judge.filing import file
+from bench.judge.floor import noise_floors
 from bench.judge.metrics import METRICS
 from bench.judge.samples import Stretch
 from bench.measure import duet, latency
@@ -117,6 +118,16 @@ def storms_with_slow_writes(random: np.random.Generator, of_first: float) -> lis
             config = replace(made.config, duet=Duet())
             found.append(replace(made, config=config, half=half, write=times))
     return found
+
+
+def test_a_duet_of_few_storms_has_no_noise_floor() -> None:
+    trials = storms_with_slow_writes(np.random.default_rng(4), 2.0)
+    shown = {
+        storms: {each.metric for each in noise_floors(file([Stretch(trials=trials[: 2 * storms])]))}
+        for storms in (3, 20)
+    }
+    assert shown[3].isdisjoint({"write_ns", "latency_p50_ns"})  # whose intervals have no bounds yet
+    assert shown[20] >= {"write_ns", "latency_p50_ns"}
 
 
 @pytest.mark.parametrize("of_first", [2.0, 4.0])

@@ -178,6 +178,12 @@ def test_costs_are_given_net_of_wake_ups() -> None:
     comparison = only(trials)
     assert row(comparison, "storm_net_ns_per_process").left == pytest.approx(99_750)
     assert row(comparison, "kernel_net_ns_per_run").left == pytest.approx(1_500)
+    # Ten records an exit: ten times as many wake-ups a process, for as many records.
+    tenfold = [
+        replace(each, storm=replace(each.storm, made=100, reaped=100, exit_statuses={0: 100}))
+        for each in trials
+    ]
+    assert row(only(tenfold), "storm_net_ns_per_process").left == pytest.approx(997_500)
     (without,) = compare(trials).comparisons  # a machine whose wake-ups were not measured
     assert without.row("storm_net_ns_per_process") is None
 

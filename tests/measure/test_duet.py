@@ -44,6 +44,8 @@ def test_latency_by_age_is_the_median_of_each_twentieth_of_all_windows() -> None
     stamps = [5_000, 5_049, 8_010, 5_050, 5_999]
     found = duet.latency_by_age(records([9, 7, 8, 3, 4], stamps_ns=stamps), WINDOW)
     assert found[0] == (3, 8)
+    two = duet.latency_by_age(records([9, 7], stamps_ns=stamps[:2]), WINDOW)
+    assert two[0] == (2, 7)  # nearest-rank, as all percentiles of a trial
     assert found[1] == (1, 3)
     assert found[2:19] == ((0, 0),) * 17
     assert found[19] == (1, 4)

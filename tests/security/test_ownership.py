@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,26 @@ def test_no_link_leads_to_a_change_of_owner(tmp_path: Path) -> None:
     assert owner(precious) == (0, 0)
     assert owner(tmp_path) == (0, 0)
     assert owner(tmp_path / "below") == CALLER
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_is_not_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precious = tmp_path / "precious"
+    (precious / "below").mkdir(parents=True)
+    mkdir = os.mkdir
+
+    def swap(name: str, *rest: int, **given: int) -> None:
+        mkdir(name, *rest, **given)
+        if Path(name).name == "new":  # whoever may write to its folder can do so
+            (tmp_path / "new").rename(tmp_path / "aside")
+            (tmp_path / "new").symlink_to(precious)
+
+    monkeypatch.setattr(os, "mkdir", swap)
+    with suppress(OSError):
+        ownership.make_folder(tmp_path / "new" / "below")
+    assert owner(precious / "below") == (0, 0)
+    assert not list((precious / "below").iterdir())
 
 
 def test_what_a_library_wrote_is_handed_over(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def arm(setting: Setting, seed: int, number: int) -> Arm:
             producer=_producer(random),
             kernel_stats=random.random() < 0.2,
         )
-        config = replace(config, consumer=_consumer(random, setting.cpus))
+        config = replace(config, consumer=_consumer(random, setting.cpus, config))
         arms, _ = transport_arms(
             find(config.transport),
             _bounded(config),
@@ -102,8 +102,9 @@ def _producer(random: Random) -> Producer:
     )
 
 
-def _consumer(random: Random, cpus: tuple[int, ...]) -> Consumer:
-    by_libbcc = random.random() < 0.2
+def _consumer(random: Random, cpus: tuple[int, ...], config: TrialConfig) -> Consumer:
+    woken = config.transport != "perfbuf" or config.producer.wake not in (Wake.NONE, Wake.BYTES)
+    by_libbcc = random.random() < 0.2 and woken
     return Consumer(
         reader=Reader.LIBBCC if by_libbcc else Reader.NATIVE,
         poll=random.choice([each for each in Poll if each not in _EDGES or not by_libbcc]),

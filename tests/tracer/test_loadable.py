@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH
 
-from bench.linux import libc
+from bench.linux import libc, tracefs
 from bench.tracer import probes
 
 pytestmark = pytest.mark.live
@@ -128,3 +128,10 @@ def test_all_works_here_and_leaves_nothing() -> None:
     assert [name for name, error in probes.steps() if error] == []
     assert probes.refused() is None
     probes.require()
+
+
+def test_an_attachment_that_is_refused_leaves_no_event() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        probes.attach(-1, tracefs.number(tracefs.EXIT))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

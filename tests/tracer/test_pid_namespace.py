@@ -7,6 +7,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 from tracing import BUFBENCH, bufbench
@@ -16,6 +17,22 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare"),
 ]
+COUNTING = """
+from bench.plan.config import Consumer, TrialConfig
+from bench.plan.experiments import Arm, ArmName
+from bench.trial.rig import Rig
+from bench.trial.run import Place, run_trial
+from workloads.storm import Storm
+
+consumer = Consumer(count_syscalls=True, late_ms=0.001)
+config = TrialConfig(
+    transport="ringbuf", budget_bytes=1 << 20, storm=Storm(count=200), consumer=consumer
+)
+place = Place(experiment="storm", block=1, position=0)
+with Rig() as rig:
+    trial = run_trial(rig, Arm(name=ArmName("ringbuf"), config=config), place)
+print(trial.ledger.balanced, trial.cost.consumer_syscalls is None, trial.late.count > 0)
+"""
 INSIDE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
@@ -55,3 +72,12 @@ def test_processes_outside_have_no_number() -> None:
 
 def test_the_initial_namespace_needs_no_notice() -> None:
     assert "namespace" not in bufbench("trace", "--duration", "0.1").stderr
+
+
+@pytest.mark.parametrize(("before", "unknown"), [([], False), (INSIDE, True)])
+def test_calls_of_a_thread_are_unknown_where_it_has_another_number(
+    before: list[str], unknown: bool
+) -> None:
+    words = [*before, sys.executable, "-c", COUNTING]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["True", str(unknown), "True"], done.stderr

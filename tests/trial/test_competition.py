@@ -255,3 +255,9 @@ def test_another_storm_beside_is_named(rig: Rig) -> None:
     assert trial.state is State.NOISY
     exits = trial.conditions.other_exits
     assert any(f"{exits:,} processes outside the storm exited" in each for each in trial.reasons)
+
+
+def test_more_exits_than_were_reaped_are_a_residue_and_not_skipped() -> None:
+    residue = "the generator reaped 5 processes, but 7 were traced"
+    account = replace(ACCOUNT, missed=-2, residues=(residue,))
+    assert state_of(account, QUIET) == (State.INVALID, (residue,))

@@ -90,6 +90,16 @@ def test_a_burst_is_lowered_below_pids_max(
     assert report.reaped == 402
 
 
+def test_a_burst_of_few_is_not_lowered_for_what_it_never_has(
+    cgroup: Path, forkstorm: Path, tmp_path: Path
+) -> None:
+    (cgroup / "pids.max").write_text("80")
+    few = Storm(shape=Shape.BURST, count=30, burst_size=1_000, workers=2)
+    report = run(few, within(cgroup, tmp_path, forkstorm))
+    assert (report.at_once, report.lowered_from) == (32, 0)
+    assert shortfall(few, report) == ()
+
+
 @pytest.mark.parametrize(
     ("storm", "at_once"),
     [

@@ -20,7 +20,7 @@ import tty
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from subprocess import Popen, TimeoutExpired
+from subprocess import Popen
 from typing import Final
 
 import psutil
@@ -71,7 +71,7 @@ class Tool:
                 f"{self.command[0]} printed more than {size(most_bytes)}",
                 remedy="make it print less, or take shorter --seconds",
             )
-        code = self._child.poll()
+        code = process.ended(self._child)
         if code is None:
             return
         time.sleep(0.1)  # its last line may still be on the way
@@ -83,8 +83,7 @@ class Tool:
         """Interrupt it, as Ctrl-C does, and give it a short time to print its last lines."""
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGINT)
-        with suppress(TimeoutExpired):
-            self._child.wait(_LAST_WORDS_S)
+        process.ended(self._child, _LAST_WORDS_S)
         deadline = time.monotonic() + _LAST_WORDS_S
         while not self.output.ended and time.monotonic() < deadline:
             time.sleep(0.02)

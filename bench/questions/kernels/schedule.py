@@ -86,8 +86,7 @@ def fitted(
 
 def seconds(experiment: Experiment, on: Setting) -> float:
     """Return how long all blocks of ``experiment`` are expected to take, in a guest as expected."""
-    arms = experiment.arms[:1] if experiment.duet else experiment.arms
-    block_s = sum(_storm_s(arm.config, on) for arm in arms)
+    block_s = sum(_storm_s(arm.config, on) for arm in experiment.arms[: experiment.storms])
     block_s += len(experiment.arms) * (_TRIAL_S + _TRIAL_PROCESSES / on.rate_per_s)
     found = _CALIBRATION_S + experiment.blocks * block_s
     # The first of each that their programs are for.

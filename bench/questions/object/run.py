@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import TimeoutExpired
 from typing import Final
 
 import numpy as np
@@ -146,11 +145,9 @@ def _command(load: Load) -> int:
         Path(os.devnull).open("wb") as nowhere,
         process.started(load.command, output=nowhere) as child,
     ):
-        try:
-            return child.wait(load.seconds)
-        except TimeoutExpired:
-            if load.ends:
-                return 0
+        code = process.ended(child, load.seconds)
+        if code is not None or load.ends:
+            return code or 0
     raise UsageError(
         f"{load.command[0]} still ran after {given(load.seconds, 's')}",
         remedy="set with --seconds after how long to end it",

@@ -17,6 +17,7 @@ class Seen(NamedTuple):
 
 class Sampler:
     interval_ns: int
+    bin_ns: int
 
     def add_ring(self, fd: int, data_bytes: int) -> int: ...
     def add_perf(self, fd: int, data_bytes: int) -> int: ...

@@ -124,7 +124,7 @@ cdef class Sampler:
     cdef int count
     cdef int stopping
     cdef uint64_t begun_ns
-    cdef uint64_t bin_ns
+    cdef public uint64_t bin_ns         # doubled whenever the bins are full
     cdef readonly uint64_t interval_ns  # as it is now
 
     def __cinit__(self):
@@ -158,6 +158,7 @@ cdef class Sampler:
         cdef Watched *watched = &self.buffers[self.count]
         watched.walked = watched.first = load64(watched.buffer.produced)
         watched.last_consumed = load64(watched.buffer.consumed)
+        watched.window_begin = monotonic_ns()
         self.count += 1
         return self.count - 1
 
@@ -195,7 +196,7 @@ cdef class Sampler:
     cdef void sample(self, uint64_t now) noexcept nogil:
         cdef uint64_t bin = (now - self.begun_ns) // self.bin_ns
         cdef int index
-        if bin >= BINS:
+        while bin >= BINS:  # several times after a stop (Ctrl-Z) longer than all that went before
             for index in range(self.count):
                 halve(self.buffers[index].bin_bytes)
                 halve(self.buffers[index].bin_records)
@@ -210,6 +211,7 @@ cdef class Sampler:
         cdef uint64_t produced = load64(watched.buffer.produced)
         cdef uint64_t size = watched.buffer.mask + 1
         cdef uint64_t before = watched.walked, records = watched.records, moved = produced - before
+        cdef uint64_t discarded = watched.discarded, lost = watched.lost
         watched.used = min(produced - consumed, size)
         watched.peak = max(watched.peak, watched.used)
         watched.filled[watched.used * STEPS // size] += 1
@@ -229,17 +231,16 @@ cdef class Sampler:
             else:
                 walk_perf(watched, produced)
             if load64(watched.buffer.produced) - before > size:  # overwritten meanwhile
-                watched.records = records
+                watched.records, watched.discarded, watched.lost = records, discarded, lost
                 watched.uncounted += moved
         watched.walked = produced
         watched.bin_bytes[bin] += moved
         watched.bin_records[bin] += watched.records - records
-        if not watched.window_begin or now - watched.window_begin >= PEAK_NS:
-            if watched.window_begin:
-                watched.peak_rate = max(watched.peak_rate,
-                                        1e9 * watched.window_bytes / (now - watched.window_begin))
-            watched.window_begin, watched.window_bytes = now, 0
         watched.window_bytes += moved
+        if now - watched.window_begin >= PEAK_NS:
+            watched.peak_rate = max(watched.peak_rate,
+                                    1e9 * watched.window_bytes / (now - watched.window_begin))
+            watched.window_begin, watched.window_bytes = now, 0
 
     cdef Watched *at(self, int index) except NULL:
         if not 0 <= index < self.count:
