@@ -165,7 +165,7 @@ def test_a_kernel_is_booted_on_a_worker(tmp_path: Path) -> None:
         made.scheduler()
         made.worker("a", real=True)
         words = (f"--only={LABEL}", "--set=accelerator=emulated", "--set=time-limit=240")
-        done = made.run("out", "--profile=kernels", *words, timeout_s=400)
+        done = made.run("out", "--profile=kernels", *words, timeout_s=600)
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"{tmp_path}/out/a.jsonl\n"
         assert made.kept("a") == []
