@@ -21,6 +21,7 @@ _SETTINGS: Final = {
     # second.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
+    "distributed.worker.http.routes": [],
 }
 _MODULES: Final = ("cryptography", "bokeh", "distributed")
 

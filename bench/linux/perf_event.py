@@ -21,7 +21,7 @@ _TYPE_TRACEPOINT: Final = 2
 _COUNT_SW_BPF_OUTPUT: Final = 10
 _SAMPLE_TIME: Final = 1 << 2
 _SAMPLE_RAW: Final = 1 << 10
-_FORMAT_LOST: Final = 1 << 4  # Linux 6.0
+_FORMAT_LOST: Final = 1 << 4  # Linux 6.0, and later stable ones: 5.10.262 has it
 _ATTR: Final = struct.Struct("=IIQQQQQIIQQQQIiQII")  # up to PERF_ATTR_SIZE_VER5
 _DISABLED_BIT: Final = 1 << 0
 _WATERMARK_BIT: Final = 1 << 14

@@ -61,9 +61,9 @@ _LOG: Final = re.compile(
     r"prog '(?P<name>[^']*)': -- BEGIN PROG LOAD LOG --\n(?P<log>.*)-- END PROG LOAD LOG --",
     re.DOTALL,
 )
-_NO_REASON: Final = (
-    *("processed ", "verification time", "stack depth", "arg#"),
-    *("cur state:", "old state:"),  # of a loop without an end
+_NO_REASON: Final = re.compile(
+    r"processed |verification time|stack depth|subprog \d+ \(|arg#"
+    r"|cur state:|old state:"  # of a loop without an end
 )
 
 
@@ -157,4 +157,4 @@ def loaded() -> Iterator[Libbpf]:
 def last_reason(log: str) -> str:
     """Return the last line of a verifier's log that gives a reason; "" where none does."""
     lines = [line.strip() for line in log.splitlines()]
-    return next((each for each in reversed(lines) if each and not each.startswith(_NO_REASON)), "")
+    return next((each for each in reversed(lines) if each and not _NO_REASON.match(each)), "")

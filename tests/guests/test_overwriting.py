@@ -1,45 +1,55 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The overwriting ring on a kernel that has it, in a guest: what is kept, and that it balances."""
+"""The overwriting ring on a kernel that has it, in a guest: what is kept, and claims about it."""
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import pytest
-from real_kernels import provided
-from tracing import BUFBENCH
+from real_kernels import findings, provided, ran
 
-from bench.guests.boot import Guest, booted
+from bench.guests.boot import Guest
 from bench.journal.reader import read_journal
+from bench.questions.claims.claim import Verdict
 from bench.trial.result import State, TrialResult
 
 pytestmark = [pytest.mark.guests, pytest.mark.live, pytest.mark.slow]
 
 LABEL = "7.3"
-GUEST = Guest(cpus=2, memory_mib=2048, time_limit_s=420.0, kvm=False)
+GUEST = Guest(cpus=2, memory_mib=2048, time_limit_s=1_200.0, kvm=False)
 RUNS: Final = {
     "stopped": "--transport ringbuf --workload hotcpu --count 300 --poll stopped --budget 4K",
     "epoll": "--transport ringbuf --workload storm --count 300 --records 20 --budget 4K",
     "timed": "--workload storm --count 200 --records 20 --poll timed --interval 20 --budget 8K",
     "mixed": "--workload storm --count 200 --records 5 --payload mixed --poll busy --budget 16K",
 }
+CLAIMS: Final = ("rb-overwrite-newest", "rb-overwrite-scales", "rb-discard-strands")
+MODULES: Final = (
+    *("bench.cli.run", "bench.campaign.campaign"),
+    *("bench.questions.transports.document", "bench.questions.claims.document"),
+)
 
 
 @pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[TrialResult, ...]]:
-    """The trials of each run, all in one guest."""
-    image = provided(LABEL)
-    folder = tmp_path_factory.mktemp("guest")
-    begin = shlex.join([*BUFBENCH, "run", "--transport", "overwrite", "--blocks", "1", "--quiet"])
-    commands = [
-        f"{begin} {options} --output {folder}/{name}.jsonl 2>> {folder}/said"
-        for name, options in RUNS.items()
-    ]
-    with booted(image, GUEST, folder, ["/bin/sh", "-c", "; ".join(commands)]) as watch:
-        assert watch.stdout is not None
-        watch.stdout.read()
-    return {name: read_journal(folder / f"{name}.jsonl").trials for name in RUNS}
+def journals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The journals of the runs and of the claims, all made in one guest."""
+    image, folder = provided(LABEL), tmp_path_factory.mktemp("guest")
+    begin = ("run", "--transport", "overwrite", "--blocks", "1", "--quiet")
+    commands = {name: [*begin, *options.split()] for name, options in RUNS.items()}
+    commands["claims"] = ["claims", "--blocks=8", *(f"--only={each}" for each in CLAIMS)]
+    journals = {name: folder / f"{name}.jsonl" for name in commands}
+    for name, words in commands.items():
+        words.append(f"--output={journals[name]}")
+    for done in ran(image, GUEST, folder, commands, *MODULES).values():
+        assert done.returncode == 0, done
+    return journals
+
+
+@pytest.fixture(scope="module")
+def trials(journals: Mapping[str, Path]) -> dict[str, tuple[TrialResult, ...]]:
+    return {name: read_journal(journals[name]).trials for name in RUNS}
 
 
 def overwriting(trials: tuple[TrialResult, ...]) -> TrialResult:
@@ -79,3 +89,12 @@ def test_a_consumer_that_was_away_finds_the_newest_and_of_a_refusing_ring_the_ol
     assert refusing.latency
     # Both were read after the storm: what waited least was written last.
     assert newest.latency.max_ns < refusing.latency.p50_ns
+
+
+def test_claims_about_it_are_judged_and_what_a_silent_discard_does(
+    journals: Mapping[str, Path],
+) -> None:
+    found = findings(journals["claims"])
+    assert found["rb-overwrite-newest"].verdict is Verdict.REPRODUCED
+    assert found["rb-overwrite-scales"].measured is not None
+    assert found["rb-discard-strands"].verdict is Verdict.REPRODUCED
