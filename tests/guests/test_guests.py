@@ -178,7 +178,7 @@ def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_pat
 def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
     """A run cut short by its time limit is a whole run all the same, with less in it."""
     folder = tmp_path / "run"
-    words = ("kernels", "run", image.label, "--output", str(folder), "--time-limit", "60")
+    words = ("kernels", "run", image.label, "--output", str(folder), "--time-limit", "90")
     done = bufbench(*words, timeout_s=180)
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / LABEL / outcome.OUTCOME).read_text())
