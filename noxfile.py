@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -40,7 +41,13 @@ C_FOLDERS = (
     *("bench/questions/exact/guest", "bench/questions/exact/plugin", "examples/reader"),
 )
 OUR_FOLDERS = ("bench", "bpf", "examples", "workloads", "tests", ".ci")
+PYTEST = ("pytest", "-q", "-m")
+ALONE = "live or alone"
+"""Tests that measure, or time something: nothing runs beside them. All others use every CPU."""
+FINISHED = {0, 1}  # pytest's exit codes: all passed, some failed
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
+AS_INSTALLED = {**os.environ, "PYTHONSAFEPATH": "1"}
+"""The environment in which `import bench` means the installed package, never the checkout."""
 BUILT_FROM = (
     *("pyproject.toml", "meson.build", "README.md", "LICENSES", "docs/bufbench.1"),
     *("bench", "bpf", "workloads"),
@@ -52,8 +59,15 @@ def tests(session: nox.Session) -> None:
     """Run all tests that this machine can run, but those that take minutes; name the skipped."""
     prepare(session, "test", "report", "kernels", "fleet", package=True)
     make_results()
-    usual = ["-q", "-m", "not guests"]
-    hand_over(session, "pytest", "--junitxml=results/tests.xml", *(session.posargs or usual))
+    if session.posargs:
+        hand_over(session, "pytest", "--junitxml=results/tests.xml", *session.posargs)
+    workers = f"--numprocesses={len(os.sched_getaffinity(0))}"
+    beside = (*PYTEST, f"not guests and not ({ALONE})", workers, "--dist=loadfile")
+    code = wait_for(session, *beside, "--junitxml=results/tests.xml")
+    if code in FINISHED:
+        alone = (*PYTEST, f"not guests and ({ALONE})", "--junitxml=results/tests-alone.xml")
+        code = max(code, wait_for(session, *alone))
+    sys.exit(code)
 
 
 @nox.session
@@ -175,16 +189,23 @@ def make_results() -> None:
 
 
 def hand_over(session: nox.Session, *command: str) -> NoReturn:
-    """Become ``command``: its exit code and Ctrl-C are its own. nox makes every failure a 1.
-
-    `import bench` means the installed package, never the checkout.
-    """
+    """Become ``command``: its exit code and Ctrl-C are its own. nox makes every failure a 1."""
     session.log(shlex.join(command))
     sys.stdout.flush()
     sys.stderr.flush()
     if {"bufbench", "bench.suite"} & {*command}:  # they let them in when they can answer in a line
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    os.execvpe(command[0], command, {**os.environ, "PYTHONSAFEPATH": "1"})  # noqa: S606
+    os.execvpe(command[0], command, AS_INSTALLED)  # noqa: S606
+
+
+def wait_for(session: nox.Session, *command: str) -> int:
+    """Run ``command`` as hand_over() does, and return its exit code."""
+    session.log(shlex.join(command))
+    # Ctrl-C is for the command to answer, which gets it too and has a handler of its own.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    # Who ends nox ends it as well.
+    words = ("setpriv", "--pdeathsig", "TERM", *command)
+    return subprocess.run(words, check=False, env=AS_INSTALLED).returncode
 
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:

@@ -20,7 +20,8 @@ from bench.linux import capabilities
 MOST_CPU_S = 3.0
 """Of a test that is not marked slow: CPU time, which others' load hardly lengthens."""
 
-UNMARKED: pytest.StashKey[list[str]] = pytest.StashKey()
+UNMARKED = "cpu_s"
+"""The property of a test's report that says how much it took, if more than that."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,15 +51,19 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     finally:
         spent_s = sum(os.times()[:4]) - sum(before[:4])  # user and system, own and children's
         if spent_s > MOST_CPU_S and item.get_closest_marker("slow") is None:
-            unmarked = item.config.stash.setdefault(UNMARKED, [])
-            unmarked.append(f"{item.nodeid}: {spent_s:.1f} s")
+            item.user_properties.append((UNMARKED, round(spent_s, 1)))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name them; not a failure, since a busy machine is slower at everything."""
-    unmarked = config.stash.get(UNMARKED, [])
+    unmarked = [
+        f"{report.nodeid}: {cpu_s} s"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, cpu_s in report.user_properties
+        if name == UNMARKED
+    ]
     if unmarked:
         terminalreporter.section(f"over {MOST_CPU_S:g} s of CPU time, but not marked slow")
         for line in unmarked:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tracing import bufbench
+from tracing import within
 
 HEAD: Final = """\
 #include "vmlinux.h"
@@ -98,6 +98,6 @@ def _built(text: str) -> bytes:
 
 def packaged(path: Path, file: Path) -> Path:
     """Return a package of the source in ``path``."""
-    done = bufbench("object", "build", str(path), "--event", "event", "--output", str(file))
+    done = within("object", "build", str(path), "--event", "event", "--output", str(file))
     assert (done.returncode, done.stderr) == (0, ""), done
     return file

@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure import latency, ledger, ordering, restoring
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 RECORDS = 1_000_000  # many of the blocks in which they are measured
 NEEDED_BYTES = 1 << 30  # to make the stream up; measuring it takes a fifth

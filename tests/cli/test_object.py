@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 import schemas
 from jsonschema import Draft202012Validator
-from tracing import BUFBENCH, alive, bpf_ids, bufbench, eventually
+from tracing import BUFBENCH, alive, bpf_ids, bufbench, eventually, within
 
 from bench.host import process
 from bench.linux import bpf
@@ -57,7 +57,7 @@ TO_PERF: Final = "bpf_perf_event_output(context, &pb, BPF_F_CURRENT_CPU, &event,
 
 def build(folder: Path, source: str) -> Path:
     (folder / "tool.bpf.c").write_text(source)
-    done = bufbench("object", "build", f"{folder}/tool.bpf.c", "--output", f"{folder}/tool.json")
+    done = within("object", "build", f"{folder}/tool.bpf.c", "--output", f"{folder}/tool.json")
     assert (done.returncode, done.stderr) == (0, ""), done
     return folder / "tool.json"
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tracing import bufbench, within
+from tracing import bufbench, side_by_side, within
 
 from bench import errors
 from bench.doctor import least_privilege
@@ -252,10 +252,10 @@ def test_an_output_that_cannot_be_written_is_reported_before_the_lock(
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
+        ended = side_by_side(lambda place: bufbench(command, "--output", place, "--wait"), places)
         for place, words in places.items():
-            done = bufbench(command, "--output", place, "--wait", timeout_s=20)
-            assert done.returncode == 2, place
-            (line,) = done.stderr.splitlines()
+            assert ended[place].returncode == 2, place
+            (line,) = ended[place].stderr.splitlines()
             assert words in line
         good = bufbench(command, "--output", str(tmp_path / "new" / "good.jsonl"))
         assert good.returncode == 3

@@ -15,6 +15,7 @@ from tracing import BUFBENCH, alive, bpf_ids, bufbench, eventually, reaches, wit
 
 from bench.host import process
 from bench.journal.reader import read_journal
+from bench.tracer import loader
 
 SMALL = ["--count", "300", "--blocks", "2", "--budget", "64KiB", "--wait"]
 
@@ -187,7 +188,10 @@ def lattice(tmp_path: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("what", ["run", "trace"])
-def test_the_wrong_bcc(what: str, lattice: str, tmp_path: Path) -> None:
+def test_the_wrong_bcc(
+    what: str, lattice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(loader.VARIABLE, raising=False)
     extra = [*SMALL, "--output", str(tmp_path / "run.jsonl")] if what == "run" else []
     script = f"import sys; sys.path.insert(0, {lattice!r}); from bench.cli import main; main()"
     done = process.run([sys.executable, "-c", script, what, *extra], timeout_s=60, check=False)

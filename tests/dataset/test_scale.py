@@ -15,6 +15,7 @@ MACHINES = 3
 MOST_BYTES = 400 << 20
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_many_trials(tmp_path: Path) -> None:
     one = TRIALS // MACHINES

@@ -30,7 +30,7 @@ from bench.questions.exact.report import Counted
 from bench.questions.exact.study import KernelCount
 from bench.questions.kernels.run import folder_name
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 OF_AN_IMAGE = "6.1-cloud"
 LABELS = (OF_AN_IMAGE, "6.1-cloud-arm64", "6.12-cloud-arm64")

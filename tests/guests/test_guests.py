@@ -32,7 +32,10 @@ from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.outcome import Status
 from bench.trial.result import State
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="shares the root file system, which takes root"),
+]
 
 LABEL = "6.1-cloud"
 GUEST = Guest(cpus=2, memory_mib=1024, time_limit_s=90.0, kvm=False)
@@ -150,6 +153,7 @@ def test_a_guest_that_is_killed(image: Image, tmp_path: Path) -> None:
     assert outcome.judge(tmp_path, ended, 90.0).status is Status.KILLED
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_path: Path) -> None:
     words = ["kernels", "run", image.label, "--emulate", "--output", str(tmp_path / "run")]
@@ -170,6 +174,7 @@ def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_pat
     assert started.returncode == (-number if number is signal.SIGKILL else 128 + number)
 
 
+@pytest.mark.live
 def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
     """A run cut short by its time limit is a whole run all the same, with less in it."""
     folder = tmp_path / "run"

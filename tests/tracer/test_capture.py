@@ -82,6 +82,7 @@ def mapped(
     producer = Producer(records_per_exit=records_per_exit, payload_bytes=payload_bytes)
     config = TrialConfig(transport=name, budget_bytes=budget_bytes, producer=producer)
     program = rig.program_for(way, config)
+    rig.hold(program)  # each filling detaches it
     program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
     program.zero_counters()
     request = BufferRequest(

@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
+import psutil
 import pytest
-from tracing import BUFBENCH, bufbench
+from tracing import BUFBENCH, bufbench, eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,32 +41,59 @@ print(trial.ledger.balanced, trial.cost.consumer_syscalls is None, trial.late.co
 INSIDE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
+def offspring(outermost: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(outermost.pid).children(recursive=True)
+
+
+def attached_below(outermost: subprocess.Popen[str]) -> psutil.Process:
+    """The tracer that this command starts, once it is attached.
+
+    After that it attaches a raw tracepoint, for what it misses.
+    """
+    found: list[psutil.Process] = []
+
+    def attached() -> bool:
+        with suppress(OSError, psutil.Error):  # what ended, or was closed, meanwhile
+            found[:] = (each for each in offspring(outermost) if "trace" in each.cmdline())
+            files = (
+                each for process in found for each in Path(f"/proc/{process.pid}/fd").iterdir()
+            )
+            return any(re.search("bpf[_-](link|raw)", str(each.readlink())) for each in files)
+        return False
+
+    assert eventually(attached)
+    (tracer,) = found
+    return tracer
+
+
 @pytest.mark.parametrize("nested", [1, 2])
 def test_pids_are_the_caller_s(nested: int) -> None:
-    trace = shlex.join([*BUFBENCH, "trace", "--json", "--duration", "6"])
-    # The sleeper ends long after the tracer was attached; its parent is the shell.
-    script = f'sleep 4 & echo "$! $$"; exec 2>/dev/null; {trace} --pid $!; wait'
-    done = subprocess.run(
-        [*INSIDE * nested, "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    first, *lines = done.stdout.splitlines()
+    trace = shlex.join([*BUFBENCH, "trace", "--json"])
+    script = f'sleep 600 & echo "$! $$"; exec 2>/dev/null; {trace} --pid $!; wait'
+    command = [*INSIDE * nested, "sh", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as outermost:
+        tracer = attached_below(outermost)
+        (sleeper,) = (each for each in offspring(outermost) if each.name() == "sleep")
+        sleeper.terminate()
+        assert outermost.stdout is not None
+        first, shown = outermost.stdout.readline(), outermost.stdout.readline()
+        tracer.send_signal(signal.SIGINT)
+        assert outermost.communicate(timeout=60)[0] == ""
     pid, shell = map(int, first.split())
     assert pid < 20  # of a new namespace
-    (line,) = map(json.loads, lines)
+    line = json.loads(shown)
     assert (line["pid"], line["ppid"], line["comm"]) == (pid, shell, "sleep")
 
 
 def test_processes_outside_have_no_number() -> None:
-    trace = [*BUFBENCH, "trace", "--json", "--duration", "4"]
+    trace = [*BUFBENCH, "trace", "--json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*INSIDE, *trace], **pipes, text=True) as tracer:
-        with subprocess.Popen(["sleep", "3"]) as outside:
+    with subprocess.Popen([*INSIDE, *trace], **pipes, text=True) as outermost:
+        tracer = attached_below(outermost)
+        with subprocess.Popen(["sleep", "0.1"]) as outside:
             pass
-        text, said = tracer.communicate(timeout=60)
+        tracer.send_signal(signal.SIGINT)
+        text, said = outermost.communicate(timeout=60)
     sleepers = [each for each in map(json.loads, text.splitlines()) if each["comm"] == "sleep"]
     assert {(each["pid"], each["ppid"]) for each in sleepers} == {(0, 0)}
     assert outside.pid
