@@ -133,6 +133,7 @@ def _rates(text: str) -> tuple[float, ...]:
         remedy = "write it like 100,1000,0"
         raise UsageError(f"--rates {text[:40]} is not a list of numbers", remedy=remedy) from None
     rising = [each or float("inf") for each in found]
-    wrong = rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000
+    possible = all(0 <= each <= 1_000_000 for each in found)  # nan is not
+    wrong = not possible or rising != sorted(set(rising))
     reject(wrong, f"--rates {text[:40]} do not rise", "write them like 100,1000,0, with 0 last")
     return tuple(found)

@@ -90,6 +90,7 @@ NONSENSE: dict[str, list[tuple[list[str], str]]] = {
         (["--rates", "5,3", "bpftrace"], "do not rise"),
         (["--rates", "0,3", "bpftrace"], "do not rise"),
         (["--rates", "nan", "bpftrace"], "do not rise"),
+        (["--rates", "100,nan", "bpftrace"], "do not rise"),
         (["--rates", "x", "bpftrace"], "is not a list of numbers"),
         (["--seconds", "0", "bpftrace"], "--seconds 0 is out of range"),
         (["--fail-on", "loud", "bpftrace"], "no gate loud"),

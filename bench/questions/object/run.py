@@ -144,7 +144,7 @@ def _command(load: Load) -> int:
     """Run the command until it ends or its time is over."""
     with (
         Path(os.devnull).open("wb") as nowhere,
-        process.started(load.command, output=nowhere) as child,
+        process.started(load.command, output=nowhere, tied=True) as child,
     ):
         try:
             return child.wait(load.seconds)
