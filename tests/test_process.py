@@ -68,7 +68,7 @@ def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("echo no interpreter is named\n")
     script.chmod(0o755)
-    with pytest.raises(process.ProgramFailed, match="cannot run .*/script: Exec format error"):
+    with pytest.raises(process.ProgramFailed, match=r"cannot run .*/script: Exec format error"):
         process.run([script], timeout_s=10)
 
 

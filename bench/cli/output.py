@@ -109,13 +109,13 @@ def require_writable(path: Path) -> None:
 
 
 @contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Raise UsageError in place of an OSError: ``path`` cannot be written."""
+def writable(path: Path, option: str = "--output") -> Iterator[None]:
+    """Raise UsageError in place of an OSError on ``path``, which ``option`` names."""
     try:
         yield
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written: {error.strerror}", remedy="choose another with --output"
+            f"{path} cannot be written: {error.strerror}", remedy=f"choose another with {option}"
         ) from error
 
 

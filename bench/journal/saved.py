@@ -8,7 +8,6 @@ from typing import Final, Protocol, TypeVar
 
 from bench.errors import JournalError
 
-
 _MOST_BYTES: Final = 64 << 20
 """More than any of them takes; what is cut off there is no whole document."""
 

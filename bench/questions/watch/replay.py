@@ -53,7 +53,7 @@ def _possible(load: Load) -> bool:
     return (
         0 < load.bin_s <= _LONGEST_BIN_S
         and all(0 <= each <= _MOST_IN_BIN for each in load.records)
-        and all(0 <= length <= _LONGEST_RECORD and 0 < count for length, count in lengths)
+        and all(0 <= length <= _LONGEST_RECORD and count > 0 for length, count in lengths)
     )
 
 
