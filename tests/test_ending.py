@@ -177,3 +177,14 @@ def at_its_own(body: str) -> tuple[int, str]:
     python = [sys.executable, "-c", FRAME.format(body=body)]
     done = subprocess.run(python, capture_output=True, text=True, timeout=30, check=False)
     return done.returncode, done.stderr
+
+
+def test_before_there_is_a_handler_it_ends_without_a_traceback() -> None:
+    source = (
+        "import os, signal\nfrom bench.cli import enter\nfrom bench.host import interpreter\n"
+        "interpreter.isolate = lambda: os.kill(os.getpid(), signal.SIGINT)\nenter(print)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", source], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

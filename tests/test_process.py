@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,32 @@ def test_failure_may_be_asked_for() -> None:
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(process.ProgramFailed, match="cannot run /no/such/program: No such file"):
         process.run(["/no/such/program"], timeout_s=10)
+
+
+def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
+    with pytest.raises(process.ProgramFailed, match="cannot run /etc/passwd: Permission denied"):
+        process.run(["/etc/passwd"], timeout_s=10)
+    script = tmp_path / "script"
+    script.write_text("echo no interpreter is named\n")
+    script.chmod(0o755)
+    with pytest.raises(process.ProgramFailed, match=r"cannot run .*/script: Exec format error"):
+        process.run([script], timeout_s=10)
+
+
+def test_a_tied_program_does_not_outlive_us() -> None:
+    source = (
+        "import sys, time\nfrom bench.host import process\n"
+        "with process.started(['sleep', '60'], tied=True) as child:\n"
+        "    time.sleep(float(sys.argv[1]))\n    print(child.pid, flush=True)\n    time.sleep(60)\n"
+    )
+    for after_s in ("0", "0.5"):  # killed while the program begins, and later
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", source, after_s], stdout=subprocess.PIPE, text=True
+        ) as holder:
+            assert holder.stdout is not None
+            pid = int(holder.stdout.readline())
+            holder.kill()
+        assert wait_until_gone(pid)
 
 
 def test_a_time_out_ends_children_too_and_keeps_what_was_said() -> None:

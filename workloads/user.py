@@ -63,10 +63,10 @@ def chosen(name: str | None = None) -> StormUser:
 
 
 def _ids(name: str) -> tuple[int, int]:
-    number = int(name) if name.isascii() and name.isdecimal() else None
+    number = int(name) if name.isascii() and name.isdecimal() and len(name) < 12 else None
     try:
         entry = pwd.getpwnam(name) if number is None else pwd.getpwuid(number)
-    except (KeyError, OverflowError):
+    except (KeyError, OverflowError, ValueError):  # ValueError: of a NUL
         if name == NOBODY:
             return _OVERFLOW_ID, _OVERFLOW_ID
         if name == ROOT:

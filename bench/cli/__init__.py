@@ -6,6 +6,7 @@ To add one, add a file here and its name to ``COMMANDS``.
 
 from __future__ import annotations
 
+import _signal
 import os
 import sys
 from collections.abc import Callable
@@ -40,6 +41,9 @@ def main() -> None:
 
 def enter(run: Callable[[Ending], int]) -> None:
     """Exit with what ``run`` returns; an error becomes a line on stderr and an exit code."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        # Python's handler would print a traceback until bufbench's own is in place.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from bench.host.interpreter import isolate
 
     isolate()

@@ -13,7 +13,7 @@ import typer
 
 from bench.cli.options import AsFormat, Wait, of_output, of_run, of_storm, parsed
 from bench.cli.output import answer, say, speaker
-from bench.errors import MachineUnfit, UsageError, reject
+from bench.errors import MachineUnfit, UsageError, check_range, reject
 from bench.host import lock
 
 _STRUCTURES: Final = ("task_struct", "pt_regs", "nsproxy", "pid_namespace", "cred")
@@ -133,6 +133,8 @@ def _rates(text: str) -> tuple[float, ...]:
         remedy = "write it like 100,1000,0"
         raise UsageError(f"--rates {text[:40]} is not a list of numbers", remedy=remedy) from None
     rising = [each or float("inf") for each in found]
-    wrong = rising != sorted(set(rising)) or not 0 <= min(found) <= max(found) <= 1_000_000
+    for each in found:
+        check_range("--rates", each, 0, 1_000_000)
+    wrong = rising != sorted(set(rising))
     reject(wrong, f"--rates {text[:40]} do not rise", "write them like 100,1000,0, with 0 last")
     return tuple(found)

@@ -51,7 +51,7 @@ def _certificates(
     engine.require()
     from bench.fleet.certificates import make
 
-    with writable(folder):
+    with writable(folder, "FOLDER"):
         made = make(folder, days=days)
     print(*made, sep="\n")
 
@@ -124,7 +124,7 @@ def _worker(
     from bench.fleet.worker import serve
 
     place = spool or paths.RESULTS / "fleet-worker"
-    with writable(place):
+    with writable(place, "--spool"):
         kept = Spool(place.absolute())
     serve(where, name=called, spool=kept, security=security, say=say)
 

@@ -222,7 +222,7 @@ def _compare(
     workers = max(2, len(usable()))
     load = plan.load(under or (), rate_per_s=rate, seconds=seconds, workers=workers)
     found = package.read(file)
-    stamp_at = plan.stamp_at(found.columns(event), stamp) if stamp else -1
+    stamp_at = -1 if stamp is None else plan.stamp_at(found.columns(event), stamp)
     progress = speaker()
     with lock.held(wait=wait), libbpf.loaded() as library:
         looks = measured.look(library, found, budget)

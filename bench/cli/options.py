@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -280,6 +281,7 @@ class Command(_InFull, typer.core.TyperCommand):
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)
             reject(times > 1 and single, f"{option.opts[0]} is given {times} times", "give it once")
         rest = super().parse_args(ctx, args)
+        self._keep_what_is_read(ctx)
         if "form" in ctx.params:
             form = ctx.params["form"]
             if ctx.params.pop("as_json"):
@@ -293,6 +295,19 @@ class Command(_InFull, typer.core.TyperCommand):
             folder = target is not None and form not in INTO_FOLDERS and Path(target).is_dir()
             reject(folder, f"{target or '.'} is a folder", "name a file with --output")
         return rest
+
+    def _keep_what_is_read(self, ctx: click.Context) -> None:
+        """Raise UsageError where --output names a file that is an argument, too."""
+        output = ctx.params.get("target") or ctx.params.get("output")
+        if not output or not os.path.isfile(output):  # noqa: PTH113  False where it may not look
+            return
+        for each in self.params:
+            if each.param_type_name == "argument" and isinstance(each.type, click.Path):
+                value = ctx.params[each.name or ""]
+                given = value if isinstance(value, list | tuple) else [value] if value else []
+                read = filter(os.path.isfile, given)
+                same = any(os.path.samefile(output, path) for path in read)  # noqa: PTH121
+                reject(same, f"--output {output} would replace what is read", "choose another")
 
 
 def help_record(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:

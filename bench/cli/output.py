@@ -97,14 +97,25 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def require_writable(path: Path) -> None:
+    """Raise UsageError if a file cannot be written; its content stays, and none is made."""
+    from bench.host import ownership
+
+    with writable(path):
+        descriptor, made = ownership.opened(path, os.O_WRONLY)
+        os.close(descriptor)
+        if made:
+            path.unlink()
+
+
 @contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Raise UsageError in place of an OSError: ``path`` cannot be written."""
+def writable(path: Path, option: str = "--output") -> Iterator[None]:
+    """Raise UsageError in place of an OSError on ``path``, which ``option`` names."""
     try:
         yield
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written: {error.strerror}", remedy="choose another with --output"
+            f"{path} cannot be written: {error.strerror}", remedy=f"choose another with {option}"
         ) from error
 
 

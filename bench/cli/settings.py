@@ -81,6 +81,7 @@ def _checked(context: click.Context, option: click.Option, value: Any, where: st
     reject(not fits, f"{where} is not {f'a list, each {what}' if several else what}")
     if types == _TEXT[0]:
         values = list(map(str, values))
+    reject(any("\0" in str(each) for each in values), f"{where} contains a NUL character")
     given = values if several else values[0]
     try:
         option.type_cast_value(context, given)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument
 
 from bench.cli.options import AsFormat, of_output, of_run
-from bench.cli.output import answer, say, write
+from bench.cli.output import answer, require_writable, say, write
 from bench.linux.procfs import online_cpus
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def command(
 
     live = form == "text" and sys.stdout.isatty()
     length_s = seconds if seconds is not None else (0.0 if live else _USUAL_S)
-    if output is not None:
-        write(output, "")  # fails before watching, not after
     sampler = Sampler()
     inventory = find(sampler, only or ())
+    if output is not None:
+        require_writable(output)  # fails before watching, not after
     begun, used = time.monotonic(), time.process_time()
 
     def so_far() -> WatchData:

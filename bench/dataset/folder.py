@@ -41,6 +41,12 @@ def by_machine(
     no trial at all.
     """
     journals = below(folder, say)
+    nothing = JournalError(
+        f"no trial in {folder}",
+        remedy="name a folder of journals; they end in .jsonl, .jsonl.gz",
+    )
+    if not journals:  # then there is nothing to make a data set of
+        raise nothing
     with ExitStack() as stack:
         others = stack.enter_context(processes())
         try:
@@ -55,10 +61,7 @@ def by_machine(
         worth = not here and data_set.size_bytes > _WORTH_BYTES
         found = _concluded(data_set, conclude, kept, partial(others.map, worth=worth))
     if not found:
-        raise JournalError(
-            f"no trial in {folder}",
-            remedy="name a folder of journals; they end in .jsonl, .jsonl.gz",
-        )
+        raise nothing
     return found
 
 

@@ -12,8 +12,9 @@ from typing import Final
 from bench.errors import MachineUnfit, UsageError
 
 PORT: Final = 8786
+# Not "*": to getaddrinfo(3) that is loopback, to Dask every address of the machine.
 _WRITTEN: Final = re.compile(
-    r"(?:(?:tcp|tls)://)?(?:\[([^\]]+)\]|([^:\[\]/]+))(?::([0-9]{1,5}))?/?"
+    r"(?:(?:tcp|tls)://)?(?:\[([\w.:%-]+)\]|([\w.-]+))(?::([0-9]{1,5}))?/?"
 )
 _ANSWER_S: Final = 5.0
 

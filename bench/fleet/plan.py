@@ -72,8 +72,10 @@ def options_of(written: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in written:
         name, equals, value = each.partition("=")
-        if not equals or name in found:
-            raise UsageError(f"--set {each!r} is not a NAME=VALUE, or its second")
+        if not equals:
+            raise UsageError(f"--set {each!r} has no value", remedy="write it like count=1000")
+        if name in found:
+            raise UsageError(f"--set gives {name} twice", remedy="leave one out")
         found[name] = value
     _check_options(found)
     return found

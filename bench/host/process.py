@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from errno import ENOENT
+from errno import EACCES, ENOENT
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -36,7 +36,10 @@ _TIED = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
 if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
+    try:
+        os.execv(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"cannot run {sys.argv[2]}: {error.strerror}")
 """
 
 
@@ -78,12 +81,9 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     environment = {**os.environ, **(env or {})}
-    program = shutil.which(words[0], path=environment.get("PATH"))
-    if program is None:
-        raise ProgramFailed(f"cannot run {words[0]}: {os.strerror(ENOENT)}")
     with _starting(words[0]):
         child = subprocess.Popen(
-            (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:]),
+            _tied(words, environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -119,22 +119,25 @@ def started(
     pass_fds: Sequence[int] = (),
     output: BinaryIO | None = None,
     terminal: int | None = None,
+    tied: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own for as long as the context lasts.
 
     Its stdin is a pipe to which nothing is written: its end shows the program that bufbench has
     ended. Its stdout is a pipe and its stderr bufbench's, unless both go to the file ``output``, or
     stdout to the descriptor ``terminal`` and stderr to a pipe.
-    On leaving, the whole session is killed. Raises ProgramFailed if it cannot be started.
+    On leaving, the whole session is killed. A program that is ``tied``, which need not look at its
+    stdin, is also killed if bufbench is. Raises ProgramFailed if it cannot be started.
     """
     words = tuple(str(word) for word in argv)
+    environment = {**os.environ, **(env or {})}
     with _starting(words[0]):
         child = subprocess.Popen(
-            words,
+            _tied(words, environment) if tied else words,
             stdin=subprocess.PIPE,
             stdout=output or (subprocess.PIPE if terminal is None else terminal),
             stderr=output if terminal is None else subprocess.PIPE,
-            env={**os.environ, **env} if env else None,
+            env=environment,
             pass_fds=tuple(pass_fds),
             start_new_session=True,
         )
@@ -192,6 +195,18 @@ def end_session(leader: subprocess.Popen[bytes], *, timeout_s: float = _KILL_S) 
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_PAUSE_S)
     leader.wait()
+
+
+def _tied(words: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the command that runs ``words`` for as long as the calling thread lasts.
+
+    Raises OSError where there is no such program.
+    """
+    program = shutil.which(words[0], path=environment.get("PATH"))
+    if program is None:
+        number = EACCES if os.sep in words[0] and Path(words[0]).exists() else ENOENT
+        raise OSError(number, os.strerror(number))
+    return (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:])
 
 
 @contextmanager

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from bench.errors import JournalError
+
+_MOST_BYTES: Final = 64 << 20
+"""More than any of them takes; what is cut off there is no whole document."""
 
 
 class Saved(Protocol):
@@ -28,7 +31,9 @@ def read(path: Path, kind: type[T], *, number: int, command: str, remedy: str = 
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        found = TypeAdapter(kind).validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        found = TypeAdapter(kind).validate_json(content)
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

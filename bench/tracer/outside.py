@@ -81,6 +81,7 @@ def reader(
                     output=stderr,  # a pipe that nobody reads would fill
                     env={VARIABLE: str(reader_end.fileno())},
                     pass_fds=(reader_end.fileno(),),
+                    tied=True,
                 )
             )
         peer = _Peer(harness_end, child, consumer.command[0])

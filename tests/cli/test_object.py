@@ -169,6 +169,42 @@ def test_what_cannot_be_built_is_said_in_a_line(
 
 
 @pytest.mark.slow
+def test_a_source_in_a_folder_of_any_name_is_built(tmp_path: Path) -> None:
+    folder = tmp_path / "a \udcff $x"
+    shutil.copytree(EXAMPLE, folder)
+    file = tmp_path / "tool.json"
+    words = ("object", "build", f"{folder}/exitsnoop.bpf.c", "--output", str(file))
+    done = process.run([*BUFBENCH, *words], timeout_s=60)
+    assert done.returncode == 0
+    assert file.exists()
+
+
+@pytest.mark.parametrize("name", ['a "b.bpf.c', "a\nb.bpf.c"])
+def test_a_source_that_no_include_can_name_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("struct event { int x; };")
+    words = ("object", "build", f"{tmp_path}/{name}")
+    done = process.run([*BUFBENCH, *words], timeout_s=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no #include can name its path; rename it" in done.stderr
+
+
+def test_a_source_is_not_replaced_by_its_package(tmp_path: Path) -> None:
+    source = tmp_path / "tool.bpf.c"
+    source.write_text("struct event { int x; };")
+    words = (
+        "object",
+        "build",
+        str(source),
+        "--output",
+        f"{tmp_path}/../{tmp_path.name}/tool.bpf.c",
+    )
+    done = process.run([*BUFBENCH, *words], timeout_s=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "would replace what is read; choose another" in done.stderr
+    assert source.read_text() == "struct event { int x; };"
+
+
+@pytest.mark.slow
 @pytest.mark.live
 def test_the_example_sees_every_exit_without_a_toolchain(example: Path) -> None:
     bash = shutil.which("bash")

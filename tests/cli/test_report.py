@@ -151,6 +151,14 @@ def test_what_cannot_be_written_is_reported_in_a_line(journal: Path) -> None:
     assert "cannot be written" in done.stderr
 
 
+def test_a_journal_is_not_replaced_by_its_report(journal: Path) -> None:
+    before = journal.read_bytes()
+    done = within("report", str(journal), "--format", "csv", "--output", str(journal))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "would replace what is read; choose another" in done.stderr
+    assert journal.read_bytes() == before
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_journal_is_not_compared_with_itself(journal: Path, packed: bool) -> None:
     copy = journal.with_name("copy.jsonl.gz")

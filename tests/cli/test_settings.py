@@ -126,6 +126,8 @@ def test_subcommands_have_tables_of_their_own(
         ('[run]\nbudget = ["8Q"]', "run.budget: --budget: '8Q' is not a size"),
         ("[run]\nbudget = [5000]", "run.budget: --budget: a budget of 4.9 KiB is no power of two"),
         ('[run]\npayload = "9G"', "run.payload: --payload: a payload of 9663676416 bytes is not"),
+        ('[run]\noutput = "a\\u0000b"', "run.output contains a NUL character"),
+        ('[run]\ntransport = ["a\\u0000b"]', "run.transport contains a NUL character"),
         ('[duet]\nbudget = "8Q"', "duet.budget: --budget: '8Q' is not a size"),
         ('[trace]\nbudget = "8Q"', "trace.budget: --budget: '8Q' is not a size"),
         ("[run", "is not TOML"),

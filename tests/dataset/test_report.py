@@ -303,6 +303,7 @@ def test_a_process_that_was_killed_is_named() -> None:
 def test_a_folder_without_a_trial_says_so(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no trial in"):
         stored(tmp_path)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_fleet_is_kept_until_its_journals_change(two: Path) -> None:

@@ -94,13 +94,15 @@ def test_what_is_no_json_of_a_plan_is_refused(text: str) -> None:
         (("run", "--local", "--output=out"), "nothing to run"),
         (("run", "--local", "--machine=a", "--profile=quick", "--output=out"), "--machine"),
         (("run", "--scheduler=h:", "--profile=quick", "--output=out"), "'h:' is not an address"),
-        (("run", "--local", "--set=count", "--output=out"), "not a NAME=VALUE"),
+        (("run", "--local", "--set=count", "--output=out"), "--set 'count' has no value"),
+        (("run", "--local", "--set=count=1", "--set=count=2", "--output=out"), "gives count twice"),
         (("run", "--local", "--profile=quick", "--output=/dev/null"), "Not a directory"),
         (("run", "--local", "--profile=quick", "--output=out", "--resume"), "no fleet's run"),
         (("worker", "127.0.0.1", "--name=../a"), "cannot be called"),
         (("worker", "127.0.0.1", "--certificates=/dev/null"), "cannot be used"),
-        (("worker", "127.0.0.1", "--spool=/dev/null/spool"), "cannot be written"),
-        (("certificates", "/dev/null/certificates"), "cannot be written"),
+        (("worker", "127.0.0.1", "--spool=/dev/null/spool"), "choose another with --spool"),
+        (("certificates", "/dev/null/certificates"), "choose another with FOLDER"),
+        (("scheduler", "--bind=*"), "is not an address"),
     ],
 )
 def test_wrong_usage_is_an_error_of_a_line(words: tuple[str, ...], why: str) -> None:
@@ -126,7 +128,7 @@ def test_addresses(text: str, uri: str) -> None:
     assert address.parse(text).uri(tls=True) == uri
 
 
-@pytest.mark.parametrize("text", ["", "a b:c", "h:99999", "::1", "http://h"])
+@pytest.mark.parametrize("text", ["", "*", "*:1", "[*]", "a b:c", "h:99999", "::1", "http://h"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         address.parse(text).require_tls_off_loopback(tls=False)

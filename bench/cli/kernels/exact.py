@@ -175,7 +175,7 @@ def _place(keep: Path | None) -> Iterator[Path]:
         with scratch.folder() as folder:
             yield folder
         return
-    with writable(keep):
+    with writable(keep, "--keep"):
         ownership.make_folder(keep)
         held = any(keep.iterdir())
     reject(held, f"{keep} is not empty", "choose another with --keep")

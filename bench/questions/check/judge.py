@@ -166,10 +166,10 @@ def order(storm: Storming, output: Output, reading: Reading) -> Order:
 
 def parse_gates(asked: Iterable[str]) -> tuple[str, ...]:
     """Return the gates; UsageError, with all names, for another word."""
-    found = [word for each in asked for word in each.split(",") if word]
+    found = [word.strip() for each in asked for word in each.split(",")]
     for word in found:
         if word not in GATES:
-            raise UsageError(f"no gate {word[:40]}", remedy=f"choose from {', '.join(GATES)}")
+            raise UsageError(f"no gate {word[:40]!r}", remedy=f"choose from {', '.join(GATES)}")
     return tuple(dict.fromkeys(found))
 
 
@@ -182,6 +182,8 @@ def check_gates(gates: Sequence[str], verdict: Verdict) -> None:
     }
     counts["order"] = verdict.order.reversed if verdict.order else 0
     failed = [f"{counts[gate]:,} {_GATED[gate]}" for gate in gates if counts[gate]]
+    if "order" in gates and not (verdict.order and verdict.order.pairs):
+        failed.append("order was not measured, since no parent and its child were shown")
     if failed:
         raise GateFailed(f"gate failed: {'; '.join(failed)}")
 

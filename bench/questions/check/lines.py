@@ -104,7 +104,7 @@ def own(
     for option, text in (("--pid-pattern", pattern), ("--lost-pattern", lost)):
         try:
             groups = text is None or re.compile(text).groups
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise UsageError(f"{option} is not a regular expression: {error}") from error
         if not groups:
             raise UsageError(
@@ -148,7 +148,7 @@ def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
             return {"pid": found[1], **found.groupdict()} if found else {}
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return {name: reduce(_member, path, value) for name, path in paths.items()}
 
@@ -169,7 +169,7 @@ def lost_in(reading: Reading, text: str) -> int:
     """Return how many events a line reports as lost."""
     found = re.search(reading.lost, text)
     with suppress(ValueError, IndexError, TypeError):
-        return int(found[1]) if found else 0
+        return max(0, int(found[1])) if found else 0
     return 0
 
 
@@ -178,7 +178,7 @@ def _member(value: Any, name: str) -> Any:
 
 
 def _number(value: Any) -> int | None:
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):  # JSON may have 1e999
         return int(value)
     return None
 

@@ -113,7 +113,12 @@ def running(
                 tty.setraw(target)
                 fcntl.ioctl(target, termios.TIOCSWINSZ, _WIDE)
             child = stack.enter_context(
-                process.started(command, env={"TERM": "dumb", **environment}, terminal=target)
+                process.started(
+                    command,
+                    env={"TERM": "dumb", **environment},
+                    terminal=target,
+                    tied=True,
+                )
             )
         finally:
             os.close(target)

@@ -143,7 +143,7 @@ def _command(load: Load) -> int:
     """Run the command until it ends or its time is over."""
     with (
         Path(os.devnull).open("wb") as nowhere,
-        process.started(load.command, output=nowhere) as child,
+        process.started(load.command, output=nowhere, tied=True) as child,
     ):
         code = process.ended(child, load.seconds)
         if code is not None or load.ends:

@@ -67,8 +67,13 @@ def _name(buffer: BufferData) -> str:
 def _cells(buffer: BufferData) -> Iterator[Cell]:
     many = f"{buffer.buffers} x " if buffer.buffers > 1 else ""
     yield Cell(text=many + size(buffer.size_bytes), value=buffer.size_bytes)
-    for used_bytes in (buffer.used_bytes, buffer.p99_bytes, buffer.peak_bytes):
-        near = used_bytes >= _NEAR * buffer.size_bytes
+    each_bytes = buffer.size_bytes
+    for used_bytes, of_bytes in (
+        (buffer.used_bytes, buffer.buffers * each_bytes),
+        (buffer.p99_bytes, each_bytes),
+        (buffer.peak_bytes, each_bytes),
+    ):
+        near = used_bytes >= _NEAR * of_bytes
         yield quantity(used_bytes, Unit.BYTES, Mark.BAD if near else Mark.NONE)
     yield Cell(text=size(round(buffer.bytes_per_s)), value=buffer.bytes_per_s)
     yield Cell(text=f"{buffer.records_per_s:,.0f}", value=buffer.records_per_s)

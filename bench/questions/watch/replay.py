@@ -10,7 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from bench.errors import UsageError
+from bench.errors import JournalError, UsageError
 from bench.journal import saved
 from bench.plan import mix
 from bench.questions.watch.profile import FORMAT, Load, Profile
@@ -20,6 +20,10 @@ from workloads.storm import Shape, Storm
 MOST_EXITS_PER_S: Final = 2_000.0
 """That a storm is asked for; beyond it an exit sends several records."""
 
+_COMMAND: Final = "bufbench watch --output"
+_LONGEST_BIN_S: Final = 86_400.0
+_MOST_IN_BIN: Final = 10**15
+_LONGEST_RECORD: Final = 1 << 32
 _MOST_BINS: Final = 2_000  # of the journal's lines
 _MOST_RECORDS: Final = 1_000  # an exit
 
@@ -35,7 +39,22 @@ class Replay:
 
 def read(path: Path) -> Profile:
     """Return a profile; JournalError for a file that is not one."""
-    return saved.read(path, Profile, number=FORMAT, command="bufbench watch --output")
+    found = saved.read(path, Profile, number=FORMAT, command=_COMMAND)
+    if not all(map(_possible, found.loads)):
+        raise JournalError(
+            f"{path} has a length of time, a count or a length of records that no load has",
+            remedy=f"name a file that {_COMMAND} wrote",
+        )
+    return found
+
+
+def _possible(load: Load) -> bool:
+    lengths = load.buffer.lengths.items()
+    return (
+        0 < load.bin_s <= _LONGEST_BIN_S
+        and all(0 <= each <= _MOST_IN_BIN for each in load.records)
+        and all(0 <= length <= _LONGEST_RECORD and count > 0 for length, count in lengths)
+    )
 
 
 def chosen(profile: Profile, buffer: str = "") -> Load:

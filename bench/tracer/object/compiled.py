@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -72,6 +73,11 @@ def _text(path: Path) -> str:
 
 def _compile(source: Path, names: Sequence[str]) -> bytes:
     _text(source)
+    place = str(source.resolve())
+    if {*place} & {'"', "\n"}:
+        raise UsageError(
+            f"{source} cannot be compiled: no #include can name its path", remedy="rename it"
+        )
     with scratch.folder() as folder:
         with btf.opened() as types:
             types.write_header(folder / _TYPES)
@@ -80,7 +86,7 @@ def _compile(source: Path, names: Sequence[str]) -> bytes:
         kept = "".join(
             f"struct {each} *bufbench_event_{each} __attribute__((unused));\n" for each in names
         )
-        whole.write_text(f'#include "{source.resolve()}"\n{kept}')
+        whole.write_bytes(os.fsencode(f'#include "{place}"\n{kept}'))
         try:
             process.run(
                 [

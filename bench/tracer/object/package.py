@@ -74,13 +74,14 @@ class Package:
         if event is None and len(self.exported) > 1:
             names = ", ".join(each.name for each in self.exported)
             raise UsageError(f"{self.name} exports {names}", remedy="name one with --event")
-        name = event or (self.exported[0].name if self.exported else _USUAL_EVENT)
-        number = self.types.find(name)
+        usual = self.exported[0].name if self.exported else _USUAL_EVENT
+        name = usual if event is None else event
+        number = self.types.find(name) if name else None  # anonymous ones have none
         if number is None:
             there = self.types.structures()
             shown = ", ".join(there[:8]) + (" ..." if len(there) > 8 else "")
             raise UsageError(
-                f"{self.name}: its BTF has no struct {name}",
+                f"{self.name}: its BTF has no struct {name or repr(name)}",
                 remedy=f"name one of {shown} with --event"
                 if there
                 else "compile the object with -g",

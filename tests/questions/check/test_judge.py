@@ -109,11 +109,16 @@ def test_from_where_it_loses() -> None:
 
 def test_gates() -> None:
     assert parse_gates(["silent,order", "silent"]) == ("silent", "order")
-    with pytest.raises(UsageError, match="no gate loud"):
-        parse_gates(["loud"])
-    whole = judge(checked(storming([10])), output((5, "10 1 0")), READING)
+    for wrong in ("loud", "", "silent,"):
+        with pytest.raises(UsageError, match=r"no gate '(loud)?'"):
+            parse_gates([wrong])
+    chain = storming([12, 13], begin_ms=2_000, chained=True)
+    lines = output((5, "10 1 0"), (2_001, "12 13 0"), (2_002, "13 1 0"))
+    whole = judge(checked(storming([10]), chained=chain), lines, READING)
     check_gates(GATES, whole)
     lossy = judge(checked(storming([10, 11])), output((5, "10 2 0")), READING)
-    check_gates(("twice", "order"), lossy)
+    check_gates(("twice",), lossy)
+    with pytest.raises(GateFailed, match="order was not measured"):  # no chain was run
+        check_gates(("order",), lossy)
     with pytest.raises(GateFailed, match="1 missing and not reported; 1 shown with a wrong"):
         check_gates(("silent", "wrong"), lossy)

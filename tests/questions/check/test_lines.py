@@ -88,10 +88,26 @@ def test_the_user_s_own_pattern_and_key() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    ['{"pid": 1e999}', '{"pid": NaN}', '{"pid": [1]}', '{"pid": "x"}', '{"pid": ' + "[" * 100_000],
+    ids=["infinite", "nan", "list", "text", "deep"],
+)
+def test_json_that_holds_no_pid_shows_nothing(line: str) -> None:
+    by_key = own(pattern=None, key=".pid", lost=None, execs=False, base=None)
+    assert shown(by_key, line) is None
+
+
+def test_a_negative_number_of_losses_is_none() -> None:
+    reading = own(pattern=r"(\d+)", key=None, lost=r"lost (-?\d+)", execs=False, base=None)
+    assert (lost_in(reading, "lost -5"), lost_in(reading, "lost 5")) == (0, 5)
+
+
+@pytest.mark.parametrize(
     ("pattern", "key", "lost", "complaint"),
     [
         ("(", None, None, "not a regular expression"),
         ("a", None, None, "no group"),
+        ("(a){99999999999}", None, None, "not a regular expression"),
         (None, "a", None, "not a path"),
         (r"(\d+)", ".a", None, "contradicts"),
         (None, None, None, "is not known"),

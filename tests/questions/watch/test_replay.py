@@ -107,6 +107,31 @@ def test_what_is_no_profile_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        load(1, bin_s=0.0),
+        load(1, bin_s=-1.0),
+        load(1, bin_s=1e300),
+        load(-5, 9),
+        load(10**17),
+        load(1, lengths={-7: 1}),
+        load(1, lengths={72: 0}),
+        load(1, lengths={72: -3}),
+    ],
+)
+def test_a_profile_of_what_cannot_be_is_refused(wrong: Load, tmp_path: Path) -> None:
+    path = tmp_path / "load.json"
+    path.write_bytes(TypeAdapter(Profile).dump_json(profile(load(1), wrong)))
+    with pytest.raises(JournalError, match="that no load has"):
+        read(path)
+
+
+def test_a_file_without_an_end_is_not_read_for_ever() -> None:
+    with pytest.raises(JournalError, match="not what bufbench watch --output writes"):
+        read(Path("/dev/zero"))
+
+
 def test_no_process_of_a_replayed_storm_is_before_its_time() -> None:
     """How late one may be depends on what else runs on the machine."""
     schedule = (40, 0, 0, 40, 5)

@@ -113,6 +113,7 @@ def test_what_is_no_package_is_refused_by_name(
         ({"name": "other"}, None, "no struct other; name one of event"),
         ({"size": 12}, None, "12 bytes by the package, 8 by the object's BTF"),
         ({}, "other", "no struct other"),
+        ({}, "", "no struct ''; name one of event"),
     ],
 )
 def test_an_event_that_the_btf_contradicts_is_refused(
