@@ -6,7 +6,7 @@ To add one, add a file here and its name to ``COMMANDS``.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # built in, so not a file of that name
 import os
 import sys
 from collections.abc import Callable
