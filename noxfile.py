@@ -18,10 +18,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
+from xml.etree import ElementTree as ET
 
 import nox
 from nox.command import CommandFailed
@@ -44,6 +46,8 @@ OUR_FOLDERS = ("bench", "bpf", "examples", "workloads", "tests", ".ci")
 PYTEST = ("pytest", "-q", "-m")
 ALONE = "live or alone"
 """Tests that measure, or time something: nothing runs beside them. All others use every CPU."""
+UNSUCCESSFUL = {"failures": "failed", "errors": "errors", "skipped": "skipped"}
+"""Attributes of JUnit's test suites, and what pytest calls these."""
 FINISHED = {0, 1}  # pytest's exit codes: all passed, some failed
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
 AS_INSTALLED = {**os.environ, "PYTHONSAFEPATH": "1"}
@@ -61,12 +65,15 @@ def tests(session: nox.Session) -> None:
     make_results()
     if session.posargs:
         hand_over(session, "pytest", "--junitxml=results/tests.xml", *session.posargs)
+    files = ("results/tests.xml", "results/tests-alone.xml")
     workers = f"--numprocesses={len(os.sched_getaffinity(0))}"
     beside = (*PYTEST, f"not guests and not ({ALONE})", workers, "--dist=loadfile")
-    code = wait_for(session, *beside, "--junitxml=results/tests.xml")
+    code = wait_for(session, *beside, f"--junitxml={files[0]}")
     if code in FINISHED:
-        alone = (*PYTEST, f"not guests and ({ALONE})", "--junitxml=results/tests-alone.xml")
+        alone = (*PYTEST, f"not guests and ({ALONE})", f"--junitxml={files[1]}")
         code = max(code, wait_for(session, *alone))
+    if code in FINISHED:
+        print(total(*files))
     sys.exit(code)
 
 
@@ -206,6 +213,17 @@ def wait_for(session: nox.Session, *command: str) -> int:
     # Who ends nox ends it as well.
     words = ("setpriv", "--pdeathsig", "TERM", *command)
     return subprocess.run(words, check=False, env=AS_INSTALLED).returncode
+
+
+def total(*files: str) -> str:
+    """Return the summary of several runs of pytest, from their JUnit files, as it writes one."""
+    counts = Counter[str]()
+    read = (ET.parse(file) for file in files)  # noqa: S314  pytest wrote them
+    for suite in (each for file in read for each in file.iter("testsuite")):
+        counts.update({n: float(suite.get(n, 0)) for n in (*UNSUCCESSFUL, "tests", "time")})
+    passed = counts["tests"] - sum(counts[each] for each in UNSUCCESSFUL)
+    others = (f"{counts[each]:.0f} {said}" for each, said in UNSUCCESSFUL.items() if counts[each])
+    return f"{', '.join((f'{passed:.0f} passed', *others))} in {counts['time']:.2f}s"
 
 
 def prepare(session: nox.Session, *groups: str, package: bool = False) -> None:
