@@ -6,8 +6,8 @@ To add one, add a file here and its name to ``COMMANDS``.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # built in, so not a file of that name
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -41,9 +41,9 @@ def main() -> None:
 
 def enter(run: Callable[[Ending], int]) -> None:
     """Exit with what ``run`` returns; an error becomes a line on stderr and an exit code."""
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Python's handler would print a traceback until bufbench's own is in place.
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from bench.host.interpreter import isolate
 
     isolate()

@@ -37,7 +37,7 @@ import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
 if os.getppid() == int(sys.argv[1]):
     try:
-        os.execv(sys.argv[2], sys.argv[2:])
+        os.execv(sys.argv[2], sys.argv[3:])  # under the name that it was called by
     except OSError as error:
         sys.exit(f"cannot run {sys.argv[2]}: {error.strerror}")
 """
@@ -206,7 +206,7 @@ def _tied(words: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ..
     if program is None:
         number = EACCES if os.sep in words[0] and Path(words[0]).exists() else ENOENT
         raise OSError(number, os.strerror(number))
-    return (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words[1:])
+    return (sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program, *words)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ def test_what_such_guests_cannot_do_is_refused_in_a_line(
     ("words", "said"),
     [
         (["--seeds", "3"], "--seeds has no effect without --reproducible"),
+        (["--seed", "9" * 23], "is out of range"),
         (["--emulate", "--accelerator", "kvm"], "--emulate contradicts --accelerator kvm"),
     ],
 )

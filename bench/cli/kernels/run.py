@@ -22,6 +22,7 @@ from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
 from bench.cli.output import Say, answer, name_faults, page_in, speaker, write
 from bench.errors import GateFailed, MachineUnfit, check_range, clean, reject
 from bench.host import lock, ownership
+from bench.journal.bounds import LARGEST
 
 if TYPE_CHECKING:
     from bench.guests.boot import Accelerator
@@ -152,6 +153,7 @@ def _check(context: typer.Context, kernels: Sequence[str]) -> None:
     refuse(context, not reproducible, "without --reproducible", "seeds")
     refuse(context, reproducible, "with --reproducible", "wait")
     refuse(context, set(kernels) == {HOST}, "where no guest is run", *_GUESTS_ONLY)
+    check_range("--seed", given["seed"], -LARGEST, LARGEST)  # before a guest is booted
     if reproducible:
         check_booted(kernels)
         check_range("--seed", given["seed"], 0, 1 << 62)
