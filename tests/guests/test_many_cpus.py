@@ -14,7 +14,7 @@ from bench.questions.claims.claim import Verdict
 pytestmark = [pytest.mark.guests, pytest.mark.live, pytest.mark.slow]
 
 # Emulated CPUs share those of this machine: the more there are, the longer a storm on all takes.
-GUEST = Guest(cpus=4, memory_mib=2048, time_limit_s=1_200.0, kvm=False)
+GUEST = Guest(cpus=4, memory_mib=2048, time_limit_s=2_400.0, kvm=False)
 
 
 def test_what_takes_more_cpus_runs_on_four_and_is_not_judged(tmp_path: Path) -> None:

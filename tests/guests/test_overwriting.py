@@ -18,7 +18,7 @@ from bench.trial.result import State, TrialResult
 pytestmark = [pytest.mark.guests, pytest.mark.live, pytest.mark.slow]
 
 LABEL = "7.3"
-GUEST = Guest(cpus=2, memory_mib=2048, time_limit_s=1_200.0, kvm=False)
+GUEST = Guest(cpus=2, memory_mib=2048, time_limit_s=2_400.0, kvm=False)
 RUNS: Final = {
     "stopped": "--transport ringbuf --workload hotcpu --count 300 --poll stopped --budget 4K",
     "epoll": "--transport ringbuf --workload storm --count 300 --records 20 --budget 4K",
