@@ -35,9 +35,9 @@ _FUNCTIONS: Final[dict[tuple[Any, ...], str]] = {  # by types of the result and 
     (_TEXT, _P): "bpf_map__name bpf_program__name bpf_program__section_name",
     (_P, _P): "libbpf_set_print bpf_object__btf bpf_map__inner_map bpf_program__insns"
     " bpf_program__attach",
-    (_INT, _P, _U32): "bpf_map__set_map_flags bpf_map__set_max_entries btf_dump__dump_type",
+    (_INT, _P, _U32): "bpf_map__set_max_entries btf_dump__dump_type",
     (_INT, _P, _INT): "bpf_program__set_type bpf_program__set_expected_attach_type"
-    " perf_buffer__poll",
+    " bpf_map__set_inner_map_fd perf_buffer__poll",
     (_INT, _P, _BOOL): "bpf_program__set_autoload",
     (_INT, _P, _TEXT): "bpf_map__set_pin_path",
     (_INT, _P, _TEXT, _U32): "btf__find_by_name_kind",

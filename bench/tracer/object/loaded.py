@@ -103,9 +103,10 @@ class Buffers:
 class Object:
     """An object that libbpf has opened, and nothing of it in the kernel yet."""
 
-    def __init__(self, library: Libbpf, handle: int) -> None:
+    def __init__(self, library: Libbpf, handle: int, kept: ExitStack) -> None:
         self._library = library
         self._handle = handle
+        self._kept = kept  # until the object is closed
 
     def maps(self) -> list[Map]:
         """Return its maps."""
@@ -243,10 +244,24 @@ class Object:
         return numbers.keys() - there.keys()
 
     def set_array_of_rings(self, name: str, entries: int, flags: int) -> None:
-        """Set how many rings an array of maps holds, and the flags that they share."""
+        """Set how many rings an array of maps holds, and the flags that they share.
+
+        KernelRefused where no ring can have these flags.
+        """
         library, handle = self._library, self._map(name)
         library.bpf_map__set_max_entries(handle, entries)
-        library.bpf_map__set_map_flags(library.bpf_map__inner_map(handle), flags)
+        if not flags:
+            return
+        # An example of its own, since libbpf from 1.4 on crashes where the flags of its example,
+        # bpf_map__inner_map(), are set: that one belongs to no object (map_is_created(), libbpf.c).
+        try:
+            example = bpf.create_map(
+                bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=PAGE_BYTES, name=name, flags=flags
+            )
+        except OSError as error:
+            raise refusal.refused("a ring with these flags cannot be made", error) from error
+        self._kept.callback(os.close, example)
+        library.bpf_map__set_inner_map_fd(handle, example)
 
     def leave_out(self, program: Program) -> None:
         """Leave a program out of loading."""
@@ -310,10 +325,9 @@ def opened(library: Libbpf, elf: bytes, name: str) -> Iterator[Object]:
     if not handle:
         refused = library.refused("libbpf cannot read this object", ct.get_errno())
         raise UsageError(refused.message, remedy="make it again with bufbench object build")
-    try:
-        yield Object(library, handle)
-    finally:
-        library.bpf_object__close(handle)
+    with ExitStack() as kept:
+        kept.callback(library.bpf_object__close, handle)
+        yield Object(library, handle, kept)
 
 
 def _named(unknown: re.Match[str]) -> str:

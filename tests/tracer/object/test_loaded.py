@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import ctypes as ct
+import os
+import sys
+from contextlib import ExitStack, nullcontext
 from errno import ECANCELED, EINVAL
 from typing import Any
 
 import pytest
 
 from bench.errors import KernelRefused
-from bench.linux import capabilities, tracefs
-from bench.tracer import libbpf
+from bench.linux import bpf, capabilities, tracefs
+from bench.tracer import libbpf, loader
 from bench.tracer.object import loaded
 from bench.tracer.object.loaded import Buffers
+
+NUMA_NODE = 1 << 2  # BPF_F_NUMA_NODE
 
 
 def test_a_full_batch_stops_the_ring_and_the_next_begins_empty() -> None:
@@ -55,7 +60,7 @@ def test_what_a_kernel_does_not_have_is_named(
     monkeypatch.setattr(capabilities, "missing_to_trace", lambda _: ())
     monkeypatch.setattr(tracefs, "exit_format", lambda: "")
     with pytest.raises(KernelRefused) as refused:
-        loaded.Object(refusing, 1).load()
+        loaded.Object(refusing, 1, ExitStack()).load()
     assert refused.value.message == (
         f"the kernel refuses this object: program one: {reason} (Invalid argument (EINVAL))"
     )
@@ -66,3 +71,23 @@ class Kept(list[str]):
 
     def clear(self) -> None:
         """Keep them."""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("flags", [0, NUMA_NODE])
+def test_all_rings_of_an_array_have_the_flags_that_were_set(flags: int) -> None:
+    """The flags are those of an example ring, which libbpf from 1.4 on lets nobody change."""
+    path = next(each for each in loader.objects() if b"rings_map" in each.read_bytes())
+    with libbpf.loaded() as library, loaded.opened(library, path.read_bytes(), "made-up") as made:
+        made.set_array_of_rings("rings_map", 2, flags)
+        for program in made.programs():
+            made.leave_out(program)
+        made.load()
+        for given in (0, NUMA_NODE):
+            ring = bpf.create_map(
+                bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=4096, name="ring", flags=given
+            )
+            element = bytes(4), ring.to_bytes(4, sys.byteorder)
+            with nullcontext() if given == flags else pytest.raises(OSError, match="Invalid"):
+                bpf.update(made.map_fd("rings_map"), *element)
+            os.close(ring)
