@@ -29,9 +29,10 @@ _RING: Final = {
     Question.CPU: ("costs its consumer less CPU", "costs its consumer more CPU"),
 }
 """What the ring does if it is better, and if perf buffers are; in the order of columns."""
+TOO_FEW_PAIRS: Final = "too few pairs"  # standing.LEAST_PAIRS in every trial are needed
 _NOT_LOSSLESS: Final = "no load without drops"
 _LACKING: Final = {
-    Question.ORDER: "too few pairs",  # standing.LEAST_PAIRS in every trial are needed
+    Question.ORDER: TOO_FEW_PAIRS,
     Question.LATENCY: _NOT_LOSSLESS,
     Question.WRITE: _NOT_LOSSLESS,
     Question.CPU: _NOT_LOSSLESS,
@@ -63,6 +64,8 @@ class Answers:
 
 
 _SOME_WAITING: Final = " with some ways of waiting"
+IN_PART: Final = "in part"
+"""Said of what is decided with some ways of waiting only."""
 
 Found = tuple[Answer, object]
 """An answer, and what two kernels are compared by; None where nothing is settled."""
@@ -79,7 +82,7 @@ def answers(matrix: Matrix) -> tuple[Answers, ...]:
         for question in _RING
     }
     found["claims", "claims"] = [_claimed(matrix.claims, places[k], k) for k in results]
-    found[matrix.skipped.question, "exits skipped"] = [_skipped(each) for each in matrix.missed]
+    found[matrix.skipped.question, "skipped"] = [_skipped(each) for each in matrix.missed]
     flavours = [row.flavour for row, _ in matrix.measured]
     return tuple(
         Answers(question=question, heading=heading, answers=tuple(_marked(each, flavours)))
@@ -120,11 +123,13 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
     if not standing.directions:
         settled = "alike" if words in _ALIKE else None
         return Answer(kernel=kernel, words=words, gist=words, why=f"none {of} decided"), settled
-    said, does = [], []
+    said, does, held = [], [], list[str]()
     for each in standing.directions:
-        held = waiting(each)
-        said.append(f"{traits(each.winner).short} {amount(standing, each)} {held}".strip())
-        does.append(_RING[question][each.winner != RINGBUF] + _SOME_WAITING * bool(held))
+        partly = bool(each.polls)
+        by = f"{traits(each.winner).short} {amount(standing, each)}".strip()
+        said.append(f"{by} {IN_PART}" if partly else by)
+        does.append(_RING[question][each.winner != RINGBUF] + _SOME_WAITING * partly)
+        held.append(waiting(each))
     winners = frozenset(each.winner for each in standing.directions)
     decided = sum(len(each.decided) for each in standing.directions)
     answer = Answer(
@@ -132,7 +137,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
         words="; ".join(said),
         gist=" but ".join(does),
         better=next(iter(winners)) if len(winners) == 1 else "",
-        why=f"{decided} {of} decided",
+        why=" ".join((f"{decided} {of} decided", *filter(None, held))),
     )
     return answer, winners  # with which ways of waiting varies with the storms
 
@@ -142,9 +147,10 @@ def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
     found = [(row.claim.id, row.findings[at]) for row in rows]
     names = {verdict: [n for n, f in found if f and f.verdict is verdict] for verdict in SPOKEN}
     known = {verdict: of for verdict, of in names.items() if of}
+    total = sum(map(len, known.values()))
     answer = Answer(
         kernel=kernel,
-        words=", ".join(f"{len(of)} {verdict}" for verdict, of in known.items()) or _UNMEASURED,
+        words=f"{len(names[Verdict.REPRODUCED])} of {total}" if total else _UNMEASURED,
         why="; ".join(f"{verdict}: {', '.join(of)}" for verdict, of in known.items()),
     )
     settled = {n: v for v, of in known.items() if v is not Verdict.INCONCLUSIVE for n in of}
@@ -153,7 +159,8 @@ def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
 
 def _skipped(missed: Missed) -> Found:
     """Say which share of exits the kernel hid from the tracer, idle and beside bpf() calls."""
-    known = {when.replace("idle", "when idle"): each for when, each in missed.known.items()}
+    whens = {"idle": "when idle", "beside bpf() calls": "beside bpf()"}
+    known = {whens.get(when, when): each for when, each in missed.known.items()}
     parts = [f"{share(each.missed_share)} {when}" for when, each in known.items() if each.missed]
     none = f"none of {sum(e.reaped for e in known.values()):,}" if known else _UNMEASURED
     why = f"preemption {clean(missed.preemption)}"

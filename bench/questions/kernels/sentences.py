@@ -21,9 +21,8 @@ RATIOS: Final = (
 )
 
 INSTRUCTIONS: Final = (
-    "Where instructions were counted, a time is how many were executed, on all CPUs: fewer is not "
-    "quicker, as no cache, branch prediction, memory latency or contention is in it, and CPUs take "
-    "turns. Each seed is one sample: intervals are over seeds, of duets over two storms of each."
+    "Where instructions were counted, times are those executed on all CPUs, without caches, "
+    "memory latency or contention: fewer is not quicker. Seeds are samples."
 )
 
 

@@ -12,7 +12,7 @@ from bench.errors import clean
 from bench.judge.memory import INSTRUMENTS
 from bench.judge.metrics import Unit
 from bench.judge.sums import Torn
-from bench.questions.kernels.answers import Answers
+from bench.questions.kernels.answers import IN_PART, TOO_FEW_PAIRS, Answers
 from bench.questions.kernels.curves import Curve, Point
 from bench.questions.kernels.matrix import Matrix, TornOn
 from bench.questions.kernels.outcome import Status
@@ -63,12 +63,22 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         _row(row.label, by_kernel.get(row.label, ()), _ending(row) if row.result is None else "")
         for row in matrix.rows
     )
+    said = [cell.text for cells_of in by_kernel.values() for cell in cells_of]
+    signs = {
+        TOO_FEW_PAIRS: f"some trial had fewer than {LEAST_PAIRS:,} causal ones",
+        IN_PART: "with some ways of waiting",
+        ONSET: "not as on the kernel before",
+    }
+    explained = [
+        f"{sign}: {meaning}"
+        for sign, meaning in signs.items()
+        if any(text.endswith(sign) for text in said)
+    ]
     hint = (
-        "Which of the two is better, and how much it saves, least to most over the decided "
-        "comparisons: of drops and order in points of the share, else in per cent of the other's. "
-        f"Too few pairs: some trial had fewer than {LEAST_PAIRS:,} causal ones. "
-        f"{ONSET} the answer differs from that on the kernel before."
+        "The better one and what it saves, least to most over the decided comparisons; of drops "
+        "and order in points. Claims: reproduced, of those that bear on it"
     )
+    hint = f"{'; '.join((hint, *explained))}."
     title = "Which is better on each kernel, and by how much"
     headings = (each.heading for each in found)
     return _table("answers", title, headings, rows, hint, numeric=False)
@@ -169,15 +179,12 @@ def memory(matrix: Matrix) -> Iterator[Table]:
 def torn_sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
     """Yield on which kernels records were torn, and how many."""
     for on in found:
-        arms = [
-            f"{arm.torn:,} of {arm.delivered:,} records of {traits(arm.transport).title} "
-            f"on a {words(arm)}"
-            for arm in on.arms
-            if arm.torn
-        ]
-        if arms:
-            of = f"{on.kernel}, preemption {on.preemption}"
-            yield Sentence(lead=clean(f"Torn on {of}"), text=clean(f"{listed(arms)}."))
+        if arms := [arm for arm in on.arms if arm.torn]:
+            lost = f"{sum(a.torn for a in arms):,} of {sum(a.delivered for a in arms):,} records"
+            first = f"{traits(arms[0].transport).title} on a {words(arms[0])}"
+            of = first if len(arms) == 1 else f"{len(arms)} arms"
+            lead = clean(f"Torn on {on.kernel}, preemption {on.preemption}")
+            yield Sentence(lead=lead, text=clean(f"{lost} of {of}."))
     if clear := [on.kernel for on in found if not any(arm.torn for arm in on.arms)]:
         yield Sentence(lead="Torn", text=clean(f"no record on {listed(clear)}."))
 
