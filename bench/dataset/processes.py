@@ -21,6 +21,8 @@ _MALLOC: Final = {-3: 64 << 20, -1: 256 << 20}
 
 Arrays of a batch come and go: without these, the kernel clears each one's pages.
 """
+_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -66,6 +68,8 @@ def processes() -> Iterator[Processes]:
 
 def _begin() -> None:
     """Prepare a process before it imports what it needs."""
+    # It would wait for work for ever if the first process was killed: each holds the pipe open.
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     os.environ["POLARS_MAX_THREADS"] = "1"
     gc.set_threshold(200_000)  # trials that are decoded form no circles
