@@ -11,18 +11,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context, parent_process, resource_tracker
 from typing import Final, TypeVar
 
 from bench.errors import MachineUnfit
+from bench.linux import libc
 
 _MALLOC: Final = {-3: 64 << 20, -1: 256 << 20}
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3).
 
 Arrays of a batch come and go: without these, the kernel clears each one's pages.
 """
-_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
-
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -69,7 +68,10 @@ def processes() -> Iterator[Processes]:
 def _begin() -> None:
     """Prepare a process before it imports what it needs."""
     # It would wait for work for ever if the first process was killed: each holds the pipe open.
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    libc.end_with_parent()
+    parent = parent_process()
+    if parent is None or parent.pid != os.getppid():
+        os._exit(1)  # it was killed before
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     os.environ["POLARS_MAX_THREADS"] = "1"
     gc.set_threshold(200_000)  # trials that are decoded form no circles

@@ -14,7 +14,6 @@ from __future__ import annotations
 import ctypes as ct
 import os
 import select
-import signal
 import struct
 import sys
 from pathlib import Path
@@ -29,7 +28,6 @@ PLACES: Final = (
     Path("/usr/lib/qemu/virtiofsd"),  # Debian 12, part of QEMU
 )
 
-_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _HERE: Final = -100  # AT_FDCWD
 _RECURSIVE: Final = 0x8000  # AT_RECURSIVE
 _READ_ONLY: Final = 1  # MOUNT_ATTR_RDONLY
@@ -66,7 +64,7 @@ def main() -> None:
         wall_in()
         return
     # It ends with its guest; where there never was one, with the harness.
-    libc.call("prctl", _DIE_WITH_PARENT, signal.SIGKILL)
+    libc.end_with_parent()
     if select.select([0], [], [], 0)[0]:
         return  # the harness had gone before
     descriptor, folder, access = sys.argv[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes as ct
 import os
+import signal
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ SYS_MOUNT_SETATTR: Final = 442  # Linux 5.12
 _SYS_MEMBARRIER: Final = 324 if _X86_64 else 283
 
 _CLONE_NEWNS: Final = 0x20000
+_PR_SET_PDEATHSIG: Final = 1
 _MS_REC_PRIVATE: Final = 0x4000 | 0x40000
 _MEMBARRIER_CMD_QUERY: Final = 0
 _MEMBARRIER_CMD_GLOBAL: Final = 1  # which is synchronize_rcu()
@@ -36,6 +38,11 @@ def call(function: str, *arguments: Any) -> int:
     if result < 0:
         raise last_error()
     return result
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process once the thread that started it has ended."""
+    call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def unshare_mounts() -> None:

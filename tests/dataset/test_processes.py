@@ -16,14 +16,16 @@ import time
 from bench.dataset.processes import processes
 
 with processes() as shared:
-    print(*shared.map(time.sleep, [0] * 8, worth=True), flush=True)
+    print(*shared.map(time.sleep, [{}] * 8, worth=True), flush=True)
     print(*shared.map(time.sleep, [600] * 8, worth=True))
 """
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one CPU there is no other process")
-def test_none_is_left_when_the_first_is_killed() -> None:
-    command = [sys.executable, "-P", "-c", FIRST]
+@pytest.mark.parametrize("busy_s", [0.0, 0.3])
+def test_none_is_left_when_the_first_is_killed(busy_s: float) -> None:
+    """With the shorter time the first is killed while others still begin."""
+    command = [sys.executable, "-P", "-c", FIRST.format(busy_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as first:
         assert first.stdout is not None
         assert first.stdout.readline().startswith(b"None")
