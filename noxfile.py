@@ -45,9 +45,9 @@ C_FOLDERS = (
 OUR_FOLDERS = ("bench", "bpf", "examples", "workloads", "tests", ".ci")
 PYTEST = ("pytest", "-q", "-m")
 ALONE = "live or alone"
-"""Tests that measure, or time something: nothing runs beside them. All others use every CPU."""
+"""Tests that measure or compare times. They run alone; all others run on all CPUs in parallel."""
 UNSUCCESSFUL = {"failures": "failed", "errors": "errors", "skipped": "skipped"}
-"""Attributes of JUnit's test suites, and what pytest calls these."""
+"""Attributes of a JUnit test suite, and pytest's words for them."""
 FINISHED = {0, 1}  # pytest's exit codes: all passed, some failed
 SOURCE_SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".sh"}
 AS_INSTALLED = {**os.environ, "PYTHONSAFEPATH": "1"}
@@ -196,7 +196,7 @@ def make_results() -> None:
 
 
 def hand_over(session: nox.Session, *command: str) -> NoReturn:
-    """Become ``command``: its exit code and Ctrl-C are its own. nox makes every failure a 1."""
+    """Replace this process by ``command``, whose exit code nox would turn into 1."""
     session.log(shlex.join(command))
     sys.stdout.flush()
     sys.stderr.flush()
@@ -208,15 +208,15 @@ def hand_over(session: nox.Session, *command: str) -> NoReturn:
 def wait_for(session: nox.Session, *command: str) -> int:
     """Run ``command`` as hand_over() does, and return its exit code."""
     session.log(shlex.join(command))
-    # Ctrl-C is for the command to answer, which gets it too and has a handler of its own.
+    # The command also receives Ctrl-C, and handles it.
     signal.signal(signal.SIGINT, lambda *_: None)
-    # Who ends nox ends it as well.
+    # It ends with nox, however nox is ended.
     words = ("setpriv", "--pdeathsig", "TERM", *command)
     return subprocess.run(words, check=False, env=AS_INSTALLED).returncode
 
 
 def total(*files: str) -> str:
-    """Return the summary of several runs of pytest, from their JUnit files, as it writes one."""
+    """Return one summary line, as pytest prints it, for several runs from their JUnit files."""
     counts = Counter[str]()
     read = (ET.parse(file) for file in files)  # noqa: S314  pytest wrote them
     for suite in (each for file in read for each in file.iter("testsuite")):

@@ -21,7 +21,7 @@ MOST_CPU_S = 3.0
 """Of a test that is not marked slow: CPU time, which others' load hardly lengthens."""
 
 UNMARKED = "cpu_s"
-"""The property of a test's report that says how much it took, if more than that."""
+"""Property of a test report with the CPU time, if that exceeds MOST_CPU_S."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

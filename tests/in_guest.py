@@ -4,7 +4,7 @@
     in_guest.py FOLDER MODULE...
 
 Under emulation Python takes most of a minute to import what a command needs: here it is imported
-once. The folder has the words of each command by its name; it gets its output and its exit code.
+once. The folder holds the arguments of each command by name, and receives its output and exit code.
 """
 
 import json
@@ -31,7 +31,7 @@ def run(words: list[str], place: Path) -> int:
 
 
 if __name__ == "__main__":
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as bufbench sets it before numpy is imported
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as bufbench sets it before it imports numpy
     folder = Path(sys.argv[1])
     for module in ("bench.cli.app", *sys.argv[2:]):
         import_module(module)

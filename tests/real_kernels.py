@@ -72,7 +72,7 @@ def ran(
 
 
 def findings(journal: Path) -> dict[str, Finding]:
-    """Return what became of each claim, by the journal of one guest: all its trials are valid."""
+    """Return the verdict of each claim from one guest's journal, all of whose trials are valid."""
     content = read_journal(journal)
     assert not [each.reasons for each in content.trials if each.state is State.INVALID]
     (evidence,) = of_journals(content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep what the generator knows of each child that it reaped, without any tracer."""
+"""Test the generator's record of each reaped child, without a tracer."""
 
 from __future__ import annotations
 

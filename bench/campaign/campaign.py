@@ -263,7 +263,7 @@ def warm_up(rig: Rig) -> tuple[float, ...]:
 def wakeup_cost_ns(rig: Rig) -> float | None:
     """Return the kernel ns that one wake-up adds to a record: forced minus none.
 
-    None if a trial lost records or wrote none, which says nothing about wake-ups.
+    None if a trial lost records or wrote none, which shows nothing about wake-ups.
     """
     costs = {}
     for wake in (Wake.NONE, Wake.FORCED):

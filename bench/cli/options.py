@@ -297,7 +297,7 @@ class Command(_InFull, typer.core.TyperCommand):
         return rest
 
     def _keep_what_is_read(self, ctx: click.Context) -> None:
-        """Raise UsageError where --output names a file that is an argument, too."""
+        """Raise UsageError where --output names a file that is also an argument."""
         output = ctx.params.get("target") or ctx.params.get("output")
         if not output or not os.path.isfile(output):  # noqa: PTH113  False where it may not look
             return

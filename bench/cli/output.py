@@ -98,7 +98,7 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def require_writable(path: Path) -> None:
-    """Raise UsageError if a file cannot be written; its content stays, and none is made."""
+    """Raise UsageError if a file cannot be written, without creating or changing it."""
     from bench.host import ownership
 
     with writable(path):

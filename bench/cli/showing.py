@@ -74,7 +74,7 @@ class Showing(Generic[_Record]):
     def _finish(self, seconds: float | None = None) -> int:
         """Show what the detached tracer still has; return how many records could not be shown.
 
-        ``seconds`` is how long a reader may take; None: for ever. Whatever has not
+        ``seconds`` is how long a reader may take; None: for ever. Anything that has not
         been written by then is taken out of the buffers, so that it is counted. Raises the error
         that writing ended with.
         """

@@ -66,7 +66,7 @@ def command(
     sampler = Sampler()
     inventory = find(sampler, only or ())
     if output is not None:
-        require_writable(output)  # fails before watching, not after
+        require_writable(output)  # fail before watching, not after
     begun, used = time.monotonic(), time.process_time()
 
     def so_far() -> WatchData:

@@ -45,7 +45,7 @@ def by_machine(
         f"no trial in {folder}",
         remedy="name a folder of journals; they end in .jsonl, .jsonl.gz",
     )
-    if not journals:  # then there is nothing to make a data set of
+    if not journals:  # nothing to make a data set from
         raise nothing
     with ExitStack() as stack:
         others = stack.enter_context(processes())

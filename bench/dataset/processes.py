@@ -67,11 +67,11 @@ def processes() -> Iterator[Processes]:
 
 def _begin() -> None:
     """Prepare a process before it imports what it needs."""
-    # It would wait for work for ever if the first process was killed: each holds the pipe open.
+    # Each worker holds the pipe open, so none would see the parent's end if that is killed.
     libc.end_with_parent()
     parent = parent_process()
     if parent is None or parent.pid != os.getppid():
-        os._exit(1)  # it was killed before
+        os._exit(1)  # the parent had already been killed
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
     os.environ["POLARS_MAX_THREADS"] = "1"
     gc.set_threshold(200_000)  # trials that are decoded form no circles

@@ -151,9 +151,9 @@ def started(
 
 
 def ended(child: subprocess.Popen[bytes], within_s: float = 0.0) -> int | None:
-    """Return the code that a child ended with, below 0 the signal; None if it runs on.
+    """Return the exit code of a child, the negative signal number if killed; None if it still runs.
 
-    Unlike Popen's methods this leaves it to be reaped: until then its session can be ended.
+    Unlike the methods of Popen, this does not reap it, so that its session can still be ended.
     """
     if child.returncode is not None:
         return child.returncode

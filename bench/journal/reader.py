@@ -359,7 +359,7 @@ def _hardly_begun(path: Path) -> bool:
 
 
 def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, object]]:
-    """Yield what has to agree between a run and its continuation: its name, then, now."""
+    """Yield the facts that must agree between a run and its continuation: name, then, now."""
     yield "profile", then.profile, now.profile
     yield "seed", then.seed, now.seed
     yield "host", then.machine.hostname, now.machine.hostname

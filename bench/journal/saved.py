@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 from bench.errors import JournalError
 
 _MOST_BYTES: Final = 64 << 20
-"""More than any of them takes; what is cut off there is no whole document."""
+"""Longer than any valid file; one that is cut off there is not a complete document."""
 
 
 class Saved(Protocol):

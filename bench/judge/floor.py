@@ -45,7 +45,7 @@ def shown_by(estimate: Estimate) -> float:
 def noise_floors(experiments: Mapping[str, ExperimentSamples]) -> tuple[Floor, ...]:
     """Return the floor of every number, from each A/A pair of arms whose interval has bounds.
 
-    That of a duet of a few storms has none, and shows nothing.
+    The interval of a duet of few storms may be unbounded, and then gives no floor.
     """
     return tuple(
         Floor(

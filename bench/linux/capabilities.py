@@ -59,7 +59,7 @@ def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> No
     Cannot be undone. OSError where a kept capability is not held.
     """
     if ids is not None:
-        _set(_PR_SET_KEEPCAPS)  # else the change of user drops all
+        _set(_PR_SET_KEEPCAPS)  # otherwise changing the user drops all capabilities
         user, group = ids
         os.setgroups([])
         os.setresgid(group, group, group)

@@ -17,7 +17,7 @@ PERF_OWN_PAGES: Final = 1  # struct perf_event_mmap_page: head, tail and more
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
-    """Bytes by formula; docs/metrics.md has it."""
+    """Bytes by the formula of docs/metrics.md."""
 
     data_bytes: int
     page_bytes: int  # data and the transport's own pages

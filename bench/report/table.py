@@ -11,11 +11,11 @@ from bench.report.document import Cell, Column, Mark, Row
 from bench.report.units import number
 
 Value = str | int | Cell
-"""A text, a count, or a cell as it is to be."""
+"""A text, a count, or a finished cell."""
 
 
 def columns(*headings: str, numeric: bool = True, text: Collection[str] = ()) -> tuple[Column, ...]:
-    """Return columns of numbers, or of text; those that ``text`` names hold text in any case."""
+    """Return columns of numbers, or of text; those named in ``text`` always hold text."""
     return tuple(Column(heading=each, numeric=numeric and each not in text) for each in headings)
 
 

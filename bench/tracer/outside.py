@@ -49,7 +49,7 @@ _STDERR: Final = 2
 _READY_S: Final = 10.0
 _DONE_S: Final = 15.0
 _ASLEEP_S: Final = 3.0  # without any use of a CPU: nothing more is to come
-_END_S: Final = 1.0  # from the end of its socket to its own
+_END_S: Final = 1.0  # from the end of its socket to its exit
 _LOOK_S: Final = 0.005
 _REMEDY: Final = "see docs/readers.md for what a reader does"
 

@@ -27,7 +27,7 @@ Times = tuple[int, ...]
 
 
 def known_by_number() -> bool:
-    """Return whether the kernel's events name threads by the numbers that this process has.
+    """Return whether the kernel's events use the same thread numbers as this process.
 
     They are those of the initial PID namespace.
     """

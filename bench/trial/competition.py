@@ -27,7 +27,7 @@ Amount = TypeVar("Amount", int, float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Competition:
-    """Hold what others did, as rates over a trial's storm and the drain after it."""
+    """Hold the activity of other processes, as rates over a trial's storm and drain."""
 
     foreign_cpus: float  # CPU seconds a second of tasks that are not the trial's
     foreign_cpus_error: float = 0.0  # that it may be off by, either way

@@ -32,7 +32,7 @@ from workloads import mapcallers
 from workloads.generator import Generator
 
 _NOOP: Final = Build(variant="noop")
-_GRACE_S: Final = 15.0  # beyond the storm's own limit, for a generator that hangs
+_GRACE_S: Final = 15.0  # beyond the storm's limit, before a generator counts as hung
 
 
 def observe_bare(rig: Rig, config: TrialConfig) -> Passage:

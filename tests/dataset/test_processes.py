@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Processes that share the work on a data set."""
+"""Test the worker processes of a data set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with processes() as shared:
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one CPU there is no other process")
 @pytest.mark.parametrize("busy_s", [0.0, 0.3])
 def test_none_is_left_when_the_first_is_killed(busy_s: float) -> None:
-    """With the shorter time the first is killed while others still begin."""
+    """With the shorter time the first process is killed while others are still starting."""
     command = [sys.executable, "-P", "-c", FIRST.format(busy_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as first:
         assert first.stdout is not None

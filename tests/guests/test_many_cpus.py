@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims that take more CPUs than this machine may have, in a guest."""
+"""Test claims that need more CPUs than this machine may have, in a guest."""
 
 from __future__ import annotations
 

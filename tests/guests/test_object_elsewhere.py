@@ -29,7 +29,7 @@ SOURCES: Final = {
 }
 
 Compared = Mapping[str, Completed]
-"""What became of each object on one kernel."""
+"""The result of each object on one kernel."""
 
 
 def found_of(done: Completed) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def found_of(done: Completed) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """All objects, built here."""
+    """Return all objects, built on this machine."""
     folder = tmp_path_factory.mktemp("packages")
     files = {"example": packaged(EXAMPLE, folder / "example.json")}
     for name, text in SOURCES.items():
@@ -63,7 +63,7 @@ def kernel(request: pytest.FixtureRequest) -> str:
 def compared(
     kernel: str, packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Compared:
-    """All of them, compared in one guest."""
+    """Return the results of all objects, compared in one guest."""
     image, folder = provided(kernel), tmp_path_factory.mktemp("guest")
     commands = {name: ["object", "compare", str(file), *LOAD] for name, file in packages.items()}
     return ran(image, GUEST, folder, commands, *MODULES)
@@ -84,7 +84,7 @@ def test_both_transports_stand_beside_each_other(compared: Compared, name: str, 
     assert found["sides"] == ["ringbuf", "perfbuf"]
     for each in found["rounds"]:
         assert each["attempted"] == each["delivered"] == each["processes"] + 1
-        # From 6.0 on, and in stable kernels since, as this 5.10.
+        # Linux 6.0 and later stable releases, this 5.10 included.
         assert each["lost_told"] == (0 if each["side"] == "perfbuf" else None)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The overwriting ring on a kernel that has it, in a guest: what is kept, and claims about it."""
+"""Test the overwriting ring in a guest whose kernel has it: which records are kept, and claims."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODULES: Final = (
 
 @pytest.fixture(scope="module")
 def journals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The journals of the runs and of the claims, all made in one guest."""
+    """Return the journals of the runs and of the claims, all from one guest."""
     image, folder = provided(LABEL), tmp_path_factory.mktemp("guest")
     begin = ("run", "--transport", "overwrite", "--blocks", "1", "--quiet")
     commands = {name: [*begin, *options.split()] for name, options in RUNS.items()}

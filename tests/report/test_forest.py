@@ -36,7 +36,7 @@ def test_every_comparison_that_differs_has_a_row_that_leads_to_its_evidence() ->
         if standing.question != "memory":  # of which there is one a budget
             assert len(group.rows) == len(differ)
             won = {id(each): side for side, decided in standing.wins for each in decided}
-            # As many as the answer counts: an interval alone is not corrected for their number.
+            # As many as the answer counts: one interval is not corrected for their number.
             assert [row.better for row in group.rows] == [won.get(id(each), "") for each in differ]
         same = standing.asked - len(differ)
         assert group.more.startswith(f"{same} more") == bool(same)

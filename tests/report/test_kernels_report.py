@@ -98,7 +98,7 @@ def test_a_cell_says_who_is_better_and_by_how_much(matrix: Matrix) -> None:
 
 def test_what_the_kernel_skipped_is_marked_where_it_differs(matrix: Matrix) -> None:
     skipped = cells(matrix, "missed")
-    assert skipped["6.12"].words == "70.0 % beside bpf()"
+    assert skipped["6.12"].words == "70.0 % during bpf()"
     assert [each.changed for each in skipped.values()] == ["", "", ""]  # 6.1 had no callers
     peace = [each for each in storms() if each.experiment == "storm"]
     noisy, calm = ([*storms(), *beside_callers(peace, missed)] for missed in (700, 0))

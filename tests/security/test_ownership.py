@@ -77,7 +77,7 @@ def test_a_folder_that_becomes_a_link_meanwhile_is_not_handed_over(
 
     def swap(name: str, *rest: int, **given: int) -> None:
         mkdir(name, *rest, **given)
-        if Path(name).name == "new":  # whoever may write to its folder can do so
+        if Path(name).name == "new":  # as any process that may write to its parent can
             (tmp_path / "new").rename(tmp_path / "aside")
             (tmp_path / "new").symlink_to(precious)
 

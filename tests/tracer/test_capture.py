@@ -244,7 +244,7 @@ def test_collecting_waits_for_the_first_record(rig: Rig, name: str) -> None:
 def test_collecting_takes_no_more_than_there_is_room_for(
     rig: Rig, name: str, capacity: int
 ) -> None:
-    """Whatever has come: the next call goes on, with every buffer in its turn."""
+    """Everything that has arrived: the next call goes on, with every buffer in its turn."""
     with mapped(rig, name, capacity=capacity) as buffers:
         attempted = buffers.fill(40)
         parts = []

@@ -53,7 +53,7 @@ def attached_below(outermost: subprocess.Popen[str]) -> psutil.Process:
     found: list[psutil.Process] = []
 
     def attached() -> bool:
-        with suppress(OSError, psutil.Error):  # what ended, or was closed, meanwhile
+        with suppress(OSError, psutil.Error):  # a process or file may be gone by now
             found[:] = (each for each in offspring(outermost) if "trace" in each.cmdline())
             files = (
                 each for process in found for each in Path(f"/proc/{process.pid}/fd").iterdir()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The sampler on memory laid out as a ring buffer is, whose positions the test moves."""
+"""Test the sampler on memory laid out like a ring buffer, whose positions the test moves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Produce = Callable[[int], None]
 
 @pytest.fixture
 def ring() -> Iterator[tuple[int, Produce]]:
-    """A file of two pages for positions and two for data, and what moves the producer's."""
+    """Return a file of two pages of positions and two of data, and how to move the producer."""
     file = os.memfd_create("ring", os.MFD_CLOEXEC)
     os.truncate(file, 4 * PAGE_BYTES)
     with mmap.mmap(file, 4 * PAGE_BYTES) as pages:

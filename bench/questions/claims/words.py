@@ -14,7 +14,7 @@ from bench.errors import clean
 from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.claim import Claim, Finding, Measured, Verdict
 from bench.questions.claims.expectations import Expectations, failure
-from bench.questions.transports.words import completeness, incomplete, repeats
+from bench.questions.transports.words import completeness, incomplete, pooled, repeats
 from bench.report.document import Check, Mark, Passing
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
@@ -70,6 +70,7 @@ def tally(judged: Judged) -> str:
 def notes(judged: Judged) -> Iterator[str]:
     """Yield what the runs lack, and how many trials were given more than once."""
     if judged.coverage is not None:
+        yield from pooled(judged.coverage)
         yield from completeness(judged.coverage)
         yield from repeats(judged.coverage.repeated_trials)
 

@@ -50,6 +50,7 @@ class Answer:
     words: str
     gist: str = ""  # what the ring does, else the words; "" where there is nothing to compare
     better: str = ""  # transport; "" where neither is, or it depends
+    partly: bool = False  # whether it is better with some ways of waiting only
     why: str = ""  # what is behind the words
     changed: str = ""  # the previous kernel, if its answer differs; else ""
 
@@ -65,7 +66,7 @@ class Answers:
 
 _SOME_WAITING: Final = " with some ways of waiting"
 IN_PART: Final = "in part"
-"""Said of what is decided with some ways of waiting only."""
+"""Marks an answer that holds with some ways of waiting only."""
 
 Found = tuple[Answer, object]
 """An answer, and what two kernels are compared by; None where nothing is settled."""
@@ -123,23 +124,21 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
     if not standing.directions:
         settled = "alike" if words in _ALIKE else None
         return Answer(kernel=kernel, words=words, gist=words, why=f"none {of} decided"), settled
-    said, does, held = [], [], list[str]()
-    for each in standing.directions:
-        partly = bool(each.polls)
-        by = f"{traits(each.winner).short} {amount(standing, each)}".strip()
-        said.append(f"{by} {IN_PART}" if partly else by)
-        does.append(_RING[question][each.winner != RINGBUF] + _SOME_WAITING * partly)
-        held.append(waiting(each))
-    winners = frozenset(each.winner for each in standing.directions)
-    decided = sum(len(each.decided) for each in standing.directions)
+    found = standing.directions
+    partly = any(each.polls for each in found)
+    saved = [f"{traits(each.winner).short} {amount(standing, each)}".strip() for each in found]
+    winners = frozenset(each.winner for each in found)
+    decided = f"{sum(len(each.decided) for each in found)} {of} decided"
     answer = Answer(
         kernel=kernel,
-        words="; ".join(said),
-        gist=" but ".join(does),
+        words="; ".join(saved) + f" {IN_PART}" * partly,
+        gist=" but ".join(_RING[question][each.winner != RINGBUF] for each in found),
         better=next(iter(winners)) if len(winners) == 1 else "",
-        why=" ".join((f"{decided} {of} decided", *filter(None, held))),
+        partly=partly,
+        why=" ".join(filter(None, (decided, *map(waiting, found)))),
     )
-    return answer, winners  # with which ways of waiting varies with the storms
+    # Two kernels differ by the winners: the ways of waiting vary from run to run.
+    return answer, winners
 
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
@@ -158,8 +157,8 @@ def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
 
 
 def _skipped(missed: Missed) -> Found:
-    """Say which share of exits the kernel hid from the tracer, idle and beside bpf() calls."""
-    whens = {"idle": "when idle", "beside bpf() calls": "beside bpf()"}
+    """Return the share of exits that the kernel skipped, when idle and while others call bpf()."""
+    whens = {"idle": "when idle", "beside bpf() calls": "during bpf()"}
     known = {whens.get(when, when): each for when, each in missed.known.items()}
     parts = [f"{share(each.missed_share)} {when}" for when, each in known.items() if each.missed]
     none = f"none of {sum(e.reaped for e in known.values()):,}" if known else _UNMEASURED
@@ -176,16 +175,14 @@ def title(matrix: Matrix, found: Sequence[Answers]) -> str:
     alike: dict[str, list[str]] = {}
     for each in found:
         by_gist: dict[str, list[str]] = {}
-        gists = {answer.gist for answer in each.answers}
         for answer in each.answers:
-            partly = answer.gist + _SOME_WAITING
-            gist = partly if partly in gists else answer.gist
-            by_gist.setdefault(gist, []).append(clean(answer.kernel))
-        on = {gist: f"{gist} on {_spans(of, labels)}" for gist, of in by_gist.items() if gist}
-        said_alike = {answer.words for answer in each.answers}
-        does = [on.pop(gist) for gist in by_gist if gist and gist not in said_alike]
+            by_gist.setdefault(answer.gist, []).append(clean(answer.kernel))
+        partly = {answer.gist for answer in each.answers if answer.partly}
+        full = {gist: gist + _SOME_WAITING * (gist in partly) for gist in by_gist if gist}
+        on = {gist: f"{text} on {_spans(by_gist[gist], labels)}" for gist, text in full.items()}
+        does = [on.pop(a.gist) for a in each.answers if a.gist != a.words and a.gist in on]
         if len(by_gist) == 1 and does:
-            (good if each.answers[0].better == RINGBUF else bad).extend(by_gist)
+            (good if each.answers[0].better == RINGBUF else bad).extend(full.values())
         elif does:
             some.append(listed(does) + (f" ({', '.join(on.values())})" if on else ""))
         elif len(by_gist) == 1:

@@ -33,8 +33,8 @@ RATE_PER_S: Final = 4_000.0
 """Processes a second that storms are sized by: about what the slowest kernel makes."""
 
 _PROCESSES: Final = {"storm": 700, "trickle-duet": 1_900, profile.NOISE: 160, TORN: 800}
-"""Of storms that are not as long as on other guests: duets settle what is close, and take longer;
-six arms, callers that never pause and programs that are held up would take the time for it."""
+"""Processes of storms whose length differs from that in other guests. Duets are longer, as they
+decide close differences; six arms, constant bpf() calls or delayed programs make storms slow."""
 
 _DUET_STORMS: Final = 2  # in each guest
 

@@ -41,7 +41,7 @@ COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
 """The modules that compile tracers, where there are no objects of them."""
 
 _FIRST_BOOTS: Final = 2
-"""Of the first seed, side by side; others wait until it has ended."""
+"""How often the first seed is booted, in parallel, before other seeds begin."""
 
 _LOST: Final = {End.TIMED_OUT: Status.HUNG, End.EXITED: Status.FAILED}
 _MAIN: Final = """\
@@ -116,7 +116,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
 
 
 def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sample]:
-    """Boot the first seed twice, then all others; none of them if the first is lost.
+    """Boot the first seed twice, then all others; no others if the first is lost.
 
     MachineUnfit for a file that is not a kernel, or a kernel of another architecture.
     """

@@ -63,22 +63,19 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         _row(row.label, by_kernel.get(row.label, ()), _ending(row) if row.result is None else "")
         for row in matrix.rows
     )
-    said = [cell.text for cells_of in by_kernel.values() for cell in cells_of]
-    signs = {
-        TOO_FEW_PAIRS: f"some trial had fewer than {LEAST_PAIRS:,} causal ones",
-        IN_PART: "with some ways of waiting",
-        ONSET: "not as on the kernel before",
-    }
-    explained = [
-        f"{sign}: {meaning}"
-        for sign, meaning in signs.items()
-        if any(text.endswith(sign) for text in said)
-    ]
+    every = [answer for question in found for answer in question.answers]
     hint = (
-        "The better one and what it saves, least to most over the decided comparisons; of drops "
-        "and order in points. Claims: reproduced, of those that bear on it"
+        "The better side and what it saves, least to most over the decided comparisons (drops and "
+        "order in points). Claims: how many of those judged were reproduced"
     )
-    hint = f"{'; '.join((hint, *explained))}."
+    hints = [hint]
+    if any(each.words == TOO_FEW_PAIRS for each in every):
+        hints.append(f"{TOO_FEW_PAIRS}: a trial had fewer than {LEAST_PAIRS:,} causal pairs")
+    if any(each.partly for each in every):
+        hints.append(f"{IN_PART}: with some ways of waiting")
+    if any(each.changed for each in every):
+        hints.append(f"{ONSET}: differs from the previous kernel")
+    hint = f"{'; '.join(hints)}."
     title = "Which is better on each kernel, and by how much"
     headings = (each.heading for each in found)
     return _table("answers", title, headings, rows, hint, numeric=False)

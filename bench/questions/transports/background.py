@@ -180,7 +180,7 @@ def _named(trial: TrialResult, places: Places) -> doc.Row:
 
 
 def _command(words: Sequence[str]) -> str:
-    """Return what to type, without the folders of the machine that it was typed on."""
+    """Return the command to repeat a run, without the folders of the machine that ran it."""
     program, *options = words or ("",)
     where = Path(program)
     if where.name == "__main__.py":

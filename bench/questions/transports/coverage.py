@@ -20,9 +20,9 @@ Spans = dict[tuple[str, str], list[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanData:
-    """How much of what was planned has run; null where no run recorded a plan."""
+    """Hold how much of the plan has run; null where no run recorded a plan."""
 
-    complete: bool | None  # whether all runs have all that they planned
+    complete: bool | None  # whether all runs are complete
     runs: int  # that were taken together
     runs_incomplete: int  # of those whose plan was recorded
     runs_without_plan: int  # whose plan is not known, as in journals of schema 1 and 2

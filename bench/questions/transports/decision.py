@@ -34,6 +34,7 @@ from bench.questions.transports.words import (
     listed,
     name,
     place,
+    pooled,
     quality,
     unfit,
     waiting,
@@ -161,7 +162,7 @@ def _where(standing: Standing, comparison: Comparison) -> str:
 def verdict(summary: Summary) -> tuple[str, ...]:
     """Return the decision on each question, the budget to use, and the quality of the run."""
     load = tuple(unfit(summary))
-    before = (*completeness(summary.coverage), *load)
+    before = (*pooled(summary.coverage), *completeness(summary.coverage), *load)
     if not summary.comparisons:
         equal = " under equal loads" if load else ""
         nothing = "There is nothing to compare: no experiment has trials of both transports"
@@ -313,7 +314,7 @@ def _row(comparison: Comparison, key: str, label: str) -> Iterator[Row]:
 
 
 def _undecided(standing: Standing) -> Comparison:
-    """Return the closest comparison, undecided also where its interval alone names a side."""
+    """Return the closest comparison, as undecided even if its interval alone names a side."""
     found = _closest(standing)
     rows = (
         replace(row, outcome=Outcome.UNDECIDED)

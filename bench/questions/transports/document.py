@@ -128,7 +128,7 @@ def _group(standing: Standing) -> doc.Effects | None:
 def _effect(
     standing: Standing, label: str, comparison: Comparison, row: Row, found: Estimate
 ) -> doc.Effect:
-    """Return a row of the plot, which names the sides that the answer above counts."""
+    """Return a row of the plot; it names a side only where the decision counts the comparison."""
     winners = (side for side, decided in standing.wins if comparison in decided)
     return doc.pick(
         doc.Effect,

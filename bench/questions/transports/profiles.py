@@ -262,15 +262,15 @@ TORN: Final = "torn"
 
 _PROGRAMS: Final = {RINGBUF: ("scratch", "raw", "raw:scratch", "tp_btf:scratch")}
 _HELD_NS: Final = 500_000
-"""Time that a program holds its record, so that a tick finds it there."""
+"""Time for which a program holds its record, so that a timer tick interrupts it there."""
 
-_WORKERS: Final = 4  # for each CPU: there is always another to be run
+_WORKERS: Final = 4  # per CPU, so that another one is always runnable
 _MOST_WORKERS: Final = 256
 _LEAST_PROCESSES: Final = 150
 
 
 def torn(storm: Storm, transports: Sequence[str], *, cpus: int, blocks: int) -> Experiment:
-    """Return arms whose records tear where their programs are preempted, and those that must not.
+    """Return arms whose records may tear when their programs are preempted, and arms that must not.
 
     ``storm`` is by fork. It gets more workers than there are CPUs, so that a preempted program is
     followed by another process's exit on its CPU.

@@ -178,7 +178,7 @@ def incomplete(coverage: PlanData | None) -> str:
 
 
 def completeness(coverage: PlanData | None) -> Iterator[str]:
-    """Yield sentences on what is missing, and on how many runs were taken together."""
+    """Yield sentences on what is missing from the runs."""
     if coverage is None:
         return
     text = "the run was stopped"
@@ -187,17 +187,23 @@ def completeness(coverage: PlanData | None) -> Iterator[str]:
         parts = [f"{lacking} incomplete"] * bool(lacking)
         if unknown := coverage.runs_without_plan:
             parts.append(f"the plan of {unknown} was not recorded")
-        text = f"pooled from {coverage.runs} runs, {', '.join(parts) or 'all complete'}"
+        text = f"pooled from {coverage.runs} runs, {', '.join(parts)}"
     if coverage.runs_incomplete:
         ran = f"{coverage.planned_trials_ran:,} ran"
         yield f"Incomplete: {text}: planned {_planned(coverage)} trials, {ran}."
-    elif coverage.runs > 1:
+    elif coverage.runs > 1 and not coverage.complete:
         yield f"Runs: {text}."
     if coverage.no_time_for:
         more = len(coverage.no_time_for) - _MOST_NAMED
         tail = f" and {more} more" if more > 0 else ""
         named = "; ".join(map(clean, coverage.no_time_for[:_MOST_NAMED]))
         yield f"Left out for lack of time: {named}{tail}."
+
+
+def pooled(coverage: PlanData | None) -> Iterator[str]:
+    """Yield the line on several runs that were taken together, if all are complete."""
+    if coverage is not None and coverage.runs > 1 and coverage.complete:
+        yield f"Runs: pooled from {coverage.runs} runs, all complete."
 
 
 def _planned(coverage: PlanData) -> str:

@@ -143,8 +143,8 @@ def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruct
         called = Helper.PERF_EVENT_OUTPUT
         before = [_move(6, 1), _move(1, 5), _move(5, 3), _move(4, 2), _move(2, 6)]
         before.append((_SET_WORD, 3, 0, -1))
-    # A place, or 0. Tested for inequality it would be known to be a place from here on, and yet the
-    # verifier of 5.10 follows the program's own test to where it is 0, and is still to be released.
+    # An address, or 0. After a test for inequality it would be known to be an address, yet the
+    # verifier of 5.10 also follows the program's own test to where it is 0 and not yet released.
     reserves = helper is Helper.RINGBUF_RESERVE
     attempted = Counter.RESERVES if helper in _RESERVES else Counter.OUTPUTS
     return [

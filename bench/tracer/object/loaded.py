@@ -252,8 +252,8 @@ class Object:
         library.bpf_map__set_max_entries(handle, entries)
         if not flags:
             return
-        # An example of its own, since libbpf from 1.4 on crashes where the flags of its example,
-        # bpf_map__inner_map(), are set: that one belongs to no object (map_is_created(), libbpf.c).
+        # Replace the example ring that libbpf made: from 1.4 on, setting its flags crashes, as it
+        # belongs to no object (bpf_map__inner_map() and map_is_created() in libbpf.c).
         try:
             example = bpf.create_map(
                 bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=PAGE_BYTES, name=name, flags=flags

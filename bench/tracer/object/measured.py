@@ -38,7 +38,7 @@ _LOG_BYTES: Final = 1 << 20
 _LSM: Final = 29  # BPF_PROG_TYPE_LSM
 _LINE: Final = struct.Struct("=8Q")
 _STACK: Final = re.compile(r"^(?:stack depth|subprog 0 \(.*\) .* stack) ([0-9]+)", re.MULTILINE)
-"""Of the program itself, which 7.3 reports in a line of its own, as each of its functions."""
+"""The program's own line: 7.3 reports one for each of its functions."""
 
 Rewrite = Callable[[Code, Callable[[], int]], list[Instruction]]
 """Of a program, and what gives the bytes of its stack that it uses."""

@@ -76,7 +76,7 @@ class Kept(list[str]):
 @pytest.mark.live
 @pytest.mark.parametrize("flags", [0, NUMA_NODE])
 def test_all_rings_of_an_array_have_the_flags_that_were_set(flags: int) -> None:
-    """The flags are those of an example ring, which libbpf from 1.4 on lets nobody change."""
+    """They are those of an example ring, which cannot be changed from libbpf 1.4 on."""
     path = next(each for each in loader.objects() if b"rings_map" in each.read_bytes())
     with libbpf.loaded() as library, loaded.opened(library, path.read_bytes(), "made-up") as made:
         made.set_array_of_rings("rings_map", 2, flags)
