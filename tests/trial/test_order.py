@@ -38,7 +38,7 @@ def test_a_timed_drain_of_perf_buffers_shows_parents_first(rig: Rig, storm: Stor
         pytest.skip("one CPU has one buffer")
     consumer = Consumer(poll=Poll.TIMED, interval_ms=5.0)
     config = TrialConfig(
-        transport="perfbuf", budget_bytes=256 * KIB, storm=storm, consumer=consumer
+        transport="perfbuf", budget_bytes=512 * KIB, storm=storm, consumer=consumer
     )
     trial = run(rig, config)
     assert_balanced(trial)

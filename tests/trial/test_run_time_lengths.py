@@ -17,9 +17,11 @@ from workloads.storm import Shape, Storm
 
 LENGTHS = [72, 200, 1024, 4168]
 AWAY = Consumer(poll=Poll.STOPPED)
+MIB = 1024 * KIB
 
 
-def config(producer: Producer, budget_bytes: int = 8192 * KIB, count: int = 600) -> TrialConfig:
+def config(producer: Producer, budget_bytes: int = 32 * MIB, count: int = 600) -> TrialConfig:
+    """A ring that by default holds 600 exits of 8 of the longest records, read late or not."""
     storm = Storm(shape=Shape.HOTCPU, count=count)
     return TrialConfig(
         transport="ringbuf", budget_bytes=budget_bytes, storm=storm, producer=producer

@@ -83,7 +83,7 @@ def test_order_across_cpus_is_not_kept(rig: Rig) -> None:
     storm = Storm(shape=Shape.PINGPONG, count=2_100, spawn=Spawn.FORK)
     config = TrialConfig(
         transport="sharded",
-        budget_bytes=256 * KIB,
+        budget_bytes=512 * KIB,
         storm=storm,
         consumer=Consumer(poll=Poll.TIMED, interval_ms=5.0),
     )

@@ -155,7 +155,8 @@ def test_a_mix_of_lengths_arrives_in_its_turns(rig: Rig, transport: str, call: C
     turns = mix.turns({72: 12, 100: 8, 1_000: 10, 4_168: 2})
     producer = mix.padded(Producer(call=call, records_per_exit=5), turns)
     storm = replace(STORM, count=600)
-    trial = run(rig, trial_config(transport, 8192 * KIB, storm=storm, producer=producer))
+    room = 16_384 * KIB  # for all, at the longest length too
+    trial = run(rig, trial_config(transport, room, storm=storm, producer=producer))
     assert_balanced(trial)
     rows = records(rig)
     assert len(rows) >= 3_000
