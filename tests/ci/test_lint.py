@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -21,9 +22,28 @@ WORKFLOWS: Final = [block for block in BLOCKS if "\njobs:\n" in block]
 PIPELINES: Final = [block for block in BLOCKS if "\njobs:\n" not in block]
 
 
-def lint(*words: str | Path) -> None:
-    tool = Path(sys.prefix) / "bin" / words[0]
-    done = process.run([tool, *words[1:]], timeout_s=60, check=False)
+USER: Final = """\
+on: [push]
+permissions: {}
+jobs:
+  buffers:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: ./bufbench
+        id: measured
+        with: @INPUTS@
+      - run: ls "$FOLDER"
+        env:
+          FOLDER: ${{ steps.measured.outputs.@OUTPUT@ }}
+"""
+"""A workflow that gives the action all its inputs and uses what it puts out."""
+
+
+def lint(*words: str | Path, cwd: Path | None = None) -> None:
+    tools = Path(sys.prefix) / "bin"  # actionlint starts shellcheck
+    done = process.run(
+        [tools / words[0], *words[1:]], timeout_s=60, check=False, cwd=cwd, env={"PATH": str(tools)}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -50,6 +70,31 @@ def test_nothing_can_be_injected_into_the_action_or_an_example(tmp_path: Path) -
     ]
     assert len(workflows) == 2
     lint("zizmor", "--offline", "--quiet", "--no-config", ACTION, *workflows)
+
+
+def workflow(folder: Path, text: str) -> Path:
+    """Write a workflow into a repository that has the action in ``bufbench``."""
+    (folder / ".git").mkdir()  # actionlint looks for the repository's root
+    written(folder / "bufbench/action.yml", ACTION.read_text())
+    return written(folder / ".github/workflows/example.yml", text)
+
+
+@pytest.mark.parametrize("block", WORKFLOWS)
+def test_actionlint_finds_nothing_in_an_example(block: str, tmp_path: Path) -> None:
+    lint("actionlint", workflow(tmp_path, block), cwd=tmp_path)
+
+
+def test_actionlint_finds_the_actions_inputs_and_outputs(tmp_path: Path) -> None:
+    inputs = json.dumps(dict.fromkeys(action()["inputs"], "x"))
+    for output in (*action()["outputs"], "no-such"):
+        folder = tmp_path / output
+        folder.mkdir()
+        path = workflow(folder, USER.replace("@INPUTS@", inputs).replace("@OUTPUT@", output))
+        if output in action()["outputs"]:
+            lint("actionlint", path, cwd=folder)
+        else:
+            with pytest.raises(AssertionError, match='"no-such" is not defined'):
+                lint("actionlint", path, cwd=folder)
 
 
 @pytest.mark.parametrize("block", WORKFLOWS)
