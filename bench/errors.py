@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import ClassVar, Final
+
+Say = Callable[[str], None]
+"""Take a line for people."""
 
 _LONGEST: Final = 600
 _HEAD, _TAIL = 400, 150

@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from bench.errors import UsageError, clean
+from bench.errors import Say, UsageError, clean
 
 if TYPE_CHECKING:
     from bench.journal.schema import JournalContent
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 def say(line: str) -> None:
     """Print a line, which may contain foreign text, on stderr."""
     print(f"bufbench: {clean(line)}", file=sys.stderr, flush=True)
-
-
-Say = Callable[[str], None]
-"""Take a line for people."""
 
 
 def speaker() -> Say:

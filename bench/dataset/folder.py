@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from bench.dataset import store
 from bench.dataset.processes import processes
 from bench.dataset.store import DataSet, MachineRuns
-from bench.errors import JournalError
-from bench.journal.files import Say, below, write_whole
+from bench.errors import JournalError, Say
+from bench.journal.files import below, write_whole
 from bench.journal.reader import read_journals
 from bench.journal.schema import Fault, JournalContent
 

@@ -26,10 +26,10 @@ from pydantic import TypeAdapter
 from bench.dataset.decode import Decoded, Written, decoded
 from bench.dataset.processes import Processes
 from bench.dataset.stored import Part, Stored, Table
-from bench.errors import JournalError
+from bench.errors import JournalError, Say
 from bench.host import ownership
 from bench.journal.distinct import Distinct, machine_digest
-from bench.journal.files import Say, Stamp, code, name_in, one_by_one, write_whole
+from bench.journal.files import Stamp, code, name_in, one_by_one, write_whole
 from bench.journal.reader import by_run
 from bench.journal.schema import Fault, JournalContent, Run, RunHeader
 from bench.plan.experiments import Outline

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +17,13 @@ from typing import Final
 
 from bench import paths
 from bench.amounts import duration
-from bench.errors import JournalError
+from bench.errors import JournalError, Say
 from bench.host import ownership
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz")
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _MOST_FOLDERS: Final = 50_000
 _REPORT_S: Final = 10.0
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

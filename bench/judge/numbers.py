@@ -19,6 +19,7 @@ from bench.trial.result import TrialResult
 Value = float | None
 """None: unknown, or without meaning in this trial."""
 Take = Callable[[TrialResult], Value]
+"""Take a number of a trial."""
 
 
 @dataclass(frozen=True, slots=True)

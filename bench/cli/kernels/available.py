@@ -13,8 +13,8 @@ from typer import Argument
 
 from bench.amounts import size
 from bench.cli.options import AsJson, Sources, of_output, of_run, refuse
-from bench.cli.output import Say, answer, say
-from bench.errors import BufbenchError, reject
+from bench.cli.output import answer, say
+from bench.errors import BufbenchError, Say, reject
 
 if TYPE_CHECKING:
     from bench.guests.sources import Image, Listed

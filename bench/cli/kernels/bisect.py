@@ -17,8 +17,8 @@ from bench import paths
 from bench.cli import options
 from bench.cli.kernels.available import check_booted
 from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
-from bench.cli.output import Say, answer, speaker
-from bench.errors import ExitCode, GateFailed, MachineUnfit, check_range, clean, reject
+from bench.cli.output import answer, speaker
+from bench.errors import ExitCode, GateFailed, MachineUnfit, Say, check_range, clean, reject
 from bench.host import lock, scratch
 
 if TYPE_CHECKING:

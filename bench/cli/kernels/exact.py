@@ -14,8 +14,8 @@ from typer import Argument
 from bench.cli import options
 from bench.cli.kernels.available import check_booted, check_sources, provided
 from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
-from bench.cli.output import Say, answer, say, speaker, writable
-from bench.errors import MachineUnfit, reject
+from bench.cli.output import answer, say, speaker, writable
+from bench.errors import MachineUnfit, Say, reject
 from bench.host import ownership, scratch
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from bench.amounts import given
 from bench.cli import options
 from bench.cli.kernels.available import check_booted, check_sources, provided
 from bench.cli.options import of_guest, of_output, of_run, parsed, refuse
-from bench.cli.output import Say, answer, name_faults, page_in, speaker, write
-from bench.errors import GateFailed, MachineUnfit, check_range, clean, reject
+from bench.cli.output import answer, name_faults, page_in, speaker, write
+from bench.errors import GateFailed, MachineUnfit, Say, check_range, clean, reject
 from bench.host import lock, ownership
 from bench.journal.bounds import LARGEST
 

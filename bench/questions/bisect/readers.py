@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench.errors import MachineUnfit
+from bench.errors import MachineUnfit, Say
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of
 from bench.guests.reproducible import BootRequest, Settings
@@ -24,7 +24,7 @@ from bench.questions.exact import run as exact
 if TYPE_CHECKING:
     from bench.guests.boot import Accelerator, Guest
     from bench.guests.sources import Image
-    from bench.questions.kernels.run import Say
+
 
 INITRD: Final = "initrd"
 

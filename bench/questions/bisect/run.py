@@ -10,7 +10,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from bench.errors import BufbenchError, MachineUnfit, UsageError, clean
+from bench.errors import BufbenchError, MachineUnfit, Say, UsageError, clean
 from bench.guests.sources import local
 from bench.host import ownership
 from bench.questions.bisect.condition import Condition, Judged, Reading, in_short
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bench.guests.sources import Candidate, Image
     from bench.questions.bisect.readers import Reader
     from bench.questions.bisect.state import Kernel, Notes
-    from bench.questions.kernels.run import Say
 
 
 class Outcome(StrEnum):

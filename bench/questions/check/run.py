@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from bench.amounts import given, seconds
-from bench.errors import MachineUnfit
+from bench.errors import MachineUnfit, Say
 from bench.host.signals import repeated
 from bench.questions.check.lines import Reading, lines, parser
 from bench.questions.check.tool import Tool
@@ -35,8 +35,6 @@ _MOST_BYTES_BEHIND: Final = 8 << 20  # printed before it shows a probe
 _REPORT_S: Final = 10.0
 _USE_EVERY_S: Final = 0.1
 _TINY: Final = EXECUTABLE.with_name("tiny")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

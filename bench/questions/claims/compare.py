@@ -8,11 +8,12 @@ from dataclasses import KW_ONLY, dataclass, replace
 from statistics import median
 from typing import Final
 
+from bench.judge.numbers import Take
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import Scale
 from bench.questions.claims import contrast
 from bench.questions.claims.contrast import Contrast, ratio_margin, share_margin, sides
-from bench.questions.claims.evidence import Evidence, Series, Take, series
+from bench.questions.claims.evidence import Evidence, Series, series
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
 WAYS: Final = {"rb": RINGBUF, "pb": PERFBUF}

@@ -20,11 +20,12 @@ from bench.judge import statistics
 from bench.judge.floor import LEAST_MARGIN, shown_by
 from bench.judge.load import contradict
 from bench.judge.metrics import Unit
+from bench.judge.numbers import Take
 from bench.judge.samples import Place
 from bench.judge.statistics import FEWEST_BLOCKS, Estimate, Scale, one_sided
 from bench.plan.experiments import twins
 from bench.questions.claims.claim import Measured, Verdict
-from bench.questions.claims.evidence import Evidence, NotMeasured, Series, Take, series
+from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
 from bench.report.document import TrialSet
 
 SURE: Final = 0.05  # p of one test that says something; the catalogue corrects for all of them

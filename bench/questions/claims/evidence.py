@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.filing import file
 from bench.judge.load import Load
+from bench.judge.numbers import Take
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
@@ -18,9 +19,6 @@ from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import by_machine
 from bench.report.document import TrialSet
 from bench.trial.result import State, TrialResult
-
-Take = Callable[[TrialResult], float | None]
-"""Take a number of a trial; None where it has no meaning."""
 
 _OTHERWISE: Final = {
     "lost-counts": "told",  # its name up to schema 3

@@ -9,10 +9,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from bench.judge.numbers import number, take
+from bench.judge.numbers import Take, number, take
 from bench.measure.bins import Bins, highest_ns
 from bench.measure.by_cpu import CpuShare
-from bench.questions.claims.evidence import Take
 from bench.trial.result import TrialResult
 
 _REFUSED_SHARE = 0.9  # of a trial's writes, for its ns to be those of a refused one

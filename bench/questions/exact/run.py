@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.amounts import duration
-from bench.errors import MachineUnfit
+from bench.errors import MachineUnfit, Say
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of, usual
 from bench.guests.reproducible import Boot, BootRequest, Settings
@@ -21,7 +21,7 @@ from bench.host import ownership
 from bench.questions.exact import functions, plan, report
 from bench.questions.exact.judge import Seen, judge
 from bench.questions.exact.study import FORMAT, KernelCount, Setup, Study
-from bench.questions.kernels.run import Say, folder_name
+from bench.questions.kernels.run import folder_name
 
 _LAST: Final = len(plan.BOOTS) - 1
 _DISTURBED: Final = "its guest did something else"

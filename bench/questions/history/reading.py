@@ -19,17 +19,8 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from bench.amounts import counted
-from bench.errors import JournalError
-from bench.journal.files import (
-    Say,
-    Stamp,
-    below,
-    code,
-    digest,
-    name_in,
-    one_by_one,
-    write_whole,
-)
+from bench.errors import JournalError, Say
+from bench.journal.files import Stamp, below, code, digest, name_in, one_by_one, write_whole
 from bench.judge.metrics import Unit
 from bench.questions.history.frame import FILE, MEASURE, RUN, SCHEMA, rows_of
 from bench.report.document import Labels

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.amounts import counted, duration
-from bench.errors import BufbenchError, UsageError, clean
+from bench.errors import BufbenchError, Say, UsageError, clean
 from bench.guests import boot
 from bench.guests.boot import Accelerator, Begun, Guest, booted, python, watched
 from bench.guests.sources import Image
@@ -36,8 +36,6 @@ Of the usual limit it is 300 s, with which a kernel takes 6 minutes.
 
 _LOOK_S: Final = 0.5
 _ELSEWHERE: Final = "choose another with --output"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.amounts import counted, duration
-from bench.errors import MachineUnfit
+from bench.errors import MachineUnfit, Say
 from bench.guests import machines, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
 from bench.guests.reproducible import Boot, Settings
@@ -29,7 +29,7 @@ from bench.journal.files import write_whole
 from bench.linux.machine import COUNTED_VARIABLE
 from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
-from bench.questions.kernels.run import Say, empty, record, write_asked
+from bench.questions.kernels.run import empty, record, write_asked
 from bench.report.document import pick
 from bench.tracer import libbpf, loader
 from bench.tracer.loader import Loader

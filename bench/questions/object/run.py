@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from bench.amounts import given
-from bench.errors import MachineUnfit, UsageError
+from bench.errors import MachineUnfit, Say, UsageError
 from bench.host import process
 from bench.linux import bpf, procfs
 from bench.plan.config import Consumer
@@ -30,8 +30,6 @@ from workloads.generator import Generator
 _GRACE_S: Final = 15.0
 _SETTLE_S: Final = 1.0
 _SETTLE_EVERY_S: Final = 0.02  # programs may still run for a moment once they are detached
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

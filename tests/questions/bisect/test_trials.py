@@ -12,6 +12,7 @@ import pytest
 from made_up_archive import vmlinuz
 from made_up_kernels import beside_callers, entry, storms, write
 
+from bench.errors import Say
 from bench.guests.boot import Guest
 from bench.guests.sources import Image, local
 from bench.questions.bisect import condition, state
@@ -43,9 +44,7 @@ def booted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was booted: from k5 on the ring loses less, and k4 hangs."""
     labels: list[str] = []
 
-    def run(
-        request: kernels_run.Request, kernels: Sequence[Image], _: kernels_run.Say
-    ) -> list[Ended]:
+    def run(request: kernels_run.Request, kernels: Sequence[Image], _: Say) -> list[Ended]:
         (image,) = kernels
         labels.append(image.label)
         number = int(image.label[1:])
