@@ -32,7 +32,7 @@ from bench.tracer.transports import find
 from bench.trial.duet import run_duet
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place
+from bench.trial.run import Slot
 from workloads.storm import Storm
 
 SHARE: Final = 0.03
@@ -52,7 +52,7 @@ class Playing:
 
     def run(self, duet: Experiment, *_: object, first_block: int) -> Sequence[TrialResult]:
         first, second = duet.arms
-        place = Place(experiment=duet.name, block=first_block, position=0)
+        place = Slot(experiment=duet.name, block=first_block, position=0)
         left, right = run_duet(self.rig, (first, second), place, self.seed)
         assert left.write is not None
         assert right.write is not None

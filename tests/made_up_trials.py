@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from bench.journal.schema import RunHeader
-from bench.judge.comparison import Comparison, Row
+from bench.judge.comparison import Compared, Comparison
 from bench.linux.machine import Machine
 from bench.measure.cost import Cost
 from bench.measure.latency import Latency
@@ -178,7 +178,7 @@ def header(hostname: str = "here", *, seed: int = 1, profile: str = "quick") -> 
     )
 
 
-def row(comparison: Comparison, key: str) -> Row:
+def row(comparison: Comparison, key: str) -> Compared:
     """Return the row of a number that has one."""
     found = comparison.row(key)
     assert found is not None

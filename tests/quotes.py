@@ -27,7 +27,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.numbers import NUMBERS
 from bench.linux.machine import Machine
 from bench.plan.experiments import Arm, Experiment
-from bench.questions.claims.catalogue import REFUSED, claims, judge
+from bench.questions.claims.catalogue import UNTESTABLE, claims, judge
 from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import tally
@@ -266,7 +266,7 @@ def claims_tables() -> Iterator[str]:
     yield "## Not judged\n"
     yield "| id | claim | sources | why not |"
     yield "|---|---|---|---|"
-    yield from (_cells(*each) for each in REFUSED)
+    yield from (_cells(*each) for each in UNTESTABLE)
 
 
 def _claim(claim: Claim) -> str:

@@ -34,8 +34,8 @@ EXPERIMENT = Experiment(
 PLACES = {(arm.name, block) for arm in EXPERIMENT.arms for block in range(EXPERIMENT.blocks)}
 
 
-def request(journal: Path, *, resume: bool = False, seed: int = 1) -> campaign.Request:
-    return campaign.Request(
+def request(journal: Path, *, resume: bool = False, seed: int = 1) -> campaign.RunRequest:
+    return campaign.RunRequest(
         journal=journal,
         command_line=["test"],
         seed=seed,

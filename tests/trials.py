@@ -15,7 +15,7 @@ from bench.tracer import chooser
 from bench.trial import duet
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place, run_trial
+from bench.trial.run import Slot, run_trial
 from workloads.storm import Shape, Spawn, Storm
 
 KIB: Final = 1024
@@ -40,7 +40,7 @@ STORMS: Final = {
 def run(rig: Rig, config: TrialConfig) -> TrialResult:
     """One trial of ``config``."""
     arm = Arm(name=ArmName(config.transport), config=config)
-    return run_trial(rig, arm, Place(experiment="test", block=0, position=0))
+    return run_trial(rig, arm, Slot(experiment="test", block=0, position=0))
 
 
 def records(rig: Rig) -> Records:

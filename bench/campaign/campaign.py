@@ -28,7 +28,7 @@ from bench.trial.duet import run_duet
 from bench.trial.memory_census import census
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place, run_trial
+from bench.trial.run import Slot, run_trial
 from workloads.storm import Shape, Storm
 from workloads.user import StormUser
 
@@ -43,7 +43,7 @@ _WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RunRequest:
     """A run that is asked for, as its header records it."""
 
     journal: Path
@@ -113,7 +113,7 @@ class Campaign:
         played = -1
         try:
             for block, position, arm in self.pending(experiment, first_block):
-                place = Place(experiment=experiment.name, block=block, position=position)
+                place = Slot(experiment=experiment.name, block=block, position=position)
                 if arm.config.duet is None:
                     found: tuple[TrialResult, ...] = (run_trial(self.rig, arm, place),)
                 elif block != played:  # both arms of a duet share its storm
@@ -162,7 +162,7 @@ class Campaign:
 
 
 @contextmanager
-def opened(request: Request) -> Iterator[Campaign]:
+def opened(request: RunRequest) -> Iterator[Campaign]:
     """Open a campaign that writes to ``request.journal``; its folder is made if missing.
 
     Busy if another one runs on this machine, unless ``request.wait``.
@@ -253,7 +253,7 @@ def warm_up(rig: Rig) -> tuple[float, ...]:
     )
     paces: list[float] = []
     for block in range(_MOST_WARM_UPS):
-        trial = run_trial(rig, arm, Place(experiment="warm-up", block=block, position=0))
+        trial = run_trial(rig, arm, Slot(experiment="warm-up", block=block, position=0))
         paces.append((trial.storm.end_ns - trial.storm.start_ns) / max(1, trial.storm.reaped))
         if block and abs(paces[-1] / paces[-2] - 1) < _AGREEING:
             break
@@ -274,7 +274,7 @@ def wakeup_cost_ns(rig: Rig) -> float | None:
             producer=Producer(wake=wake, records_per_exit=_WAKEUP_RECORDS),
             kernel_stats=True,
         )
-        place = Place(experiment="wakeup-cost", block=0, position=0)
+        place = Slot(experiment="wakeup-cost", block=0, position=0)
         try:
             result = run_trial(rig, Arm(name=ArmName(wake.value), config=config), place)
         except BufbenchError:

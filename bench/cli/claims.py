@@ -88,7 +88,7 @@ def command(
     if not journals:
         settle_s = 60 * until_settled
         experiments, left_out = _plan(claims, blocks)
-        request = campaign.Request(
+        request = campaign.RunRequest(
             journal=journal,
             profile="claims",
             seed=seed,

@@ -139,7 +139,7 @@ def command(
         return
     require_cpus(len(here))
     journal = output or paths.new_journal("duet")
-    request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
+    request = campaign.RunRequest(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         duels = measure(experiments, until, running, _progress)

@@ -24,7 +24,7 @@ from bench.errors import UsageError, reject
 from bench.linux.cpus import list_format, usable
 from bench.linux.procfs import parse_cpu_list
 from bench.plan import budgets
-from bench.plan.arms import Side, check_cpus, compose, side
+from bench.plan.arms import ArmSpec, check_cpus, compose, side
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import BASELINES, Experiment
 from bench.tracer.transports import find, names
@@ -206,7 +206,7 @@ def command(
     if dry_run:
         show(experiments, as_json=as_json, left_out=left_out)
         return
-    request = campaign.Request(
+    request = campaign.RunRequest(
         journal=journal,
         profile=profile or "",
         seed=seed,
@@ -326,7 +326,7 @@ def _experiment(
     return (found,), found.omitted
 
 
-def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[Side]:
+def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[ArmSpec]:
     """Return the arms that have a tracer; UsageError for what is not one."""
     known = partial(find, beside=BASELINES)
     named = [text for text in arms if text not in BASELINES]

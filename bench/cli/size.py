@@ -134,7 +134,7 @@ def command(
         )
         return
     journal = output or paths.new_journal("size")
-    with campaign.opened(campaign.Request(journal=journal, seed=seed, wait=wait)) as running:
+    with campaign.opened(campaign.RunRequest(journal=journal, seed=seed, wait=wait)) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         trials = run.measure(search, running.run, _begin)
     sizings = search.judged(trials)

@@ -87,7 +87,7 @@ def command(
         )
         return
     journal = output or paths.new_journal("tune")
-    request = campaign.Request(journal=journal, seed=seed, wait=wait, wakeups=False)
+    request = campaign.RunRequest(journal=journal, seed=seed, wait=wait, wakeups=False)
     with campaign.opened(request) as running:
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         outcome = run.measure(tried, axis, within, blocks=blocks, run=running.run, begin=_begin)

@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     MORE = "more"
     EQUAL = "same in every block"  # on both sides; more blocks might differ
     EQUIVALENT = "equivalent"  # the whole interval of a ratio lies within 2 % of 1
-    UNDECIDED = "undecided"  # neither: Row.resolvable is what could have been seen
+    UNDECIDED = "undecided"  # neither: Compared.resolvable is what could have been seen
     TOO_FEW = "too few blocks"
     UNKNOWN = "not measured"
 
@@ -62,7 +62,7 @@ class Bottleneck(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row(Metric):
+class Compared(Metric):
     """One number of both sides.
 
     Where blocks are paired, ``right`` is its centre over these blocks, the median or of shares the
@@ -138,11 +138,11 @@ class Comparison:
     budget: str  # label, "64KiB"
     left: Side
     right: Side
-    rows: tuple[Row, ...]  # in the order of METRICS; numbers that neither side has are left out
+    rows: tuple[Compared, ...]  # in the order of METRICS, without those that neither side has
     poll: Poll | None = None  # how both sides waited; None: differently
     duet: bool = False  # within the same storms, whose other numbers belong to neither side
 
-    def row(self, key: str) -> Row | None:
+    def row(self, key: str) -> Compared | None:
         """Return the row of a number; raise KeyError for an unknown one."""
         if key not in KEYS:
             raise KeyError(key)
@@ -200,7 +200,7 @@ def row_of(
     floors: Sequence[Floor] = (),
     experiment: str = "",
     equivalence: float = LEAST_MARGIN,
-) -> Row:
+) -> Compared:
     """Compare one number of two arms."""
     found = estimate(metric, left, right)
     floor = None
@@ -214,7 +214,7 @@ def row_of(
     # What runs of one duet differ by says as little of equality as it does of a difference.
     vague = needed if left.duet else inexact
     of_left, of_right = _sides(metric, left, right, found)
-    return Row(
+    return Compared(
         **asdict(metric),
         left=of_left,
         right=of_right,

@@ -44,16 +44,17 @@ INSTRUMENTS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedMemory:
     """One transport at one budget, and the verdict on each instrument."""
 
     line: MemoryLine
     worths: Mapping[str, Worth]  # by the key of the instrument
 
 
-def judge(line: MemoryLine) -> Judged:
+def judge(line: MemoryLine) -> JudgedMemory:
     """Compare every instrument with the formulas."""
-    return Judged(line=line, worths={each.key: _worth(line, each.key) for each in INSTRUMENTS})
+    worths = {each.key: _worth(line, each.key) for each in INSTRUMENTS}
+    return JudgedMemory(line=line, worths=worths)
 
 
 def _worth(line: MemoryLine, key: str) -> Worth:
@@ -71,7 +72,7 @@ def _worth(line: MemoryLine, key: str) -> Worth:
     return Worth.NOTHING if value == 0 else Worth.WRONG
 
 
-def latest(lines: Iterable[MemoryLine]) -> tuple[Judged, ...]:
+def latest(lines: Iterable[MemoryLine]) -> tuple[JudgedMemory, ...]:
     """Judge each transport and budget once, by its last line; smallest budget first."""
     found = {(line.budget_bytes, line.transport): line for line in lines}
     return tuple(judge(found[key]) for key in sorted(found))

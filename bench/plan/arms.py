@@ -64,7 +64,7 @@ _UNITS_NS: Final = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class ArmSpec:
     """Hold one arm as it was asked for."""
 
     transport: Traits
@@ -76,7 +76,7 @@ class Side:
         return f"{self.transport.name}:{self.variant}".rstrip(":")
 
 
-def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> Side:
+def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> ArmSpec:
     """Return the arm that ``text`` describes; UsageError for what is not one.
 
     ``usual`` applies where its words say nothing else.
@@ -109,10 +109,10 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
             remedy=f"take {producer.payload_bytes // 8 * 8 + 8}",
         )
     variant = ",".join(words)
-    return Side(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
+    return ArmSpec(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
 
 
-def check_cpus(sides: Iterable[Side], usable: Sequence[int]) -> None:
+def check_cpus(sides: Iterable[ArmSpec], usable: Sequence[int]) -> None:
     """Raise UsageError for a delay on a CPU where no process of a storm runs."""
     for each in sides:
         if each.producer.delay_cpu not in (-1, *usable):
@@ -163,7 +163,7 @@ def _chosen(word: str) -> dict[str, Any]:
 
 
 def made(
-    side: Side, config: TrialConfig, budget_bytes: int, *, cpus: int
+    side: ArmSpec, config: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Return the arms of ``side`` at a budget, and what had to be left out, in words."""
     config = replace(config, producer=side.producer, lazy_reader=side.lazy_reader)
@@ -177,7 +177,7 @@ def compose(
     name: str,
     title: str,
     config: TrialConfig,
-    sides: Sequence[Side],
+    sides: Sequence[ArmSpec],
     budgets_bytes: Iterable[int],
     blocks: int,
     cpus: int,
@@ -230,7 +230,7 @@ def assignment(text: str) -> Duet:
 def compose_duet(
     name: str,
     title: str,
-    sides: tuple[Side, Side],
+    sides: tuple[ArmSpec, ArmSpec],
     config: TrialConfig,
     budget_bytes: int,
     *,

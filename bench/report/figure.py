@@ -57,7 +57,7 @@ _SERIES: Final = {
 }
 """Looks of series that are no transport."""
 
-Row = dict[str, Any]
+Datum = dict[str, Any]
 
 
 def looks() -> tuple[Look, ...]:
@@ -87,7 +87,7 @@ def specification(panel: Panel) -> dict[str, Any]:
     return dict(_filled(found, panel.data))
 
 
-def _filled(part: Any, data: Mapping[str, Sequence[Row]]) -> Any:
+def _filled(part: Any, data: Mapping[str, Sequence[Datum]]) -> Any:
     if isinstance(part, list):
         return [_filled(each, data) for each in part]
     if not isinstance(part, dict):

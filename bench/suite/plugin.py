@@ -64,7 +64,7 @@ class Suite:
         self.opening_s = 0.0
         self._spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
         self._ran_s = 0.0  # since a test's time was last taken
-        self._request = campaign.Request(
+        self._request = campaign.RunRequest(
             journal=Path(config.getoption("--journal") or paths.new_journal(name)),
             profile=name,
             seed=config.getoption("--seed"),

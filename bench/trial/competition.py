@@ -36,7 +36,7 @@ class Competition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Accounts:
     """The accounts at one moment, in seconds."""
 
     at_s: float
@@ -46,13 +46,13 @@ class Reading:
     throttled_s: float | None = None
 
 
-def read(beside: Iterable[int] = ()) -> Reading:
+def read(beside: Iterable[int] = ()) -> Accounts:
     """Read the accounts. The trial's own processes are this one, children that ended, ``beside``.
 
     ``beside`` are pids of children that still run.
     """
     own = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return Reading(
+    return Accounts(
         at_s=time.monotonic(),
         working_s=procfs.cpu_times().working_s,
         own_s=sum(use.ru_utime + use.ru_stime for use in own)
@@ -62,7 +62,7 @@ def read(beside: Iterable[int] = ()) -> Reading:
     )
 
 
-def between(before: Reading, after: Reading, *, cpus: int) -> Competition:
+def between(before: Accounts, after: Accounts, *, cpus: int) -> Competition:
     """Return what happened on ``cpus`` from one reading to the other.
 
     The kernel samples the time of all tasks at its ticks, and measures that of a single one

@@ -34,7 +34,7 @@ from bench.trial.observation import Passage
 from bench.trial.observe import captured, open_buffers, pass_storm
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place, begin, end, judged
+from bench.trial.run import Slot, begin, end, judged
 
 _FEWEST_CPUS: Final = 2
 
@@ -63,7 +63,7 @@ def require_cpus(usable: int) -> None:
         )
 
 
-def run_duet(rig: Rig, arms: Arms, place: Place, seed: int) -> tuple[TrialResult, TrialResult]:
+def run_duet(rig: Rig, arms: Arms, place: Slot, seed: int) -> tuple[TrialResult, TrialResult]:
     """Run one storm under both arms, or solo one under each; return a trial of each.
 
     UsageError for arms that cannot share a storm, MachineUnfit where there is one CPU only.
@@ -82,7 +82,7 @@ def _storm(
     rig: Rig,
     arms: Arms,
     rule: Duet,
-    place: Place,
+    place: Slot,
     *,
     key: int,
     present: Sequence[int],

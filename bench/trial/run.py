@@ -22,7 +22,7 @@ from bench.trial.rig import Rig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Slot:
     """The place of a trial in its experiment."""
 
     experiment: str
@@ -47,7 +47,7 @@ def end(
     rig: Rig,
     start: Start,
     arm: Arm,
-    place: Place,
+    place: Slot,
     passage: Passage,
     *,
     counters: Sequence[CpuCounters] = (),
@@ -79,7 +79,7 @@ def judged(trial: TrialResult, account: Ledger | None) -> TrialResult:
     return replace(trial, state=state, reasons=reasons)
 
 
-def run_trial(rig: Rig, arm: Arm, place: Place) -> TrialResult:
+def run_trial(rig: Rig, arm: Arm, place: Slot) -> TrialResult:
     """Run one trial and measure it. BufbenchError where there is nothing to measure."""
     start = begin(rig)
     if arm.config.transport in BASELINES:

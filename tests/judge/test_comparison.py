@@ -12,9 +12,9 @@ from made_up_trials import blocks, row, trial
 
 from bench.judge.comparison import (
     Bottleneck,
+    Compared,
     Comparison,
     Outcome,
-    Row,
     compare_arms,
     outcome_of,
     unequal_loads,
@@ -361,11 +361,11 @@ def test_what_could_have_been_seen_is_where_verdicts_begin(
     assert decided == (beyond > 1)
 
 
-def ratio_row(point: float, half: float, margin: float) -> Row:
+def ratio_row(point: float, half: float, margin: float) -> Compared:
     found = Estimate(
         scale=Scale.RATIO, point=point, low=point / half, high=point * half, blocks=16, p=0.5
     )
-    return Row(
+    return Compared(
         key="latency_p50_ns",
         label="latency",
         group=Group.LATENCY,

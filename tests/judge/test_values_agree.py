@@ -16,7 +16,7 @@ from made_up_claims import arm, evidence, ns, rate
 from made_up_trials import blocks
 from rendered import run_json
 
-from bench.judge.comparison import Row
+from bench.judge.comparison import Compared
 from bench.judge.metrics import Unit
 from bench.judge.statistics import Estimate, Scale, moved_p, same_p
 from bench.questions.claims.catalogue import judge
@@ -33,12 +33,12 @@ def says(estimate: Estimate) -> int:
     return sign(log(estimate.point) if estimate.scale is Scale.RATIO else estimate.point)
 
 
-def rows(summary: Summary) -> Iterator[Row]:
+def rows(summary: Summary) -> Iterator[Compared]:
     for comparison in summary.comparisons:
         yield from comparison.rows
 
 
-def check(found: Row) -> None:
+def check(found: Compared) -> None:
     if found.estimate is None:
         return
     assert found.left is not None

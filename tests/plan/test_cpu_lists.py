@@ -12,7 +12,7 @@ from soak import arbitrary
 
 from bench.linux.procfs import MOST_CPUS
 from bench.plan import budgets
-from bench.plan.arms import Side, compose
+from bench.plan.arms import ArmSpec, compose
 from bench.plan.experiments import Arm, ArmName, Experiment, comparisons
 from bench.questions.claims import run as claims_plan
 from bench.questions.kernels import profile
@@ -144,7 +144,9 @@ def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
         name="x",
         title="?",
         config=_config("none", 0),
-        sides=[Side(transport=transports.find(each)) for each in ("ringbuf", "sharded", "perfbuf")],
+        sides=[
+            ArmSpec(transport=transports.find(each)) for each in ("ringbuf", "sharded", "perfbuf")
+        ],
         budgets_bytes=(1 << 20,),
         blocks=8,
         cpus=count,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.plan.arms import Side, compose
+from bench.plan.arms import ArmSpec, compose
 from bench.plan.budgets import KIB
 from bench.plan.config import MIXED, Producer, TrialConfig
 from bench.plan.experiments import ArmName, Experiment, comparisons, twins
@@ -22,7 +22,7 @@ def composed(cpus: int = 2, payload_bytes: int = 0) -> Experiment:
         title="Which?",
         config=TrialConfig(transport="none", budget_bytes=0),
         sides=[
-            Side(transport=find(each), producer=Producer(payload_bytes=payload_bytes))
+            ArmSpec(transport=find(each), producer=Producer(payload_bytes=payload_bytes))
             for each in ("ringbuf", "perfbuf")
         ],
         budgets_bytes=(8 * KIB, 64 * KIB),

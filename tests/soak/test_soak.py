@@ -65,7 +65,7 @@ def test_random_trials_balance_and_leave_nothing(
     """Each round compiles, loads, runs and releases everything: what is held after it, leaks."""
     seed, minutes = pytestconfig.option.seed, pytestconfig.option.minutes
     journal = pytestconfig.option.journal or tmp_path / "soak.jsonl"
-    request = campaign.Request(journal=journal, command_line=sys.argv, seed=seed, wait=True)
+    request = campaign.RunRequest(journal=journal, command_line=sys.argv, seed=seed, wait=True)
     trials: list[TrialResult] = []
     samples: list[health.Sample] = []
     before = len(psutil.Process().children())

@@ -31,7 +31,7 @@ from bench.tracer.program import Program
 from bench.tracer.transports import find
 from bench.trial import duet
 from bench.trial.rig import Rig
-from bench.trial.run import Place
+from bench.trial.run import Slot
 from workloads.storm import Shape
 
 needs_objects = pytest.mark.skipif(not loader.objects(), reason="bufbench was built without clang")
@@ -297,7 +297,7 @@ def test_a_write_costs_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> N
         for block in range(MOST_STORMS):
             if block % STORMS_A_LOAD == 0:
                 programs = {each: {} for each in Loader}
-            place = Place(experiment="test", block=block, position=0)
+            place = Slot(experiment="test", block=block, position=0)
             trials = duet.run_duet(rig, (first, second), place, seed=1)
             assert all(each.ledger and not each.ledger.residues for each in trials)
             times.append([each.write.steady_write_ns or 0 for each in trials if each.write])

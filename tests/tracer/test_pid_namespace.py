@@ -26,14 +26,14 @@ COUNTING = """
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.experiments import Arm, ArmName
 from bench.trial.rig import Rig
-from bench.trial.run import Place, run_trial
+from bench.trial.run import Slot, run_trial
 from workloads.storm import Storm
 
 consumer = Consumer(count_syscalls=True, late_ms=0.001)
 config = TrialConfig(
     transport="ringbuf", budget_bytes=1 << 20, storm=Storm(count=200), consumer=consumer
 )
-place = Place(experiment="storm", block=1, position=0)
+place = Slot(experiment="storm", block=1, position=0)
 with Rig() as rig:
     trial = run_trial(rig, Arm(name=ArmName("ringbuf"), config=config), place)
 print(trial.ledger.balanced, trial.cost.consumer_syscalls is None, trial.late.count > 0)

@@ -15,7 +15,7 @@ from bench.tracer import tables
 from bench.tracer.transports import find
 from bench.trial.duet import run_duet
 from bench.trial.rig import Rig
-from bench.trial.run import Place
+from bench.trial.run import Slot
 from workloads.storm import Shape
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -72,7 +72,7 @@ def test_a_duet_with_a_ring_balances_on_both_sides(rig: Rig, rule: Duet) -> None
     sides = side("aggregate", find), side("ringbuf", find)
     arms = compose_duet("test", "", sides, plain, 256 * KIB, blocks=1, cpus=2).arms
     for block in range(4):
-        place = Place(experiment="test", block=block, position=0)
+        place = Slot(experiment="test", block=block, position=0)
         counting, sending = run_duet(rig, (arms[0], arms[1]), place, seed=1)
         for trial in (counting, sending):
             assert trial.ledger is not None

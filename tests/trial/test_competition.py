@@ -22,7 +22,7 @@ from bench.amounts import seconds
 from bench.measure.ledger import Ledger
 from bench.plan.config import TrialConfig
 from bench.trial.assess import state_of
-from bench.trial.competition import Competition, Reading, between, read
+from bench.trial.competition import Accounts, Competition, between, read
 from bench.trial.result import Conditions, State
 from bench.trial.rig import Rig
 from workloads.generator import Generator
@@ -42,12 +42,12 @@ ACCOUNT = Ledger(
     missed=0,
     residues=(),
 )
-BEFORE = Reading(at_s=100.0, working_s=50.0, own_s=9.0, stalled_s={"cpu": 3.0, "io": 1.0})
+BEFORE = Accounts(at_s=100.0, working_s=50.0, own_s=9.0, stalled_s={"cpu": 3.0, "io": 1.0})
 STEADY = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=400.0)
 
 
 def test_what_others_used_is_what_all_did_less_what_the_trial_did() -> None:
-    after = Reading(at_s=102.0, working_s=53.0, own_s=10.0, stalled_s={"cpu": 4.0, "io": 1.5})
+    after = Accounts(at_s=102.0, working_s=53.0, own_s=10.0, stalled_s={"cpu": 4.0, "io": 1.5})
     assert between(BEFORE, after, cpus=2) == Competition(
         foreign_cpus=1.0, foreign_cpus_error=pytest.approx(0.15), stalled={"cpu": 0.5, "io": 0.25}
     )
@@ -62,7 +62,7 @@ def test_a_short_trial_and_many_cpus_are_sampled_worse() -> None:
 
 
 def test_ticks_that_fell_otherwise_are_nothing_below_nothing() -> None:
-    after = Reading(at_s=102.0, working_s=51.0, own_s=10.5, stalled_s={"cpu": 2.9, "memory": 7.0})
+    after = Accounts(at_s=102.0, working_s=51.0, own_s=10.5, stalled_s={"cpu": 2.9, "memory": 7.0})
     found = between(BEFORE, after, cpus=2)
     assert (found.foreign_cpus, found.stalled) == (0.0, {"cpu": 0.0})
     assert between(BEFORE, BEFORE, cpus=2).foreign_cpus == 0.0
@@ -225,9 +225,9 @@ def test_what_the_storm_and_its_callers_use_is_own(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that the generator reaped, and callers that still run, whatever is beside them."""
-    seen: list[tuple[Reading, Reading]] = []
+    seen: list[tuple[Accounts, Accounts]] = []
 
-    def spied(before: Reading, after: Reading, *, cpus: int) -> Competition:
+    def spied(before: Accounts, after: Accounts, *, cpus: int) -> Competition:
         seen.append((before, after))
         return between(before, after, cpus=cpus)
 

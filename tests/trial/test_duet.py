@@ -21,7 +21,7 @@ from bench.tracer.transports import find
 from bench.trial.duet import run_duet
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
-from bench.trial.run import Place
+from bench.trial.run import Slot
 from workloads.storm import Shape, Storm
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -58,7 +58,7 @@ def play(
         duet=rule,
     )
     left, right = arms(config, first, second, budget_bytes)
-    return run_duet(rig, (left, right), Place(experiment="test", block=block, position=0), seed=1)
+    return run_duet(rig, (left, right), Slot(experiment="test", block=block, position=0), seed=1)
 
 
 def assert_balanced(*trials: TrialResult) -> None:

@@ -22,7 +22,7 @@ from bench.questions.transports.coverage import PlanData
 LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all comparative claims
 
 
-class Refused(NamedTuple):
+class Untestable(NamedTuple):
     """Hold a published statement that nothing here can test."""
 
     id: str
@@ -31,8 +31,8 @@ class Refused(NamedTuple):
     reason: str
 
 
-REFUSED: Final = (
-    Refused(
+UNTESTABLE: Final = (
+    Untestable(
         "rb-edge-barrier",
         "edge-triggered epoll saves wake-ups, and loses some without a full barrier on the "
         "consumer's position",
@@ -40,7 +40,7 @@ REFUSED: Final = (
         "the interleaving that strands a record is too rare for a run of minutes; --poll edge-bare "
         "tries it",
     ),
-    Refused(
+    Untestable(
         "zero-copy-reads",
         "reading without a copy is 1.18 times as fast at 128 bytes, 6.4 at 2.4 KiB",
         "cilium/ebpf#1979",

@@ -19,8 +19,8 @@ from bench.questions.transports.profiles import PERFBUF, RINGBUF
 WAYS: Final = {"rb": RINGBUF, "pb": PERFBUF}
 """The transports as words about a comparison have them."""
 
-Comparison = Callable[[Evidence], Contrast]
-Comparisons = Sequence[Comparison] | Callable[[Evidence], Iterable[Contrast]]
+ContrastOf = Callable[[Evidence], Contrast]
+ContrastsOf = Sequence[ContrastOf] | Callable[[Evidence], Iterable[Contrast]]
 Detail = Callable[[Evidence], Iterable[str]]
 """Give lines beside a verdict; NotMeasured where an arm has no trials."""
 Form = Callable[[str, float], str]
@@ -77,7 +77,7 @@ def both(take: Take, experiment: str, *variants: str) -> dict[str, Of]:
     }
 
 
-def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
+def over(what: str, *parts: Of, margin: float | None = None) -> ContrastOf:
     """Compare a / b, or (a / b) / (c / d); unless given, the margin is how much twins differ."""
 
     def compare(evidence: Evidence) -> Contrast:
@@ -89,7 +89,7 @@ def over(what: str, *parts: Of, margin: float | None = None) -> Comparison:
     return compare
 
 
-def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
+def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> ContrastOf:
     """Compare two shares by difference; the margin is how much twins differ, or ``least``.
 
     For two shares at one budget, how much twins of that budget differ.
@@ -103,12 +103,12 @@ def less(what: str, left: Of, right: Of, *, least: float = 0.0) -> Comparison:
     )
 
 
-def alone(what: str, part: Of) -> Comparison:
+def alone(what: str, part: Of) -> ContrastOf:
     """Compare a share with none."""
     return lambda evidence: contrast.difference(what, part(evidence))
 
 
-def made(comparisons: Comparisons, evidence: Evidence) -> list[Contrast]:
+def contrasts(comparisons: ContrastsOf, evidence: Evidence) -> list[Contrast]:
     """Return the contrasts that ``comparisons`` give."""
     if callable(comparisons):
         return list(comparisons(evidence))
@@ -135,7 +135,7 @@ def levels(
     return lines
 
 
-def grown(form: Form, parts: Mapping[str, Of], growth: Comparison, *, paired: int) -> Detail:
+def grown(form: Form, parts: Mapping[str, Of], growth: ContrastOf, *, paired: int) -> Detail:
     """Return a line for each of a, b, c, d, such that (a / b) / (c / d) agrees with ``growth``.
 
     The two from ``paired`` on (0 or 2) lie as they do in pairs.
@@ -153,6 +153,6 @@ def grown(form: Form, parts: Mapping[str, Of], growth: Comparison, *, paired: in
     return lines
 
 
-def said(comparison: Comparison) -> Detail:
+def said(comparison: ContrastOf) -> Detail:
     """Return a line for a comparison that decides nothing."""
     return lambda evidence: [str(comparison(evidence))]

@@ -11,7 +11,7 @@ from bench.amounts import counted
 from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.claims import words
-from bench.questions.claims.catalogue import REFUSED, Judged, Judgement
+from bench.questions.claims.catalogue import UNTESTABLE, Judged, Judgement
 from bench.questions.claims.claim import Side, Verdict
 from bench.questions.claims.data import judged_data
 from bench.questions.claims.expectations import Expectations
@@ -97,8 +97,8 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
         folds = tuple(_fold(each, lines) for found in unjudged.values() for each in found)
         summary = f"Claims that could not be judged: {len(folds)}"
         yield doc.Fold(key="not-judged", summary=summary, parts=folds)
-    refused = "; ".join(f"{each.id} ({each.reason})" for each in REFUSED)
-    yield Note(text=f"Published, and not judged: {refused}", level=Level.EVIDENCE)
+    untestable = "; ".join(f"{each.id} ({each.reason})" for each in UNTESTABLE)
+    yield Note(text=f"Published, and not judged: {untestable}", level=Level.EVIDENCE)
 
 
 def _grouped(judgements: Iterable[Judgement]) -> str:

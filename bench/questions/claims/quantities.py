@@ -133,7 +133,7 @@ def lost_apart(trial: TrialResult) -> float | None:
     return shares[-1] - shares[0] if len(shares) > 1 and (shares[0] or shares[-1]) else None
 
 
-class Late(NamedTuple):
+class LateCount(NamedTuple):
     """Count records that waited at least the pause between bursts, and all bursts and records."""
 
     late: int
@@ -143,7 +143,7 @@ class Late(NamedTuple):
     unknown: int  # of them, those of which that is not known
 
 
-def late_records(trials: Sequence[TrialResult]) -> Late:
+def late_records(trials: Sequence[TrialResult]) -> LateCount:
     """Return the sum over trials; JournalError if a latency histogram cannot be decoded."""
     late = bursts = records = stranded = unknown = 0
     recorded = True
@@ -162,7 +162,7 @@ def late_records(trials: Sequence[TrialResult]) -> Late:
         else:
             stranded += trial.late.stranded
             unknown += trial.late.unknown
-    return Late(late, bursts, records, stranded if recorded else None, unknown)
+    return LateCount(late, bursts, records, stranded if recorded else None, unknown)
 
 
 def _from(histogram: str, least_ns: int) -> int:

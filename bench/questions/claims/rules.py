@@ -15,7 +15,7 @@ from bench.judge.samples import ArmSamples
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, loss_bound, one_sided
 from bench.questions.claims import compare
 from bench.questions.claims.claim import Finding, Measured, Verdict
-from bench.questions.claims.compare import Comparison, Comparisons, Detail, Form, Of
+from bench.questions.claims.compare import ContrastOf, ContrastsOf, Detail, Form, Of
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, bases, together
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series
 from bench.report.document import TrialSet
@@ -105,15 +105,15 @@ def lines(details: Sequence[Detail], evidence: Evidence) -> list[str]:
     return found
 
 
-def above(*comparisons: Comparison, details: Sequence[Detail] = (), side: int = 1) -> Rule:
+def above(*comparisons: ContrastOf, details: Sequence[Detail] = (), side: int = 1) -> Rule:
     """Return the rule that every comparison lies above its margin (``side`` -1: that one does)."""
     return lambda evidence: all_of(
-        compare.made(comparisons, evidence), lines(details, evidence), side=side
+        compare.contrasts(comparisons, evidence), lines(details, evidence), side=side
     )
 
 
 def mean_above(
-    what: str, each: Comparisons, details: Sequence[Detail] = (), *, without: str = ""
+    what: str, each: ContrastsOf, details: Sequence[Detail] = (), *, without: str = ""
 ) -> Rule:
     """Return the rule that the mean of several comparisons lies above the margin.
 
@@ -121,7 +121,7 @@ def mean_above(
     """
 
     def judge(evidence: Evidence) -> Finding:
-        found = compare.made(each, evidence)
+        found = compare.contrasts(each, evidence)
         if without and not found:
             return Finding(INCONCLUSIVE, without, further_blocks=FEWEST_BLOCKS, p=1.0)
         return all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
@@ -136,7 +136,7 @@ def exceeds(what: str, form: Form, parts: Mapping[str, Of]) -> Rule:
 
 
 def held(
-    rule: Rule, comparison: Comparison, *, words: str, low: float = -inf, high: float = NEARLY_NONE
+    rule: Rule, comparison: ContrastOf, *, words: str, low: float = -inf, high: float = NEARLY_NONE
 ) -> Rule:
     """Add to ``rule`` the part of its claim that says "no" or "no more".
 

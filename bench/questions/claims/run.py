@@ -22,7 +22,7 @@ from bench.plan.experiments import Arm, Experiment
 from bench.questions.claims.catalogue import Judged, families, judge
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
-from bench.questions.claims.setting import MORE_BLOCKS, Setting
+from bench.questions.claims.planner import MORE_BLOCKS, Planner
 from bench.questions.transports.profiles import omitted, quickly
 from bench.tracer import loader
 from bench.tracer.transports import find
@@ -70,7 +70,7 @@ def left_out(
 
 
 def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
-    on = Setting(cpus=tuple(cpus))
+    on = Planner(cpus=tuple(cpus))
     known = {name: family for name, family in families().items() if hasattr(family, "experiments")}
     of_profiles = (  # without their baselines
         replace(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.amounts import counted, digits, fine, given, share, time
-from bench.judge.comparison import Outcome
-from bench.judge.comparison import Row as Compared
+from bench.judge.comparison import Compared, Outcome
 from bench.judge.metrics import Group, Unit
 from bench.judge.sharing import CarryOver
 from bench.judge.statistics import FEWEST_BLOCKS

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
 
-from bench.judge.comparison import Outcome, Row, row_of
+from bench.judge.comparison import Compared, Outcome, row_of
 from bench.judge.filing import file
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import METRICS, Group
@@ -32,7 +32,7 @@ class Duel:
     storms: int  # that count
     left_out: int  # invalid or reduced
     lossy: int  # in which an arm dropped records: they do not count for latency
-    rows: tuple[Row, ...]  # of NUMBERS, as far as they were measured
+    rows: tuple[Compared, ...]  # of NUMBERS, as far as they were measured
     raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
     apart: tuple[float, float] | None  # the same of each arm's own records; None: not separable
     later_share: float | None  # P(a record of the first arm is later than one of the second)
@@ -56,7 +56,7 @@ class Duel:
         return max(map(_times_to_settle, self.rows), default=0.0)
 
 
-def _times_to_settle(row: Row) -> float:
+def _times_to_settle(row: Compared) -> float:
     found = row.estimate
     if row.key not in _CENTRAL or row.outcome is not Outcome.UNDECIDED or found is None:
         return 0.0
@@ -143,7 +143,7 @@ def _rows(
     every: tuple[ArmSamples, ArmSamples],
     lossless: tuple[ArmSamples, ArmSamples],
     equivalence: float,
-) -> Iterator[Row]:
+) -> Iterator[Compared]:
     """Compare each number that both sides have, neither of them 0.
 
     Latency is that of storms without a drop: an arm that drops looks faster than it is.

@@ -16,7 +16,7 @@ from bench.errors import clean
 from bench.judge.metrics import Unit
 from bench.questions.history.judge import Change, History, KernelSeries, Series, Step, version
 from bench.report.document import Figure, Panel
-from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Row, chart_of, look
+from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Datum, chart_of, look
 from bench.report.units import number
 
 _MOST_PANELS: Final = 12
@@ -92,7 +92,7 @@ def _time_panel(history: History, series: Series) -> Panel:
     )
 
 
-def _thinned(history: History, series: Series) -> Iterator[Row]:
+def _thinned(history: History, series: Series) -> Iterator[Datum]:
     """Yield a point for every few runs; no point mixes runs before and after a change."""
     place = {run: at for at, run in enumerate(series.runs)}
     edges = [0, *(place[each.run] for each in series.changes), len(series.runs)]
@@ -156,7 +156,7 @@ def _panel(
     title: str,
     series: Series | KernelSeries,
     x: alt.X,
-    rows: list[Row],
+    rows: list[Datum],
     changes: Sequence[tuple[str, Change | Step]],
 ) -> Panel:
     """Return a line and its band; ``changes`` are places on the x axis and what is there."""
@@ -178,7 +178,7 @@ def _panel(
     )
 
 
-def _y(unit: Unit, rows: Sequence[Row]) -> alt.Y:
+def _y(unit: Unit, rows: Sequence[Datum]) -> alt.Y:
     scale: dict[str, Any] = {"zero": unit is Unit.SHARE, "nice": True}
     axis: dict[str, Any] = {"tickCount": 5}
     if unit is Unit.SHARE:

@@ -43,7 +43,7 @@ PROGRESS: Final = "progress"
 
 
 def run(
-    request: campaign.Request,
+    request: campaign.RunRequest,
     trials: list[TrialResult],
     body: Callable[[campaign.Campaign], tuple[str, ...]],
 ) -> Ran:
@@ -85,7 +85,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
     """Run the profile; return how it went, also where it failed."""
     began = time.monotonic()
     trials: list[TrialResult] = []
-    request = campaign.Request(
+    request = campaign.RunRequest(
         journal=folder / JOURNAL,
         command_line=command_line,
         profile=profile.NAME,

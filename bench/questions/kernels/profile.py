@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan.arms import Side, assignment, compose, compose_duet
+from bench.plan.arms import ArmSpec, assignment, compose, compose_duet
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
@@ -136,7 +136,7 @@ def _duet(on: Setting, name: str, title: str, shape: Shape) -> Experiment:
 
     A window has some exits, however slow the guest is, or no arm would have a regime of its own.
     """
-    first, second = (Side(transport=find(each)) for each in on.transports)
+    first, second = (ArmSpec(transport=find(each)) for each in on.transports)
     storm = on.storm(shape, _DUET_S)
     window_ms = max(1, round(1e3 * _WINDOW_EXITS / (storm.rate_per_s or on.rate_per_s)))
     config = replace(_config(storm), duet=assignment(f"{min(window_ms, 1_000)}ms"))
@@ -188,7 +188,7 @@ def _experiment(
         name=name,
         title=title,
         config=config,
-        sides=[Side(transport=find(each), producer=config.producer) for each in on.transports],
+        sides=[ArmSpec(transport=find(each), producer=config.producer) for each in on.transports],
         budgets_bytes=budgets_bytes,
         blocks=blocks,
         cpus=on.cpus,

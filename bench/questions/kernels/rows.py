@@ -10,8 +10,7 @@ from functools import cached_property
 
 from bench.errors import UsageError
 from bench.journal.schema import JournalContent
-from bench.judge.memory import Judged as JudgedMemory
-from bench.judge.memory import latest
+from bench.judge.memory import JudgedMemory, latest
 from bench.linux.machine import Machine
 from bench.linux.version import KernelVersion
 from bench.questions.claims.catalogue import Judged, judge

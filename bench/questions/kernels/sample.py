@@ -74,7 +74,7 @@ def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
 def take(folder: Path, seed: int, number: int) -> Ran:
     """Run sample ``number``; return how it went, also where it failed."""
     trials: list[TrialResult] = []
-    request = campaign.Request(
+    request = campaign.RunRequest(
         journal=folder / JOURNAL,
         command_line=COMMAND_LINE,
         profile=profile.NAME,

@@ -15,7 +15,7 @@ from typing import Final
 from bench.amounts import counted, share, size, time
 from bench.errors import clean
 from bench.judge.load import reasons_of, state_of
-from bench.judge.memory import INSTRUMENTS, Judged, Worth, latest
+from bench.judge.memory import INSTRUMENTS, JudgedMemory, Worth, latest
 from bench.judge.metrics import Unit
 from bench.linux.machine import Machine
 from bench.questions.transports.figures.panels import shown_arms
@@ -82,7 +82,7 @@ def _memory(summary: Summary) -> Iterator[doc.Part]:
         )
 
 
-def _censused(judged: Judged) -> doc.Row:
+def _censused(judged: JudgedMemory) -> doc.Row:
     line = judged.line
     return row(
         doc.Cell(text=line.transport, transport=line.transport),
@@ -96,7 +96,7 @@ def _bytes(value: int | None) -> doc.Cell:
     return quantity(value, Unit.BYTES)
 
 
-def cell(judged: Judged, key: str) -> doc.Cell:
+def cell(judged: JudgedMemory, key: str) -> doc.Cell:
     """Return an instrument's number, marked by whether it is right."""
     worth, found = judged.worths[key], _bytes(getattr(judged.line, key))
     return replace(

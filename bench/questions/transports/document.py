@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bench.judge.comparison import Comparison, Outcome, Row
+from bench.judge.comparison import Compared, Comparison, Outcome
 from bench.judge.statistics import Estimate, Scale
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
@@ -113,7 +113,7 @@ def _group(standing: Standing) -> doc.Effects | None:
     memory = standing.question is Question.MEMORY
     if memory:  # which no storm changes: one row for each budget
         differ.sort(key=lambda each: each[0].left.budget_bytes)
-    first: dict[str, tuple[Comparison, Row, Estimate]] = {}
+    first: dict[str, tuple[Comparison, Compared, Estimate]] = {}
     for one in differ:
         first.setdefault(budget(one[0].budget) if memory else place(one[0]), one)
     same, ratio = len(known) - len(differ), scales == {Scale.RATIO}
@@ -126,7 +126,7 @@ def _group(standing: Standing) -> doc.Effects | None:
 
 
 def _effect(
-    standing: Standing, label: str, comparison: Comparison, row: Row, found: Estimate
+    standing: Standing, label: str, comparison: Comparison, row: Compared, found: Estimate
 ) -> doc.Effect:
     """Return a row of the plot; it names a side only where the decision counts the comparison."""
     winners = (side for side, decided in standing.wins if comparison in decided)

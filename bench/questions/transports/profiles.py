@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.errors import UsageError
 from bench.linux.pages import PAGE_BYTES
-from bench.plan.arms import Side, assignment, compose, compose_duet, side
+from bench.plan.arms import ArmSpec, assignment, compose, compose_duet, side
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
@@ -192,7 +192,7 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
         return compose_duet(
             row.name,
             _TITLES[row.name],
-            (Side(transport=find(RINGBUF)), Side(transport=find(PERFBUF))),
+            (ArmSpec(transport=find(RINGBUF)), ArmSpec(transport=find(PERFBUF))),
             replace(config, duet=assignment(DUET_WINDOW)),
             max(*_LARGEST, 4 * PAGE_BYTES << (cpus - 1).bit_length()),
             blocks=DUET_STORMS,
@@ -203,7 +203,7 @@ def _experiment(row: _Row, scale: _Scale, cpus: int) -> Experiment:
         name=row.name,
         title=_TITLES[row.name],
         config=config,
-        sides=[Side(transport=find(each), producer=config.producer) for each in TRANSPORTS],
+        sides=[ArmSpec(transport=find(each), producer=config.producer) for each in TRANSPORTS],
         budgets_bytes=sorted((*row.budgets_bytes, *between_bytes)),
         blocks=LADDER_STORMS if row.ladder else scale.blocks,
         cpus=cpus,

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.amounts import bound, counted, time
 from bench.errors import clean
-from bench.judge.comparison import Comparison, Outcome, Row, Side
+from bench.judge.comparison import Compared, Comparison, Outcome, Side
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder, Rung
 from bench.judge.metrics import Unit
@@ -54,7 +54,7 @@ def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
     )
 
 
-def compared_row(comparison: Comparison, row: Row, label: str, *between: str) -> Shown:
+def compared_row(comparison: Comparison, row: Compared, label: str, *between: str) -> Shown:
     """Return one number of both sides, what lies between them, and which is better."""
     found = row.estimate
     return Shown(
@@ -69,7 +69,7 @@ def compared_row(comparison: Comparison, row: Row, label: str, *between: str) ->
     )
 
 
-def _better(comparison: Comparison, row: Row) -> Cell:
+def _better(comparison: Comparison, row: Compared) -> Cell:
     """Name the better side, or the sign of why there is none."""
     if row.better:
         side = clean((comparison.left if row.better < 0 else comparison.right).transport)
@@ -150,7 +150,7 @@ def _both(comparison: Comparison) -> Iterator[Shown]:
         yield Shown(heading=Cell(text=heading), cells=(transport, *numbers))
 
 
-def _overview_cell(row: Row | None, sign: int) -> Cell:
+def _overview_cell(row: Compared | None, sign: int) -> Cell:
     if row is None:
         return Cell(text=NONE)
     mark = Mark.GOOD if row.better == sign else Mark.NONE

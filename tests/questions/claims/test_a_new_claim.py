@@ -17,9 +17,9 @@ FAMILY = """
 from bench.plan.budgets import MIB
 from bench.questions.claims.claim import Claim, Side
 from bench.questions.claims.compare import Of, over
+from bench.questions.claims.planner import experiment
 from bench.questions.claims.quantities import steady_ns
 from bench.questions.claims.rules import above
-from bench.questions.claims.setting import experiment
 
 
 def experiments(on):

@@ -13,7 +13,7 @@ from rendered import text as text_of
 
 from bench.errors import UsageError
 from bench.questions.claims import run as claims_plan
-from bench.questions.claims.catalogue import REFUSED, chosen, claims, judge
+from bench.questions.claims.catalogue import UNTESTABLE, chosen, claims, judge
 from bench.questions.claims.document import document
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import SIGNS, links
@@ -87,12 +87,12 @@ def test_every_claim_has_an_address_and_its_sources_have_links() -> None:
 def test_what_is_not_judged_is_in_the_last_line_with_its_reason() -> None:
     known = {claim.id for claim in claims()}
     text = " ".join(text_of(reference()).split())
-    for each in REFUSED:
+    for each in UNTESTABLE:
         assert each.id not in known
         assert f"{each.id} ({each.reason})" in text
         row = f"| {each.id} | {each.statement} | {each.sources} | {each.reason} |"
         assert row in claims_tables()
-    assert text.endswith(f"{REFUSED[-1].id} ({REFUSED[-1].reason})")
+    assert text.endswith(f"{UNTESTABLE[-1].id} ({UNTESTABLE[-1].reason})")
 
 
 def test_sources_without_an_address_are_no_links() -> None:

@@ -11,7 +11,7 @@ from math import inf
 import pytest
 
 from bench.amounts import share
-from bench.judge.comparison import Outcome, Row
+from bench.judge.comparison import Compared, Outcome
 from bench.judge.metrics import Group, Unit
 from bench.judge.statistics import Estimate, Scale
 from bench.plan.arms import compose_duet, side
@@ -93,7 +93,7 @@ class Running:
         return ()
 
 
-def as_wide_as(width: float, point: float = 1.0, margin: float = 0.0) -> Row:
+def as_wide_as(width: float, point: float = 1.0, margin: float = 0.0) -> Compared:
     found = Estimate(
         scale=Scale.RATIO,
         point=point,
@@ -102,7 +102,7 @@ def as_wide_as(width: float, point: float = 1.0, margin: float = 0.0) -> Row:
         blocks=8,
         p=1.0,
     )
-    return Row(
+    return Compared(
         key="write_ns",
         label="",
         group=Group.COST,

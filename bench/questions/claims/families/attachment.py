@@ -14,8 +14,8 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
 from bench.questions.claims.claim import Finding, Measured, Side
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
+from bench.questions.claims.planner import BLOCKS, Planner
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED
-from bench.questions.claims.setting import BLOCKS, Setting
 from bench.questions.transports.profiles import TORN, TRANSPORTS, torn
 from workloads.storm import Spawn, Storm
 
@@ -24,7 +24,7 @@ _NOT_PREEMPTING: Final = ("none", "voluntary")
 _PROCESSES: Final = 400
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return arms that may tear records, and others that cannot."""
     storm = Storm(count=_PROCESSES, spawn=Spawn.FORK)
     return (torn(storm, TRANSPORTS, cpus=on.count, blocks=BLOCKS),)

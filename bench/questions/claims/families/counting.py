@@ -13,7 +13,7 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, form
-from bench.questions.claims.setting import Setting, experiment, trial
+from bench.questions.claims.planner import Planner, experiment, trial
 from bench.questions.transports.profiles import EPOLL, RINGBUF, storms
 from workloads.storm import Shape
 
@@ -22,7 +22,7 @@ _RATE_PER_S: Final = 200_000  # as published
 _INTERVAL_MS: Final = 250.0  # a read costs the same however much was counted, and so is seldom
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return a ring of events, and a hash that is read now and then."""
     trickle = replace(storms(on.count)[Shape.TRICKLE], count=600)
     events = Producer(records_per_exit=round(_RATE_PER_S / trickle.rate_per_s))

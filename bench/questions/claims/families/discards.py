@@ -13,8 +13,8 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.evidence import Evidence
+from bench.questions.claims.planner import Planner, experiment, trial
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED
-from bench.questions.claims.setting import Setting, experiment, trial
 from bench.questions.transports.profiles import EPOLL, RINGBUF
 from workloads.storm import Shape, Spawn, Storm
 
@@ -22,7 +22,7 @@ _DISCARDED: Final = "discarded"
 _CALLS: Final = (Call.RESERVE, Call.DISCARD)
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return records behind silent discards, and behind none."""
     # Pauses that are much longer than a wake-up takes, in an emulated guest too.
     bursts = Storm(

@@ -19,8 +19,8 @@ from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
 from bench.questions.claims.families.memory import LADDERS
+from bench.questions.claims.planner import Planner, experiment, sending, trial
 from bench.questions.claims.rules import above, held, inside, mean_above
-from bench.questions.claims.setting import Setting, experiment, sending, trial
 from bench.questions.transports.profiles import RINGBUF
 from bench.report.units import budget as spaced
 from workloads.storm import Gap, Shape, Storm
@@ -28,7 +28,7 @@ from workloads.storm import Gap, Shape, Storm
 _STORMS: Final = ("storm", "burst", "hotcpu", *LADDERS)
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return what a union's unused bytes cost, and what one CPU's records do to another's room.
 
     The latter takes two CPUs. Of the union's records, true lengths leave room in 1 MiB: 1,374 bytes

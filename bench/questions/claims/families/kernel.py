@@ -20,7 +20,7 @@ from bench.questions.claims import quantities
 from bench.questions.claims.claim import Finding, Measured, Side
 from bench.questions.claims.compare import (
     WAYS,
-    Comparison,
+    ContrastOf,
     Detail,
     Of,
     form,
@@ -30,8 +30,8 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
+from bench.questions.claims.planner import MORE_BLOCKS, MOST_BLOCKS, Planner, asked, sending
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
-from bench.questions.claims.setting import MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
 from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF, TRANSPORTS
 
 _FIRST: Final = (5, 8)
@@ -51,7 +51,7 @@ _EXITS: Final = {0: 400, 256: 400, 1_024: 200, 4_096: 60}  # by bytes of payload
 _READERS: Final = {"busy": BUSY, "asleep": AWAY}
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return kernel ns per record: by call, by record size, by producers, by room, by reader."""
     costing = partial(on.amplified, kernel_stats=True)
     quiet = costing(200, 100, wake=Wake.NONE, consumer=AWAY)
@@ -174,7 +174,7 @@ _GROWTH: Final = over("growth from one CPU to all, rb over pb", *_WRITES)
 _REFUSED_GROWTH: Final = over("the same growth, rb over pb", *_REFUSED)
 
 
-def _curves(parts: Sequence[Of], growths: Comparison | None = None) -> Detail:
+def _curves(parts: Sequence[Of], growths: ContrastOf | None = None) -> Detail:
     """Return both curves by CPUs that write, such that they agree with the paired growths from one.
 
     The last of perf's points agrees with ``growths``, rb's over pb's.

@@ -14,8 +14,8 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import WAYS, Of, both, form, grown, levels, over
+from bench.questions.claims.planner import LIBBCC, MORE_BLOCKS, Planner, asked, trial
 from bench.questions.claims.rules import above, inside
-from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, trial
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
 from workloads.storm import Shape, Storm
 
@@ -28,7 +28,7 @@ _ask = asked(
 )
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return how soon records arrive: behind one not yet committed, by waiting, by sampling."""
     slow = trial(Storm(shape=Shape.UNEVEN, rate_per_s=1_000.0, count=700, seconds=2.0))
     delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.cpus[0]))

@@ -10,9 +10,9 @@ from bench.plan.config import MIXED, Call, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, form
+from bench.questions.claims.planner import Planner, sending
 from bench.questions.claims.quantities import write_ns
 from bench.questions.claims.rules import exceeds
-from bench.questions.claims.setting import Setting, sending
 from bench.questions.transports.profiles import AWAY, RINGBUF
 
 _NAME: Final = "dynptr-output"
@@ -20,7 +20,7 @@ _CALLS: Final = (Call.OUTPUT, Call.DYNPTR)
 _MEAN_BYTES: Final = 2_048  # of payload, and some room to spare
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return records of four lengths: reserved through a dynptr, or built apart and copied.
 
     One an exit: the verifier does not follow two tracers of such records in a loop.

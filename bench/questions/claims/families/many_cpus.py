@@ -21,8 +21,8 @@ from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import WAYS, Of, form, levels, over
 from bench.questions.claims.contrast import Contrast
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured
+from bench.questions.claims.planner import Planner, experiment, power_of_two
 from bench.questions.claims.quantities import cpu_s_per_million, write_ns
-from bench.questions.claims.setting import Setting, experiment, power_of_two
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 from bench.trial.result import TrialResult
 
@@ -31,7 +31,7 @@ _LEAST_CPUS: Final = 4  # that can be halved
 _PUBLISHED_CPUS: Final = 32
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return storms on half of the CPUs and on all of them; none where there are few.
 
     Below the CPUs of the claim they show that the experiment works, and judge nothing.

@@ -17,12 +17,12 @@ from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Side
-from bench.questions.claims.compare import Comparison, Of, over, said
+from bench.questions.claims.compare import ContrastOf, Of, over, said
 from bench.questions.claims.contrast import shared, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
+from bench.questions.claims.planner import BLOCKS, Planner, experiment, power_of_two, trial
 from bench.questions.claims.quantities import dropped_share, rss_over_physical
 from bench.questions.claims.rules import above, held, inside, mean_above
-from bench.questions.claims.setting import BLOCKS, Setting, experiment, power_of_two, trial
 from bench.questions.transports.profiles import AWAY, LADDER_STORMS, storms
 from workloads.storm import Shape
 
@@ -30,7 +30,7 @@ LADDERS: Final = ("capacity-spread", "capacity-onecpu")
 _LEAST_RSS_BYTES: Final = 8 * budgets.MIB  # below, what else the process maps counts too much
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return the least budgets that hold a storm, spread over CPUs and on one.
 
     The consumer is away, so that room alone decides: the 600 records of a CPU fill 64 KiB by three
@@ -105,7 +105,7 @@ _least = partial(_Least, dropped_share)
 _compared = partial(over, margin=LEAST_MARGIN)
 
 
-def less_memory(what: str, experiment: str) -> Comparison:
+def less_memory(what: str, experiment: str) -> ContrastOf:
     """Compare the least lossless budget of the perf buffers with the ring's."""
     return _compared(what, _least(experiment, "perfbuf"), _least(experiment, "ringbuf"))
 

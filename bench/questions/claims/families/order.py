@@ -20,7 +20,7 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
 from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import Setting, experiment, trial
+from bench.questions.claims.planner import Planner, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
 from bench.questions.transports.standing import LEAST_PAIRS
 from workloads.storm import Shape
@@ -31,7 +31,7 @@ _SHARDED: Final = "order-sharded"
 _PAIRED: Final = 2_060  # processes that make 1,030 causal pairs
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return pairs on alternating CPUs, drained more and less often; none with a single CPU."""
     if on.count < 2:
         return ()

@@ -16,14 +16,14 @@ from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, form, levels, over
 from bench.questions.claims.evidence import Evidence
 from bench.questions.claims.families.kernel import ByProducers
-from bench.questions.claims.setting import Setting, experiment
+from bench.questions.claims.planner import Planner, experiment
 from bench.questions.transports.profiles import AWAY, RINGBUF
 
 _NAME: Final = "overwriting"
 _OVERWRITING: Final = "overwrite"
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return a ring that overwrites and holds but some of a storm, by producers; one that refuses.
 
     Nobody reads before the end.

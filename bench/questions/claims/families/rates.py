@@ -17,7 +17,7 @@ from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Detail, Of, alone, both, form, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Setting, asked, sending
+from bench.questions.claims.planner import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Planner, asked, sending
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
 _LONGER: Final = 16  # times as many records, where only the ring is measured
@@ -32,7 +32,7 @@ _ask = asked(
 )
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return millions of records a second, over all CPUs and over one."""
     # Long enough to pass from one regime of wake-ups into the other and back.
     default = on.amplified(max(20 * on.workers, 120), 1_000)

@@ -20,7 +20,7 @@ from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, alone, both, form, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import LIBBCC, MORE_BLOCKS, Setting, asked, power_of_two, trial
+from bench.questions.claims.planner import LIBBCC, MORE_BLOCKS, Planner, asked, power_of_two, trial
 from bench.questions.transports.profiles import RINGBUF, TRANSPORTS
 
 _SMALL_BYTES: Final = 4 * PAGE_BYTES  # six times what a slow consumer reads between exits
@@ -38,7 +38,7 @@ _ask = asked(
 )
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return one producer against a consumer on another CPU: too slow a one, and a library's."""
     if on.count < 2:
         return ()

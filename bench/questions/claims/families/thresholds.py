@@ -16,7 +16,7 @@ from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE
-from bench.questions.claims.setting import Setting, asked, power_of_two, sending, trial
+from bench.questions.claims.planner import Planner, asked, power_of_two, sending, trial
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, storms
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import traits
@@ -35,7 +35,7 @@ _ask = asked(
 )
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return both buffers woken at one count, a ring woken by bytes, reading on a timer."""
     record_bytes = RECORD_BYTES + traits(RINGBUF).header_bytes
     many = on.amplified(400, 100)

@@ -18,10 +18,10 @@ from bench.plan.config import MIXED, Call, Consumer, Producer, Reader
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Finding, Side
-from bench.questions.claims.compare import Of, both, form, less, levels, made
+from bench.questions.claims.compare import Of, both, contrasts, form, less, levels
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import Setting, asked, power_of_two, trial
+from bench.questions.claims.planner import Planner, asked, power_of_two, trial
 from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
@@ -38,7 +38,7 @@ _ask = asked(
 )
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return how records and losses reach user space, by reader, call, length and stall."""
     storm = replace(storms(on.count)[Shape.STORM], count=750 * on.workers)
     mixed = Producer(records_per_exit=8, payload_bytes=MIXED)
@@ -143,10 +143,10 @@ _PER_RECORD: Final = levels(
 
 def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
     """Show that a delay makes surely less than a tenth more of the returns empty."""
-    contrasts = made(_SPINS, evidence)
-    found = rules.all_of(contrasts)
-    alike = min(contrasts, key=lambda one: one_sided(one.values, _LEAST_SPUN)[1])
-    p = min(1.0, len(contrasts) * one_sided(alike.values, _LEAST_SPUN)[1])
+    spins = contrasts(_SPINS, evidence)
+    found = rules.all_of(spins)
+    alike = min(spins, key=lambda one: one_sided(one.values, _LEAST_SPUN)[1])
+    p = min(1.0, len(spins) * one_sided(alike.values, _LEAST_SPUN)[1])
     if found.verdict is not rules.INCONCLUSIVE or found.blocks < FEWEST_BLOCKS:
         return None
     if p >= SURE or alike.measured().high >= _LEAST_SPUN:

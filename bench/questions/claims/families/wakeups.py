@@ -20,7 +20,7 @@ from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, both, form, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.setting import BLOCKS, MORE_BLOCKS, Setting, asked, sending, trial
+from bench.questions.claims.planner import BLOCKS, MORE_BLOCKS, Planner, asked, sending, trial
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from bench.report.units import budget
 from workloads.storm import Shape, Spawn, Storm
@@ -39,7 +39,7 @@ _ask = asked(
 )
 
 
-def experiments(on: Setting) -> tuple[Experiment, ...]:
+def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return what wake-ups cost, when they are raised, and whether one is ever missing."""
     amplified = on.amplified(75 * on.workers, 200)
     roomy_bytes = on.holding(amplified, times=4)

@@ -72,8 +72,8 @@ def loss(summary: Summary) -> Figure:
 
 
 def _loss(name: str, arms: Sequence[ShownArm], ways: Sequence[str]) -> Panel:
-    points: list[figure.Row] = []
-    means: list[figure.Row] = []
+    points: list[figure.Datum] = []
+    means: list[figure.Datum] = []
     for arm in arms:
         common = {"transport": arm.transport, "budget": arm.budget_bytes}
         if shares := [value for value in map(_lost, arm.trials) if value is not None]:
@@ -125,8 +125,8 @@ def latency(summary: Summary) -> Figure:
 
 
 def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
-    curve: list[figure.Row] = []
-    marks: list[figure.Row] = []
+    curve: list[figure.Datum] = []
+    marks: list[figure.Datum] = []
     drops: list[str] = []
     for side in (comparison.left, comparison.right):
         way = clean(side.transport)
@@ -185,7 +185,7 @@ def _wakeups(
     title: str, axis: str, key: str, arms: Sequence[ShownArm], ways: Sequence[str]
 ) -> Panel | None:
     take = number(key)
-    points: list[figure.Row] = []
+    points: list[figure.Datum] = []
     for arm in arms:
         of_arm = {"transport": arm.transport}
         for rate, value in ((_rate(trial), take(trial)) for trial in arm.trials):

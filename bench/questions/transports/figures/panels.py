@@ -12,7 +12,7 @@ from bench.judge.comparison import Comparison
 from bench.questions.transports.standing import lost
 from bench.questions.transports.summary import Summary
 from bench.report.document import Panel
-from bench.report.figure import HEIGHT, WIDTH, Row, chart_of, colour, dash, shape
+from bench.report.figure import HEIGHT, WIDTH, Datum, chart_of, colour, dash, shape
 from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
@@ -108,7 +108,7 @@ def side_by_side(ways: Sequence[str]) -> Channel:
 
 def panel(
     title: str,
-    data: Mapping[str, Sequence[Row]],
+    data: Mapping[str, Sequence[Datum]],
     *layers: alt.Chart,
     width: float = WIDTH,
     height: float = HEIGHT,

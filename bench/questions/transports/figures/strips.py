@@ -115,8 +115,8 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
         if known:
             drawn[arm.experiment, arm.transport] += known
     rows = list(dict.fromkeys(experiment for experiment, _ in drawn))[:_MOST_ROWS]
-    points: list[figure.Row] = []
-    medians: list[figure.Row] = []
+    points: list[figure.Datum] = []
+    medians: list[figure.Datum] = []
     for (experiment, transport), values in drawn.items():
         common = {"experiment": experiment, "transport": transport}
         where, middle = f"{experiment}, {transport}", median(values)
@@ -202,7 +202,7 @@ def violations(summary: Summary) -> Figure | None:
     )
 
 
-def _violations(summary: Summary) -> Iterator[figure.Row]:
+def _violations(summary: Summary) -> Iterator[figure.Datum]:
     """Yield a row for each side of every comparison that delivered causal pairs."""
     for each in summary.comparisons:
         for side in (each.left, each.right):

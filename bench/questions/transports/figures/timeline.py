@@ -15,7 +15,7 @@ from bench.plan.config import Poll
 from bench.questions.transports.figures.panels import layer, panel
 from bench.questions.transports.summary import Summary
 from bench.report.document import Figure, Panel
-from bench.report.figure import WIDTH, Row, chart_of, colour, linear
+from bench.report.figure import WIDTH, Datum, chart_of, colour, linear
 from bench.report.units import budget
 from bench.trial.result import TrialResult
 
@@ -99,7 +99,7 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
     points = timeline.close
     begin_ns = latest_ns = min(points.kernel_ns)
     unit_ns, unit = (1e3, "µs") if max(points.kernel_ns) - begin_ns < 2e6 else (1e6, "ms")
-    rows: list[Row] = []
+    rows: list[Datum] = []
     for kernel_ns, delivered_ns, cpu in zip(*_columns(points), strict=True):
         behind_ns = max(latest_ns - kernel_ns, 0)
         latest_ns = max(latest_ns, kernel_ns)
@@ -140,7 +140,7 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
 
     points = timeline.sampled
     every = slice(None, None, max(1, -(-len(points) // _MOST_DRAWN)))
-    rows: list[Row] = [
+    rows: list[Datum] = [
         {
             "transport": way,
             "kernel": kernel_ns / 1e6,
@@ -153,7 +153,7 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
             *(column[every] for column in _columns(points)), strict=True
         )
     ]
-    gaps: list[Row] = [
+    gaps: list[Datum] = [
         {
             "transport": way,
             "begin": gap.begin_ns / 1e6,
@@ -183,7 +183,7 @@ def _occupancy(
 ) -> Panel:
     import altair as alt
 
-    rows: list[Row] = [
+    rows: list[Datum] = [
         {
             "transport": way,
             "at": at_ns / 1e6,

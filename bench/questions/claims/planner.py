@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bench.linux.pages import PAGE_BYTES
-from bench.plan.arms import Side, assignment, compose_duet
+from bench.plan.arms import ArmSpec, assignment, compose_duet
 from bench.plan.config import Consumer, Producer, Reader, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment, second_names, transport_arms
 from bench.questions.transports.profiles import EPOLL, TRANSPORTS, storms
@@ -31,7 +31,7 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Planner:
     """Make experiments for the CPUs that may be used."""
 
     cpus: tuple[int, ...]  # that may be used; the first one writes where the last one reads
@@ -105,7 +105,7 @@ class Setting:
         """Make a duet of two arms, by variant: the transport, and a configuration of this storm."""
         (_, config), _ = arms.values()
         first, second = (
-            Side(transport=traits(transport), producer=each.producer, variant=variant)
+            ArmSpec(transport=traits(transport), producer=each.producer, variant=variant)
             for variant, (transport, each) in arms.items()
         )
         config = replace(config, duet=assignment(assign), kernel_stats=False)
@@ -129,7 +129,7 @@ class Setting:
 
 
 def trial(storm: Storm, consumer: Consumer = EPOLL, producer: Producer = _PRODUCER) -> TrialConfig:
-    """Return a configuration to which ``Setting.arm`` gives transport and budget."""
+    """Return a configuration to which ``Planner.arm`` gives transport and budget."""
     return TrialConfig(
         transport="", budget_bytes=0, storm=storm, producer=producer, consumer=consumer
     )
