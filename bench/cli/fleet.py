@@ -137,7 +137,7 @@ _SET = of_run(
 )
 _ONLY = of_run(help="Of --profile claims or kernels, this one; repeatable.", metavar="ID")
 _MACHINE = of_run(help="Just this machine, by name; repeatable.", metavar="NAME")
-_MACHINES = of_run(within=(1, 10_000), help="Wait a minute for so many machines.", metavar="N")
+_MACHINES = of_run(within=(1, 10_000), help="Wait a minute for this many machines.", metavar="N")
 _RESUME = of_run("--resume", help="Go on with --output: leave out the machines that are done.")
 
 

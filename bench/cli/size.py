@@ -50,7 +50,7 @@ Buffer = Annotated[str, _BUFFER]
 _SECONDS = of_storm(unit="s", help="Length of a storm, without the stall.")
 _MEMORY = of_tracer(unit="B", help="Most that all buffers may take.")
 _ON_CPUS = of_output(
-    within=(1, 4096), help="Also estimate, by a model, what so many CPUs need.", metavar="N"
+    within=(1, 4096), help="Also estimate, by a model, what this many CPUs need.", metavar="N"
 )
 _STORMS = of_run(within=(_DEFAULT_STORMS, 1_000), help="Storms at each size, 20 or more.")
 _MARGIN = of_output(within=(1, 64), help="Recommend this multiple of the minimum.")

@@ -62,7 +62,7 @@ def digest(path: Path) -> str:
 def below(place: Path, say: Say) -> list[Path]:
     """Return the journals in a folder and below, sorted; ``say`` is called with what is unreadable.
 
-    JournalError if there are so many folders that this can hardly be intended.
+    JournalError if there are more folders than can be intended.
     """
 
     def refused(error: OSError) -> None:

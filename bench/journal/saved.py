@@ -41,5 +41,5 @@ def read(path: Path, kind: type[T], *, number: int, command: str, remedy: str = 
             f"{path} is not what {command} writes", remedy=remedy or "name a file that it wrote"
         ) from error
     if found.format != number:
-        raise JournalError(f"{path} is of another version", remedy=remedy or "make it anew")
+        raise JournalError(f"{path} has another format version", remedy=remedy or "create it again")
     return found

@@ -53,7 +53,7 @@ def contradict(*loads: Load) -> bool:
 def reduced(trial: TrialResult) -> tuple[str, ...]:
     """Return why the storm of a trial was not the one asked for; () if it was.
 
-    Found out anew, since journals before schema 3 have no such state.
+    Determined again here, since journals before schema 3 have no such state.
     """
     return shortfall(trial.config.storm, trial.storm)
 

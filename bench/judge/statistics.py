@@ -112,7 +112,7 @@ def _resampled_means(values: Floats) -> Floats:
 
 
 def _in_parts(count: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the rows of ``_draws``, of many values only so many at a time as memory allows."""
+    """Yield the rows of ``_draws``, of many values in parts that fit into memory."""
     if count <= _KEPT:
         yield _draws(count)
         return

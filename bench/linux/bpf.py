@@ -163,7 +163,7 @@ def delete(map_fd: int, key: bytes) -> None:
 
 
 def taken(map_fd: int, key_bytes: int, value_bytes: int, most: int) -> bytes:
-    """Remove all elements of a hash, which has at most so many; return their values (5.6)."""
+    """Remove all elements of a hash, which has ``most`` or fewer; return their values (5.6)."""
     keys, values = ct.create_string_buffer(key_bytes * most), (ct.c_char * (value_bytes * most))()
     token = ct.create_string_buffer(8)
     block = ct.create_string_buffer(

@@ -33,10 +33,10 @@ _NEVER: Final = 2**32 - 1
 
 
 def output_attributes(*, wake_every: int | None = 1, in_bytes: bool = False) -> tuple[bytes, bytes]:
-    """Return the perf_event_attr of an event that wakes every so many records, or never (None).
+    """Return the perf_event_attr of an event that wakes every ``wake_every`` records (None: never).
 
-    ``in_bytes``: every so many bytes, with headers. The second is for kernels before 6.0, which
-    refuse the first, by EINVAL.
+    ``in_bytes``: it counts bytes, with headers. The second is for kernels before 6.0, which refuse
+    the first, by EINVAL.
     """
     flags = _WATERMARK_BIT if in_bytes or wake_every is None else 0
     counting, plain = (

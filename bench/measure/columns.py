@@ -68,8 +68,8 @@ def stable_order(values: Integers) -> Integers:
 def percentiles(values: Integers, permilles: Sequence[int]) -> tuple[int, ...]:
     """Return exact nearest-rank percentiles of ``values``, which is reordered in place.
 
-    Each is the smallest value that so many thousandths do not exceed: one that occurred, never one
-    between two (numpy calls the method ``inverted_cdf``). All are 0 when there are no values.
+    Each is one of the values, never between two (numpy calls the method ``inverted_cdf``). All are
+    0 when there are no values.
     """
     if not len(values):
         return tuple(0 for _ in permilles)

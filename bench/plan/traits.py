@@ -37,7 +37,7 @@ class Traits:
     rank: int = 99  # in charts and tables, lowest first
 
     per_cpu: bool = False  # the budget is shared out to one buffer for each CPU
-    most_buffers: int | None = None  # ... or to so many, where there are more CPUs
+    most_buffers: int | None = None  # ... or to this many, where there are more CPUs
     ordered: bool = False  # records are read in the order in which they were reserved
     calls: bool = False  # can be written by reserve and submit or by output
     streams: bool = True  # records; else it counts, and nothing has a latency or an order

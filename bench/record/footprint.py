@@ -109,7 +109,7 @@ def perfbuf_footprint(pages_per_cpu: int, *, cpus: int) -> Footprint:
 def table_footprint(
     entries: int, *, tables: int, key_bytes: int, value_bytes: int, cpus: int
 ) -> Footprint:
-    """Return the footprint of per-CPU hashes of so many elements each.
+    """Return the footprint of per-CPU hashes of ``entries`` elements each.
 
     Per element: its key, a value on each CPU, and struct htab_elem with a pointer to the values;
     per bucket, of which there are as many rounded up to a power of two, a list's head and a lock

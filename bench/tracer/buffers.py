@@ -25,7 +25,7 @@ MAPPINGS: Final = frozenset({"anon_inode:bpf-map", "anon_inode:[perf_event]"})
 """Names of the buffers' mappings in /proc/self/smaps."""
 
 _SMALLER: Final = "take a smaller budget, raise kernel.perf_event_mlock_kb, or grant CAP_IPC_LOCK"
-_FOR_SIZE: Final = (errno.EPERM, errno.ENOMEM, errno.EINVAL)  # of mmap(2), of so many pages
+_FOR_SIZE: Final = (errno.EPERM, errno.ENOMEM, errno.EINVAL)  # of mmap(2) for too many pages
 
 
 def make_map(

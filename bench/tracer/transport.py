@@ -42,7 +42,7 @@ class BufferRequest:
         return self.pages_each(len(self.sharing or self.cpus), "CPU")
 
     def pages_each(self, buffers: int, sharer: str) -> int:
-        """Return the data pages of each of so many buffers; UsageError as above."""
+        """Return the data pages of each of ``buffers`` buffers; UsageError as above."""
         pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, buffers)
         whole_bytes = buffers * PAGE_BYTES
         if other or pages * whole_bytes != self.budget_bytes:

@@ -34,7 +34,7 @@ from bench.trial.competition import risen
 COPIES: Final = 64
 _ROUNDS: Final = 5  # of copies; the median counts, since other processes allocate meanwhile ...
 _LARGE_BYTES: Final = 256 * budgets.MIB  # ... which is nothing beside this
-_MOST: Final = 4  # copies may take one in so many of the memory's bytes
+_MOST: Final = 4  # copies may take this fraction of the memory: a quarter
 _FILES: Final = resource.RLIMIT_NOFILE
 _LOCKED: Final = resource.RLIMIT_MEMLOCK
 _CALM_S: Final = 0.05

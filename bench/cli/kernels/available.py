@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.guests.sources import Image, Listed
 
 _ROOM_FOR_ALL: Final = 120
-_Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists anew, however old.")]
+_Update = Annotated[bool, of_run("--update", help="Fetch the archives' lists again, however old.")]
 _NOT_ONLY_NEWEST = of_output("--all", help="Not just the newest of each series and flavour.")
 _SERIES = Argument(
     help="6.12, 6.12-rt, a release, a package, ci-kernels:6.12, a JSON list.", metavar="SERIES..."

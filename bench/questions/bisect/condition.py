@@ -144,7 +144,7 @@ class Condition:
     text: str  # as it was written
     what: str  # a call, "all", drops, causal, missed, or a claim
     scope: str = ""  # the bytes of a call, or a transport; "": any
-    relation: str  # ":" at most, ":+" at most so much more than on GOOD, "=" just that
+    relation: str  # ":" at most, ":+" at most this much more than on GOOD, "=" just that
     limit: Value
 
     @property

@@ -33,7 +33,7 @@ _FEWEST_WINDOWS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """When a duet ends: after so many storms or, with a precision, once it is reached.
+    """End a duet after ``storms`` or, with a precision, once that is reached.
 
     A duet that is precise but undecided continues if the time left would likely settle it.
     """

@@ -134,5 +134,5 @@ def read(path: Path) -> Study:
     """Return the study that ``--json`` wrote; JournalError if it is not one."""
     found = saved.read(path, Study, number=FORMAT, command="kernels exact --json")
     if not found.kernels:
-        raise JournalError(f"{path} is empty", remedy="make it anew")
+        raise JournalError(f"{path} is empty", remedy="create it again")
     return found

@@ -150,7 +150,7 @@ def rungs_bytes(
 
 
 def _taken_bytes(way: Traits, data_bytes: int, cpus: int) -> int:
-    """Return the memory of buffers that hold so much together, by formula."""
+    """Return the memory of buffers that hold ``data_bytes`` together, by formula."""
     buffers = way.buffers(cpus)
     if way.in_pages:
         made = footprint.perfbuf_footprint(data_bytes // buffers // PAGE_BYTES, cpus=buffers)

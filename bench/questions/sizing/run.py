@@ -52,7 +52,7 @@ def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> li
     trials: list[TrialResult] = []
 
     def add(name: str, rungs: Sequence[tuple[str, int]], storms: int, least: int) -> None:
-        """Run so many storms of each rung, of which ``least`` have to balance."""
+        """Run ``storms`` storms of each rung, of which ``least`` have to balance."""
         asked = experiment(name, search.chosen, rungs, storms)
         begin(asked)
         trials.extend(run(asked, check_load))

@@ -170,7 +170,7 @@ def by_machine(content: JournalContent) -> list[list[Run]]:
     groups: list[list[Run]] = []
     of_machine = defaultdict[str, list[tuple[list[Run], dict[tuple[str, str], TrialConfig]]]](list)
     for run in content.runs:
-        # The cost is measured anew by every run.
+        # Every run measures the cost again.
         plain = asdict(replace(run.header.machine, wakeup_cost_ns=None))
         alike, means = of_machine[json.dumps(plain, sort_keys=True)], dict(_meanings(run))
         agreeing = (

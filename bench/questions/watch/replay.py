@@ -72,7 +72,7 @@ def chosen(profile: Profile, buffer: str = "") -> Load:
 
 
 def replay(load: Load, *, workers: int, most_s: float) -> Replay:
-    """Return the storm that a load makes, of so many workers: its busiest ``most_s``.
+    """Return the storm that replays the busiest ``most_s`` of a load by ``workers`` workers.
 
     Where records come faster than processes can exit, each sends several; what is left over in a
     bin is sent in the next.
@@ -103,7 +103,7 @@ def replay(load: Load, *, workers: int, most_s: float) -> Replay:
 
 
 def _busiest(records: Sequence[int], bins: int) -> list[int]:
-    """Return so many bins in a row, those with the most records."""
+    """Return those ``bins`` consecutive bins that have the most records."""
     sums = [0, *accumulate(records)]
     starts = range(max(1, len(records) - bins + 1))
     start = max(starts, key=lambda at: sums[min(at + bins, len(records))] - sums[at])

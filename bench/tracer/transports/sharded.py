@@ -73,7 +73,7 @@ class Sharded(Ringbuf):
 def shared_out(
     cpus: Sequence[int], rings: int, nodes: Sequence[Sequence[int]]
 ) -> tuple[_Cpus, ...]:
-    """Return the CPUs of each of so many rings, at most one ring for each CPU.
+    """Return the CPUs of each of ``rings`` rings, at most one ring for each CPU.
 
     Rings do not cross nodes unless there are fewer rings than nodes; then neighbouring nodes share
     one. Within a node a ring's CPUs follow one another, and rings differ by one CPU at most.

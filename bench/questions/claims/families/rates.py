@@ -43,7 +43,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
     longer = replace(batched, storm=replace(batched.storm, count=500))
     sampled = sending(batched, wake=Wake.WATERMARK, watermark=500)
-    # Few, since the perf buffer is so much slower here; a time limit would make loads unequal.
+    # Few, since the perf buffer is far slower here; a time limit would make loads unequal.
     one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.cpus[0])), 1)
     # A ring for as many records as in the published run, which took 16 bytes of 512 KiB each.
     one_cpu_bytes = 4 * MIB
