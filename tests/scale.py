@@ -69,21 +69,24 @@ def measured(trials: int) -> dict[str, object]:
 
 def table() -> Iterator[str]:
     """Yield the lines of the table; "per trial" is the slope from the line before."""
-    yield "| trials | first report | per trial | report again | per trial | memory |"
-    yield "|---:|---:|---:|---:|---:|---:|"
+    yield "| trials | first report | CPU time | per trial | again | CPU time | per trial | memory |"
+    yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
     nothing = {"trials": 0, "first": None, "again": None}
     for before, row in pairwise([nothing, *json.loads(NOTED.read_text())]):
         cells = [f"{row['trials']:,}"]
         for name in ("first", "again"):
-            cpu_s = row[name]["cpu_s"]
-            cells.append(f"{cpu_s:.1f} s" if cpu_s < 10 else f"{cpu_s:.0f} s")
-            if before[name] is None:
-                cells.append("")
-            else:
-                more = row["trials"] - before["trials"]
-                cells.append(f"{1e3 * (cpu_s - before[name]['cpu_s']) / more:.3f} ms")
+            cells += [_seconds(row[name][each]) for each in ("elapsed_s", "cpu_s")]
+            slope_s = 0.0
+            if before[name] is not None:
+                slope_s = row[name]["cpu_s"] - before[name]["cpu_s"]
+                slope_s /= row["trials"] - before["trials"]
+            cells.append(f"{1e3 * slope_s:.3f} ms" if slope_s else "")
         peak_bytes = max(row[name]["peak_bytes"] for name in ("first", "again"))
         yield f"| {' | '.join(cells)} | {peak_bytes / 1e9:.1f} GB |"
+
+
+def _seconds(taken_s: float) -> str:
+    return f"{taken_s:.1f} s" if taken_s < 10 else f"{taken_s:.0f} s"
 
 
 if __name__ == "__main__":
