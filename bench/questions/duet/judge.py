@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
@@ -65,9 +65,16 @@ def _times_to_settle(row: Compared) -> float:
 
 
 def judge(
-    duet: Experiment, trials: Sequence[TrialResult], equivalence: float = LEAST_MARGIN
+    duet: Experiment,
+    trials: Sequence[TrialResult],
+    equivalence: float = LEAST_MARGIN,
+    *,
+    brief: bool = False,
 ) -> Duel:
-    """Judge the storms of ``duet``; ratios within ``equivalence`` are equivalent."""
+    """Judge the storms of ``duet``; ratios within ``equivalence`` are equivalent.
+
+    ``brief`` leaves out what takes long: tails, which are resampled, and what windows carry over.
+    """
     samples = file([Stretch(trials=trials)]).get(duet.name, ExperimentSamples(name=duet.name))
     left, right = (samples.arms.get(arm.name, ArmSamples(name=arm.name)) for arm in duet.arms)
     apart = {*uneven(left, right), *(left.readings.keys() ^ right.readings.keys())}
@@ -87,12 +94,12 @@ def judge(
         storms=len(left.readings),
         left_out=len(storms) - len(left.readings),
         lossy=len(lossy),
-        rows=tuple(_rows(every, lossless, equivalence)),
+        rows=tuple(_rows(every, lossless, equivalence, _CENTRAL if brief else NUMBERS)),
         raised=(_raised(left, right), _raised(right, left)),
         apart=_apart(left, right),
         later_share=sum(each.later_share for each in ranks) / len(ranks) if ranks else None,
         p=erfc(deviation / sqrt(2 * variance)) if variance else None,
-        carried=tuple(carry_over(left, right, lossless)),
+        carried=() if brief else tuple(carry_over(left, right, lossless)),
     )
 
 
@@ -143,13 +150,14 @@ def _rows(
     every: tuple[ArmSamples, ArmSamples],
     lossless: tuple[ArmSamples, ArmSamples],
     equivalence: float,
+    keys: Collection[str],
 ) -> Iterator[Compared]:
-    """Compare each number that both sides have, neither of them 0.
+    """Compare each number of ``keys`` that both sides have, neither of them 0.
 
     Latency is that of storms without a drop: an arm that drops looks faster than it is.
     """
     for metric in METRICS:
-        if metric.key in NUMBERS:
+        if metric.key in keys:
             arms = lossless if metric.group is Group.LATENCY else every
             row = row_of(metric, *arms, equivalence=equivalence)
             if row.estimate is not None and row.estimate.scale is Scale.RATIO:

@@ -58,6 +58,7 @@ def measure(
     """
     trials: dict[str, list[TrialResult]] = {duet.name: [] for duet in duets}
     found: dict[str, Duel] = {}
+    reasons: dict[str, str] = {}
     going, block = list(duets), 0
     begin_s = time.monotonic()
     while going and (block < FEWEST_STORMS or time.monotonic() - begin_s < until.seconds):
@@ -66,19 +67,23 @@ def measure(
             more = running.run(replace(duet, blocks=block + 1), lambda _: None, first_block=block)
             check_windows(more)
             trials[duet.name] += more
-            found[duet.name] = judge(duet, trials[duet.name], until.margin)
+            found[duet.name] = judge(duet, trials[duet.name], until.margin, brief=True)
         block += 1
         listener([found[duet.name] for duet in duets])
         spent = (time.monotonic() - begin_s) / until.seconds
         for duet in tuple(going):
             reason = _end(found[duet.name], block, until, spent)
             if reason is not None:
-                found[duet.name] = replace(found[duet.name], given_up=reason)
+                reasons[duet.name] = reason
                 going.remove(duet)
     for duet in going:
-        reason = _out_of_time(found[duet.name], block, until)
-        found[duet.name] = replace(found[duet.name], given_up=reason)
-    return found
+        reasons[duet.name] = _out_of_time(found[duet.name], block, until)
+    return {
+        duet.name: replace(
+            judge(duet, trials[duet.name], until.margin), given_up=reasons[duet.name]
+        )
+        for duet in duets
+    }
 
 
 def check_windows(storm: Sequence[TrialResult]) -> None:

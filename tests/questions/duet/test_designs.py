@@ -131,7 +131,7 @@ def measured(
     monkeypatch.setattr(run.time, "monotonic", lambda: next(turns) / 2)
     running = Running()
 
-    def judge(duet: Experiment, *_: object) -> Duel:
+    def judge(duet: Experiment, *_: object, **_brief: object) -> Duel:
         width = widths[duet.name](running.asked[duet.name])
         return replace(DUEL, rows=(as_wide_as(width, point, margin),))
 
