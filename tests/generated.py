@@ -10,27 +10,22 @@ import argparse
 import gzip
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import manual
 import quotes
 import schemas
 from golden import outputs
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what typer says of click
-    from bench.cli import man
 
 ROOT: Final = Path(__file__).parents[1]
 
 
 def _man() -> None:
-    text = "\n".join(man.page(list(man.nodes()))) + "\n"
-    (ROOT / "docs/bufbench.1").write_text(text, encoding="utf-8")
+    manual.PAGE.write_text(manual.page(), encoding="utf-8")
 
 
 def _schemas() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     *("doctor", "run", "trace", "claims", "size", "tune", "duet", "check", "watch", "object"),
-    *("report", "compare", "history", "kernels", "fleet", "completion", "man"),
+    *("report", "compare", "history", "kernels", "fleet", "completion"),
 )
 """In the order in which the help shows them."""
 VARIABLES: Final = {
@@ -30,6 +30,8 @@ VARIABLES: Final = {
     "PATH": "Where to look for QEMU, GPG and other tools of `kernels`.",
 }
 """Environment variables that bufbench reads, for its help and its man page."""
+COMPLETED: Final = "_BUFBENCH_COMPLETE"
+"""Set by the scripts of `bufbench completion`, which ask by it what may be typed."""
 IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")
 """Variables for other programs, which bufbench removes from its own environment."""
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import click
 import typer
 
-from bench.cli import COMMANDS, VARIABLES, output, settings
+from bench.cli import COMMANDS, COMPLETED, VARIABLES, output, settings
 from bench.cli.options import Command, Suggesting, plain_app
 from bench.errors import ExitCode, UsageError
 from bench.linux import refusal
@@ -53,6 +53,11 @@ def run(arguments: list[str]) -> int:
     """
     _accept_any_stream()
     group = typer.main.get_command(app)
+    if COMPLETED in os.environ:
+        from bench.cli.completion import answer
+
+        if answer(group):
+            return ExitCode.OK
     try:
         words = arguments or ["--help"]
         with refusal.explain(), group.make_context("bufbench", [*words]) as context:

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from bench.questions.claims.claim import Claim
     from bench.trial.result import TrialResult
 
-_ONLY = of_run(help="Only this claim; repeatable.", metavar="ID")
+
+def _ids() -> list[str]:
+    from bench.questions.claims.catalogue import claims
+
+    return [each.id for each in claims()]
+
+
+_ONLY = of_run(help="Only this claim; repeatable.", metavar="ID", autocompletion=_ids)
 _RUNNING = ("until_settled", "output", "blocks", "seed", "wait", "dry_run")
 _BLOCKS = of_run(within=(0, 10_000), help="Blocks of each experiment; 0: as planned, at least 8.")
 _SETTLED = of_run(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import psutil
 import typer
+from typer import Argument
 
 from bench import paths
 from bench.amounts import counted, share
@@ -21,12 +22,14 @@ from bench.plan import budgets
 from bench.plan.arms import assignment, check_cpus, compose_duet, side
 from bench.plan.config import TrialConfig
 from bench.plan.duration import estimate_seconds
-from bench.tracer.transports import find
+from bench.tracer.transports import find, names
 from workloads.storm import Shape, Spawn, Storm
 
 if TYPE_CHECKING:
     from bench.questions.duet.judge import Duel
 
+_FIRST = Argument(metavar="A", help="ringbuf, ringbuf:output ...", autocompletion=names)
+_SECOND = Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...", autocompletion=names)
 _SECONDS = of_run(
     unit="s", within=(1, 86_400), help="After this time and 8 storms, start no further one."
 )
@@ -34,6 +37,7 @@ _ASSIGN = of_run(
     help="What is assigned to A or B at random: each record, a window such as 1ms, or a "
     "whole storm (solo). Repeatable; several are run in turn.  [default: record]",
     show_default=False,
+    autocompletion=lambda: ("record", "solo", "1ms"),
 )
 _PRECISION = of_run(
     help="Add storms until intervals extend no farther, like 2%, and on where time would "
@@ -45,8 +49,8 @@ _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREA
 def command(
     context: typer.Context,
     *,
-    first: Annotated[str, typer.Argument(metavar="A", help="ringbuf, ringbuf:output ...")],
-    second: Annotated[str, typer.Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...")],
+    first: Annotated[str, _FIRST],
+    second: Annotated[str, _SECOND],
     assign: Annotated[list[str] | None, _ASSIGN] = None,
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,

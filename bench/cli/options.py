@@ -150,11 +150,22 @@ Journal = Annotated[
 ]
 Seed = Annotated[int, of_run("--seed", help="Seed of the random order within blocks.")]
 Wait = Annotated[bool, of_run("--wait", help="Wait until no other measurement runs.")]
+
+
+def _gates() -> list[str]:
+    from bench.campaign.gates import WHAT
+
+    return [*WHAT, *(f"{name}:{what}" for what in WHAT for name in names())]
+
+
 _GATES: Final = (
     "Exit 1 on drops (records lost) or causal (order violated); on one transport as "
     f"TRANSPORT:drops, with TRANSPORT one of {TRANSPORTS}. Separated by commas; repeatable."
 )
-Gates = Annotated[list[str] | None, of_output("--fail-on", help=_GATES, metavar="GATES")]
+Gates = Annotated[
+    list[str] | None,
+    of_output("--fail-on", help=_GATES, metavar="GATES", autocompletion=_gates),
+]
 Sources = Annotated[
     Path | None, of_run("--sources", help="Read this kernels.toml.", metavar="FILE")
 ]
@@ -221,7 +232,7 @@ class Suggesting(typer.core.TyperGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; in place of click's and Typer's suggestions, which do not agree."""
         known = self.list_commands(ctx)
-        if args[0] in known or args[0].startswith("-"):
+        if args[0] in known or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         from difflib import get_close_matches
 
@@ -274,6 +285,8 @@ class Command(_InFull, typer.core.TyperCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse repeated options, then parse as click does, with settings as defaults."""
+        if ctx.resilient_parsing:  # to complete a line that is not yet finished
+            return super().parse_args(ctx, args)
         ctx.default_map = settings.check_options(ctx)
         with augment_usage_errors(ctx):  # the parser does not say whose option lacks a value
             _, _, order = self.make_parser(ctx).parse_args(args=[*args])

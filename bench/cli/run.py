@@ -54,7 +54,15 @@ def _payload(size_bytes: int) -> int:
     return size_bytes
 
 
-_PROFILE = of_run(help="Run the experiments of quick, standard or thorough.")
+def _profiles() -> Sequence[str]:
+    from bench.questions.transports.profiles import NAMES
+
+    return NAMES
+
+
+_PROFILE = of_run(
+    help="Run the experiments of quick, standard or thorough.", autocompletion=_profiles
+)
 _WORKERS = of_storm(help="Processes that make children; by default 2, or 1 for trickle.")
 _SPAWN = of_storm(help="Call that makes a child; by default vfork, or fork for burst.")
 _BUDGET = of_tracer(unit="ring", help="Data bytes over all buffers; 64KiB by default. Repeatable.")
@@ -65,10 +73,12 @@ _PARAMETERS: Final = "; ".join(
 )
 _TRANSPORT = of_tracer(
     help=f"One of {options.TRANSPORTS}, with settings like ringbuf:raw:scratch; "
-    f"{' and '.join(BASELINES)} measure the storm alone. {_PARAMETERS}. Repeatable."
+    f"{' and '.join(BASELINES)} measure the storm alone. {_PARAMETERS}. Repeatable.",
+    autocompletion=lambda: (*names(), *BASELINES),
 )
 _WAKEUP = of_tracer(
-    help="adaptive, none, forced, N (every N records), or a size like 4KiB of unread bytes."
+    help="adaptive, none, forced, N (every N records), or a size like 4KiB of unread bytes.",
+    autocompletion=lambda: ("adaptive", "none", "forced"),
 )
 _CALL = of_tracer(help="How records are written to a ring buffer.")
 _PAYLOAD = of_tracer(

@@ -21,7 +21,7 @@ from bench.linux.cpus import usable
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import Experiment
 from bench.record.layout import RECORD_BYTES
-from bench.tracer.transports import find
+from bench.tracer.transports import find, names
 
 if TYPE_CHECKING:
     from bench.questions.sizing.plan import Load
@@ -34,7 +34,8 @@ _RECORD = of_tracer(
     metavar="SIZE[:SHARE,...]",
 )
 _TRANSPORT = of_tracer(
-    help=f"One of {options.TRANSPORTS}; ringbuf and perfbuf by default. Repeatable."
+    help=f"One of {options.TRANSPORTS}; ringbuf and perfbuf by default. Repeatable.",
+    autocompletion=names,
 )
 _FROM = of_storm("--from", help="Profile of a load, from bufbench watch --output.", metavar="FILE")
 _BUFFER = of_storm(help="Buffer of the profile; the one with most bytes by default.", metavar="ID")
@@ -115,10 +116,10 @@ def command(
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
     asked = options.each_once("--transport", transport) or TRANSPORTS
-    names = [options.parsed("--transport", find, name).name for name in asked]
+    wanted = [options.parsed("--transport", find, name).name for name in asked]
     rungs = {
         name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes, limit_bytes=memory)
-        for name in names
+        for name in wanted
     }
     search = run.Search(
         chosen=chosen, rungs_bytes=rungs, storms=storms, tolerated=tolerate, margin=margin

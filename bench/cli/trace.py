@@ -15,6 +15,7 @@ from bench.cli.options import TRANSPORTS, of_output, of_run, of_tracer
 from bench.cli.showing import DURATIONS_S, Showing, clock_time, conclude
 from bench.errors import clean_name, reject
 from bench.linux import procfs
+from bench.tracer.transports import names
 
 if TYPE_CHECKING:
     from bench.record.layout import CapturedRecord
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 _CORE: Final = 0x80  # of a wait status: the core was dumped
 _OUTSIDE: Final = "bufbench: processes outside this PID namespace are shown with PID 0"
 _HEADING: Final = f"{'TIME':<12} {'PID':>7} {'PPID':>7} {'EXIT_CODE':<15} {'DURATION':>12} COMM"
+_TRANSPORT = of_tracer(help=f"One of {TRANSPORTS}.", autocompletion=names)
 _BUDGET = of_tracer(unit="B", help="Data bytes over all buffers; 8 MiB or just below by default.")
 _DURATION = of_run(unit="s", within=DURATIONS_S, help="Seconds to trace; until Ctrl-C by default.")
 
 
 def command(
     *,
-    transport: Annotated[str, of_tracer(help=f"One of {TRANSPORTS}.")] = "ringbuf",
+    transport: Annotated[str, _TRANSPORT] = "ringbuf",
     budget: Annotated[int | None, _BUDGET] = None,
     as_json: Annotated[bool, of_output("--json", help="Print one JSON document a line.")] = False,
     pid: Annotated[int | None, of_output(help="Show only this process.")] = None,

@@ -15,7 +15,7 @@ _HARMLESS: Final = frozenset(
         *("PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX", "PYTHONSAFEPATH", "PYTHONUNBUFFERED"),
     )
 )
-_FOREIGN: Final = ("PYTEST_", "PY_COLORS", "TYPER_", "_TYPER_", "_BUFBENCH_", "TERMINAL_WIDTH")
+_FOREIGN: Final = ("PYTEST_", "PY_COLORS", "TYPER_", "_TYPER_", "TERMINAL_WIDTH")
 _SIZES: Final = frozenset(("COLUMNS", "LINES"))  # if exported, of another terminal
 
 

@@ -1,127 +1,131 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Completion by scripts that start nothing, and the man page: both made from the commands."""
+"""Completion in a shell, and the manual page: both from the commands as click knows them."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
-import warnings
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
+import manual
 import pytest
+from tracing import bufbench, within
 
 import bench
 from bench import cli
+from bench.cli import COMMANDS, COMPLETED
+from bench.cli.completion import SHELLS
 from bench.host import process
+from bench.questions.transports.profiles import NAMES
 from bench.tracer.transports import names
 from workloads.storm import Shape
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what typer says of click
-    from bench.cli import COMMANDS, app, completion, man
-    from bench.cli.man import nodes
-
-NODES = list(nodes())
-MAN = Path(__file__).parents[2] / "docs/bufbench.1"
-Complete = Callable[..., set[str]]
+PROGRAM = Path(sys.executable).parent / "bufbench"
 
 
-@pytest.fixture(scope="module")
-def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("completion")
-    for shell in completion.Shell:
-        lines = completion._SCRIPTS[shell](NODES)
-        (folder / f"bufbench.{shell}").write_text("\n".join(lines) + "\n")
-    return folder
+def completed(*words: str) -> set[str]:
+    """What bufbench answers bash, each as "plain,run" or, of files, "file,"."""
+    asked = {"COMP_WORDS": " ".join(("bufbench", *words)), "COMP_CWORD": str(len(words))}
+    done = within(**asked, **{COMPLETED: "bash_complete"})
+    assert (done.returncode, done.stderr) == (0, "")
+    return {*done.stdout.split()}
 
 
-@pytest.fixture
-def bash(scripts: Path) -> Complete:
-    def completed(*words: str, path: str = "") -> set[str]:
-        """Return what bash offers for the last word, with nothing else on PATH."""
-        line = " ".join(map(shlex.quote, ("bufbench", *words)))
-        script = (
-            f"source {scripts}/bufbench.bash; PATH={path!r}; COMP_WORDS=({line}); "
-            f"COMP_CWORD={len(words)}; _bufbench; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-        )
-        done = process.run(["bash", "-c", script], timeout_s=30, cwd=scripts)
-        assert done.stderr == ""
-        return {*done.stdout.split()}
-
-    return completed
+def plain(*words: str) -> set[str]:
+    return {f"plain,{word}" for word in words}
 
 
-def test_bash_completes_commands_options_and_names(bash: Complete) -> None:
-    assert bash("") >= {*COMMANDS, "--version"}
-    assert bash("ru") == {"run"}
-    assert bash("run", "--wo") == {"--workload", "--workers"}
-    assert bash("run", "--workload", "") == {*Shape}
-    assert bash("run", "--workload", "=", "ping") == {"pingpong"}
-    assert bash("run", "--fail-on", "drops") == {"drops"}
-    assert bash("size", "--transport", "") >= {*names()}
-    assert bash("kernels", "") >= {"list", "fetch", "prune", "run", "report"}
-    assert "--emulate" in bash("kernels", "run", "--")
-    assert "--emulate" not in bash("run", "--")
-    assert bash("claims", "--only", "rb-ord") == {"rb-order"}
-    assert "ringbuf" in bash("duet", "")
-    assert bash("trace", "--duration", "") == set()
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("ru",), {"run"}),
+        (("run", "--wo"), {"--workload", "--workers"}),
+        (("run", "--workload", ""), {*Shape}),
+        (("run", "--workload", "="), {*Shape}),
+        (("run", "--workload=ping",), {"pingpong"}),
+        (("run", "--fail-on", "drops"), {"drops"}),
+        (("run", "--fail-on", "ringbuf:"), {"ringbuf:drops", "ringbuf:causal"}),
+        (("run", "--profile", ""), {*NAMES}),
+        (("run", "--wakeup", "no"), {"none"}),
+        (("size", "--transport", ""), {*names()}),
+        (("tune", "--transport", "ringb"), {"ringbuf"}),
+        (("trace", "--transport", "perf"), {"perfbuf"}),
+        (("claims", "--only", "rb-ord"), {"rb-order"}),
+        (("duet", "ringbuf", "perf"), {"perfbuf"}),
+        (("duet", "--assign", "so"), {"solo"}),
+        (("run", "--budget", "none", "--budget", "1K", "--rate", "x", "--see"), {"--seed"}),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_names_are_completed(words: tuple[str, ...], offered: set[str]) -> None:
+    assert completed(*words) == plain(*offered)
 
 
-def test_bash_completes_files(bash: Complete) -> None:
-    assert "bufbench.zsh" in bash("report", "")
-    assert "bufbench.zsh" in bash("run", "--output", "bufb")
-    assert "bufbench.zsh" not in bash("doctor", "")
+def test_commands_and_options_are_completed() -> None:
+    assert completed("") == plain(*COMMANDS)
+    assert plain("list", "fetch", "prune", "run", "report") <= completed("kernels", "")
+    assert "plain,--emulate" in completed("kernels", "run", "--")
+    assert "plain,--emulate" not in completed("run", "--")
 
 
-@pytest.mark.parametrize("shell", completion.Shell)
-def test_scripts_are_ones_that_the_shell_takes(shell: str, scripts: Path) -> None:
+def test_files_are_completed() -> None:
+    for words in (("report",), ("run", "--output"), ("size", "--from"), ("no-such-command",)):
+        assert completed(*words, "x") == {"file,x"}
+
+
+def test_bash_asks_by_the_script(tmp_path: Path) -> None:
+    script = tmp_path / "bufbench.bash"
+    script.write_text(within("completion", "bash").stdout)
+    line = (
+        f"source {script}; COMP_WORDS=({PROGRAM} run --wo); COMP_CWORD=2; "
+        f"_bufbench_completion {PROGRAM}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    )
+    done = process.run(["bash", "-c", line], timeout_s=30)
+    assert (done.stdout.split(), done.stderr) == (["--workload", "--workers"], "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_scripts_are_ones_that_the_shell_takes(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
-    done = process.run([shell, "-n", str(scripts / f"bufbench.{shell}")], timeout_s=30)
-    assert done.stderr == ""
+    script = tmp_path / f"bufbench.{shell}"
+    script.write_text(within("completion", shell).stdout)
+    assert process.run([shell, "-n", str(script)], timeout_s=30).stderr == ""
 
 
-def test_fish_completes(scripts: Path) -> None:
+def test_fish_completes(tmp_path: Path) -> None:
     if shutil.which("fish") is None:
         pytest.skip("no fish here")
+    script = tmp_path / "bufbench.fish"
+    script.write_text(within("completion", "fish").stdout)
     for line, offered in (
         ("run --workload ", {*Shape}),
         ("kernels ", {"list", "fetch", "prune", "run", "report"}),
         ("kernels run --emu", {"--emulate"}),
     ):
-        script = f"source {scripts}/bufbench.fish; complete -C 'bufbench {line}'"
-        env = {"HOME": str(scripts), "XDG_CONFIG_HOME": str(scripts)}
-        done = process.run(["fish", "--no-config", "-c", script], timeout_s=30, env=env)
+        words = f"source {script}; complete -C '{PROGRAM} {line}'"
+        env = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        done = process.run(["fish", "--no-config", "-c", words], timeout_s=30, env=env)
         assert {each.partition("\t")[0] for each in done.stdout.splitlines()} >= offered
 
 
-@pytest.mark.parametrize("shell", completion.Shell)
-def test_a_script_starts_nothing(shell: str, scripts: Path) -> None:
-    script = (scripts / f"bufbench.{shell}").read_text()
-    assert not re.search(r"\$\(\s*bufbench|`|python", script)
-    for node in NODES:
-        assert all(flag.lstrip("-") in script for option in node.options for flag in option.flags)
+@pytest.mark.parametrize("asked", ["bash_complete", "tcsh_complete", "bash_source", ""])
+def test_a_variable_that_no_script_has_set_is_ignored(asked: str) -> None:
+    assert bufbench("--version", **{COMPLETED: asked}).stdout.startswith("bufbench ")
 
 
-def test_the_command_prints_it(scripts: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.run(["completion", "bash"]) == 0
-    assert capsys.readouterr().out == (scripts / "bufbench.bash").read_text()
+def test_the_manual_page_is_up_to_date() -> None:
+    assert manual.PAGE.read_text(encoding="utf-8") == manual.page(), "stale: ./run generate"
 
 
-def test_the_man_page_is_up_to_date() -> None:
-    written = "\n".join(man.page(NODES)) + "\n"
-    assert MAN.read_text(encoding="utf-8") == written, "stale: ./run generate"
-
-
-def test_the_man_page_has_every_command_and_option() -> None:
+def test_the_manual_page_has_every_command_and_option() -> None:
     if shutil.which("man") is None:
         pytest.skip("no man here")
     env = {"MANWIDTH": "200", "LC_ALL": "C.UTF-8"}
-    done = process.run(["man", "--warnings", "-l", str(MAN)], timeout_s=30, env=env)
+    done = process.run(["man", "--warnings", "-l", str(manual.PAGE)], timeout_s=30, env=env)
     assert done.stderr == ""
-    for node in NODES:
+    for node in manual.nodes():
         assert " ".join(("bufbench", *node.words)) in done.stdout
         for option in node.options:
             assert option.flags[-1] in (*done.stdout.split(), "--help")
@@ -129,7 +133,7 @@ def test_the_man_page_has_every_command_and_option() -> None:
     assert "bufbench doctor --least-privilege" in done.stdout
 
 
-def test_every_variable_that_is_read_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_variable_that_is_read_is_described() -> None:
     read: set[str] = set()
     for module in Path(bench.__file__).parent.rglob("*.py"):
         text = module.read_text(encoding="utf-8")
@@ -141,5 +145,4 @@ def test_every_variable_that_is_read_is_described(capsys: pytest.CaptureFixture[
     own |= {"BUFBENCH_COUNTED", "BUFBENCH_KERNEL_CONFIG"}  # set for guests
     own |= {"BUFBENCH_READER"}  # set for an external reader
     assert {name for name in read if name not in described} <= own
-    assert app.run(["--help"]) == 0
-    assert all(name in capsys.readouterr().out for name in list(cli.VARIABLES)[:1])
+    assert next(iter(cli.VARIABLES)) in within("--help").stdout
