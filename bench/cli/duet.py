@@ -53,7 +53,7 @@ def command(
     second: Annotated[str, _SECOND],
     assign: Annotated[list[str] | None, _ASSIGN] = None,
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
-    count: Annotated[int, of_storm(help="Children of one storm.")] = 8_000,
+    count: Annotated[int, of_storm(help="Children of one storm.")] = 16_000,
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as possible.")] = 0.0,
     budget: Annotated[int, of_tracer(unit="B", help="Data bytes of each arm.")] = 1 << 20,
     storms: Annotated[int, of_run(help="Number of storms, 8 or more.")] = 24,
