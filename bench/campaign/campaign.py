@@ -50,7 +50,7 @@ class RunRequest:
     command_line: Sequence[str] = field(default_factory=lambda: sys.argv)
     profile: str = ""
     seed: int = 1
-    resume: bool = False
+    resume: bool | None = None  # None: the command has no --resume
     storm_user: StormUser | None = None  # None: nobody, where we may change user
     wait: bool = False  # for another measurement to end
     wakeups: bool = True  # measure what one costs, which takes a program of its own
@@ -207,7 +207,7 @@ def opened(request: RunRequest) -> Iterator[Campaign]:
         last = last_run(request.journal, header) if request.resume else None
         if last is not None:
             header = as_resumed(header, last.header)
-        with JournalWriter(request.journal) as writer:
+        with JournalWriter(request.journal, resumable=request.resume is not None) as writer:
             writer.write(header)
             campaign = Campaign(rig, header, writer, last)
             yield campaign

@@ -42,10 +42,22 @@ def opened(path: Path, flags: int) -> tuple[int, bool]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, which is emptied first if it was there. Raises OSError."""
-    descriptor, _ = opened(path, os.O_WRONLY | os.O_TRUNC)
+    """Write a file. Raises OSError; where there is no room for all of it, nothing is changed."""
+    descriptor, made = opened(path, os.O_WRONLY)
     with os.fdopen(descriptor, "wb") as file:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            file.write(content)
+            return
+        try:
+            os.posix_fallocate(descriptor, 0, max(len(content), 1))
+        except OSError:
+            os.ftruncate(descriptor, before.st_size)
+            if made:
+                path.unlink(missing_ok=True)
+            raise
         file.write(content)
+        file.truncate()
 
 
 def make_folder(path: Path) -> None:

@@ -25,16 +25,16 @@ from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, VALUES, Value
 from bench.trial.result import TrialResult
 
 _REMEDIES: Final = {
-    errno.ENOSPC: "make room, then go on with --resume",
-    errno.EDQUOT: "make room, then go on with --resume",
+    errno.ENOSPC: "make room, then {proceed}",
+    errno.EDQUOT: "make room, then {proceed}",
     errno.EROFS: "choose another place with --output",
     errno.EACCES: "choose another place with --output",
     errno.EPERM: "choose another place with --output",
     errno.ENOENT: "make its folder first, or choose another place with --output",
     errno.ENOTDIR: "choose another place with --output",
     errno.EISDIR: "name a file with --output",
-    errno.EFBIG: "raise ulimit -f, then go on with --resume",
-    errno.EIO: "check the disk, then go on with --resume",
+    errno.EFBIG: "raise ulimit -f, then {proceed}",
+    errno.EIO: "check the disk, then {proceed}",
 }
 _TAIL_BYTES: Final = 64 * 1024
 _KINDS: Final = {value: kind for kind, value in VALUES.items()}
@@ -76,8 +76,9 @@ class JournalWriter:
     journal and how many trials are safe, when it cannot be opened or written, or is another file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, resumable: bool = False) -> None:
         self.path = path
+        self._resumable = resumable  # whether the command that writes it has --resume
         self.trials_safe = 0
         """Trials that this writer has brought to the disk."""
         self._descriptor = -1
@@ -159,7 +160,7 @@ class JournalWriter:
         raise JournalError(
             f"journal {self.path} was removed while it was written; all that it held is now in "
             f"{place} ({self.safe})",
-            remedy="go on with --resume and that file as --output",
+            remedy=f"{self._proceed}, with that file as --output",
         )
 
     def _cut(self) -> None:
@@ -203,11 +204,15 @@ class JournalWriter:
         """Return how many trials are on the disk, in words."""
         return f"{counted(self.trials_safe, 'trial')} of this run safe"
 
+    @property
+    def _proceed(self) -> str:
+        return "go on with --resume" if self._resumable else "run it again"
+
     def _failure(self, error: OSError) -> JournalError:
         reason = os.strerror(error.errno) if error.errno else str(error)
         return JournalError(
             f"journal {self.path} cannot be written: {reason} ({self.safe})",
-            remedy=_REMEDIES.get(error.errno or 0, ""),
+            remedy=_REMEDIES.get(error.errno or 0, "").format(proceed=self._proceed),
         )
 
     def _close(self) -> None:

@@ -269,16 +269,21 @@ def test_a_full_disk_keeps_the_trials_before_and_no_half_line(tmp_path: Path) ->
     assert read_journal(path, strict=True).trials == (TRIALS[0],)
 
 
-def test_a_full_disk_names_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("resumable", "remedy"), [(True, "then go on with --resume"), (False, "then run it again")]
+)
+def test_a_full_disk_names_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remedy: str, *, resumable: bool
+) -> None:
     path = tmp_path / "journal.jsonl"
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with JournalWriter(path) as writer:
+    with JournalWriter(path, resumable=resumable) as writer:
         writer.write(header())
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(JournalError, match=r"No space left.*make room"):
+        with pytest.raises(JournalError, match=rf"No space left.*make room, {remedy}"):
             writer.write(TRIALS[0])
     assert read_journal(path, strict=True).trials == ()
 

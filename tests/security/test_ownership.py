@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Under sudo, new files belong to the caller of sudo; what was there keeps its owner."""
+"""Who owns what is written (under sudo, its caller); and files are replaced whole, or not at all."""
 
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -123,3 +125,27 @@ def test_what_is_no_plain_file_is_not_even_opened(tmp_path: Path) -> None:
 )
 def test_without_sudo_nobody_called(environment: dict[str, str]) -> None:
     assert ownership.caller(environment) is None
+
+
+@pytest.mark.parametrize("before", [None, b"", b"an earlier page"])
+def test_nothing_is_changed_where_there_is_no_room(tmp_path: Path, before: bytes | None) -> None:
+    page, limits = tmp_path / "page.html", resource.getrlimit(resource.RLIMIT_FSIZE)
+    if before is not None:
+        page.write_bytes(before)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+        with pytest.raises(OSError, match="File too large"):
+            ownership.write(page, b"x" * 1_001)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (page.read_bytes() if page.exists() else None) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 10_000])
+def test_a_file_that_was_there_is_replaced_whole(tmp_path: Path, content: bytes) -> None:
+    page = tmp_path / "page.html"
+    page.write_bytes(b"an earlier page")
+    ownership.write(page, content)
+    assert page.read_bytes() == content
