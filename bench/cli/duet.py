@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
-import psutil
 import typer
 from typer import Argument
 
@@ -18,7 +17,6 @@ from bench.cli.options import of_output, of_run, of_storm, of_tracer
 from bench.cli.output import answer
 from bench.errors import check_range, reject
 from bench.linux.cpus import usable
-from bench.plan import budgets
 from bench.plan.arms import assignment, check_cpus, compose_duet, side
 from bench.plan.config import TrialConfig
 from bench.plan.duration import estimate_seconds
@@ -55,7 +53,7 @@ def command(
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 16_000,
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as possible.")] = 0.0,
-    budget: Annotated[int, of_tracer(unit="B", help="Data bytes of each arm.")] = 1 << 20,
+    budget: Annotated[int, of_tracer(unit="ring", help="Data bytes of each arm.")] = 1 << 20,
     storms: Annotated[int, of_run(help="Number of storms, 8 or more.")] = 24,
     precision: Annotated[str | None, _PRECISION] = None,
     margin: Annotated[str, of_output(help="Largest equivalent difference, like 2%.")] = "2%",
@@ -118,8 +116,6 @@ def command(
         rate_per_s=rate,
     )
     check(storm, here)
-    free_bytes = psutil.virtual_memory().available
-    options.parsed("--budget", budgets.check, budget, memory_bytes=free_bytes)
     rules = dict.fromkeys(
         options.parsed("--assign", assignment, each) for each in assign or ["record"]
     )

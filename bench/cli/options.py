@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import click
+import psutil
 import typer
 import typer.core
 from click.core import ParameterSource, augment_usage_errors
@@ -110,8 +111,8 @@ def parsed(option: str, parse: Callable[..., _T], *values: Any, **more: Any) -> 
 
 
 def ring_size(size_bytes: int) -> int:
-    """Return a size that some machine could give a ring buffer; UsageError for another."""
-    return budgets.check(size_bytes, memory_bytes=size_bytes)
+    """Return a size that this machine could give a ring buffer; UsageError for another."""
+    return budgets.check(size_bytes, memory_bytes=psutil.virtual_memory().available)
 
 
 def _of(

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
-import psutil
 import typer
 
 from bench import paths
@@ -304,13 +303,13 @@ def _refuse_idle(
 
 
 def _experiment(
-    config: TrialConfig, transports: Sequence[str], budgets_bytes: Sequence[int], blocks: int
+    config: TrialConfig, transports: Sequence[str], budgets_bytes: list[int], blocks: int
 ) -> tuple[tuple[Experiment], tuple[str, ...]]:
     """Return the one experiment, and what was left out of it."""
     from bench.questions.transports.profiles import TRANSPORTS
     from workloads.generator import check
 
-    shape, memory_bytes = config.storm.shape.value, psutil.virtual_memory().available
+    shape = config.storm.shape.value
     check(config.storm, usable())
     asked = transports or TRANSPORTS
     sides = _sides(asked, config.producer)
@@ -318,15 +317,12 @@ def _experiment(
     options.each_once("--transport", [*map(str, sides)])
     for each in sides:
         find(each.transport.name).require_reader(config.consumer.reader, each.producer.wake)
-    sizes = [
-        parsed("--budget", budgets.check, each, memory_bytes=memory_bytes) for each in budgets_bytes
-    ]
     found = compose(
         name=shape,
         title=f"A {shape} of {counted(config.storm.count, 'process', 'processes')}",
         config=config,
         sides=sides,
-        budgets_bytes=options.each_once("--budget", sizes),
+        budgets_bytes=options.each_once("--budget", budgets_bytes),
         blocks=blocks,
         cpus=len(usable()),
         baselines=bool({*asked} & {*BASELINES}),

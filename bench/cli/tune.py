@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import psutil
 import typer
 
 from bench import paths
@@ -16,7 +15,6 @@ from bench.cli.options import of_output, of_run, of_storm, of_tracer
 from bench.cli.output import answer
 from bench.cli.size import Buffer, Burst, From, Rate, Records, RecordSize, Transports, described
 from bench.linux.cpus import usable
-from bench.plan import budgets
 from bench.plan.experiments import Experiment
 from bench.questions.tune.axis import Axis
 from bench.record.layout import RECORD_BYTES
@@ -36,7 +34,7 @@ def command(
     record_size: RecordSize = str(RECORD_BYTES),
     records: Records = 1,
     transport: Transports = None,
-    budget: Annotated[int, of_tracer(unit="B", help="Data bytes over all buffers.")] = 1 << 20,
+    budget: Annotated[int, of_tracer(unit="ring", help="Data bytes over all buffers.")] = 1 << 20,
     seconds: Annotated[float, of_storm(unit="s", help="Length of a storm.")] = 0.25,
     profile: From = None,
     buffer: Buffer = "",
@@ -71,8 +69,6 @@ def command(
         rate_per_s=rate, burst=burst, records_per_exit=records, stall_ms=0.0, seconds=seconds
     )
     load = described(context, load, record_size, profile, buffer, most_s=seconds)
-    free_bytes = psutil.virtual_memory().available
-    options.parsed("--budget", budgets.check, budget, memory_bytes=free_bytes)
     cpus = len(usable())
     chosen = plan.config(load, cpus)
     wanted = options.each_once("--transport", transport) or TRANSPORTS
