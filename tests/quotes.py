@@ -98,7 +98,7 @@ def _printed(document: Document) -> Iterator[str]:
 
 
 def _size() -> Iterator[str]:
-    """Yield the answer of `bufbench size`, without the tables that it rests on."""
+    """Yield the answer of `bufbench size`, without the load and what the answer rests on."""
     (run,) = _content("size").runs
     budgets: dict[str, set[int]] = {}
     for trial in run.trials:
@@ -126,15 +126,15 @@ def _size() -> Iterator[str]:
         journal="",
     )
     answer = of_size(sized)
-    said = [part for part in answer.parts if isinstance(part, Sentence)]
-    kept = [part for part in said if "set " in part.text or "minimum is" in part.text]
-    yield from _printed(replace(answer, parts=tuple(kept)))
+    said = [part for part in answer.parts if isinstance(part, Sentence) and "set " in part.text]
+    yield from _printed(replace(answer, subject="", parts=tuple(said)))
 
 
 def _claims() -> Iterator[str]:
     (evidence,) = of_journals(_content("claims"))
     trials = sum(len(run.trials) for run in _content("claims").runs)
-    yield f"{_day('claims')}, {trials:,} trials. {tally(judge(evidence))}."
+    release = escape(_content("claims").runs[0].header.machine.kernel_release)
+    yield f"{_day('claims')}, Linux {release}, {trials:,} trials. {tally(judge(evidence))}."
 
 
 def _designs(path: Path) -> list[DuetData]:

@@ -224,7 +224,7 @@ def find(text: str, known: Sequence[Kernel]) -> Kernel:
         if kernel.flavour == flavour
     ]
     raise UsageError(
-        f"no kernel {text} is to be had",
+        f"no kernel {text} is available",
         remedy=f"there are {', '.join(others)}" if others else "see bufbench kernels list",
     )
 

@@ -19,6 +19,7 @@ from bench.questions.kernels.charts import axis_ticks
 from bench.questions.kernels.document import document
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import Matrix, compare
+from bench.questions.kernels.outcome import Status
 from bench.report.document import Level, Mark, Table
 from bench.report.renderers import html, markdown
 from bench.report.renderers import json as json_form
@@ -87,6 +88,12 @@ def test_the_counts_behind_it_are_said(matrix: Matrix) -> None:
     assert "Ring, order: 0 causal violations in 28,800 pairs on 3 kernels" in lines
     assert "Perf buffers, order: 2,160 causal violations" in lines
     assert "Emulated: all" in lines
+
+
+def test_a_result_with_a_fault_is_named_with_it() -> None:
+    again = replace(entry("7.3", "7.3.4"), status=Status.NOT_REPRODUCIBLE)
+    (counts, *_) = sentences.verdict(compare([entry("6.1", "6.1.1"), again]))
+    assert re.fullmatch(r"Kernels: 2 of 2 left a result; 7.3: not reproducible; \S+ trials", counts)
 
 
 def test_a_cell_says_who_is_better_and_by_how_much(matrix: Matrix) -> None:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -83,6 +86,14 @@ def test_the_check_sees_what_it_is_for() -> None:
         assert MEASURED.search(text), text
     for text in ("Linux 6.18", "35 published claims", "exit code 130", "8 KiB", "--blocks 8"):
         assert not MEASURED.search(text), text
+
+
+@pytest.mark.parametrize("path", sorted(reference.FOLDER.rglob("*.jsonl*")), ids=str)
+def test_journals_name_no_folder_of_their_machine(path: Path) -> None:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rb") as file:
+        words = json.loads(file.readline())["command_line"]
+    assert [word for word in words if re.match(r"(-[^=]*=)?/", word)] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -81,6 +81,7 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
     text = "; ".join(f"{verdict}: {_grouped(found)}" for verdict, found in unjudged.items())
     if text:
         yield Note(text=f"{text[0].upper()}{text[1:]}")
+    yield Note(text=words.ABBREVIATIONS)
     for side, found in by_side.items():
         yield doc.Table(
             key=f"claims-{side.name.lower()}",
@@ -91,6 +92,7 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
             level=Level.EVIDENCE,
         )
     yield doc.Heading(text="Why, claim by claim", key="claims", short="Why", level=Level.EVIDENCE)
+    yield Note(text=words.SOURCES, level=Level.EVIDENCE)
     for found in by_side.values():
         yield from (_fold(each, lines, words.badge(each.finding)) for each in found)
     if text:
@@ -158,14 +160,14 @@ def _reasons(judgement: Judgement, lines: Mapping[TrialSet, str]) -> Iterator[do
     if measured is not None:
         yield _reason(lead="Measured", text=measured.what)
     if measured is not None and measured.blocks:
-        shown = [measured.low, measured.high, measured.bound, *measured.blocks]
-        least, most, bound = map(measured.written, (min(shown), max(shown), measured.bound))
+        ends = min(measured.blocks), max(measured.blocks), measured.bound
+        least, most, bound = map(measured.written, ends)
         yield pick(
             doc.Strip,
             measured,
             ratio=measured.unit is Unit.TIMES,
-            words=f"{counted(len(measured.blocks), 'block')} from {least} to {most}; bound "
-            f"{bound} (the line across); the bar is the 95 % interval",
+            words=f"{counted(len(measured.blocks), 'block')}, {least} to {most} (circles); bound "
+            f"{bound} (line across); 95 % interval (bar)",
             level=Level.BACKGROUND,
         )
     yield from (_reason(text=detail) for detail in finding.details)

@@ -153,7 +153,8 @@ def held(
         if verdict is REFUTED and finding.verdict is not REFUTED:
             # Either part had the chance to refute it.
             found, p = control.measured(), min(1.0, 2 * p)
-            return replace(finding, verdict=verdict, reason=f"not {words}", measured=found, p=p)
+            reason = f"does not hold: {words}"
+            return replace(finding, verdict=verdict, reason=reason, measured=found, p=p)
         finding = replace(finding, details=(*finding.details, str(control)))
         if finding.verdict is not REPRODUCED:
             return finding

@@ -24,6 +24,12 @@ _PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
 )
+ABBREVIATIONS: Final = "rb: the ring buffer; pb: the perf buffers."
+"""What names and statements of claims abbreviate."""
+SOURCES: Final = (
+    "Sources: TUT is the exitsnoop tutorial, BLOG nakryiko.com, DOC the kernel's documentation, "
+    "BENCH its ringbuf benchmark, LOG the history of ringbuf.c."
+)
 _KERNEL: Final = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git"
 _KNOWN: Final = {
     "TUT": "https://eunomia.dev/tutorials/8-exitsnoop/",

@@ -24,6 +24,8 @@ _MARKS: Final = {
     Outcome.TOO_FEW: doc.Mark.OPEN,
     Outcome.EQUIVALENT: doc.Mark.SOFT,
 }
+_GAINS: Final = {"latency_p50_ns": "delivers sooner", "write_ns": "writes faster"}
+"""What the better arm does, by the numbers that decide."""
 LABELS: Final = {
     "latency_p50_ns": "median latency",
     "latency_p99_ns": "latency, 99th percentile",
@@ -100,8 +102,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> do
         carried=tuple(map(_carried, duel.carried)),
     )
     return doc.Document(
-        title=f"{data.first} against {data.second}, "
-        + ("each alone" if rule.solo else "within the same storms"),
+        title=f"{_answer(data)}, {'each alone' if rule.solo else 'within the same storms'}",
         subject=(
             f"{counted(data.storms, 'storm')} ({data.workload}), assigned by {_words(rule)}; "
             f"equivalent means within {given(100 * margin, '%')}"
@@ -109,6 +110,27 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> do
         parts=(*_parts(data), *_carry_over(duel.carried)),
         data=data,
     )
+
+
+def _answer(data: DuetData) -> str:
+    """Return which arm delivers sooner and which writes faster, and what is not decided."""
+    verdicts = {each.key: each.verdict for each in data.numbers if each.key in _GAINS}
+    gains = [
+        f"{better} {' and '.join(words)} than {other}"
+        for better, other, wanted in (
+            (data.first, data.second, Outcome.LESS),
+            (data.second, data.first, Outcome.MORE),
+        )
+        if (words := [_GAINS[key] for key, verdict in verdicts.items() if verdict is wanted])
+    ]
+    states = ", ".join(
+        f"{LABELS[key]} {verdict}"
+        for key, verdict in verdicts.items()
+        if verdict not in (Outcome.LESS, Outcome.MORE)
+    )
+    if gains:
+        return ", ".join(gains) + (f" ({states})" if states else "")
+    return f"{data.first} against {data.second}: {states or 'nothing could be compared'}"
 
 
 def assigned(rule: Duet) -> str:

@@ -17,7 +17,16 @@ from bench.journal.schema import Fault
 from bench.judge.memory import Worth
 from bench.linux.machine import Machine
 from bench.questions.claims.claim import Finding, NumberData, Verdict
-from bench.questions.claims.words import SIGNS, SPOKEN, check, figure, links, reason
+from bench.questions.claims.words import (
+    ABBREVIATIONS,
+    SIGNS,
+    SOURCES,
+    SPOKEN,
+    check,
+    figure,
+    links,
+    reason,
+)
 from bench.questions.kernels import charts, sentences, tables
 from bench.questions.kernels.answers import Answers, answers, title
 from bench.questions.kernels.changes import ChangeData
@@ -209,16 +218,19 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
             key="changes", summary="What changed in the kernel, and where", parts=(changed,)
         )
     if claims := tuple(_claims(matrix)):
-        yield doc.Fold(key="claims", summary="Published claims on each kernel", parts=claims)
+        explained = doc.Note(text=f"{ABBREVIATIONS} {SOURCES}")
+        yield doc.Fold(
+            key="claims", summary="Published claims on each kernel", parts=(explained, *claims)
+        )
     if memory := [_fold(table.key.replace(":", "-"), table) for table in tables.memory(matrix)]:
         text = "The usual instruments disagree: each counts something else, and that changed, too."
-        explained = doc.Definitions(
+        instruments = doc.Definitions(
             entries=tuple((name, (words,)) for name, words in EXPLAINED.items())
         )
         yield doc.Fold(
             key="memory",
             summary="Memory, by every instrument",
-            parts=(doc.Note(text=text), explained, *memory),
+            parts=(doc.Note(text=text), instruments, *memory),
         )
     curves = [each for each in (*matrix.curves, matrix.skipped) if each.points]
     if folds := tuple(_fold(f"curve-{curve.key}", tables.curve(curve)) for curve in curves):

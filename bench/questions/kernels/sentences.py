@@ -50,10 +50,12 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
     if measured < every:
         counts = Counter(row.status for row in matrix.rows if row.result is None)
         text += f" ({', '.join(f'{count} {clean(status)}' for status, count in counts.items())})"
-    partly = [clean(row.label) for row, _ in matrix.measured if row.status != Status.DONE]
-    if partly:
-        text += f", {', '.join(partly)} not all of it"
-    yield f"{text}; {counted(matrix.trials, 'trial')}"
+    faulty = [
+        f"{clean(row.label)}: {clean(row.status)}"
+        for row, _ in matrix.measured
+        if row.status != Status.DONE
+    ]
+    yield "; ".join((text, *faulty, counted(matrix.trials, "trial")))
 
 
 def trouble(matrix: Matrix) -> Iterator[str]:

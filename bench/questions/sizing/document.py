@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, log2
 from statistics import fmean
@@ -279,15 +279,13 @@ def _comparison(sized: Sized) -> str:
     known = {transport: value for transport, value in found.items() if value is not None}
     if not known:
         lost = {e.transport: e.rungs[-1].own_dropped_share for e in sized.sizings}
-        shares = _listed(lost, share)
+        shares = ", ".join(f"{name(each)} {share(value)}" for each, value in lost.items())
         best = name(min(lost, key=lost.__getitem__))
-        return f"Which buffer: none is large enough; {best} loses least ({shares} of the records)."
-    needs = _listed(known, size)
-    winners = [name(each) for each, value in known.items() if value == min(known.values())]
+        return f"No size tried is enough; {best} loses least ({shares} of the records)."
+    least = min(known.values())
+    winners = [name(each) for each, value in known.items() if value == least]
     if len(winners) == len(found):
-        return f"Which buffer: all need the same for this load ({needs}), data bytes over all CPUs."
-    return f"Which buffer: {' and '.join(winners)}, needing least ({needs})."
-
-
-def _listed(found: Mapping[str, float], words: Callable[[float], str]) -> str:
-    return ", ".join(f"{name(transport)} {words(value)}" for transport, value in found.items())
+        enough = f"{size(least)} of each, data bytes over all CPUs"
+        return f"Use any of them: this load needs at least {enough}."
+    needs = ", ".join(f"{size(value)} of {name(each)}" for each, value in known.items())
+    return f"Use {' or '.join(winners)}: this load needs at least {needs}."

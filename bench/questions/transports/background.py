@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +27,8 @@ from bench.report.table import columns, quantity, row
 from bench.report.units import number
 from bench.trial.result import State, TrialResult
 
+_FOLDERS: Final = re.compile(r"^(-[^=]*=)?/(?:.*/)?")
+"""The folders of a word that is an absolute path, or of an option that has one."""
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
 
 
@@ -182,6 +185,7 @@ def _named(trial: TrialResult, places: Places) -> doc.Row:
 def _command(words: Sequence[str]) -> str:
     """Return the command to repeat a run, without the folders of the machine that ran it."""
     program, *options = words or ("",)
+    options = [_FOLDERS.sub(lambda found: found[1] or "", option) for option in options]
     where = Path(program)
     if where.name == "__main__.py":
         return shlex.join(["python", "-m", f"bench.{where.parent.name}", *options])

@@ -13,11 +13,12 @@ from rendered import text as text_of
 
 from bench.errors import UsageError
 from bench.questions.claims import run as claims_plan
+from bench.questions.claims import words
 from bench.questions.claims.catalogue import UNTESTABLE, chosen, claims, judge
 from bench.questions.claims.document import document
 from bench.questions.claims.evidence import of_journals
 from bench.questions.claims.words import SIGNS, links
-from bench.report.document import Document, Fold, Level
+from bench.report.document import Document, Fold, Level, Strip
 from bench.report.renderers import html as html_form
 from bench.report.renderers import markdown
 
@@ -82,6 +83,31 @@ def test_every_claim_has_an_address_and_its_sources_have_links() -> None:
     text = text_of(reference())
     assert all(f": {address}\n" in text for address in addresses)
     assert f"[h2o/h2o\\#2800]({H2O})" in markdown.render(reference())
+
+
+def test_a_strip_says_between_which_values_the_blocks_lie() -> None:
+    (evidence,) = of_journals(content("claims/journal.jsonl.gz"))
+    measured = {each.claim.id: each.finding.measured for each in judge(evidence).judgements}
+    strips = {
+        fold.key: part
+        for fold in reference().parts
+        if isinstance(fold, Fold)
+        for part in fold.parts
+        if isinstance(part, Strip)
+    }
+    assert len(strips) > 20
+    for name, strip in strips.items():
+        of = measured[name]
+        assert of is not None
+        ends = of.written(min(strip.blocks)), of.written(max(strip.blocks))
+        assert strip.words.startswith(f"{len(strip.blocks)} blocks, {ends[0]} to {ends[1]} ")
+
+
+def test_abbreviations_are_explained() -> None:
+    lines = text_of(reference().up_to(Level.DECISION)).splitlines()
+    assert "rb: the ring buffer; pb: the perf buffers." in lines
+    assert all(f"{each} " in words.SOURCES for each in words._KNOWN)
+    assert words.SOURCES in " ".join(text_of(reference()).split())
 
 
 def test_what_is_not_judged_is_in_the_last_line_with_its_reason() -> None:

@@ -115,7 +115,7 @@ def test_half_of_a_claim_that_does_not_hold_refutes_it_though_the_other_is_open(
     made += arm("rate-default", "ringbuf@8MiB/1cpu", rate, noisy(0.5))
     found = finding("rb-saturates", evidence(made))
     assert (found.verdict, found.p is not None and found.p < 0.01) == (REFUTED, True)
-    assert found.reason == "not all CPUs deliver within 1.25 times what one does"
+    assert found.reason == "does not hold: all CPUs deliver within 1.25 times what one does"
     made = arm("rate-default", "ringbuf@8MiB", rate, (1.9, 2.1) * 4)
     made += arm("rate-default", "ringbuf@8MiB/1cpu", rate, noisy(2.0))
     assert finding("rb-saturates", evidence(made)).verdict is OPEN

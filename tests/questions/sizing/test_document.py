@@ -66,7 +66,10 @@ def test_it_says_what_to_configure_and_separates_minimum_and_recommendation() ->
     )
     assert "The recommended size is 2 x the minimum (margin 2), at which 0 of 24 storms" in said
     assert "set page_cnt=16 for each CPU (128 KiB over 2 CPUs), and wake up at every re" in said
-    assert "Which buffer: the ring buffer, needing least (the ring buffer 32 KiB, the pe" in said
+    needs = "32 KiB of the ring buffer, 64 KiB of the perf buffers"
+    assert f"Use the ring buffer: this load needs at least {needs}." in said
+    same = text(sized(RING, replace(RING, transport="perfbuf")))
+    assert "Use any of them: this load needs at least 32 KiB of each, data bytes over all" in same
 
 
 def test_the_load_that_it_holds_for_is_named() -> None:
@@ -103,7 +106,7 @@ def test_the_least_size_a_soft_edge_and_no_size_at_all_are_reported() -> None:
     never = found("ringbuf", {64: 24, 128: 20})
     assert "no size is enough. At 128 KiB, the largest tried, 20 of 24" in text(sized(never))
     both = text(sized(never, found("perfbuf", {128: 24})))
-    assert "none is large enough; the ring buffer loses least (the ring buffer 0.58 %, the" in both
+    assert "No size tried is enough; the ring buffer loses least (the ring buffer 0.58 %," in both
 
 
 def test_a_consumer_that_was_never_idle_is_named_the_limit() -> None:

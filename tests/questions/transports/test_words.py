@@ -54,6 +54,11 @@ def test_every_question_has_its_words() -> None:
             ("/x/bench/suite/__main__.py", "--csv=a b"),
             "python -m bench.suite '--csv=a b'",
         ),
+        (
+            ("bufbench", "run", "--output", "/home/a b/x.jsonl", "--reader-command=/home/a/reader"),
+            "bufbench run --output x.jsonl --reader-command=reader",
+        ),
+        (("bufbench", "size", "--output", "out/x.jsonl"), "bufbench size --output out/x.jsonl"),
     ],
 )
 def test_a_command_is_repeated_without_the_folders_of_its_machine(
