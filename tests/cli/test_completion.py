@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -104,8 +105,9 @@ def test_fish_completes(tmp_path: Path) -> None:
         ("kernels ", {"list", "fetch", "prune", "run", "report"}),
         ("kernels run --emu", {"--emulate"}),
     ):
-        words = f"source {script}; complete -C '{PROGRAM} {line}'"
-        env = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        words = f"source {script}; complete -C 'bufbench {line}'"
+        path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+        env = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "PATH": path}
         done = process.run(["fish", "--no-config", "-c", words], timeout_s=30, env=env)
         assert {each.partition("\t")[0] for each in done.stdout.splitlines()} >= offered
 
