@@ -69,9 +69,10 @@ struct request {
 	double seconds;
 	uint64_t seed;
 	const char *tiny; /* program that children exec, or NULL */
-	const char *tiny_name; /* the same within tiny_folder */
+	const char *tiny_name; /* the same within tiny_folder, where children run */
 	int tiny_folder;
 	int tiny_file;
+	int tiny_copy; /* in memory, or -1 */
 	bool privileged; /* keeps its privileges */
 	bool change_user; /* uid and gid were given */
 	uid_t uid;

@@ -122,11 +122,11 @@ void open_tiny(struct request *request)
 void copy_tiny(struct request *request)
 {
 	struct stat seen;
-	int copy;
+	int copy = -1;
 
 	if (!request->tiny)
 		return;
-	if (faccessat(request->tiny_folder, request->tiny_name, X_OK, AT_EACCESS) < 0) {
+	if (fchdir(request->tiny_folder) < 0 || eaccess(request->tiny_name, X_OK) < 0) {
 		copy = memfd_create("tiny", MFD_CLOEXEC | MFD_EXEC);
 		if (copy < 0 && errno == EINVAL)
 			copy = memfd_create("tiny", MFD_CLOEXEC);
@@ -134,9 +134,8 @@ void copy_tiny(struct request *request)
 		    sendfile(copy, request->tiny_file, NULL, seen.st_size) != seen.st_size)
 			unfit("no copy of tiny",
 			      "let others read and execute it, or choose --storm-user root");
-		close(request->tiny_folder);
-		request->tiny_folder = copy;
-		request->tiny_name = ""; /* the descriptor itself */
 	}
+	request->tiny_copy = copy;
+	close(request->tiny_folder);
 	close(request->tiny_file);
 }
