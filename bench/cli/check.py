@@ -38,8 +38,8 @@ _ATTACH = _waiting(help="How long to wait for it to show a first process.")
 _SETTLE = _waiting(help="How long to wait for the last process of a storm.")
 _GATES = of_output(
     "--fail-on",
-    help="Exit 1 on these: silent (missing and not reported), missing, twice, wrong (parent, code "
-    "or signal), order. Separated by commas; repeatable.",
+    help="Exit 1 on these: silent (missing and not reported), missing, twice, wrong (PID, parent, "
+    "code or signal), order. Separated by commas; repeatable.",
     metavar="GATES",
 )
 

@@ -119,6 +119,7 @@ def _ordered(data: CheckData) -> str:
 
 def _correct(data: CheckData) -> str:
     counts = (
+        (sum(each.wrong_pid for each in data.rungs), "wrong PID"),
         (sum(each.wrong_parent for each in data.rungs), "wrong parent"),
         (sum(each.wrong_status for each in data.rungs), "wrong code or signal"),
         (sum(each.twice for each in data.rungs), "shown twice"),

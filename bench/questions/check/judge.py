@@ -22,7 +22,7 @@ _GATED: Final = {
     "silent": "missing and not reported",
     "missing": "missing",
     "twice": "shown twice",
-    "wrong": "shown with a wrong parent, code or signal",
+    "wrong": "shown with a wrong PID, parent, code or signal",
     "order": "shown before the child that they reaped",
 }
 GATES: Final = tuple(_GATED)
@@ -40,6 +40,7 @@ class Rung:
     twice: int  # lines beyond the first of a process
     reported: int  # of those missing, as many as it reported as lost
     silent: int  # of those missing, the others
+    wrong_pid: int  # lines with a parent of the storm, which never had a child of that PID
     wrong_parent: int
     wrong_status: int  # exit code or signal
     settled: bool  # it showed a process made after the storm, in time
@@ -57,7 +58,7 @@ class Rung:
     @property
     def wrong(self) -> int:
         """Count what was shown wrongly of processes."""
-        return self.wrong_parent + self.wrong_status
+        return self.wrong_pid + self.wrong_parent + self.wrong_status
 
     @property
     def whole(self) -> bool:
@@ -123,6 +124,7 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
     children = {int(each["pid"]): each for each in storm.children}
     seen = [(children[pid], each) for pid, each in first.items() if pid in children]
     counts = Counter(each.pid for each in shown if each.pid in children)
+    parents = {*storm.children["parent"].tolist()}
     missing = len(children) - len(seen)
     reported = min(missing, _reported(output, reading, storm.begin_ns, storm.end_ns))
     delays_ms = [(each.came_ns - int(child["reaped_ns"])) / 1e6 for child, each in seen]
@@ -136,6 +138,7 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
         twice=counts.total() - len(seen),
         reported=reported,
         silent=missing - reported,
+        wrong_pid=sum(each.parent in parents and each.pid not in children for each in shown),
         wrong_parent=sum(each.parent not in (None, child["parent"]) for child, each in seen),
         wrong_status=sum(each.status not in (None, child["status"]) for child, each in seen),
         settled=storm.settled,

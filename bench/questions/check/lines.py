@@ -34,6 +34,7 @@ class Reading:
     name: str = ""
     pattern: str = ""
     keys: tuple[tuple[str, str], ...] = ()  # of the same names
+    event: tuple[str, str] = ("", "")  # key that says what happened, and its value for an exit
     lost: str = r"(?i)\blost (\d+)"  # how the tool reports losses, on either stream
     execs: bool = False  # the tool shows execs, not exits
     programs: tuple[str, ...] = ()  # that print such lines
@@ -66,6 +67,7 @@ PRESETS: Final = (
     Reading(
         name="tracee",
         keys=(("pid", ".hostProcessId"), ("parent", ".hostParentProcessId")),
+        event=(".eventName", "sched_process_exit"),
         programs=("tracee",),
     ),
 )
@@ -120,7 +122,7 @@ def own(
     found = base or Reading()
     if pattern is not None or key is not None:
         keys = (("pid", key),) if key else ()
-        found = replace(found, name="", pattern=pattern or "", keys=keys)
+        found = replace(found, name="", pattern=pattern or "", keys=keys, event=("", ""))
     return replace(found, lost=lost or found.lost, execs=execs or found.execs)
 
 
@@ -139,7 +141,8 @@ def lines(
 def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
     """Return a function that reads a process from a line, or None if it shows none."""
     expression = re.compile(reading.pattern)
-    paths = {name: path.strip(".").split(".") for name, path in reading.keys}
+    paths = {name: _path(key) for name, key in reading.keys}
+    event, wanted = reading.event
 
     def fields(line: str) -> Mapping[str, Any]:
         """Return ``pid``, ``parent``, ``code`` and ``signal``, as far as the line has them."""
@@ -149,6 +152,8 @@ def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
+            return {}
+        if event and reduce(_member, _path(event), value) != wanted:
             return {}
         return {name: reduce(_member, path, value) for name, path in paths.items()}
 
@@ -171,6 +176,10 @@ def lost_in(reading: Reading, text: str) -> int:
     with suppress(ValueError, IndexError, TypeError):
         return max(0, int(found[1])) if found else 0
     return 0
+
+
+def _path(key: str) -> list[str]:
+    return key.strip(".").split(".")
 
 
 def _member(value: Any, name: str) -> Any:

@@ -53,20 +53,20 @@ def checked(*storms: Storming, chained: Storming | None = None) -> Checked:
 
 
 def test_all_that_is_shown_is_counted_once() -> None:
-    lines = output((5, "10 1 0"), (6, "11 1 0"), (7, "12 1 0"), (8, "999 1 0"))
+    lines = output((5, "10 1 0"), (6, "11 1 0"), (7, "12 1 0"), (8, "999 7 0"))
     (rung,) = judge(checked(storming([10, 11, 12])), lines, READING).rungs
     assert (rung.processes, rung.seen, rung.twice, rung.missing) == (3, 3, 0, 0)
-    assert (rung.wrong_parent, rung.wrong_status) == (0, 0)
+    assert rung.wrong == 0
     assert rung.delay_p50_ms == pytest.approx(5.0)
     assert rung.cpu_share == pytest.approx(0.25)
     assert rung.whole
 
 
 def test_missing_twice_and_wrong() -> None:
-    lines = output((5, "10 1 0"), (6, "10 1 0"), (7, "11 2 0"), (8, "12 1 7"))
+    lines = output((5, "10 1 0"), (6, "10 1 0"), (7, "11 2 0"), (8, "12 1 7"), (9, "99 1 0"))
     (rung,) = judge(checked(storming([10, 11, 12, 13])), lines, READING).rungs
     assert (rung.seen, rung.twice, rung.silent, rung.reported) == (3, 1, 1, 0)
-    assert (rung.wrong_parent, rung.wrong_status) == (1, 1)
+    assert (rung.wrong_pid, rung.wrong_parent, rung.wrong_status) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(("reported", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])

@@ -46,7 +46,10 @@ def test_lines_are_put_together_and_dated_by_their_end() -> None:
         ("tetragon", '{"process_exit":{"process":{"pid":53},"signal":"SIGKILL"}}', (53, None, 9)),
         ("tetragon", '{"process_exec":{"process":{"pid":52}}}', None),
         ("tetragon", "level=info msg=started", None),
-        ("tracee", '{"hostProcessId":9,"hostParentProcessId":8}', (9, 8, None)),
+        ("tracee",
+         '{"eventName":"sched_process_exit","hostProcessId":9,"hostParentProcessId":8}',
+         (9, 8, None)),
+        ("tracee", '{"eventName":"openat","hostProcessId":9,"hostParentProcessId":8}', None),
     ],
 )  # fmt: skip
 def test_what_a_line_shows(
