@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,6 +55,9 @@ DYNPTR: Final = (
     "struct bpf_dynptr place; bpf_ringbuf_reserve_dynptr(&bench_map, 40, 0, &place);"
     "bpf_ringbuf_submit_dynptr(&place, 0);"
 )
+ELF: Final = struct.Struct("<18xH20xQ10xHH")
+"""Machine, place of the table of sections, bytes and number of its rows."""
+BPF_MACHINE: Final = 247
 EXIT: Final = "tp/sched/sched_process_exit"
 STORM: Final = int.from_bytes(b"fork", "little")  # forkstorm
 
@@ -94,6 +99,17 @@ def _built(text: str) -> bytes:
         path = Path(folder) / "tool.bpf.c"
         path.write_text(text)
         return packaged(path, path.with_name("tool.json")).read_bytes()
+
+
+def embedded(program: Path) -> bytes:
+    """Return the BPF object that a program holds, as those with a skeleton do."""
+    content = program.read_bytes()
+    for found in re.finditer(rb"\x7fELF", content):
+        elf = content[found.start() :]
+        machine, sections_at, size, count = ELF.unpack_from(elf)
+        if machine == BPF_MACHINE:
+            return elf[: sections_at + size * count]
+    raise ValueError(f"no BPF object in {program}")
 
 
 def packaged(path: Path, file: Path) -> Path:

@@ -25,6 +25,7 @@ from objects import (
     SENDS_IN_LOOP,
     STORM,
     build,
+    embedded,
     reserve,
     source,
 )
@@ -90,6 +91,21 @@ def test_both_transports_stand_beside_each_other(kind: str, other: str, tmp_path
         assert 0 < each["peak_bytes"] <= each["data_bytes"]
     numbers = {each["key"]: each for each in found["numbers"]}
     assert numbers["kernel_ns_per_run"]["estimate"]["blocks"] == 2
+    assert nothing_left()
+
+
+def test_an_object_of_another_project_is_compared_on_both_transports(tmp_path: Path) -> None:
+    """exitsnoop of libbpf-tools, as the distribution built it. It reports any process."""
+    if (program := shutil.which("exitsnoop")) is None:
+        pytest.skip("libbpf-tools are not installed")
+    file = tmp_path / "exitsnoop.bpf.o"
+    file.write_bytes(embedded(Path(program)))
+    found = compared(file, "--blocks", "2", "--rate", "1000", "--seconds", "200ms")
+    assert (found["alone"], found["uncounted"]) == ("", "")
+    assert sorted({each["side"] for each in found["rounds"]}) == ["perfbuf", "ringbuf"]
+    for each in found["rounds"]:
+        assert each["attempted"] > each["processes"] > 100
+        assert each["failed"] == 0
     assert nothing_left()
 
 
