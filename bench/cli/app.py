@@ -121,7 +121,7 @@ def _bufbench(
     """Compare the BPF ring buffer with the perf buffer under a fork storm.
 
     Start with `bufbench doctor`, which says whether this machine can measure, then
-    `bufbench size`, which says which buffer to take for a load, and how large.
+    `bufbench size`, which recommends a buffer for a load, and its size.
 
     Exit codes: 0 fine, 1 a gate failed, 2 wrong usage, 3 machine unfit or busy, 4 a trial did not
     balance, 130 on Ctrl-C, 143 on SIGTERM.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _FIRST = Argument(metavar="A", help="ringbuf, ringbuf:output ...", autocompletion=names)
 _SECOND = Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...", autocompletion=names)
 _SECONDS = of_run(
-    unit="s", within=(1, 86_400), help="After this time and 8 storms, start no further one."
+    unit="s", within=(1, 86_400), help="Start no storm after this time, once 8 have run."
 )
 _ASSIGN = of_run(
     help="What is assigned to A or B at random: each record, a window such as 1ms, or a "
@@ -38,8 +38,8 @@ _ASSIGN = of_run(
     autocompletion=lambda: ("record", "solo", "1ms"),
 )
 _PRECISION = of_run(
-    help="Add storms until intervals extend no farther, like 2%, and on where time would "
-    "settle what is still undecided."
+    help="Add storms until intervals reach no farther than this, like 2%, and until what is "
+    "undecided is settled, if the time is likely to suffice."
 )
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 

@@ -38,7 +38,7 @@ _Certificates = Annotated[
 def _certificates(
     folder: Annotated[Path, Argument(help="Folder to write.")],
     *,
-    days: Annotated[int, of_output(within=(1, 3650), help="How long they hold.")] = 365,
+    days: Annotated[int, of_output(within=(1, 3650), help="Days for which they are valid.")] = 365,
 ) -> None:
     """Make an authority, and certificates of scheduler, workers and clients.
 
@@ -138,7 +138,7 @@ _SET = of_run(
 _ONLY = of_run(help="Of --profile claims or kernels, this one; repeatable.", metavar="ID")
 _MACHINE = of_run(help="Just this machine, by name; repeatable.", metavar="NAME")
 _MACHINES = of_run(within=(1, 10_000), help="Wait a minute for this many machines.", metavar="N")
-_RESUME = of_run("--resume", help="Go on with --output: leave out the machines that are done.")
+_RESUME = of_run("--resume", help="Continue --output: leave out the machines that are done.")
 
 
 def _run(

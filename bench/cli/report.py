@@ -39,7 +39,7 @@ def command(
     target: Annotated[Path | None, of_output("--output", help=_OUTPUT)] = None,
     full: Full = False,
 ) -> None:
-    """Summarise journals: which transport to take, and the numbers behind it.
+    """Summarise journals: which transport to use, and the numbers behind it.
 
     Lines that cannot be used are listed on stderr; all others count. html is one self-contained
     page; svg and png are its charts; csv and parquet have a row for each trial. Markdown that is

@@ -122,7 +122,7 @@ def command(
     flush: Annotated[float, _FLUSH] = 0.0,
     reader: Annotated[Reader, _READER] = Reader.NATIVE,
     reader_command: Annotated[str | None, _READER_COMMAND] = None,
-    stall: Annotated[float, _ms(help="Time in which it reads nothing, once.")] = 0.0,
+    stall: Annotated[float, _ms(help="Time for which it stops reading, once.")] = 0.0,
     consumer_cpu: Annotated[int | None, of_consumer(help="CPU to pin the consumer to.")] = None,
     cpus: Annotated[str, of_storm(help="CPUs of the storm, such as 0-1; all by default.")] = "",
     blocks: Annotated[int, of_run(within=(1, 10_000), help="Trials of each configuration.")] = 8,

@@ -59,7 +59,7 @@ def command(
     append: options.Append = None,
     emulate: options.Emulate = False,
     sources: options.Sources = None,
-    resume: Annotated[bool, of_run("--resume", help="Go on with what lies in --output.")] = False,
+    resume: Annotated[bool, of_run("--resume", help="Continue the search in --output.")] = False,
     dry_run: Annotated[bool, _DRY_RUN] = False,
     form: options.AsFormat = "text",
     output: Annotated[Path | None, _FOLDER] = None,

@@ -38,7 +38,7 @@ _GATES = of_output(
     metavar="CALL:+N",
 )
 _BASELINE = of_run(help="JSON of an earlier one, to compare with.", metavar="FILE")
-_FROM = of_run("--from", help="Boot nothing, show this JSON of an earlier one.", metavar="FILE")
+_FROM = of_run("--from", help="Boot nothing; show this JSON of an earlier run.", metavar="FILE")
 _KEEP = of_output(help="Keep what the guests wrote in this folder.", metavar="FOLDER")
 _OUTPUT = of_output("--output", help="File to write.", metavar="FILE")
 _BOOTING = ("jobs", "time_limit", "append", "keep", "sources")

@@ -42,7 +42,7 @@ _GUESTS_ONLY: Final = ("cpus", "memory", "jobs", "append", "accelerator", "emula
 _FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
 _JOBS = of_run(within=(1, 64), help="Guests at a time; 1, of reproducible ones as many as CPUs.")
 _ACCELERATOR = of_guest(
-    click_type=click.Choice(("kvm", "emulated")), help="Take this; else KVM where it works."
+    click_type=click.Choice(("kvm", "emulated")), help="Use this; by default KVM where it works."
 )
 _REPRODUCIBLE = of_run(
     "--reproducible",
@@ -51,7 +51,7 @@ _REPRODUCIBLE = of_run(
 _SEEDS = of_run(
     within=(1, 1_000), help="Reproducible guests of each kernel, one sample each; 8 make verdicts."
 )
-_RESUME = of_run("--resume", help="Leave out the kernels that --output is done with.")
+_RESUME = of_run("--resume", help="Leave out kernels with results in --output.")
 
 
 def command(
