@@ -4,7 +4,13 @@
  *
  * The main loop is woken by each of the guest's timers, and acts when this machine schedules it. If
  * that is between a CPU's halt and the sleep of the thread that runs all CPUs, it moves the guest's
- * clock or ends a turn, in one run and not in the next. So let it act while that thread sleeps.
+ * clock or ends a turn, in one run and not in the next. So let it act while that thread sleeps, or
+ * once QEMU is to end.
+ *
+ * And give QEMU the guest's time where it asks for this machine's. It shrinks its table of address
+ * translations if little of it was used for 100 ms. While a translation is in there, the guest's page
+ * tables are not read, nor is the page marked as accessed in them; a kernel that samples these marks
+ * (DAMON, by itself from 6.17 on) sees how large the table was.
  *
  * And share time among the CPUs where QEMU does not (before 8.1). There the first runs until a timer
  * is due, unless it pauses or halts, and for the others nothing is left: where it waits for another,
@@ -25,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,11 +46,11 @@ static void *next(const char *name)
 	return found ? found : dlsym(RTLD_NEXT, name);
 }
 
-/* After it CPUs that never sleep are believed to be at their end: the main loop has to see that. */
-static const struct timespec longest = {.tv_sec = 20};
+/* How often a main loop that is held looks whether QEMU is to end: for that no CPU need sleep. */
+static const struct timespec look = {.tv_sec = 1};
 
 static pthread_mutex_t *turns; /* which the CPUs' thread has between two turns */
-static pthread_t cpus;
+static pthread_t main_loop, cpus;
 
 /* QEMU's own, of which its binary exports all. */
 struct CPUState;
@@ -56,6 +63,7 @@ static struct {
 	void (*make)(struct QEMUTimer *timer, void *group, int clock, int scale, int attributes,
 		     void (*run)(void *), void *given);
 	void (*arm)(struct QEMUTimer *timer, int64_t at_ns);
+	int (*ends)(void);
 } qemu;
 
 enum { VIRTUAL_CLOCK = 1, ANY_TIMER = -1, NANOSECONDS = 1, EXTERNAL = 1 };
@@ -67,9 +75,12 @@ static union {
 	max_align_t aligned;
 } turn;
 
+static int64_t turn_began_ns;
+
 static void end_turn(void *timer)
 {
-	qemu.arm(timer, qemu.now(VIRTUAL_CLOCK) + TURN_NS);
+	turn_began_ns = qemu.now(VIRTUAL_CLOCK);
+	qemu.arm(timer, turn_began_ns + TURN_NS);
 }
 
 static void keep_turns_short(void)
@@ -84,6 +95,8 @@ static void keep_turns_short(void)
 
 __attribute__((constructor)) static void find_qemu(void)
 {
+	main_loop = pthread_self();
+	qemu.ends = dlsym(RTLD_DEFAULT, "qemu_shutdown_requested_get");
 	qemu.now = dlsym(RTLD_DEFAULT, "qemu_clock_get_ns");
 	qemu.make = dlsym(RTLD_DEFAULT, "timer_init_full");
 	qemu.arm = dlsym(RTLD_DEFAULT, "timer_mod_ns");
@@ -106,6 +119,11 @@ static void share_time(void)
 		qemu.exit(cpu);
 }
 
+static int in_main_loop(void)
+{
+	return pthread_equal(pthread_self(), main_loop);
+}
+
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	static int (*lock)(pthread_mutex_t *);
@@ -115,11 +133,6 @@ int pthread_mutex_lock(pthread_mutex_t *mutex)
 	if (mutex == turns && pthread_equal(pthread_self(), cpus))
 		share_time();
 	return lock(mutex);
-}
-
-static int in_main_loop(void)
-{
-	return syscall(SYS_gettid) == getpid();
 }
 
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
@@ -151,6 +164,32 @@ int pthread_cond_broadcast(pthread_cond_t *condition)
 	return broadcast(condition);
 }
 
+/* QEMU takes some nanoseconds of this machine for one of the guest. */
+enum { SLOWNESS = 10 };
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone)
+{
+	static int (*get)(struct timeval *, void *);
+
+	if (!get)
+		get = next("gettimeofday");
+	if (!qemu.now || !pthread_equal(pthread_self(), cpus))
+		return get(time, zone);
+	time->tv_sec = turn_began_ns * SLOWNESS / 1000000000;
+	time->tv_usec = turn_began_ns * SLOWNESS / 1000 % 1000000;
+	return 0;
+}
+
+/* Whether QEMU is to end. It forgets that as it acts on it, and polls again while it ends. */
+static int over(void)
+{
+	static int asked;
+
+	if (qemu.ends && qemu.ends())
+		asked = 1;
+	return asked;
+}
+
 int ppoll(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
 	static int (*poll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
@@ -159,7 +198,8 @@ int ppoll(struct pollfd *files, nfds_t count, const struct timespec *timeout, co
 	if (!poll)
 		poll = next("ppoll");
 	found = poll(files, count, timeout, mask);
-	if (halted && !asleep && in_main_loop())
-		syscall(SYS_futex, &asleep, FUTEX_WAIT_PRIVATE, 0, &longest, NULL, 0);
+	if (halted && in_main_loop())
+		while (!over() && !asleep)
+			syscall(SYS_futex, &asleep, FUTEX_WAIT_PRIVATE, 0, &look, NULL, 0);
 	return found;
 }

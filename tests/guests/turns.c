@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A QEMU of two CPUs that never halt, and run until a timer is due: the guest's, each millisecond, or
- * one of a preloaded library's. It prints how long each ran, and the longest turn.
+ * one of a preloaded library's. It prints how long each ran, the longest turn, and the time of day
+ * that they see. Last it is to end, which it forgets at once, and its CPUs never halted.
  */
+#define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/time.h>
 
 struct CPUState {
 	int leaves;
@@ -19,7 +23,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t halted = PTHREAD_COND_INITIALIZER;
 static int waits;
 static int started;
-static int64_t now_ns, longest_ns;
+static int64_t now_ns, longest_ns, seen_us;
+static int ending;
 
 enum { TICK_NS = 1000000 };
 
@@ -80,8 +85,14 @@ int64_t icount_percpu_budget(int count)
 }
 #endif
 
+int qemu_shutdown_requested_get(void)
+{
+	return ending && ending--;
+}
+
 static void *take_turns(void *unused)
 {
+	struct timeval seen;
 	int at = 0;
 
 	pthread_mutex_lock(&lock);
@@ -104,6 +115,8 @@ static void *take_turns(void *unused)
 			cpus[at].leaves = 0;
 	}
 	pthread_mutex_unlock(&lock);
+	gettimeofday(&seen, NULL);
+	seen_us = seen.tv_sec * 1000000 + seen.tv_usec;
 	return unused;
 }
 
@@ -122,5 +135,8 @@ int main(void)
 	pthread_cond_broadcast(&halted);
 	pthread_mutex_unlock(&lock);
 	pthread_join(thread, NULL);
-	printf("%d %d %d\n", cpus[0].ran, cpus[1].ran, (int)longest_ns);
+	ending = 1;
+	for (int twice = 0; twice < 2; twice++)
+		ppoll(NULL, 0, &(struct timespec){0}, NULL);
+	printf("%d %d %d %ld\n", cpus[0].ran, cpus[1].ran, (int)longest_ns, (long)seen_us);
 }
