@@ -15,19 +15,77 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH, bufbench, reaches
 
+from bench.fleet import certificates
 from bench.host import process
 
 STAND_IN = Path(__file__).with_name("fleet_stand_in.py")
 
 
-class Fleet:
-    """What runs; everything is killed at the end."""
+class Network:
+    """Hosts as network namespaces, joined by veth to one bridge; each is made once it is named."""
 
-    def __init__(self, folder: Path, address: str, certificates: Path | None) -> None:
+    def __init__(self, stack: ExitStack) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("network namespaces take root")
+        self.bridge = f"bb{os.getpid() % 10**6}"
+        self.net = f"10.{os.getpid() // 250 % 250}.{os.getpid() % 250}"
+        self._stack = stack
+        self._numbers: dict[str, int] = {}
+        self.ip(f"link add {self.bridge} type bridge", undo=f"link del {self.bridge}")
+        self.ip(f"addr add {self.net}.1/24 dev {self.bridge}")
+        self.ip(f"link set {self.bridge} up")
+
+    def space(self, host: str) -> Path:
+        return Path(f"/run/netns/{self.bridge}-{host}")
+
+    def on(self, host: str) -> list[str]:
+        """Words that let a command run on a host, with mounts and processes of its own."""
+        space = self.space(host).name
+        if host not in self._numbers:
+            number = self._numbers[host] = len(self._numbers) + 2
+            self.ip(f"netns add {space}", undo=f"netns del {space}")
+            self.ip(f"link add {self.link(host)} type veth peer name eth0 netns {space}")
+            self.ip(f"link set {self.link(host)} master {self.bridge} up")
+            self.ip(f"-n {space} addr add {self.net}.{number}/24 dev eth0")
+            self.ip(f"-n {space} link set eth0 up")
+            self.ip(f"-n {space} link set lo up")
+        separate = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+        return ["nsenter", f"--net={self.space(host)}", *separate]
+
+    def link(self, host: str) -> str:
+        """The bridge's end of a host's link."""
+        return f"{self.bridge}v{self._numbers[host]}"
+
+    def set_link(self, host: str, state: str) -> None:
+        self.ip(f"link set {self.link(host)} {state}")
+
+    def tap(self) -> str:
+        """Make one more link, for a guest."""
+        tap = f"{self.bridge}tap"
+        self.ip(f"tuntap add dev {tap} mode tap", undo=f"link del {tap}")
+        self.ip(f"link set {tap} master {self.bridge} up")
+        return tap
+
+    def ip(self, words: str, *, undo: str = "") -> None:
+        process.run(["ip", *words.split()], timeout_s=10)
+        if undo:
+            self._stack.callback(process.run, ["ip", *undo.split()], timeout_s=10, check=False)
+
+
+class Fleet:
+    """What runs, on loopback or on hosts of a network; everything is killed at the end."""
+
+    def __init__(self, folder: Path, network: Network | None, loopback: str) -> None:
         self.folder = folder
-        self.address = address
-        self._security = [f"--certificates={certificates}"] if certificates else []
+        self._network = network
         self._running: list[subprocess.Popen[str]] = []
+        self._security = []
+        if network is None:
+            self.address = f"{loopback}:{unused_port()}"
+        else:
+            self.address = f"{network.net}.1:8786"
+            certificates.make(folder / "certificates", days=5)
+            self._security = [f"--certificates={folder}/certificates"]
 
     def scheduler(self) -> subprocess.Popen[str]:
         words = [*BUFBENCH, "fleet", "scheduler", f"--bind={self.address}", *self._security]
@@ -37,8 +95,12 @@ class Fleet:
         self, name: str, *before: str, real: bool = False, **changed: str
     ) -> subprocess.Popen[str]:
         program = BUFBENCH if real else [sys.executable, "-P", str(STAND_IN), json.dumps(changed)]
+        on = self._network.on(name) if self._network is not None else []
+        return self._started(name, "works for", [*on, *before, *program, *self.joining(name)])
+
+    def joining(self, name: str) -> list[str]:
         words = ["fleet", "worker", self.address, f"--name={name}", f"--spool={self.spool(name)}"]
-        return self._started(name, "works for", [*before, *program, *words, *self._security])
+        return [*words, *self._security]
 
     def run(self, output: str, *words: str, timeout_s: float = 100) -> process.Completed:
         return bufbench(*self.words(output, *words), timeout_s=timeout_s)
@@ -98,8 +160,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, address: str, certificates: Path | None = None) -> Iterator[Fleet]:
-    made = Fleet(folder, address, certificates)
+def fleet(
+    folder: Path, network: Network | None = None, *, loopback: str = "127.0.0.1"
+) -> Iterator[Fleet]:
+    made = Fleet(folder, network, loopback)
     try:
         yield made
     finally:
@@ -118,39 +182,6 @@ def unused_port() -> int:
 
 
 @contextmanager
-def joined(*names: str, tap: bool = False) -> Iterator[str]:
-    """Network namespaces of these names on one bridge; gives this host's address there.
-
-    With ``tap`` the bridge has one more link, of its name and "tap", for a guest.
-    """
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces take root")
-    bridge = f"bb{os.getpid() % 10**6}"
-    net = f"10.{os.getpid() // 250 % 250}.{os.getpid() % 250}"
-
-    def ip(words: str) -> None:
-        process.run(["ip", *words.split()], timeout_s=10)
-
+def network() -> Iterator[Network]:
     with ExitStack() as stack:
-
-        def undo(words: str) -> None:
-            stack.callback(process.run, ["ip", *words.split()], timeout_s=10, check=False)
-
-        ip(f"link add {bridge} type bridge")
-        undo(f"link del {bridge}")
-        ip(f"addr add {net}.1/24 dev {bridge}")
-        ip(f"link set {bridge} up")
-        for number, name in enumerate(names, 2):
-            space, link = f"{bridge}-{name}", f"{bridge}v{number}"
-            ip(f"netns add {space}")
-            undo(f"netns del {space}")
-            ip(f"link add {link} type veth peer name eth0 netns {space}")
-            ip(f"link set {link} master {bridge} up")
-            ip(f"-n {space} addr add {net}.{number}/24 dev eth0")
-            ip(f"-n {space} link set eth0 up")
-            ip(f"-n {space} link set lo up")
-        if tap:
-            ip(f"tuntap add dev {bridge}tap mode tap")
-            undo(f"link del {bridge}tap")
-            ip(f"link set {bridge}tap master {bridge} up")
-        yield f"{net}.1:8786 {bridge}"
+        yield Network(stack)

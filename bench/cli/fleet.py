@@ -62,7 +62,8 @@ def _joining(text: str, certificates: Path | None, role: str, option: str) -> tu
     UsageError for an address that takes certificates, without them.
     """
     where = parsed(option, address.parse, text)
-    parsed(option, where.require_tls_off_loopback, tls=certificates is not None)
+    if certificates is None:
+        where = parsed(option, where.without_tls)
     engine.require()
     from bench.fleet.certificates import Role, security
 
@@ -177,6 +178,10 @@ def _run(
     nothing = profile is None and not options
     reject(nothing, "there is nothing to run", "add --profile quick")
     check_only(profile, only or ())
+    if profile == CLAIMS:
+        from bench.questions.claims.catalogue import chosen
+
+        parsed("--only", chosen, only or ())
     plan = Plan(id="", profile=profile, only=tuple(only or ()), options=options_of(options or []))
     where, security = None, None
     if local:
@@ -205,7 +210,7 @@ def _name_dashboard(port: int | None, where: Address | None) -> None:
     if port is None:
         return
     link = f"http://127.0.0.1:{port}/status"
-    if where is not None and not where.loopback:
+    if where is not None and where.on_loopback() is None:
         link += f" after: ssh -L {port}:127.0.0.1:{port} {where.host}"
     say(f"Dask's dashboard: {link}")
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 from bench.errors import MachineUnfit, UsageError
@@ -33,22 +34,26 @@ class Address:
         """Return the address as Dask writes it."""
         return f"{'tls' if tls else 'tcp'}://{self}"
 
-    @property
-    def loopback(self) -> bool:
-        """Return whether all addresses of the host mean this machine only."""
+    def on_loopback(self) -> Address | None:
+        """Return the address as a number; None unless all of the host's are this machine's only."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise UsageError(f"{self.host} has no address: {_why(error)}") from error
-        return all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)
+        numbers = {ipaddress.ip_address(each[4][0]) for each in found}
+        if not all(each.is_loopback for each in numbers):
+            return None
+        return replace(self, host=str(min(numbers, key=attrgetter("version"))))
 
-    def require_tls_off_loopback(self, *, tls: bool) -> None:
-        """Raise UsageError where the address needs certificates, and has no TLS."""
-        if not tls and not self.loopback:
+    def without_tls(self) -> Address:
+        """Return the address as a number: a name may change. UsageError off loopback."""
+        found = self.on_loopback()
+        if found is None:
             raise UsageError(
                 f"{self} is not loopback, and a client of a scheduler can run code on its workers",
                 remedy="make certificates with bufbench fleet certificates, add --certificates",
             )
+        return found
 
     def refused(self, what: str) -> MachineUnfit:
         """Return the error of a scheduler that does not accept this worker or client."""
@@ -58,10 +63,14 @@ class Address:
         )
 
     def reached_from(self) -> str:
-        """Return this machine's address towards the scheduler; MachineUnfit if nothing answers."""
+        """Return this machine's address towards the scheduler, as Dask takes it: "[::1]" for IPv6.
+
+        MachineUnfit if nothing answers.
+        """
         try:
             with socket.create_connection((self.host, self.port), timeout=_ANSWER_S) as probe:
-                return str(probe.getsockname()[0])
+                own = str(probe.getsockname()[0])
+                return f"[{own}]" if ":" in own else own
         except (OSError, UnicodeError) as error:
             raise MachineUnfit(
                 f"no scheduler at {self}: {_why(error)}",

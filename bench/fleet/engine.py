@@ -7,7 +7,7 @@ import warnings
 from importlib import import_module
 from typing import Final
 
-from bench.errors import MachineUnfit
+from bench.errors import MachineUnfit, in_a_line
 
 _LOGGERS: Final = (
     *("distributed", "distributed.client", "distributed.scheduler", "distributed.worker"),
@@ -27,11 +27,18 @@ _MODULES: Final = ("cryptography", "bokeh", "distributed")
 
 
 def require() -> None:
-    """Import Dask with these settings; MachineUnfit where the extra is not installed."""
+    """Import Dask with these settings and no others; MachineUnfit where it is not installed."""
     warnings.simplefilter("ignore")  # of Dask, to stderr: a port that is taken, other versions
     try:
-        import dask.config
-
+        try:
+            import dask.config
+        except (TypeError, ValueError) as error:
+            raise MachineUnfit(
+                f"Dask cannot read its configuration: {in_a_line(str(error))}",
+                remedy="mend or remove it; bufbench does not use it",
+            ) from error
+        # Files and DASK_ variables could load code, stop workers, or weaken TLS.
+        dask.config.refresh(paths=[], env={})
         dask.config.set(_SETTINGS)
         for name in _MODULES:
             import_module(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import threading
 import time
@@ -55,17 +56,19 @@ class Spool:
 
     @contextmanager
     def held(self, task: str) -> Iterator[Path]:
-        """Yield the task's journal under an exclusive lock, and follow its progress meanwhile.
+        """Yield the task's journal, the spool locked, and follow its progress meanwhile.
 
         A worker that lost its scheduler and came back may still be running the task.
         """
-        with self._file(task, "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # NFS cannot lock a folder
+                fcntl.flock(lock, fcntl.LOCK_EX)
             self._following = _Following(self._file(task))
-            try:
-                yield self._file(task)
-            finally:
-                self._following = None
+            yield self._file(task)
+        finally:
+            self._following = None
+            os.close(lock)
 
     def ended(self, task: str) -> Ended | None:
         """Return how the task ended; None if it has not, or its journal has changed since."""
@@ -97,7 +100,7 @@ class Spool:
     def forget(self, task: str) -> None:
         """Remove all files of a task whose journal has been fetched."""
         shutil.rmtree(self.folder(task), ignore_errors=True)
-        for ending in ("json", "jsonl", "lock"):
+        for ending in ("json", "jsonl"):
             self._file(task, ending).unlink(missing_ok=True)
 
     def progress(self) -> Progress | None:

@@ -9,7 +9,6 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -17,14 +16,12 @@ from threading import Timer
 from typing import Final
 
 import pytest
-from fleet_hosts import Fleet, fleet, joined, row, unused_port
+from fleet_hosts import Fleet, Network, fleet, network, row
 from real_kernels import load_prebuilt, provided
 from tracing import BUFBENCH, bufbench, reaches
 
-from bench.fleet import certificates
 from bench.guests.boot import Guest, booted
 from bench.guests.sources import Image
-from bench.host import process
 from bench.journal.reader import read_journal
 from bench.trial.result import State, TrialResult
 
@@ -36,41 +33,28 @@ BLOCKS: Final = 8
 PLAN: Final = ("--set=workload=storm", "--set=count=150", f"--set=blocks={BLOCKS}")
 
 
-@dataclass(frozen=True)
-class Network:
-    """The hosts' bridge, on which a guest has a card too.
-
-    Not behind its emulator's NAT: the scheduler connects to its workers.
-    """
-
-    bridge: str
-    net: str
-
-    @property
-    def devices(self) -> tuple[str, ...]:
-        """QEMU's options for the card."""
-        netdev = f"tap,id=card,ifname={self.bridge}tap,script=no,downscript=no"
-        return "-netdev", netdev, "-device", "virtio-net-pci,netdev=card"
-
-    def cut(self, link: str, seconds: float) -> None:
-        """Cut a link; it is there again some seconds later."""
-        words = ["ip", "link", "set", f"{self.bridge}{link}"]
-        process.run([*words, "down"], timeout_s=10)
-        Timer(seconds, partial(process.run, [*words, "up"], timeout_s=10)).start()
+def cut(joined: Network, link: str, seconds: float) -> None:
+    """Cut a link; it is there again some seconds later."""
+    joined.ip(f"link set {link} down")
+    Timer(seconds, partial(joined.ip, f"link set {link} up")).start()
 
 
 @contextmanager
-def guest(made: Fleet, image: Image, network: Network) -> Iterator[None]:
-    """A worker in a guest, its clock a day ahead, once it works for the scheduler."""
+def guest(made: Fleet, image: Image, joined: Network, tap: str) -> Iterator[None]:
+    """A worker in a guest, its clock a day ahead, once it works for the scheduler.
+
+    Not behind its emulator's NAT: the scheduler connects to its workers.
+    """
     folder = made.spool("guest")
     folder.mkdir()
-    worker = ["fleet", "worker", made.address, "--name=guest", f"--spool={folder}"]
-    command = shlex.join([*BUFBENCH, *worker, f"--certificates={made.folder}/certificates"])
+    command = shlex.join([*BUFBENCH, *made.joining("guest")])
+    netdev = f"tap,id=card,ifname={tap},script=no,downscript=no"
+    devices = ("-netdev", netdev, "-device", "virtio-net-pci,netdev=card")
     assert image.modules is not None
     script = f"""
         modprobe -d {image.modules.parents[2]} virtio_net
         ip link set lo up
-        ip addr add {network.net}.99/24 dev eth0
+        ip addr add {joined.net}.99/24 dev eth0
         ip link set eth0 up
         date -s tomorrow
         {command} > {folder}/said.txt 2>&1
@@ -78,7 +62,7 @@ def guest(made: Fleet, image: Image, network: Network) -> Iterator[None]:
     said = folder / "said.txt"
     said.touch()
     shell = ["/bin/sh", "-c", script]
-    with booted(image, GUEST, folder, shell, devices=network.devices) as watch:
+    with booted(image, GUEST, folder, shell, devices=devices) as watch:
         joins = reaches(watch, lambda: "works for" in said.read_text())
         assert joins, [each.read_text()[-3000:] for each in (said, folder / "console.log")]
         yield
@@ -102,47 +86,38 @@ def prebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_four_hosts_two_kernels_one_unfit_killed_and_cut(tmp_path: Path) -> None:
     image = provided(LABEL)
-    certificates.make(tmp_path / "certificates", days=5)
-    with joined("a", "b", "c", tap=True) as where:
-        address, bridge = where.split()
-        network = Network(bridge, address.rpartition(".")[0])
+    with network() as joined, fleet(tmp_path, joined) as made:
+        made.scheduler()
+        victim = made.worker("a", real=True)
+        made.worker("b", real=True)
+        made.worker("c", "setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon", real=True)
+        tap = joined.tap()
+        with guest(made, image, joined, tap):
 
-        def host(name: str, *before: str) -> subprocess.Popen[str]:
-            inside = ("nsenter", f"--net=/run/netns/{bridge}-{name}", *before)
-            return made.worker(name, *inside, real=True)
+            def kill_and_start_again() -> None:
+                victim.kill()
+                victim.wait()
+                made.worker("a", real=True)
 
-        with fleet(tmp_path, address, tmp_path / "certificates") as made:
-            made.scheduler()
-            separate = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-            victim = host("a", *separate)
-            host("b", *separate)
-            host("c", "setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon")
-            with guest(made, image, network):
+            moments: dict[str, Callable[[], None]] = {
+                "a": kill_and_start_again,
+                "b": partial(cut, joined, joined.link("b"), 3),
+                "guest": partial(cut, joined, tap, 40),
+            }
+            said = tmp_path / "said"
+            command = [*BUFBENCH, *made.words("out", "--machines=4", *PLAN)]
+            with said.open("w") as file, subprocess.Popen(command, stderr=file) as running:
 
-                def kill_and_start_again() -> None:
-                    victim.kill()
-                    victim.wait()
-                    host("a", *separate)
+                def over() -> bool:
+                    for name in [each for each in moments if made.trials(each) >= 3]:
+                        moments.pop(name)()
+                    return running.poll() is not None
 
-                moments: dict[str, Callable[[], None]] = {
-                    "a": kill_and_start_again,
-                    "b": partial(network.cut, "v3", 3),
-                    "guest": partial(network.cut, "tap", 40),
-                }
-                said = tmp_path / "said"
-                command = [*BUFBENCH, *made.words("out", "--machines=4", *PLAN)]
-                with said.open("w") as file, subprocess.Popen(command, stderr=file) as running:
-
-                    def over() -> bool:
-                        for name in [each for each in moments if made.trials(each) >= 3]:
-                            moments.pop(name)()
-                        return running.poll() is not None
-
-                    reaches(running, over)
-                assert running.returncode == 3, said.read_text()  # for the one that is unfit
-                assert not moments
-            assert made.kept("a") == made.kept("b") == []
-            assert not [*made.spool("guest").glob("*.jsonl")]
+                reaches(running, over)
+            assert running.returncode == 3, said.read_text()  # for the one that is unfit
+            assert not moments
+        assert made.kept("a") == made.kept("b") == []
+        assert not [*made.spool("guest").glob("*.jsonl")]
     out = tmp_path / "out"
     assert "privileges: lacks" in str(row(out, "c")["reason"])
     assert row(out, "guest")["notes"] == ["its clock is 24 h ahead"]
@@ -161,7 +136,7 @@ def test_four_hosts_two_kernels_one_unfit_killed_and_cut(tmp_path: Path) -> None
 
 def test_a_kernel_is_booted_on_a_worker(tmp_path: Path) -> None:
     image = provided(LABEL)
-    with fleet(tmp_path, f"127.0.0.1:{unused_port()}") as made:
+    with fleet(tmp_path) as made:
         made.scheduler()
         made.worker("a", real=True)
         words = (f"--only={LABEL}", "--set=accelerator=emulated", "--set=time-limit=240")

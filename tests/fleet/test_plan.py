@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+import pickletools
 import stat
+import sys
 from pathlib import Path
 
 import pytest
+from tracing import bufbench
 
 from bench.cli import app
 from bench.errors import BufbenchError, JournalError, UsageError
@@ -16,7 +19,7 @@ from bench.fleet.folder import Folder
 from bench.fleet.plan import Plan, options_of, parse
 from bench.fleet.roster import Row, State
 from bench.fleet.spool import Ended, Spool
-from bench.host import ownership
+from bench.host import ownership, process
 
 QUICK = Plan(id="", profile="quick")
 PLAN = Plan(id="0123456789abcdef", profile="quick", options={"seed": "2"}).task("host-1")
@@ -87,6 +90,7 @@ def test_what_is_no_json_of_a_plan_is_refused(text: str) -> None:
         (("worker", "192.0.2.1"), "not loopback"),
         (("run", "--profile=quick", "--scheduler=192.0.2.1", "--output=out"), "not loopback"),
         (("run", "--local", "--profile=quick", "--only=x", "--output=out"), "--only"),
+        (("run", "--local", "--profile=claims", "--only=x", "--output=out"), "no claim 'x'"),
         (("run", "--local", "--profile=kernels", "--output=out"), "no kernel to run"),
         (("run", "--local", "--profile=kernels", "--only=a/b", "--output=out"), "no kernel 'a/b'"),
         (("run", "--profile=quick", "--output=out"), "either --scheduler ADDRESS or --local"),
@@ -131,15 +135,69 @@ def test_addresses(text: str, uri: str) -> None:
 @pytest.mark.parametrize("text", ["", "*", "*:1", "[*]", "a b:c", "h:99999", "::1", "http://h"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        address.parse(text).require_tls_off_loopback(tls=False)
+        address.parse(text).without_tls()
 
 
 @pytest.mark.parametrize(
-    ("text", "inside"),
-    [("127.0.0.1", True), ("[::1]:1", True), ("0.0.0.0", False), ("[::]:1", False)],
+    ("text", "found"),
+    [
+        *(("127.0.0.1", "127.0.0.1:8786"), ("127.1:9", "127.0.0.1:9"), ("[::1]:1", "[::1]:1")),
+        *(("localhost", "127.0.0.1:8786"), ("tls://127.0.0.2", "127.0.0.2:8786")),
+        *((each, None) for each in ("0.0.0.0", "0", "[::]:1", "10.0.0.1", "[fe80::1]")),
+        *((each, None) for each in ("[::ffff:10.0.0.1]", "[::ffff:0.0.0.0]", "1", "0x0a000001")),
+    ],
 )
-def test_loopback(text: str, inside: bool) -> None:
-    assert address.parse(text).loopback is inside
+def test_loopback(text: str, found: str | None) -> None:
+    inside = address.parse(text).on_loopback()
+    assert (inside and str(inside)) == found
+
+
+def test_a_name_off_loopback_by_any_of_its_addresses_or_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meant = ["127.0.0.1"]
+    monkeypatch.setattr(
+        "socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 0)) for each in meant]
+    )
+    name = address.parse("fleet.example")
+    assert name.without_tls().uri(tls=False) == "tcp://127.0.0.1:8786"  # whatever it means later
+    meant.append("192.0.2.1")
+    with pytest.raises(UsageError, match="not loopback"):
+        name.without_tls()
+
+
+def test_dask_s_own_configuration_does_not_count(tmp_path: Path) -> None:
+    names = ("scheduler.preload", "comm.tls.ciphers", "scheduler.contact-address")
+    code = f"""
+from bench.fleet import engine
+engine.require()
+import dask
+print([dask.config.get(f"distributed.{{name}}") for name in {names}])
+"""
+    there = tmp_path / ".config/dask/mine.yaml"
+    there.parent.mkdir(parents=True)
+    there.write_text("distributed: {scheduler: {preload: [mine]}}")
+    own = {
+        "HOME": str(tmp_path),
+        "DASK_DISTRIBUTED__COMM__TLS__CIPHERS": "NULL",
+        "DASK_DISTRIBUTED__SCHEDULER__CONTACT_ADDRESS": "tcp://192.0.2.1:1",
+    }
+    done = process.run([sys.executable, "-P", "-c", code], timeout_s=60, check=False, env=own)
+    assert done.stdout == "[[], None, None]\n", done.stderr
+    there.write_text("[")
+    done = bufbench("fleet", "scheduler", **own)
+    assert done.returncode == 3
+    assert f"Dask cannot read its configuration: A dask config file at '{there}'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_only_names_of_functions_are_sent() -> None:
+    from distributed.protocol import pickle
+
+    for each in (task.run_plan, task.forget):
+        sent = pickle.dumps(each)
+        words = {given for _, given, _ in pickletools.genops(sent) if isinstance(given, str)}
+        assert words == {"bench.fleet.task", each.__name__}
 
 
 def test_certificates_replace_none_and_keys_are_the_owners(tmp_path: Path) -> None:
