@@ -30,7 +30,8 @@ def documents(content: JournalContent, places: Places) -> tuple[Document, ...]:
 
 def by_machine(content: JournalContent, places: Places) -> list[OfMachine]:
     """Return every machine and its documents, in the order of the journals."""
-    pairs = zip(compare_journals(content), of_journals(content), strict=True)
+    summaries = compare_journals(content)
+    pairs = zip(summaries, of_journals(content, summaries), strict=True)
     return [(_name(summary), tuple(_of(summary, each, places))) for summary, each in pairs]
 
 

@@ -33,7 +33,8 @@ class JournalSet:
 
 def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
     """Return one for every machine and kernel, in the order of the journals."""
-    pairs = zip(compare_journals(content), of_journals(content), strict=True)
+    summaries = compare_journals(content)
+    pairs = zip(summaries, of_journals(content, summaries), strict=True)
     return tuple(JournalSet(summary=summary, judged=judge(evidence)) for summary, evidence in pairs)
 
 

@@ -14,10 +14,10 @@ from bench.judge.numbers import Take
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
-from bench.questions.transports.coverage import PlanData, coverage
+from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
-from bench.questions.transports.summary import by_machine
-from bench.report.document import TrialSet
+from bench.questions.transports.summary import Filed, filed
+from bench.report.document import TrialSet, pick
 from bench.trial.result import State, TrialResult
 
 _OTHERWISE: Final = {
@@ -120,21 +120,23 @@ def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
     return Series(experiment=experiment, arms=(arm.name,), values=values, loads=loads)
 
 
-def of_journals(content: JournalContent) -> tuple[Evidence, ...]:
-    """Return evidence of each machine that has trials, in the order of the journals."""
+def of_journals(
+    content: JournalContent, machines: Iterable[Filed] | None = None
+) -> tuple[Evidence, ...]:
+    """Return evidence of each machine that has trials, in the order of the journals.
+
+    ``machines`` are those of ``content``, where they have been filed already.
+    """
     kernels = _kernels(content.runs)
     found = tuple(
-        Evidence(
-            experiments=file(
-                Stretch(trials=run.trials, machine=run.header.machine) for run in group
-            ),
-            machine=group[0].header.machine,
+        pick(
+            Evidence,
+            each,
             kernels=kernels,
-            capabilities=next(filter(None, (run.header.capabilities for run in group)), {}),
-            coverage=coverage(group, content.repeated),
+            beside=(),
+            capabilities=next(filter(None, (run.header.capabilities for run in each.runs)), {}),
         )
-        for group in by_machine(content)
-        if any(run.trials for run in group)
+        for each in (filed(content) if machines is None else machines)
     )
     return tuple(replace(each, beside=found) for each in found)
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import compress
 from math import exp, inf, log
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeVar
 
 from bench.journal.schema import JournalContent
 from bench.judge.comparison import Comparison, Outcome
@@ -20,6 +21,7 @@ from bench.questions.claims import evidence
 from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.catalogue import judge as judge_claims
 from bench.questions.claims.claim import Verdict
+from bench.questions.claims.words import SPOKEN
 from bench.questions.fleet import meta
 from bench.questions.fleet.meta import Effect
 from bench.questions.transports.standing import Question
@@ -31,6 +33,7 @@ _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
 
 _FEWEST_IN_GROUP: Final = 3
 FORMAT: Final = 2
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,17 +164,15 @@ def measured(summary: Summary, judged: Judged | None = None) -> Measured:
 
 def of_journals(content: JournalContent) -> list[Measured]:
     """Return what a fleet needs of each machine of some journals."""
-    summaries, claims = compare_journals(content), evidence.of_journals(content)
-    both = zip(summaries, map(judge_claims, claims), strict=True)
-    return [measured(summary, judged) for summary, judged in both]
+    summaries = compare_journals(content)
+    claims = map(judge_claims, evidence.of_journals(content, summaries))
+    return [measured(*each) for each in zip(summaries, claims, strict=True)]
 
 
 def judge(machines: Sequence[Measured]) -> Fleet:
     """Judge machines together."""
-    found = _named(machines)
-    facts = {
-        name: {} if each.machine is None else _facts(each.machine) for name, each in found.items()
-    }
+    found = _named(_distinct(machines))
+    facts = {name: _facts(each.machine) for name, each in found.items()}
     by_arms: dict[Between, list[tuple[str, Answer]]] = {}
     for name, machine in found.items():
         for each in machine.answers:
@@ -183,7 +184,39 @@ def judge(machines: Sequence[Measured]) -> Fleet:
     )
 
 
-def _named(machines: Sequence[Measured]) -> dict[str, Measured]:
+def _distinct(machines: Iterable[Measured]) -> Iterator[Measured]:
+    """Yield each machine once, also where versions or limits keep its journals from being pooled.
+
+    Each number is the one of most blocks, and each claim's verdict one that was reached; of equals
+    it is the last.
+    """
+    same: dict[tuple[str, ...], list[Measured]] = {}
+    for at, each in enumerate(machines):
+        on = each.machine
+        key = (str(at),) if on is None else (on.hostname, on.kernel_release, *_facts(on).values())
+        same.setdefault(key, []).append(each)
+    for group in same.values():
+        answers = (answer for each in group for answer in each.answers)
+        claims = (claimed for each in group for claimed in each.claims)
+        yield Measured(
+            machine=group[-1].machine,
+            answers=_best(answers, partial(pick, Between), lambda e: e.estimate.blocks),
+            claims=_best(claims, attrgetter("id"), lambda e: e.verdict in SPOKEN),
+        )
+
+
+def _best(
+    values: Iterable[T], key: Callable[[T], object], rank: Callable[[T], int]
+) -> tuple[T, ...]:
+    """Return of the values of each key the last that none outranks."""
+    found: dict[object, T] = {}
+    for each in values:
+        if (of := key(each)) not in found or rank(each) >= rank(found[of]):
+            found[of] = each
+    return tuple(found.values())
+
+
+def _named(machines: Iterable[Measured]) -> dict[str, Measured]:
     """Name each machine by its host and kernel, with a number where two are named alike."""
     found: dict[str, Measured] = {}
     taken = Counter[str]()
@@ -195,7 +228,9 @@ def _named(machines: Sequence[Measured]) -> dict[str, Measured]:
     return found
 
 
-def _facts(machine: Machine) -> dict[str, str]:
+def _facts(machine: Machine | None) -> dict[str, str]:
+    if machine is None:
+        return {}
     major, minor, _ = release_numbers(machine.kernel_release)
     return {
         "kernel": f"{major}.{minor}",

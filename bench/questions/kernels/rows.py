@@ -16,7 +16,7 @@ from bench.linux.version import KernelVersion
 from bench.questions.claims.catalogue import Judged, judge
 from bench.questions.claims.evidence import Evidence, of_journals
 from bench.questions.kernels.folders import Entry
-from bench.questions.transports.summary import Summary, by_machine, compare_journals
+from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.document import pick
 from bench.trial.result import TrialResult
 
@@ -80,10 +80,9 @@ def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
     )
     found = []
     served: set[int] = set()
-    groups = [group for group in by_machine(content) if any(run.trials for run in group)]
-    for group, summary, evidence in zip(
-        groups, compare_journals(content), of_journals(content), strict=True
-    ):
+    summaries = compare_journals(content)
+    for summary, evidence in zip(summaries, of_journals(content, summaries), strict=True):
+        group = summary.runs
         served |= {id(owners[id(run)]) for run in group}
         machine = group[0].header.machine
         result = Result(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from bench.plan.config import TrialConfig
 from bench.plan.experiments import BASELINES
 from bench.questions.transports.coverage import PlanData, coverage
 from bench.questions.transports.standing import Standing, standings
+from bench.report.document import pick
 from bench.trial.result import State, TrialResult
 
 Places = Mapping[int, Line]
@@ -59,10 +60,19 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """All comparisons of one machine."""
+class Filed:
+    """The trials of one machine, filed."""
 
     machine: Machine | None
+    experiments: Mapping[str, ExperimentSamples]
+    coverage: PlanData | None = None  # None: trials that are not from a journal
+    runs: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Filed):
+    """All comparisons of one machine."""
+
     profiles: tuple[str, ...]  # of the runs that it rests on, "" for single experiments
     seeds: tuple[int, ...]
     tallies: tuple[Tally, ...]
@@ -71,14 +81,11 @@ class Summary:
     standings: tuple[Standing, ...]
     ladders: tuple[Ladder, ...]
     floors: tuple[Floor, ...]
-    experiments: Mapping[str, ExperimentSamples]  # that all this was computed from
     reduced: tuple[TrialResult, ...]  # compared with nothing
     unequal: tuple[Unequal, ...]  # pairs of arms that were not compared in some blocks
     torn: tuple[Torn, ...]  # of the arms that check their records
     restored: tuple[OrderRestored, ...]  # of the arms with a buffer for each CPU
     faults: tuple[Fault, ...] = ()  # lines of journals that could not be used
-    coverage: PlanData | None = None  # None: trials that are not from a journal
-    runs: tuple[Run, ...] = ()
 
     @property
     def trials(self) -> int:
@@ -98,58 +105,45 @@ class Summary:
                     yield samples.name, arm
 
 
-def _summarise(
-    stretches: Sequence[Stretch], profiles: Iterable[str] = (), seeds: Iterable[int] = ()
-) -> Summary:
-    experiments = file(stretches)
-    filed = tuple(experiments.values())
-    floors = noise_floors(experiments)
-    comparisons = tuple(each for samples in filed for each in compare_arms(samples, floors))
-    return Summary(
-        machine=stretches[0].machine,
-        profiles=tuple(dict.fromkeys(profiles)),
-        seeds=tuple(dict.fromkeys(seeds)),
+def _summarise(of: Filed, faults: tuple[Fault, ...] = ()) -> Summary:
+    experiments = tuple(of.experiments.values())
+    floors = noise_floors(of.experiments)
+    comparisons = tuple(each for samples in experiments for each in compare_arms(samples, floors))
+    return pick(
+        Summary,
+        of,
+        profiles=tuple(dict.fromkeys(run.header.profile for run in of.runs)),
+        seeds=tuple(dict.fromkeys(run.header.seed for run in of.runs)),
         tallies=tuple(
             Tally(experiment=each.name, **{state: each.states.get(state, 0) for state in State})
-            for each in filed
+            for each in experiments
         ),
-        invalid=tuple(trial for samples in filed for trial in samples.invalid),
+        invalid=tuple(trial for samples in experiments for trial in samples.invalid),
         comparisons=comparisons,
         standings=standings(comparisons),
-        ladders=ladders(experiments),
+        ladders=ladders(of.experiments),
         floors=floors,
-        experiments=experiments,
-        reduced=tuple(trial for samples in filed for trial in samples.reduced),
-        unequal=tuple(each for samples in filed for each in unequal_loads(samples)),
-        torn=tuple(each for samples in filed for each in torn(samples)),
-        restored=tuple(each for samples in filed for each in restored(samples)),
+        reduced=tuple(trial for samples in experiments for trial in samples.reduced),
+        unequal=tuple(each for samples in experiments for each in unequal_loads(samples)),
+        torn=tuple(each for samples in experiments for each in torn(samples)),
+        restored=tuple(each for samples in experiments for each in restored(samples)),
+        faults=faults,
     )
 
 
 def compare(trials: Iterable[TrialResult], machine: Machine | None = None) -> Summary:
     """Summarise one run's trials. Without ``machine`` nothing is net of wake-ups."""
-    return _summarise((Stretch(trials=tuple(trials), machine=machine),))
+    stretch = Stretch(trials=tuple(trials), machine=machine)
+    return _summarise(Filed(machine=machine, experiments=file((stretch,))))
 
 
 def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
     """Return one summary for every machine and kernel, in the journal's order.
 
-    Runs of one machine are pooled, unless they gave one name to two configurations. The journals'
-    faults are in the first summary.
+    The journals' faults are in the first summary.
     """
-    groups = [group for group in by_machine(content) if any(run.trials for run in group)]
     return tuple(
-        replace(
-            _summarise(
-                [Stretch(trials=run.trials, machine=run.header.machine) for run in group],
-                (run.header.profile for run in group),
-                (run.header.seed for run in group),
-            ),
-            coverage=coverage(group, content.repeated),
-            faults=() if at else content.faults,
-            runs=tuple(group),
-        )
-        for at, group in enumerate(groups)
+        _summarise(each, () if at else content.faults) for at, each in enumerate(filed(content))
     )
 
 
@@ -163,6 +157,22 @@ def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
     return content, {
         id(line.value): line for lines in found for line in lines if isinstance(line, Line)
     }
+
+
+def filed(content: JournalContent) -> Iterator[Filed]:
+    """File the trials of every machine and kernel that has any, in the journals' order.
+
+    Runs of one machine are pooled, unless they gave one name to two configurations.
+    """
+    for group in by_machine(content):
+        if any(run.trials for run in group):
+            stretches = (Stretch(trials=e.trials, machine=e.header.machine) for e in group)
+            yield Filed(
+                machine=group[0].header.machine,
+                experiments=file(stretches),
+                coverage=coverage(group, content.repeated),
+                runs=tuple(group),
+            )
 
 
 def by_machine(content: JournalContent) -> list[list[Run]]:

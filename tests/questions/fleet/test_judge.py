@@ -13,7 +13,7 @@ from made_up_trials import blocks, machine
 from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
 from bench.questions.fleet.document import document
-from bench.questions.fleet.judge import ClaimOver, Fleet, judge, measured
+from bench.questions.fleet.judge import ClaimOver, Fleet, Number, judge, measured
 from bench.questions.transports.standing import Question
 from bench.questions.transports.summary import Summary, compare
 from bench.report.document import Forest, Sentence, Table
@@ -21,9 +21,12 @@ from bench.report.document import Forest, Sentence, Table
 RATIO = 0.8
 
 
-def one(random: np.random.Generator, name: str, ratio: float, preemption: str) -> Summary:
+SCATTER = 0.03
+
+
+def one(random: np.random.Generator, name: str, ratio: float, **facts: str) -> Summary:
     """A machine on which the ring's median latency is so many times the perf buffers'."""
-    own = ratio * float(np.exp(random.normal(0, 0.03)))
+    own = ratio * float(np.exp(random.normal(0, SCATTER)))
     base = random.integers(5_000, 50_000)
     noise = np.exp(random.normal(0, 0.02, (2, 8)))
     trials = [
@@ -31,17 +34,26 @@ def one(random: np.random.Generator, name: str, ratio: float, preemption: str) -
         for arm, factor, of in (("ringbuf@64KiB", own, noise[0]), ("perfbuf@64KiB", 1.0, noise[1]))
         for each in blocks(arm, [{"p50_ns": int(base * factor * value)} for value in of])
     ]
-    return compare(trials, replace(machine(name), preemption=preemption))
+    return compare(trials, replace(machine(name), **facts))
 
 
 def fleet(ratios: Sequence[tuple[float, str]], seed: int = 1) -> Fleet:
     random = np.random.default_rng(seed)
-    return judge([measured(one(random, f"m{at}", *each)) for at, each in enumerate(ratios)])
+    return judge(
+        [
+            measured(one(random, f"m{at}", ratio, preemption=preemption))
+            for at, (ratio, preemption) in enumerate(ratios)
+        ]
+    )
+
+
+def number(found: Fleet) -> Number:
+    (of_latency,) = [each for each in found.numbers if each.question is Question.LATENCY]
+    return of_latency
 
 
 def latency(found: Fleet) -> dict[str, object]:
-    (number,) = [each for each in found.numbers if each.question is Question.LATENCY]
-    return {name: getattr(number, name) for name in type(number).__slots__}
+    return {name: getattr(number(found), name) for name in Number.__slots__}
 
 
 def test_what_all_machines_say_together() -> None:
@@ -72,9 +84,66 @@ def test_the_fact_that_machines_of_another_kind_share_is_named() -> None:
     assert full.others_point == pytest.approx(RATIO, rel=0.05)
 
 
+@pytest.mark.slow
+def test_two_hundred_machines_one_type_of_which_is_unlike_the_others() -> None:
+    """Other facts are drawn: they have nothing to do with any difference."""
+    random = np.random.default_rng(5)
+    machines = [
+        one(
+            random,
+            f"m{at}",
+            {77: 3.0}.get(at, 1.4 if at % 16 == 0 else RATIO),
+            cpu_model="odd" if at % 16 == 0 else "usual",
+            preemption=str(random.choice(["none", "full", "lazy"])),
+            clock_source=str(random.choice(["tsc", "hpet"])),
+            kernel_release=str(random.choice(["5.10.1", "6.1.2", "6.12.3", "7.3.0"])),
+        )
+        for at in range(200)
+    ]
+    found = number(judge([*map(measured, machines)]))
+    assert len(found.machines) == 200
+    assert {each.fact for each in found.splits} == {"CPU"}
+    (odd,) = [each for each in found.splits if each.value == "odd"]
+    assert (odd.machines, odd.others) == (13, 187)
+    assert odd.point == pytest.approx(1.4, rel=0.03)
+    assert odd.others_point == pytest.approx(RATIO, rel=0.03)
+    kernel = machines[77].machine
+    assert kernel is not None
+    assert found.apart[0] == f"m77 {kernel.kernel_release}"
+    usual = {f"m{at}" for at in range(200) if at % 16 and at != 77}
+    assert not usual & {name.partition(" ")[0] for name in found.apart}
+
+
+@pytest.mark.slow
+def test_intervals_cover_at_their_level_from_trials_on() -> None:
+    """The mean's of fleets of ten machines, and the next machine's, whose own effect is known."""
+    fleets, covered, inside = 60, 0, 0
+    for seed in range(fleets):
+        found = number(fleet([(RATIO, "none")] * 10, seed))
+        assert found.next_low is not None
+        assert found.next_high is not None
+        covered += found.low <= RATIO <= found.high
+        following = RATIO * np.exp(np.random.default_rng([seed, 1]).normal(0, SCATTER))
+        inside += bool(found.next_low <= following <= found.next_high)
+    least = fleets * 0.95 - 3 * np.sqrt(fleets * 0.95 * 0.05)
+    assert min(covered, inside) >= least
+    assert min(covered, inside) < fleets  # not by being infinitely wide
+
+
+def test_a_machine_that_was_measured_again_by_another_version_counts_once() -> None:
+    random = np.random.default_rng(4)
+    first = one(random, "a", RATIO)
+    again = one(random, "a", RATIO, harness_version="9.9", memory_bytes=1 << 30)
+    other = one(random, "b", RATIO)
+    found = judge([*map(measured, (first, again, other))])
+    assert [each.name for each in found.members] == ["a 6.1.0-made-up", "b 6.1.0-made-up"]
+    (of_a, _) = number(found).machines
+    assert of_a == number(judge([measured(again), measured(other)])).machines[0]
+
+
 def test_one_name_for_two_machines_gets_a_number() -> None:
     random = np.random.default_rng(3)
-    both = [one(random, "same", RATIO, each) for each in ("none", "full")]
+    both = [one(random, "same", RATIO, preemption=each) for each in ("none", "full")]
     found = judge([*map(measured, both)])
     assert [each.name for each in found.members] == ["same 6.1.0-made-up", "same 6.1.0-made-up #2"]
 
