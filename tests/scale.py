@@ -72,7 +72,8 @@ def table() -> Iterator[str]:
     yield "| trials | first report | CPU time | per trial | again | CPU time | per trial | memory |"
     yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
     nothing = {"trials": 0, "first": None, "again": None}
-    for before, row in pairwise([nothing, *json.loads(NOTED.read_text())]):
+    rows = json.loads(NOTED.read_text())
+    for before, row in pairwise([nothing, *rows]):
         cells = [f"{row['trials']:,}"]
         for name in ("first", "again"):
             cells += [_seconds(row[name][each]) for each in ("elapsed_s", "cpu_s")]
@@ -83,6 +84,12 @@ def table() -> Iterator[str]:
             cells.append(f"{1e3 * slope_s:.3f} ms" if slope_s else "")
         peak_bytes = max(row[name]["peak_bytes"] for name in ("first", "again"))
         yield f"| {' | '.join(cells)} | {peak_bytes / 1e9:.1f} GB |"
+    most = rows[-1]
+    cells = [f"{10 * most['trials']:,}, ten times that"]
+    for name in ("first", "again"):
+        times = (f"{10 * most[name][each] / 60:.0f} min" for each in ("elapsed_s", "cpu_s"))
+        cells += [*times, ""]
+    yield f"| {' | '.join(cells)} | |"
 
 
 def _seconds(taken_s: float) -> str:
