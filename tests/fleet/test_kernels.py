@@ -127,6 +127,7 @@ def test_four_hosts_two_kernels_one_unfit_killed_and_cut(tmp_path: Path) -> None
         kernel = image.release if name == "guest" else os.uname().release
         assert len(whole(journal, kernel)) == 2 * BLOCKS
     report = bufbench("fleet", "report", str(out), "--format=json")
+    assert report.returncode == 0, report.stderr
     found = json.loads(report.stdout)
     # Two of the hosts are one machine, measured twice.
     assert len({each["facts"]["kernel"] for each in found["members"]}) == 2
