@@ -69,8 +69,8 @@ def check(budget_bytes: int, *, memory_bytes: int) -> int:
             remedy=f"take {label(below * PAGE_BYTES)} or {label(2 * below * PAGE_BYTES)}",
         )
     for most_bytes, beyond in (
-        (memory_bytes, "larger than this machine's memory"),
         (LARGEST_RING_BYTES, "more than a ring buffer can have"),
+        (memory_bytes, "larger than this machine's memory"),
     ):
         if budget_bytes > most_bytes:
             raise UsageError(

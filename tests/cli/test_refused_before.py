@@ -67,7 +67,7 @@ NONSENSE: dict[str, list[tuple[list[str], str]]] = {
         (["ringbuf", "perfbuf", "--workload", "burst", "--rate", "9"], "a burst has no rate"),
         (["ringbuf", "perfbuf", "--budget", "0"], "--budget: '0' is not a size"),
         (["ringbuf", "perfbuf", "--budget", "3000"], "is no power of two of pages"),
-        (["ringbuf", "perfbuf", "--budget", "1TiB"], "is larger than this machine's memory"),
+        (["ringbuf", "perfbuf", "--budget", "1TiB"], "is more than a ring buffer can have"),
         (["ringbuf:checked", "perfbuf"], "two programs of one kind"),
         (["ringbuf", "perfbuf", "--budget", "4KiB"], "the arms of a duet have 4,096 and"),
         (["ringbuf:delay=500:records=2", "perfbuf"], "a delayed arm sends one record per exit"),
