@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Who owns what is written (under sudo, its caller); and files are replaced whole, or not at all."""
+"""Who owns what is written (under sudo, its caller); files are replaced whole, or not at all."""
 
 from __future__ import annotations
 
