@@ -72,7 +72,8 @@ def command(
     ringbuf:none (no wake-ups), ringbuf:forced, ringbuf:dynptr (lengths known at run time),
     ringbuf:largest (each record as long as the longest),
     ringbuf:discard (each record behind one discarded without a wake-up),
-    ringbuf:position=visit (the reader publishes its position once a visit, not after each record).
+    ringbuf:position=visit (the reader publishes its position once a visit, not after each record),
+    ringbuf:copy=whole (the reader copies all of a record, and reads nothing in place).
     The same arm twice (A/A) shows how much differences vary by chance. With solo, each arm has
     whole storms, as a program that uses only one; several --assign give one answer each.
 

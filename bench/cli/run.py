@@ -150,6 +150,8 @@ def command(
 
     Example: bufbench run --transport ringbuf:raw:scratch:delay=200000 --transport ringbuf:raw
 
+    Example: bufbench run --transport sharded:rings=4:consumers=4 --transport perfbuf:consumers=4
+
     Example: bufbench run --reader-command ./reader
     """
     from bench.campaign import campaign, gates, progress
@@ -317,6 +319,16 @@ def _experiment(
     options.each_once("--transport", [*map(str, sides)])
     for each in sides:
         find(each.transport.name).require_reader(config.consumer.reader, each.producer.wake)
+        reject(
+            each.own_reader and config.consumer.reader is not Reader.NATIVE,
+            f"{each} says how it is read, and --reader {config.consumer.reader} reads as it does",
+            "leave out --reader",
+        )
+        reject(
+            each.consumers > 1 and config.consumer.stall_ms > 0,
+            f"{each}: --stall is of one consumer",
+            "leave out --stall",
+        )
     found = compose(
         name=shape,
         title=f"A {shape} of {counted(config.storm.count, 'process', 'processes')}",

@@ -34,6 +34,7 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
     "none": {"wake": Wake.NONE},
     "payload=mixed": {"payload_bytes": MIXED},
     "position=visit": {"lazy_reader": True},
+    "copy=whole": {"whole_reader": True},
     "checked": _CHECKED,
     "scratch": {**_CHECKED, "scratch": True, "call": Call.OUTPUT},
     "raw": {**_CHECKED, "attach": Attach.RAW},
@@ -45,7 +46,11 @@ _NUMBERS: Final = {  # the field, and the least and largest value
     "records": ("records_per_exit", 1, 1000),
     "delay": ("delay_ns", 1, 500_000),
     "delay-cpu": ("delay_cpu", 0, 8191),
+    "consumers": ("consumers", 1, 64),
 }
+
+_READING: Final = ("lazy_reader", "whole_reader", "consumers")
+"""Fields of an arm that say how it is read, and not what its BPF program does."""
 
 SHORTEST_WINDOW_NS: Final = 500_000
 """A wake-up takes up to some 100 us: a shorter window is over before its records are read."""
@@ -71,9 +76,16 @@ class ArmSpec:
     producer: Producer = field(default_factory=Producer)
     variant: str = ""  # all that was written after the transport
     lazy_reader: bool = False
+    whole_reader: bool = False
+    consumers: int = 1  # threads that drain
 
     def __str__(self) -> str:
         return f"{self.transport.name}:{self.variant}".rstrip(":")
+
+    @property
+    def own_reader(self) -> bool:
+        """Return whether it says how records are read, which only bufbench's reader follows."""
+        return self.lazy_reader or self.whole_reader or self.consumers > 1
 
 
 def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> ArmSpec:
@@ -94,7 +106,7 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
         if any(chosen.get(name, value) != value for name, value in more.items()):
             raise UsageError(f"{text[:80]}: {word} contradicts what is before it", remedy=_ONE)
         chosen |= more
-    lazy_reader = bool(chosen.pop("lazy_reader", False))
+    reading = {name: chosen.pop(name) for name in _READING if name in chosen}
     producer = replace(usual or Producer(), **chosen)
     if producer.checked:
         padded = usual is not None and usual.payload_bytes not in (0, CHECKSUM_BYTES)
@@ -108,8 +120,9 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
             f"payload={producer.payload_bytes} is not a multiple of 8",
             remedy=f"take {producer.payload_bytes // 8 * 8 + 8}",
         )
-    variant = ",".join(words)
-    return ArmSpec(transport=transport, producer=producer, variant=variant, lazy_reader=lazy_reader)
+    found = ArmSpec(transport=transport, producer=producer, variant=",".join(words), **reading)
+    _check_reading(text, found)
+    return found
 
 
 def check_cpus(sides: Iterable[ArmSpec], usable: Sequence[int]) -> None:
@@ -120,6 +133,23 @@ def check_cpus(sides: Iterable[ArmSpec], usable: Sequence[int]) -> None:
                 f"{each}: CPU {each.producer.delay_cpu} is not usable",
                 remedy=f"choose from {list_format(usable)}",
             )
+
+
+def _check_reading(text: str, side: ArmSpec) -> None:
+    """Raise UsageError for a way to read that has no effect on the arm's buffers."""
+    in_place = side.transport.streams and not side.transport.overwrites
+    for wrong, why in (
+        (
+            side.consumers > 1 and not (side.transport.per_cpu and side.transport.streams),
+            "it has one buffer, or one table, which one consumer reads",
+        ),
+        (
+            (side.lazy_reader or side.whole_reader) and not in_place,
+            "only records that wait to be read are read like that",
+        ),
+    ):
+        if wrong:
+            raise UsageError(f"{text[:80]}: {why}", remedy="leave it out")
 
 
 def _check_checked(text: str, transport: Traits, producer: Producer, *, padded: bool) -> None:
@@ -166,7 +196,13 @@ def made(
     side: ArmSpec, config: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Return the arms of ``side`` at a budget, and what had to be left out, in words."""
-    config = replace(config, producer=side.producer, lazy_reader=side.lazy_reader)
+    config = replace(
+        config,
+        producer=side.producer,
+        consumer=replace(config.consumer, threads=side.consumers),
+        lazy_reader=side.lazy_reader,
+        whole_reader=side.whole_reader,
+    )
     arms, omitted = transport_arms(side.transport, config, budget_bytes, cpus=cpus)
     variant = side.variant
     return tuple(replace(arm, name=arm.name.having(variant=variant)) for arm in arms), omitted
@@ -243,6 +279,11 @@ def compose_duet(
     """
     found: list[Arm] = []
     for each in sides:
+        if each.consumers > 1:
+            raise UsageError(
+                f"{each}: a duet has one consumer, which drains both arms",
+                remedy=f"compare it with bufbench run --transport {each} --transport ...",
+            )
         if each.producer.checked:
             raise UsageError(
                 f"{each} is two programs of one kind, and a duet has one for each arm, on the "

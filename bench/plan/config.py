@@ -94,6 +94,7 @@ class Consumer:
     stall_ms: float = 0.0  # ... read nothing for this long; 0: never
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer
+    threads: int = 1  # that drain, each its own share of the buffers
     late_ms: float = 0.0  # find out why records that wait this long do; 0: of none
     count_syscalls: bool = False  # of the consuming thread; not from within a PID namespace
 
@@ -140,4 +141,5 @@ class TrialConfig:
     kernel_stats: bool = False  # BPF_ENABLE_STATS: ns per run, at a cost
     map_callers: int = 0  # processes that make bpf() map calls beside the storm
     duet: Duet | None = None  # None: the arm has the storm to itself
-    lazy_reader: bool = False  # the consumer's position is published once a visit; of duets
+    lazy_reader: bool = False  # the consumer's position is published once a visit
+    whole_reader: bool = False  # a record is copied whole; else read in place

@@ -131,4 +131,8 @@ def drain(
     if consumer.reader is Reader.COMMAND:
         return stack.enter_context(outside.reader(fds, data_bytes, capture, consumer, rings=rings))
     stack.callback(capture.unmap)
+    if consumer.threads > 1:
+        from bench.tracer import consumers  # and with it numpy, without which `trace` starts
+
+        return consumers.reader(capture, consumer, stack)
     return native.reader(capture, consumer)

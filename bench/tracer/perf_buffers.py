@@ -78,7 +78,7 @@ def _each(
 
     def map_event(event: int) -> None:
         if consumer.reader is Reader.NATIVE:
-            capture.add_perf(event, data_bytes, request.lazy_reader)
+            capture.add_perf(event, data_bytes, request.lazy_reader, request.whole_reader)
 
     with ExitStack() as stack:
         for cpu in request.cpus:

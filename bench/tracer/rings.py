@@ -68,7 +68,9 @@ def opened(
             for slot in shared:
                 buffers.put(array, slot, fd, stack)
             if consumer.reader is Reader.NATIVE:
-                capture.add_ring(fd, size_bytes, request.lazy_reader, way.overwrites)
+                capture.add_ring(
+                    fd, size_bytes, request.lazy_reader, request.whole_reader, way.overwrites
+                )
         if consumer.reader.of_library:
             of = {Reader.LIBBCC: libbcc, Reader.LIBBPF: libbpf_reader}[consumer.reader]
             drain = stack.enter_context(of.ring_reader(fds, capture, consumer))

@@ -35,6 +35,7 @@ class BufferRequest:
     consumer: Consumer
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
     lazy_reader: bool = False  # publish the consumer's position once a visit
+    whole_reader: bool = False  # copy each record whole, in place of reading it in the buffer
     shared: bool = False  # the consumer reads another arm's buffers too
 
     def pages_per_cpu(self) -> int:

@@ -99,7 +99,7 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         if with_timeline
         else None,
         restored=restoring.restore(seen.records, seen.cpus)
-        if traits(bare.config.transport).one_for_each_cpu
+        if traits(bare.config.transport).one_for_each_cpu and bare.config.consumer.threads == 1
         else (),
     )
 

@@ -110,7 +110,10 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         malformed=capture.malformed,
         misdated=capture.misdated,
         late=_late(capture, config, wakes_ns) if diagnosed else None,
-        occupancy=np.frombuffer(capture.occupancy(), dtype=np.uint64).reshape(-1, 2),
+        # Each of several threads would sample its own buffers, at moments of its own.
+        occupancy=np.frombuffer(
+            capture.occupancy() if config.consumer.threads == 1 else b"", dtype=np.uint64
+        ).reshape(-1, 2),
         lost_told=lost_told,
         skipped_told=skipped,
         cpus=tuple(rig.cpus),
@@ -142,6 +145,7 @@ def open_buffers(
         producer=config.producer,
         consumer=config.consumer,
         lazy_reader=config.lazy_reader,
+        whole_reader=config.whole_reader,
         shared=config.duet is not None,
     )
     before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes

@@ -69,6 +69,9 @@ IDLE = [
     *("kernels run host --memory 2048", "kernels run host --append quiet"),
     *("kernels run host --emulate", "kernels run host --sources kernels.toml"),
     *("kernels run ./bzImage --sources kernels.toml", "kernels run 6.1 --reproducible --wait"),
+    "run --transport sharded:consumers=2 --reader bcc",
+    "run --transport ringbuf:copy=whole --reader bcc",
+    "run --transport sharded:consumers=2 --stall 5",
     "compare J J --fail-on-regression=yes",
 ]  # fmt: skip
 ACTING = [
@@ -77,6 +80,7 @@ ACTING = [
     *("run --rate 5 --gap exponential", "run --poll timed --interval 3 --stall 2"),
     *("run --transport perfbuf --transport none --records 2", "run --call output"),
     *("run --workload trickle --rate 5 --gap fixed", "run --workload uneven --rate 5"),
+    "run --transport sharded:rings=2 --transport sharded:rings=2:consumers=2",
     *("run --fail-on drops --fail-on ringbuf:causal", "run --budget 64KiB --budget 128KiB"),
     *("claims --expect rb-order=reproduced --strict", "claims --only rb-order --blocks 8"),
     *("kernels run 6.1 --cpus 1 --sources kernels.toml", "kernels run host 6.1 --emulate"),

@@ -54,6 +54,43 @@ def test_nonsense_is_refused(text: str) -> None:
         arms.side(text, find)
 
 
+def test_how_an_arm_is_read() -> None:
+    found = arms.side("sharded:rings=4:consumers=2:position=visit:copy=whole", find)
+    assert (found.consumers, found.lazy_reader, found.whole_reader) == (2, True, True)
+    assert found.own_reader
+    assert found.producer == Producer()
+    (arm,), _ = arms.made(found, TrialConfig(transport="none", budget_bytes=0), 1 << 20, cpus=8)
+    assert str(arm.name) == "sharded:rings=4@1MiB/consumers=2,position=visit,copy=whole"
+    assert (arm.config.consumer.threads, arm.config.lazy_reader) == (2, True)
+    assert arm.config.whole_reader
+    assert not arms.side("sharded:rings=4", find).own_reader
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("ringbuf:consumers=2", "one consumer reads"),
+        ("aggregate:consumers=2", "one consumer reads"),
+        ("overwrite:consumers=2", "one consumer reads"),
+        ("sharded:consumers=65", "out of range"),
+        ("overwrite:copy=whole", "wait to be read"),
+        ("overwrite:position=visit", "wait to be read"),
+        ("aggregate:copy=whole", "wait to be read"),
+    ],
+)
+def test_ways_to_read_without_effect_are_refused(text: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        arms.side(text, find)
+
+
+def test_a_duet_has_one_consumer() -> None:
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    sides = arms.side("sharded:consumers=2", find), arms.side("sharded", find)
+    with pytest.raises(UsageError, match="one consumer, which drains both arms") as refused:
+        compose_duet("x", "", sides, config, 1 << 20, blocks=8, cpus=2)
+    assert "--transport sharded:consumers=2" in refused.value.remedy
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [

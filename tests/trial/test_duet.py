@@ -88,6 +88,8 @@ def assert_balanced(*trials: TrialResult) -> None:
         ("ringbuf:payload=512", "perfbuf:payload=512"),
         ("ringbuf:position=visit", "ringbuf"),
         ("ringbuf", "perfbuf:position=visit"),
+        ("ringbuf:copy=whole:payload=2328", "ringbuf:position=visit:payload=2328"),
+        ("perfbuf:copy=whole", "perfbuf"),
     ],
 )
 def test_both_ledgers_balance(rig: Rig, first: str, second: str, rule: str) -> None:
@@ -118,6 +120,23 @@ def test_reading_is_timed_by_arm(rig: Rig) -> None:
     for cost_ns in (300, 600):
         for trial in play(rig, "ringbuf", "perfbuf", consumer=Consumer(cost_ns=cost_ns)):
             assert cost_ns < read_ns(trial) <= 1_000  # the bound of a visit that was held up
+
+
+@pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
+def test_a_long_record_takes_longer_to_copy_whole_than_to_read_in_place(
+    rig: Rig, transport: str
+) -> None:
+    """What is left of a backlog is read at once, by a reader alone."""
+    whole, in_place = play(
+        rig,
+        f"{transport}:none:payload=4096:copy=whole",
+        f"{transport}:none:payload=4096:position=visit",
+        storm=Storm(count=3_000),
+        budget_bytes=32 << 20,
+        consumer=Consumer(poll=Poll.STOPPED),
+    )
+    assert_balanced(whole, in_place)
+    assert read_ns(whole) > 1.2 * read_ns(in_place)
 
 
 def test_a_thousand_records_an_exit_balance(rig: Rig) -> None:

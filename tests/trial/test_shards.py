@@ -130,6 +130,45 @@ def test_fewer_rings_balance(rig: Rig, rings: int, shape: Shape) -> None:
         assert trial.ordering.causal_violations > 0
 
 
+@pytest.mark.parametrize("poll", [Poll.EPOLL, Poll.BUSY, Poll.TIMED, Poll.STOPPED, Poll.EDGE])
+@pytest.mark.parametrize("transport", ["sharded", "sharded:rings=2", "perfbuf"])
+def test_a_consumer_for_each_buffer_balances(rig: Rig, transport: str, poll: Poll) -> None:
+    config = TrialConfig(
+        transport=transport,
+        budget_bytes=1_024 * KIB,
+        storm=STORMS[Shape.STORM],
+        producer=Producer(records_per_exit=3),
+        consumer=Consumer(poll=poll, threads=2),
+    )
+    trial = run(rig, config)
+    assert_balanced(trial)
+    assert trial.ledger
+    assert trial.ledger.dropped == 0
+    delivered = records(rig)["delivered_ns"].astype(np.int64)
+    assert (np.diff(delivered) >= 0).all()
+    assert trial.latency
+    assert trial.latency.error
+    assert trial.latency.error.max_ns < 1_000_000  # none shares a stamp, but two by chance
+    assert trial.occupancy
+    assert trial.occupancy.samples == 0
+    assert trial.restored == ()
+    assert trial.cost
+    assert trial.cost.consumer_cpu_ns > 0
+    if poll.on_epoll:
+        assert trial.cost.wakeups_taken > 1
+
+
+def test_consumers_of_small_rings_account_for_what_is_lost(rig: Rig) -> None:
+    config = TrialConfig(
+        transport="sharded",
+        budget_bytes=4 * KIB * len(rig.cpus),
+        storm=STORMS[Shape.BURST],
+        producer=Producer(records_per_exit=10),
+        consumer=Consumer(threads=64),  # no more than there are rings
+    )
+    assert_balanced(run(rig, config))
+
+
 def test_a_budget_that_does_not_divide(rig: Rig) -> None:
     with pytest.raises(UsageError):
         run(rig, TrialConfig(transport="sharded", budget_bytes=4 * KIB, storm=Storm(count=10)))

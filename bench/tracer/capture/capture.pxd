@@ -24,6 +24,7 @@ cdef struct Row:  # bench.record.layout.ROW
 cdef struct Source:
     Buffer buffer
     bint lazy               # its consumer's position is published once a visit
+    bint whole              # its records are copied whole before they are kept
     uint64_t *overwritten   # ring that overwrites: position of the oldest record; else NULL
     uint64_t missed_bytes   # that were overwritten before they were read
     uint64_t read_ns        # of visits that read something
@@ -65,14 +66,14 @@ cdef class Capture:
 
     # buffers
     cdef Source sources[MAX_BUFFERS]
-    cdef Source *next_source(self, bint lazy) except NULL
+    cdef Source *next_source(self, bint lazy, bint whole) except NULL
     cdef object add(self, int fd)
     cdef void unmap_all(self) noexcept
     cdef readonly int buffer_count
     cdef readonly size_t mapped_bytes
     cdef int turn                         # the buffer that collect() visited last
     cdef bint timed                       # visits are
-    cdef uint8_t unwrapped[MAX_RECORD]    # a perf record that wrapped, in one piece
+    cdef uint8_t copy[MAX_RECORD]         # of a whole record: a perf one that wrapped, or any
 
     # waiting and stopping
     cdef object epoll
@@ -85,7 +86,7 @@ cdef class Capture:
     cdef int running                      # run() reads the buffers
 
     # what few consumers do with a record
-    cdef int has_extras                   # late_ns, cost_ns or a stall is set
+    cdef int has_extras                   # late_ns, cost_ns or a stall is set, or stamp_each()
     cdef uint64_t stall_from_ns
     cdef uint64_t stall_ns
     cdef uint64_t cost_ns

@@ -59,28 +59,31 @@ cdef class Capture:
             os.close(self.wake_fd)
         PyBuffer_Release(&self.view)
 
-    def add_ring(self, int fd, size_t data_bytes, bint lazy=False, bint overwrites=False):
+    def add_ring(self, int fd, size_t data_bytes, bint lazy=False, bint whole=False,
+                 bint overwrites=False):
         """Map the ring buffer of map ``fd``; OSError from mmap.
 
         ``lazy``: let the kernel know what was read after each visit, not after each record.
+        ``whole``: copy all of a record first, as readers do that read nothing in place.
         ``overwrites``: its producers overwrite what was not read.
         """
-        cdef Source *source = self.next_source(lazy)
+        cdef Source *source = self.next_source(lazy, whole)
         map_ring(&source.buffer, fd, data_bytes, PROT_READ | PROT_WRITE)
         if overwrites:
             source.overwritten = source.buffer.produced + OVERWRITE_POS
         self.add(fd)
 
-    def add_perf(self, int fd, size_t data_bytes, bint lazy=False):
+    def add_perf(self, int fd, size_t data_bytes, bint lazy=False, bint whole=False):
         """Map the perf buffer of event ``fd``; OSError from mmap."""
-        map_perf(&self.next_source(lazy).buffer, fd, data_bytes, PROT_READ | PROT_WRITE)
+        map_perf(&self.next_source(lazy, whole).buffer, fd, data_bytes, PROT_READ | PROT_WRITE)
         self.add(fd)
 
-    cdef Source *next_source(self, bint lazy) except NULL:
+    cdef Source *next_source(self, bint lazy, bint whole) except NULL:
         cdef Source *source = &self.sources[self.buffer_count]
         if self.buffer_count == MAX_BUFFERS:
             raise OSError(errno.E2BIG, "more buffers than a kernel can have CPUs")
-        source.lazy, source.overwritten, source.missed_bytes, source.read_ns = lazy, NULL, 0, 0
+        source.lazy, source.whole, source.overwritten = lazy, whole, NULL
+        source.missed_bytes, source.read_ns = 0, 0
         return source
 
     cdef object add(self, int fd):
@@ -89,6 +92,23 @@ cdef class Capture:
         self.mapped_bytes += buffer.lengths[0] + buffer.lengths[1]
         self.epoll.register(fd, select.EPOLLIN)
         self.waited_fds.append(fd)
+
+    def deal(self, list others):
+        """Keep the first buffer, give each of ``others`` one, and so on: they drain side by side.
+
+        What each has is then its own to unmap.
+        """
+        cdef list fds = self.waited_fds
+        cdef int index, count = self.buffer_count
+        cdef size_t mapped_bytes = self.mapped_bytes
+        cdef Capture taker
+        self.waited_fds, self.buffer_count = [], 0
+        for index in range(count):
+            self.epoll.unregister(fds[index])
+            taker = (self, *others)[index % (1 + len(others))]
+            taker.sources[taker.buffer_count] = self.sources[index]
+            taker.add(fds[index])
+        self.mapped_bytes = mapped_bytes
 
     cdef void unmap_all(self) noexcept:
         while self.buffer_count:
@@ -163,6 +183,10 @@ cdef class Capture:
         self.cost_ns = cost_ns
         if cost_ns or self.late_ns:  # else a stall that was set before stays
             store_int(&self.has_extras, 1)
+
+    def stamp_each(self):
+        """Stamp every record by itself: none shares the time of its delivery."""
+        store_int(&self.has_extras, 1)
 
     def tally(self, long stamp_at=-1, uint64_t stamped_from_ns=0):
         """Count records of any layout in place of keeping them, and sum up their ages.

@@ -36,9 +36,9 @@ cdef inline uint64_t visit(Capture capture, int index, uint64_t limit) noexcept 
     if source.overwritten != NULL:
         read = visit_overwriting(capture, source, limit)
     elif source.buffer.is_ring:
-        read = visit_ring(capture, &source.buffer, source.lazy, limit)
+        read = visit_ring(capture, source, limit)
     else:
-        read = visit_perf(capture, &source.buffer, source.lazy, limit)
+        read = visit_perf(capture, source, limit)
     if read:
         ended_ns = monotonic_ns()
         stamp(capture, ended_ns)

@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 from bench.tracer.capture.buffers cimport (
     PERF_HEADER_BYTES, PERF_LOST_AT, PERF_RAW_AT, PERF_RECORD_LOST, PERF_RECORD_SAMPLE,
 )
-from bench.tracer.capture.capture cimport Capture, Row
+from bench.tracer.capture.capture cimport MAX_RECORD, Capture, Row
 from bench.tracer.capture.consumer cimport do_extras
 from bench.tracer.capture.shims cimport exit_record, load_int, monotonic_ns, unlikely
 
@@ -54,6 +54,18 @@ cdef inline Row *copied(Capture capture, const uint8_t *data, uint32_t size) noe
         row.tail = (<const uint32_t *>(data + length - 4))[0]
     row.arrived_bytes = size
     return row
+
+
+cdef inline const uint8_t *copied_whole(Capture capture, const uint8_t *data,
+                                        uint32_t size) noexcept nogil:
+    """Copy all of a record, as readers do that hand it over in memory of their own.
+
+    Of one that no tracer here sends, longer than the copy's memory, return what is in the buffer.
+    """
+    if unlikely(size > MAX_RECORD):
+        return data
+    memcpy(capture.copy, data, size)
+    return capture.copy
 
 
 cdef inline void keep(Capture capture) noexcept nogil:
