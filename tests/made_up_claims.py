@@ -257,6 +257,13 @@ def torn(value: float) -> tuple[float, ...]:
     return tuple(value * factor for factor in (2.0, 0.5) * 4)
 
 
+def read_time(made: TrialResult, each_ns: float) -> TrialResult:
+    """The half of a duet whose consumer takes that long to read a record."""
+    half = Half(second=False, key=1, swapped=False, ranks=None, washed_out=0)
+    half = replace(half, reading_ns=round(each_ns * RECORDS))
+    return replace(made, config=replace(made.config, duet=Duet()), half=half)
+
+
 def write_time(made: TrialResult, each_ns: float) -> TrialResult:
     """The half of a duet whose writes take that long, without a clock that would take time."""
     return replace(

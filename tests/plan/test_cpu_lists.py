@@ -105,6 +105,7 @@ def test_what_cannot_run_is_left_out_by_name() -> None:
         *("beside-asleep", "beside-busy", "storm-duet", "trickle-duet", "wake-adaptive"),
         *("wake-forced", "wake-output", "wake-timed-adaptive", "wake-timed-forced"),
         *(f"reserve-output-{size}" for size in (0, 256, 1024, 4096)),
+        *("reading-128", "reading-2400"),
         *("dynptr-output", "slow-consumer", "one-producer", "order-sharded", "many-buffers"),
     }  # fmt: skip
     profile = profiles.profile("standard", (3,))

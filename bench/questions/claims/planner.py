@@ -105,7 +105,13 @@ class Planner:
         """Make a duet of two arms, by variant: the transport, and a configuration of this storm."""
         (_, config), _ = arms.values()
         first, second = (
-            ArmSpec(transport=traits(transport), producer=each.producer, variant=variant)
+            ArmSpec(
+                transport=traits(transport),
+                producer=each.producer,
+                variant=variant,
+                lazy_reader=each.lazy_reader,
+                whole_reader=each.whole_reader,
+            )
             for variant, (transport, each) in arms.items()
         )
         config = replace(config, duet=assignment(assign), kernel_stats=False)

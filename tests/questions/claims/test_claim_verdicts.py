@@ -29,6 +29,7 @@ from made_up_claims import (
     quiet_p50,
     raised,
     rate,
+    read_time,
     refused_ns,
     reporting,
     rss,
@@ -771,6 +772,26 @@ by_values(
     },
 )
 
+# Records copied whole, or read in place: at both lengths.
+for expected, short_ns, long_ns in (
+    (REPRODUCED, noisy(12), noisy(190)),
+    (REFUTED, noisy(10), noisy(30)),
+    (OPEN, torn(10.3), noisy(190)),
+):
+    case(
+        "zero-copy-reads",
+        expected,
+        lambda short_ns=short_ns, long_ns=long_ns: [  # type: ignore[misc]
+            each
+            for name, budget, ns_whole, in_place in (
+                ("reading-128", "8MiB", short_ns, noisy(10)[::-1]),
+                ("reading-2400", "32MiB", long_ns, noisy(40)[::-1]),
+            )
+            for each in arm(name, f"ringbuf@{budget}/whole", read_time, ns_whole)
+            + arm(name, f"ringbuf@{budget}/in-place", read_time, in_place)
+        ],
+    )
+
 
 @pytest.mark.parametrize(
     ("claim", "expected", "made"),
@@ -837,17 +858,6 @@ def test_whether_memory_scales_is_judged_on_four_cpus(
     assert verdict("rb-memory-scales", evidence(made, cpus=2)) is ABSENT
 
 
-def test_losses_in_nmi_are_not_applicable_and_former_journals_say_why() -> None:
-    reasons = {
-        "": (ABSENT, "there is no experiment in NMI context"),
-        "none: a counter: No such file": (ABSENT, "no source of NMI: a counter: No such file"),
-        "a counter": (Verdict.NOT_MEASURED, "there are no trials of nmi"),
-    }
-    for source, expected in reasons.items():
-        found = finding("rb-nmi-drops", evidence(facts={"nmi_source": source} if source else None))
-        assert (found.verdict, found.reason) == expected
-
-
 def test_uncounted_wake_ups_are_not_applicable() -> None:
     made = [
         replace(each, cost=replace(each.cost, wakeups_raised=None))
@@ -903,7 +913,7 @@ def test_a_default_that_is_never_better_is_not_the_better_one() -> None:
 
 
 def test_every_claim_is_tried_with_every_verdict_it_can_have() -> None:
-    apart = {"pb-scales", "rb-memory-scales", "rb-nmi-drops", "rb-since-5.8", "rb-default-choice"}
+    apart = {"pb-scales", "rb-memory-scales", "rb-since-5.8", "rb-default-choice"}
     apart |= {"rb-no-missed-wakeup", "raw-tp-tears"}  # test_none_is_shown.py, test_torn.py
     # test_claims_apart.py
     apart |= {"rb-discard-strands", "rqspinlock-cost", "rt-deadlock-risk", "pb-poll-degrades"}

@@ -38,10 +38,9 @@ def test_every_claim_has_an_id_of_its_own_and_is_listed() -> None:
 
 
 def test_what_claims_need_is_planned() -> None:
-    """All but the source of NMI, which a machine has or has not."""
     planned = {experiment.name for experiment in claims_plan.experiments(range(4))}
     needed = {name for claim in claims() for name in claim.experiments}
-    assert needed - planned <= {"nmi"}
+    assert needed <= planned
 
 
 def test_an_unknown_claim_is_refused() -> None:

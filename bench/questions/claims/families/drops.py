@@ -14,7 +14,7 @@ from bench.plan.budgets import MIB
 from bench.plan.config import MIXED, Call, Consumer, Poll, Producer, Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
-from bench.questions.claims.claim import Finding, Side
+from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE, Contrast, difference, share_margin
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, Series, series
@@ -102,20 +102,6 @@ def _apart(evidence: Evidence) -> list[Series]:
         raise NotApplicable(f"nothing was lost in {counted(len(arm.readings), 'trial')}") from None
 
 
-def _in_nmi(evidence: Evidence) -> Finding:
-    """Raise NotApplicable: no experiment runs a BPF program in NMI context beside the ring.
-
-    Journals of former versions name a source of NMIs, or what the machine lacks.
-    """
-    facts = evidence.machine.kernel_facts if evidence.machine is not None else {}
-    source, _, lacks = facts.get("nmi_source", "none").partition(": ")
-    if source != "none":
-        raise NotMeasured("nmi")
-    raise NotApplicable(
-        f"no source of NMI: {lacks}" if lacks else "there is no experiment in NMI context"
-    )
-
-
 CLAIMS: Final = (
     Side.RING.claim(
         id="rb-fewer-drops",
@@ -145,16 +131,6 @@ CLAIMS: Final = (
             alone("share dropped by true lengths", _TRUE),
             words=f"by true lengths at most {bound(NEARLY_NONE)} is lost",
         ),
-    ),
-    Side.PERF.counted(
-        id="rb-nmi-drops",
-        statement="in NMI context reserve may fail although there is room",
-        sources="DOC",
-        test="perf_event program sharing the ring",
-        reproduced_when="failures while the ring is not full (needs a hardware counter or another "
-        "source of NMI; the mechanism changed with rqspinlock: say which lock the kernel has)",
-        experiments=("nmi",),
-        rule=_in_nmi,
     ),
     Side.PERF.claim(
         id="rb-noisy-cpu",
