@@ -85,14 +85,19 @@ def likely_loss(experiment: Experiment, name: ArmName) -> float:
 
 
 class Journals:
-    """Draws evidence in which no two arms differ by more than chance."""
+    """Draws evidence in which no two arms differ by more than chance.
+
+    Each experiment's trials are drawn apart: another one in the plan does not change them.
+    """
 
     def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
+        self._seed = seed
+        self._drawn = 0
         self._pools: dict[tuple[float, bool], list[Reading]] = {}
 
     def draw(self) -> Evidence:
         """One journal of all comparing experiments."""
+        self._drawn += 1
         experiments = {
             experiment.name: self._samples(experiment)
             for experiment in PLAN
@@ -102,13 +107,12 @@ class Journals:
 
     def _samples(self, experiment: Experiment) -> ExperimentSamples:
         found = ExperimentSamples(name=experiment.name)
+        rng = random.Random(f"{self._seed} {self._drawn} {experiment.name}")
         for arm in experiment.arms:
             loss = likely_loss(experiment, arm.name)
             drawn = self._pool(loss, experiment.name == "full")
             made = ArmSamples(name=arm.name)
-            made.readings = {
-                (0, block): self._rng.choice(drawn) for block in range(experiment.blocks)
-            }
+            made.readings = {(0, block): rng.choice(drawn) for block in range(experiment.blocks)}
             made.trials = tuple(each.trial for each in made.readings.values())
             found.arms[arm.name] = made
         return found
@@ -116,7 +120,8 @@ class Journals:
     def _pool(self, loss: float, refused: bool) -> list[Reading]:
         key = loss, refused
         if key not in self._pools:
-            self._pools[key] = pool(self._rng, loss=loss, refused=refused)
+            rng = random.Random(f"{self._seed} {key}")
+            self._pools[key] = pool(rng, loss=loss, refused=refused)
         return self._pools[key]
 
 
