@@ -93,9 +93,9 @@ class Spool:
         return self._file(task, "d")
 
     def join(self, task: str) -> None:
-        """Make one journal of those in the task's folder."""
-        found = sorted(self.folder(task).rglob("*.jsonl"))
-        ownership.write(self._file(task), b"".join(each.read_bytes() for each in found))
+        """Make one journal of those in the task's folder, if there are any."""
+        if found := sorted(self.folder(task).rglob("*.jsonl")):
+            ownership.write(self._file(task), b"".join(each.read_bytes() for each in found))
 
     def forget(self, task: str) -> None:
         """Remove all files of a task whose journal has been fetched."""

@@ -214,6 +214,7 @@ def test_another_machine_of_the_type_takes_over_and_one_of_another_does_not(host
         _, said = running.communicate(timeout=60)
     assert running.returncode == 0, said
     assert row(hosts.folder / "out", "a")["machine"] == "b"
+    assert hosts.trials("a") >= len(hosts.measured("a")) > 5  # what it had measured stays there
     assert (len(hosts.measured("b")), len(hosts.measured("c"))) == (40, 20)
 
 

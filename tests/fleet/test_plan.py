@@ -57,6 +57,15 @@ def test_a_plan_of_kernels_writes_a_folder_that_becomes_a_journal(
     assert [*tmp_path.iterdir()] == []
 
 
+def test_kernels_of_which_none_could_be_run_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(id=PLAN.id, profile="kernels", only=("99.1",))
+    monkeypatch.setattr(task, "_called", lambda _: Ended(exit_code=3, said="no kernel 99.1"))
+    assert task.run(plan, Spool(tmp_path)).said == "no kernel 99.1"
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize(
     "change",
     [
