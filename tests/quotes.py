@@ -130,6 +130,12 @@ def _size() -> Iterator[str]:
     yield from _printed(replace(answer, subject="", parts=tuple(said)))
 
 
+def _size_run() -> Iterator[str]:
+    """Yield how the run behind `_size` went."""
+    (said,) = (line for line in verdict(_run("size")) if line.startswith("Quality: "))
+    yield f"{_day('size')}. {escape(said)}"
+
+
 def _claims() -> Iterator[str]:
     (evidence,) = of_journals(_content("claims"))
     trials = sum(len(run.trials) for run in _content("claims").runs)
@@ -303,6 +309,7 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "machine": lambda: iter([f"A {_machine('standard')}."]),
     "decision": _decision,
     "size": _size,
+    "size-run": _size_run,
     "standard-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("standard"))),
     "quick-verdict": lambda: (f"- {escape(line)}" for line in verdict(_run("quick"))),
     "claims": _claims,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import TextIO
 
 from bench.amounts import counted, duration
 from bench.plan.duration import OVERHEAD_S, estimate_seconds, trial_seconds
@@ -17,20 +18,31 @@ Begin = Callable[[Experiment], Callable[[TrialResult], None]]
 
 
 @contextmanager
-def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
-    """Yield what to call as each experiment begins; it gives what to call for each trial."""
+def shown(experiments: Iterable[Experiment], stream: TextIO | None = None) -> Iterator[Begin]:
+    """Yield what to call as each experiment begins; it gives what to call for each trial.
+
+    It is shown on ``stream``, by default stderr: a bar on a terminal, else lines.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     plan = tuple(experiments)
     total_s = sum(estimate_seconds(experiment) for experiment in plan)
-    console = Console(file=sys.stderr)
+    console = Console(file=stream or sys.stderr)
     if not console.is_terminal:
-        yield _lines(len(plan))
+        yield _lines(len(plan), stream)
         return
     name, share = TextColumn("{task.description}"), TextColumn("{task.percentage:>3.0f} %")
     columns = name, BarColumn(), share, TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
+    # Lines that are printed meanwhile go above the bar, except those that another captures.
+    above = stream is None
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=above,
+        redirect_stderr=above,
+    ) as bar:
         task = bar.add_task("", total=total_s)
 
         def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
@@ -45,18 +57,20 @@ def shown(experiments: Iterable[Experiment]) -> Iterator[Begin]:
         yield begin
 
 
-def _lines(experiments: int) -> Begin:
+def _lines(experiments: int, stream: TextIO | None) -> Begin:
     numbers = count(1)
 
     def begin(experiment: Experiment) -> Callable[[TrialResult], None]:
         trials = counted(experiment.blocks * len(experiment.arms), "trial")
-        announce(experiment, trials, f"[{next(numbers)}/{experiments}] ")
+        announce(experiment, trials, f"[{next(numbers)}/{experiments}] ", stream)
         return lambda _: None
 
     return begin
 
 
-def announce(experiment: Experiment, trials: str, before: str = "") -> None:
+def announce(
+    experiment: Experiment, trials: str, before: str = "", stream: TextIO | None = None
+) -> None:
     """Announce an experiment on stderr: its name, its number of ``trials``, its expected length."""
-    about = duration(estimate_seconds(experiment))
-    print(f"{before}{experiment.name}: {trials}; about {about}", file=sys.stderr, flush=True)
+    text = f"{before}{experiment.name}: {trials}; about {duration(estimate_seconds(experiment))}"
+    print(text, file=stream or sys.stderr, flush=True)

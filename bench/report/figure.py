@@ -42,8 +42,8 @@ SHARE_LABELS: Final = "format(100 * datum.value, '~r') + ' %'"
 """Labels of an axis of shares."""
 
 BYTES_LABELS: Final = (
-    "datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : "
-    "datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : datum.value + ' B'"
+    "datum.value >= 1048576 ? format(datum.value / 1048576, '.4~r') + ' MiB' : "
+    "datum.value >= 1024 ? format(datum.value / 1024, '.4~r') + ' KiB' : datum.value + ' B'"
 )
 """Labels of an axis in bytes."""
 

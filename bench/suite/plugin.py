@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import pytest
 from pytest_benchmark.session import PerformanceRegression
@@ -60,6 +60,7 @@ class Suite:
         self.unmeasured: list[str] = []  # tests that had no other storms
         self.failures: dict[str, str] = {}  # by gate: why it does not hold, "" if it does
         self.stack = ExitStack()
+        self.progress: TextIO | None = None  # where it is shown; pytest captures stderr
         self.error: BufbenchError | None = None  # the first that ended it, or gates at its end
         self.opening_s = 0.0
         self._spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
@@ -102,7 +103,7 @@ class Suite:
             request = replace(self._request, plan=outline(self.chosen))
             opened = self.stack.enter_context(campaign.opened(request))
             opened.census(profiles.census_budgets_bytes(self.profile.name))
-            shown = self.stack.enter_context(progress.shown(self.profile.experiments))
+            shown = self.stack.enter_context(progress.shown(self.chosen, self.progress))
             self._opened = opened, shown
             self.opening_s, last = time.monotonic() - last, time.monotonic()
         running, begin = self._opened
@@ -132,6 +133,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--dry-run", action="store_true", help="print the plan and how long it takes; run nothing")
     add("--timings", action="store_true", help="show pytest-benchmark's tables of storm times")
     add("--fail-on", action="append", default=[], metavar="GATES", help=gates_help)
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, str] | None:
+    """Show no dots: the first test of an experiment runs it all, and progress is shown by time."""
+    if config.get_verbosity() > 0 or not report.passed or report.when != "call":
+        return None
+    return report.outcome, "", ""
 
 
 def prepared(config: pytest.Config) -> Suite:
@@ -166,6 +176,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     calls = [getattr(item, "callspec", None) for item in session.items]
     names = {call.params["experiment"].name for call in calls if call is not None}
     suite.chosen = tuple(each for each in suite.profile.experiments if each.name in names)
+    if session.config.get_verbosity() <= 0:
+        session.config.pluginmanager.getplugin("terminalreporter").showfspath = False
 
 
 @pytest.fixture

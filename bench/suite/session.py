@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import pytest
 from pytest_benchmark import logger, utils
 
 import bench
 from bench.cli import dry_run
+from bench.cli.output import DetachedStream
 from bench.doctor import doctor
 from bench.errors import BufbenchError, ExitCode, MachineUnfit, UsageError, reject
 from bench.host.signals import Ending
@@ -47,8 +48,9 @@ class _Session:
     It keeps the session's own exit status: pytest.main takes bufbench's codes for its own.
     """
 
-    def __init__(self, ending: Ending, xml: Path | None) -> None:
+    def __init__(self, ending: Ending, xml: Path | None, stderr: TextIO) -> None:
         self.status: int | None = None
+        self._stderr = stderr
         self._ending = ending
         self._xml = xml
         self._config: pytest.Config | None = None
@@ -57,6 +59,7 @@ class _Session:
     def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
         """Refuse, before pytest begins, what would come to nothing. Raises BufbenchError."""
         suite = plugin.prepared(config)
+        suite.progress = self._stderr
         if config.option.help or config.option.version:
             return None
         if config.option.dry_run:
@@ -193,7 +196,9 @@ def main(arguments: list[str], ending: Ending) -> int:
     xml = None if "--dry-run" in arguments else junit.place(arguments)
     if xml is not None:
         junit.begin(xml)
-    session = _Session(ending, xml)
+    # A copy, since pytest captures the one that it finds.
+    stderr = DetachedStream(os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace"))
+    session = _Session(ending, xml, stderr)
     # Nor do pytest plugins that the system's Python has installed.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -232,6 +233,7 @@ def test_rounds_are_blocks_and_times_the_storms_own(tmp_path: Path) -> None:
     assert failed == ["gate perfbuf:causal"] * bool(violated)
     assert {"gate ringbuf:causal", "gate perfbuf:causal", "set-up"} < set(times)
     assert sum(times.values()) < seconds
+    assert re.search(r"^\[1/1\] chain: \d+ trials; about \d+ s$", done.stderr, re.MULTILINE)
     assert "ringbuf:causal" not in done.stderr
     assert ("perfbuf:causal" in done.stderr.splitlines()[-1]) == bool(violated)
     planned = coverage(content.runs)

@@ -36,8 +36,8 @@ _IS_NOT: Final = {
     "contention": "a guest has one CPU, so nobody waits for a lock",
     "valid elsewhere": "it belongs to one architecture and build of a kernel (compiler, options, "
     "mitigations), one build of QEMU and one set of options",
-    "representative": "the same once more is no second sample; another seed is, and has to give "
-    "the same mode",
+    "representative": "a repetition is no second sample; another seed is, and has to give the same "
+    "mode",
 }
 
 
@@ -48,7 +48,7 @@ def document(study: Study) -> doc.Document:
         title=_title(counted),
         subject=(
             f"QEMU {clean(study.qemu)}, which counts instructions; mode of {RUNS} calls, without "
-            "the empty program's. Reproducible: equal with two seeds, and to the byte once more"
+            "the empty program's. Reproducible: equal with two seeds, byte for byte when repeated"
         ),
         parts=tuple(_parts(study, counted)),
         data=study,
@@ -180,7 +180,7 @@ def _calls(counted: Sequence[KernelCount]) -> doc.Table:
             for at, (key, heading) in enumerate(headings.items())
         ),
         hint=(
-            "The number behind a count is its difference from "
+            "The number in parentheses is the difference from "
             f"{' and '.join(alike[0].name for alike in machines)}. Reserve "
             "writes nothing into the record but for -fill; -wake forces a wake-up, -refused finds "
             "a full buffer, -overwrite overwrites the oldest record, -sharded looks its CPU's ring "

@@ -15,7 +15,9 @@ from bench.judge.statistics import Scale
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import MARKS, SIGNS, SPOKEN
 from bench.questions.fleet.judge import ClaimOver, Fleet, Member, Number, OnMachine
+from bench.questions.transports.decision import WORDS
 from bench.questions.transports.standing import Question
+from bench.questions.transports.words import listed
 from bench.report import document as doc
 from bench.report.document import NONE, Cell, Document, Level, Note, Sentence
 from bench.report.table import Value, columns, quantity, row
@@ -30,12 +32,31 @@ _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
 def document(fleet: Fleet) -> Document:
     """Return the results of all machines together, and the machines that differ."""
     return Document(
-        title=f"{counted(len(fleet.members), 'machine')}: what holds on all, and what does not",
+        title=_title(fleet),
         subject="; ".join(_subject(fleet.members)),
         parts=tuple(_parts(fleet)),
         data=fleet,
         short="Fleet",
     )
+
+
+def _title(fleet: Fleet) -> str:
+    """Return what each arm is better at on every machine, and what is left."""
+    gains: dict[str, list[str]] = {}
+    others: list[str] = []
+    for question, number in _headlines(fleet.numbers):
+        noun, gain, *_ = WORDS[question]
+        match list({each.outcome for each in number.machines}):
+            case [Outcome.LESS]:
+                gains.setdefault(number.left, []).append(gain)
+            case [Outcome.MORE]:
+                gains.setdefault(number.right, []).append(gain)
+            case _:
+                others.append(noun)
+    on = f"On all {counted(len(fleet.members), 'machine')}"
+    said = "; ".join(f"{arm} has {listed(of)}" for arm, of in gains.items())
+    rest = f"; equal, undecided or mixed: {listed(others)}" if others else ""
+    return f"{on} {said or 'no arm is better'}{rest}"
 
 
 def _subject(members: Sequence[Member]) -> Iterator[str]:

@@ -23,6 +23,11 @@ _MOST_PANELS: Final = 12
 _MOST_POINTS: Final = 80  # of a line; where runs are more, each is the median of several
 _MOST_WORDS: Final = 2  # changes that a panel's title names
 _GREY: Final = "#808080"
+_TIME_LABELS: Final = (
+    "utcFormat(datum.value, utchours(datum.value) || utcminutes(datum.value) ? '%H:%M' : "
+    "utcdate(datum.value) > 1 ? '%b %d' : utcmonth(datum.value) ? '%b' : '%Y')"
+)
+"""Labels of an axis of time: the time of day, the day, the month or the year."""
 S = TypeVar("S", bound=Series | KernelSeries)
 
 
@@ -79,7 +84,7 @@ def _time_panel(history: History, series: Series) -> Panel:
         "at:T",
         title=None,
         scale={"type": "utc"},
-        axis={"grid": False, "tickCount": 4, "labelFlush": True},
+        axis={"grid": False, "tickCount": 4, "labelFlush": True, "labelExpr": _TIME_LABELS},
     )
     kernels = {each.kernel for each in history.runs}
     where = f" (Linux {series.kernel})" if len(kernels) > 1 else ""

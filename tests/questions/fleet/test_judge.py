@@ -153,7 +153,10 @@ def test_the_document_says_it_in_sentences() -> None:
     assert said.data.format == 2
     leads = {part.lead for part in said.parts if isinstance(part, Sentence)}
     assert {"Median latency", "Median latency goes with preemption"} <= leads
-    assert "18 machines" in said.title
+    rest = "equal, undecided or mixed: drops, memory"
+    assert said.title == f"On all 18 machines no arm is better; {rest}, latency and CPU"
+    agreed = document(fleet([(RATIO, "none")] * 3))
+    assert agreed.title == f"On all 3 machines ringbuf@64KiB has sooner delivery; {rest} and CPU"
     kinds = [type(part) for part in said.parts]
     assert kinds.index(Forest) < kinds.index(Table)  # as on the page of one machine
 
