@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A guest of arm64 with bufbench in it: Debian's packages, wheels, and this checkout built for it.
+"""A guest of arm64 with bufbench in it: Debian's packages, wheels, and bufbench built for it.
 
 All lies in its initial RAM disk, so that no module is needed; what it says leaves by a serial port.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import bench
-from bench import paths
-from bench.guests import apt
+from bench.guests import systems
 from bench.guests.machines import MACHINES
+from bench.guests.sources import Options
 
 HERE: Final = Path(__file__).parent
-SUITES: Final = ("bookworm", "bookworm-security")  # whose Python has wheels, and bcc needs no newer
+SUITE: Final = "bookworm"  # whose Python has wheels, and bcc needs no newer
 PACKAGES: Final = ("python3", "libpython3-dev", "python3-bpfcc", "busybox-static", "coreutils")
 WHEELS: Final = (
     "numpy",
@@ -35,9 +31,7 @@ WHEELS: Final = (
 MORE_WHEELS: Final = ("msgspec", "typer<0.25", "click<8.5", "rich", "platformdirs", "filelock")
 PLATFORMS: Final = ("manylinux2014_aarch64", "manylinux_2_17_aarch64", "manylinux_2_28_aarch64")
 PYTHON: Final = "3.11"
-COMPILER: Final = "aarch64-linux-gnu-gcc"
-STATIC: Final = ("-std=gnu17", "-O2", "-static")
-NEEDED: Final = (COMPILER, "busybox", "apt-get", "dpkg-deb")
+NEEDED: Final = (MACHINES["arm64"].compiler, "busybox", "apt-get", "dpkg-deb")
 NOT_NEEDED: Final = (
     "usr/share/doc",
     "usr/share/man",
@@ -72,13 +66,14 @@ def lacking() -> str:
 def ram_disk(folder: Path, job: str) -> Path:
     """The RAM disk of a guest that runs the shell script ``job`` and powers off."""
     root, site = folder / "root", folder / "root/site"
-    for package in _packages(folder / "apt"):
+    place = folder / "apt"
+    for package in systems.packages(PACKAGES, SUITE, "arm64", Options(say=print), place):
         subprocess.run(["dpkg-deb", "-x", package, root], check=True)
     wheels = [word for each in PLATFORMS for word in ("--platform", each)]
     pip = [sys.executable, "-m", "pip", "install", "-q", "--target", site, *wheels]
     pip += ["--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON}"]
     subprocess.run([*pip, *WHEELS, *MORE_WHEELS], check=True)
-    _build(root / "usr/include", site)
+    systems.build(MACHINES["arm64"], root, root)
     shutil.copytree(HERE, root / "tests", ignore=shutil.ignore_patterns("golden", "__pycache__"))
     shutil.copy(HERE.parent / "pyproject.toml", root)
     for name in NOT_NEEDED:
@@ -102,7 +97,7 @@ def said_by(kernel: Path, disk: Path, folder: Path, *, timeout_s: float) -> str:
     """What a guest says that runs its job on two CPUs."""
     machine, report = MACHINES["arm64"], folder / "said"
     command = [
-        *(machine.program, "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-smp", "2"),
+        *(machine.program, *machine.usual_model, "-smp", "2"),
         *("-m", str(MEMORY_MIB), "-nodefaults", "-no-reboot", "-display", "none"),
         *("-serial", f"file:{folder / 'console'}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),
@@ -110,42 +105,3 @@ def said_by(kernel: Path, disk: Path, folder: Path, *, timeout_s: float) -> str:
     ]
     subprocess.run(command, timeout=timeout_s, check=True)
     return report.read_text(errors="replace").replace("\r\n", "\n")
-
-
-def _packages(folder: Path) -> Iterator[Path]:
-    """Fetch packages with all that they need, by a private APT root that has nothing installed."""
-    folder.mkdir()
-    chosen = [
-        each.model_copy(update={"suites": suites})
-        for each in apt.read(None, apt.host_mirrors())
-        if (suites := tuple(suite for suite in each.suites if suite in SUITES))
-    ]
-    root = apt.Root(folder, chosen, "arm64")
-    root.make()
-    root.update()
-    get = ["apt-get", "-qq", "-y", "-d", "--no-install-recommends", "install", *PACKAGES]
-    environment = {**os.environ, "APT_CONFIG": str(folder / "apt.conf")}
-    subprocess.run(get, env=environment, stdout=subprocess.DEVNULL, check=True)
-    yield from (folder / "var/cache/apt/archives").glob("*.deb")
-
-
-def _build(include: Path, site: Path) -> None:
-    """Install the package: its modules, the generator and what Cython compiles, built for arm64."""
-    installed, sources = Path(bench.__file__).parent, HERE.parent
-    foreign = shutil.ignore_patterns("__pycache__", "*.so", "forkstorm", "mapcalls", "tiny")
-    for name in ("bench", "workloads"):
-        shutil.copytree(installed.parent / name, site / name, ignore=foreign)
-    parts = sources / "workloads"
-    programs = {name: [parts / f"{name}.c"] for name in ("mapcalls", "tiny")}
-    programs["forkstorm"] = [each for each in parts.glob("*.c") if each.stem not in programs]
-    for name, files in programs.items():
-        subprocess.run([COMPILER, *STATIC, *files, "-o", site / "workloads" / name], check=True)
-    capture = sources / "bench/tracer/capture"
-    cython = Path(sysconfig.get_path("scripts")) / "cython"
-    folders = [include, include / f"python{PYTHON}", capture, paths.bpf_sources() / "common"]
-    command = [COMPILER, "-w", "-O3", "-shared", "-fPIC", *(f"-I{each}" for each in folders)]
-    suffix = f"cpython-{PYTHON.replace('.', '')}-aarch64-linux-gnu.so"
-    for source in sorted((sources / "bench").rglob("*.pyx")):
-        c, place = site / f"{source.stem}.c", site / source.parent.relative_to(sources)
-        subprocess.run([cython, "-3", source, "-o", c], cwd=sources, check=True)
-        subprocess.run([*command, c, "-o", place / f"{source.stem}.{suffix}"], check=True)

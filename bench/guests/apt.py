@@ -249,6 +249,21 @@ class Root:
             )
         return files
 
+    def download_all(self, names: Iterable[str]) -> tuple[Path, ...]:
+        """Fetch packages and all that they depend on. FetchFailed if that does not work."""
+        ended = _run(
+            *(*_GET, "-y", "-d", "--no-install-recommends", "install", *names),
+            config=self._config,
+            timeout_s=_DOWNLOAD_S,
+            check=False,
+        )
+        if ended.returncode:
+            raise FetchFailed(
+                f"packages could not be fetched: {_first_complaint(ended)}",
+                remedy="is there a network?",
+            )
+        return tuple(sorted((self._folder / "var/cache/apt/archives").glob("*.deb")))
+
     def _lists(self) -> list[tuple[Archive, str, Path]]:
         show = ("--format", "$(REPO_URI)\t$(RELEASE)\t$(FILENAME)", "Created-By: Packages")
         said = _run(*_GET, "indextargets", *show, config=self._config)

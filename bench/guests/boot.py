@@ -25,7 +25,7 @@ import bench
 from bench.amounts import counted, given, size
 from bench.errors import MachineUnfit, UsageError, clean
 from bench.guests import init
-from bench.guests.machines import AMD64, ARM64, meant, own, usual
+from bench.guests.machines import Machine, meant, own, usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended, broken, panic
 from bench.host import process, scratch
@@ -34,6 +34,7 @@ from bench.linux.machine import CONFIG_VARIABLE
 CONSOLE: Final = "console.log"
 ORDER: Final = "order.json"
 EXIT: Final = "exit.json"
+CONFIGURATION: Final = "kernel-config"
 
 _KVM: Final = Path("/dev/kvm")
 _MOST_CPUS: Final = 4
@@ -70,6 +71,41 @@ class Accelerator:
 
 
 EMULATION: Final = Accelerator(kvm=False, why="emulated, as asked for")
+FOREIGN: Final = Accelerator(kvm=False, why="emulated: of another architecture")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Describe what guests run over: files, the machine that these are for, and where they lie."""
+
+    machine: Machine
+    root: Path = Path("/")  # which guests see as theirs, read-only
+    python: str = sys.executable
+    path: str = str(Path(bench.__file__).resolve().parent.parent)  # on which Python finds bufbench
+    results: str = ""  # the folder that a guest may write to; "": where it is on this machine
+    init: str = ""  # the first process; "": one is made for each guest
+
+    @property
+    def native(self) -> bool:
+        """Return whether they are this machine's own."""
+        return self.root == Path("/")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which a command finds bufbench."""
+        return {"PYTHONPATH": self.path}
+
+    def inside(self, folder: Path) -> str:
+        """Return the path at which a guest sees the folder that it may write to."""
+        return self.results or str(folder.resolve())
+
+    def command(self, module: str, *arguments: str) -> list[str]:
+        """Return the command that runs one of bufbench's modules in a guest."""
+        return [self.python, "-P", "-m", module, *arguments]
+
+
+HERE: Final = System(machine=usual())
+"""This machine, with its live root file system."""
 
 
 def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Accelerator:
@@ -77,6 +113,8 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Ac
 
     ``place`` is for its files.
     """
+    if foreign(image.label, image):
+        return FOREIGN
     if not device.exists():
         return Accelerator(kvm=False, why=f"emulated: there is no {device}")
     if not os.access(device, os.R_OK | os.W_OK):
@@ -120,18 +158,13 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
     return Guest(cpus=chosen, memory_mib=memory, time_limit_s=0.0, kvm=False)
 
 
-def why_foreign(label: str, image: Image | None = None) -> str:
-    """Return why a kernel of another architecture than this machine's programs is not booted.
+def foreign(label: str, image: Image | None = None) -> str:
+    """Return a kernel's architecture if it is not this machine's, else "".
 
-    "" for any other. It is known by its name, and by its image where that is at hand.
+    It is known by its name, and by its image where that is at hand.
     """
     found = meant(label, image.vmlinuz if image else None)
-    if found in ("", own()):
-        return ""
-    return (
-        f"its guest would run this machine's programs, of {own()}, and it is of {found}; "
-        f"bufbench kernels exact {label} counts its instructions"
-    )
+    return "" if found == own() else found
 
 
 def watched(
@@ -149,7 +182,9 @@ def watched(
     stdout is an :class:`~bench.guests.watch.Ended`.
     """
     words = [str(folder / said), str(limit_s), qmp, "--", *command]
-    return process.started(python("bench.guests.watch", *words), env={**_found(), **environment})
+    return process.started(
+        HERE.command("bench.guests.watch", *words), env={**HERE.environment, **environment}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,48 +226,48 @@ def side_by_side(
                 yield over.what, how
 
 
-def python(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs one of bufbench's modules."""
-    return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def _found() -> dict[str, str]:
-    """Return the environment in which a command finds this harness, wherever it is installed."""
-    return {"PYTHONPATH": str(Path(bench.__file__).resolve().parent.parent)}
-
-
 @contextmanager
 def booted(
-    image: Image, guest: Guest, folder: Path, command: Sequence[str], *, devices: Sequence[str] = ()
+    image: Image,
+    guest: Guest,
+    folder: Path,
+    command: Sequence[str],
+    *,
+    system: System = HERE,
+    devices: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Return the watch over a guest that runs ``command`` and may write to ``folder``.
 
-    ``devices`` are more of QEMU's options; a guest has no network but by them.
-    Leaving the context ends the guest. MachineUnfit where a program is missing.
+    ``devices`` are more of QEMU's options; a guest has no network but by them. One that runs over
+    another system than this machine's is emulated. Leaving the context ends the guest. MachineUnfit
+    where a program is missing.
     """
-    folder = folder.resolve()
+    folder, machine = folder.resolve(), system.machine
+    guest = replace(guest, kvm=guest.kvm and system.native)
     environment = {
         **init.ENVIRONMENT,
         "PYTHONDONTWRITEBYTECODE": "1",
         **{name: value for name, value in os.environ.items() if name.startswith(_OWN)},
-        **_found(),
+        **system.environment,
     }
     if image.modules and (configuration := image.modules / "config").exists():
-        environment[CONFIG_VARIABLE] = str(configuration.resolve())
+        shutil.copyfile(configuration, folder / CONFIGURATION)
+        environment[CONFIG_VARIABLE] = f"{system.inside(folder)}/{CONFIGURATION}"
     order = {"argv": list(command), "env": environment, "hostname": os.uname().nodename}
     (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
     with ExitStack() as stack:
         private = stack.enter_context(scratch.folder())
         qmp = str(private / "qmp")
         options = ["-no-reboot", "-qmp", f"unix:{qmp},server=on,wait=off", *devices]
-        check = python("bench.guests.share", "check")
-        tried = process.run(check, timeout_s=_CHECK_S, check=False, env=_found())
+        options += () if system.native else machine.usual_model
+        check = HERE.command("bench.guests.share", "check")
+        tried = process.run(check, timeout_s=_CHECK_S, check=False, env=HERE.environment)
         served = tried.returncode == 0
         if served:
             # Memory that the daemons can map.
             memory = f"memory-backend-memfd,id=mem,size={guest.memory_mib}M,share=on"
             options += ["-object", memory, "-numa", "node,memdev=mem"]
-            for tag, shared, access in ((_ROOT_TAG, Path("/"), "ro"), (init.TAG, folder, "rw")):
+            for tag, shared, access in ((_ROOT_TAG, system.root, "ro"), (init.TAG, folder, "rw")):
                 said = stack.enter_context((folder / f"virtiofsd-{access}.log").open("wb"))
                 path = private / f"{tag}.socket"
                 # Then the daemon's alone: without it QEMU is refused, and ends.
@@ -240,19 +275,23 @@ def booted(
                     listening.bind(str(path))
                     listening.listen(1)
                     number = listening.fileno()
-                    daemon = python("bench.guests.share", str(number), str(shared), access)
+                    daemon = HERE.command("bench.guests.share", str(number), str(shared), access)
                     stack.enter_context(
-                        process.started(daemon, env=_found(), pass_fds=(number,), output=said)
+                        process.started(
+                            daemon, env=HERE.environment, pass_fds=(number,), output=said
+                        )
                     )
                 options += ["-chardev", f"socket,id={tag},path={path}"]
                 options += ["-device", f"vhost-user-fs-pci,queue-size=1024,chardev={tag},tag={tag}"]
-        options += ["-append", " ".join(_parameters(guest, _first_process(private, folder)))]
+        first = system.init or first_process(private, folder)
+        options += ["-append", " ".join(_parameters(guest, first, machine))]
         argv = [
-            *(_virtme_run(), "--kimg", str(_tree(private, image)), "--mods", "auto"),
-            *("--root", "/", "--force-9p", "--force-initramfs", "--disable-monitor"),
+            *(_virtme_run(machine), "--kimg", str(_tree(private, image)), "--mods", "auto"),
+            *("--arch", machine.family, "--root", str(system.root)),
+            *("--force-9p", "--force-initramfs", "--disable-monitor"),
             *("--cpus", str(guest.cpus), "--memory", f"{guest.memory_mib}M"),
             *(() if guest.kvm else ("--disable-kvm",)),
-            *(() if served else ("--rwdir", str(folder))),
+            *(() if served else ("--rwdir", f"{system.inside(folder)}={folder}")),
             *("--qemu-opts", *options),
         ]
         yield stack.enter_context(
@@ -260,7 +299,7 @@ def booted(
         )
 
 
-def _parameters(guest: Guest, first_process: Path) -> Iterator[str]:
+def _parameters(guest: Guest, first_process: str, machine: Machine) -> Iterator[str]:
     """Yield the kernel's command line.
 
     What the kernel does not know (nokaslr: its decompressor takes it) it hands to the first
@@ -268,30 +307,30 @@ def _parameters(guest: Guest, first_process: Path) -> Iterator[str]:
     """
     yield f"init={first_process}"
     yield from ("ro", "loglevel=5", "panic=-1", "random.trust_cpu=on")
-    if own() == ARM64:
-        yield from ("console=ttyAMA0", "earlycon")
-    else:
-        yield from ("console=ttyS0", "earlyprintk=serial,ttyS0,115200")
-    if own() == AMD64 and not guest.kvm:
-        # An emulated guest distrusts its TSC and reads the HPET, at ten times the price.
-        yield from ("clocksource=tsc", "tsc=reliable")
-        # On a busy machine its timer comes too late for a check that a kernel panics by.
-        yield "no_timer_check"
+    yield from machine.usual_parameters
+    if not guest.kvm:
+        yield from machine.emulated_parameters
     yield from guest.append
 
 
-def _first_process(private: Path, folder: Path) -> Path:
-    """Write what a kernel can execute: init.py with its only argument."""
-    path, script = private / "init", str(Path(init.__file__).resolve())
+def first_process(
+    place: Path,
+    folder: object,
+    *,
+    python: str = os.path.realpath(sys.executable),
+    script: str = str(Path(init.__file__).resolve()),
+) -> str:
+    """Write what a kernel can execute into ``place``: init.py with FOLDER; return its path."""
+    path = place / "init"
     path.write_text(
-        f"#!{os.path.realpath(sys.executable)} -IS\n"
+        f"#!{python} -IS\n"
         "import runpy, sys\n"
         f"sys.argv = {[script, str(folder)]!r}\n"
         'runpy.run_path(sys.argv[0], run_name="__main__")\n',
         encoding="utf-8",
     )
     path.chmod(0o755)
-    return path
+    return str(path)
 
 
 def _tree(private: Path, image: Image) -> Path:
@@ -305,14 +344,14 @@ def _tree(private: Path, image: Image) -> Path:
     return kernel
 
 
-def _virtme_run() -> str:
+def _virtme_run(machine: Machine) -> str:
     """Return the program of the virtual environment or the system; MachineUnfit if one lacks."""
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    found, qemu = "", usual()
-    for name in (qemu.program, "busybox", "depmod", "virtme-run"):
+    found = ""
+    for name in (machine.program, "busybox", "depmod", "virtme-run"):
         found = shutil.which(name, path=path) or ""
         if not found:
-            packages = f"{qemu.package} busybox-static kmod"
+            packages = f"{machine.package} busybox-static kmod"
             raise MachineUnfit(
                 f"{name} is missing", remedy=f"apt-get install {packages}; pip install virtme-ng"
             )

@@ -7,7 +7,7 @@ for nothing that is needed here. It runs without site-packages, by its path:
     init.py FOLDER
 
 FOLDER is the only one that the guest may write to; ``order.json`` in it holds the command, its
-environment and the name of this machine, and ``exit.json`` has its exit code.
+environment and the name of this machine, and ``exit.json`` gets its exit code.
 """
 
 import ctypes
@@ -85,13 +85,13 @@ def end(how: int = POWER_OFF) -> None:
 def main() -> None:
     """Do everything, in order."""
     folder = sys.argv[1]
-    order = json.loads(Path(folder, "order.json").read_text())  # before anything is mounted over it
-    mount_all()
-    name = order["hostname"].encode()
-    _libc.sethostname(name, len(name))
     if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
         print("init: the results' folder cannot be mounted", flush=True)
     else:
+        order = json.loads(Path(folder, "order.json").read_text())
+        mount_all()
+        name = order["hostname"].encode()
+        _libc.sethostname(name, len(name))
         os.chdir("/")
         code = run(order["argv"], order["env"])
         Path(folder, "exit.json").write_text(json.dumps({"code": code}))

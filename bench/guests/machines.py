@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define the machine that QEMU emulates for kernels of each architecture.
+"""Define the machine that QEMU emulates for kernels of each architecture, and its tools.
 
 Architectures are named as Debian does; a kernel's is found by its name and by its image's header.
 """
@@ -35,14 +35,17 @@ _PARAMETERS: Final = ("panic=-1", "loglevel=4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Describe a machine that counts instructions, a nanosecond for each."""
+    """Describe a machine: one that counts instructions, a nanosecond for each, and a usual one."""
 
     architecture: str
-    program: str  # QEMU's
-    package: str  # that has it
+    family: str  # what uname -m, QEMU and GNU's tools call it
+    package: str  # that has QEMU
     model: tuple[str, ...]  # QEMU's options for it
     port: tuple[str, ...]  # beside the console's: where QEMU's character device "report" is
     parameters: tuple[str, ...]  # of the kernel; ``report`` is in the first process's environment
+    usual_model: tuple[str, ...]  # the same where nothing is counted, and no CPU is this machine's
+    usual_parameters: tuple[str, ...]
+    emulated_parameters: tuple[str, ...] = ()  # more of them, without KVM
     cpus: int = 1  # which take turns
     memory_mib: int = MEMORY_MIB
 
@@ -50,6 +53,22 @@ class Machine:
     def options(self) -> tuple[str, ...]:
         """Return QEMU's options, all but the seed and the files."""
         return (*self.model, "-smp", str(self.cpus), "-m", str(self.memory_mib), *_COMMON)
+
+    @property
+    def program(self) -> str:
+        """Return the name of QEMU's program."""
+        return f"qemu-system-{self.family}"
+
+    @property
+    def compiler(self) -> str:
+        """Return the name of the C compiler for programs of the architecture."""
+        return f"{self.family}-linux-gnu-gcc"
+
+    @property
+    def compiler_packages(self) -> str:
+        """Return the packages that have the compiler on a machine of another architecture."""
+        family = self.family.replace("_", "-")
+        return f"gcc-{family}-linux-gnu libc6-dev-{self.architecture}-cross"
 
     def qemu(self) -> str:
         """Return QEMU's path; MachineUnfit if it is missing."""
@@ -64,7 +83,7 @@ class Machine:
 MACHINES: Final = {
     AMD64: Machine(
         architecture=AMD64,
-        program="qemu-system-x86_64",
+        family="x86_64",
         package="qemu-system-x86",
         model=("-machine", "q35", "-cpu", "max"),
         port=("-serial", "chardev:report"),
@@ -76,10 +95,18 @@ MACHINES: Final = {
             # interrupt comes right after it, as the end of a turn may: a kernel then faults.
             "clearcpuid=112,141,297,580",
         ),
+        usual_model=("-machine", "q35", "-cpu", "max"),
+        usual_parameters=("console=ttyS0", "earlyprintk=serial,ttyS0,115200"),
+        emulated_parameters=(
+            # An emulated guest distrusts its TSC and reads the HPET, at ten times the price.
+            *("clocksource=tsc", "tsc=reliable"),
+            # On a busy machine its timer comes too late for a check that a kernel panics by.
+            "no_timer_check",
+        ),
     ),
     ARM64: Machine(
         architecture=ARM64,
-        program="qemu-system-aarch64",
+        family="aarch64",
         package="qemu-system-arm",
         # A server's processor with LSE atomics: "max" grows with QEMU, and so would the kernel's
         # choices (MOPS copies any length by three instructions); its pointer authentication
@@ -88,6 +115,10 @@ MACHINES: Final = {
         # The machine has one port; Debian's kernels have the driver of one on PCI built in.
         port=("-device", "pci-serial,chardev=report"),
         parameters=("console=ttyAMA0", "report=/dev/ttyS0", *_PARAMETERS),
+        # By "max" a kernel shows that it is emulated. Its usual pointer authentication is slow, and
+        # the second version of the interrupt controller serves eight CPUs.
+        usual_model=("-machine", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+        usual_parameters=("console=ttyAMA0", "earlycon"),
     ),
 }
 """By architecture."""
@@ -100,8 +131,12 @@ def usual() -> Machine:
 
 def own() -> str:
     """Return this machine's architecture."""
-    machine = os.uname().machine
-    return _NAMES.get(machine, machine)
+    return of_family(os.uname().machine)
+
+
+def of_family(family: str) -> str:
+    """Return the architecture that ``uname -m`` calls so."""
+    return _NAMES.get(family, family)
 
 
 def named(text: str) -> str:

@@ -107,7 +107,7 @@ def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
         files |= set(_below(folder))
     homes = {each.resolve() for each in ({file.parent for file in mapped} | _LINKERS)}
     files |= {link for each in homes for link in _links(each, files)}
-    files |= set(_metadata())
+    files |= set(metadata())
     return Closure(
         interpreter=interpreter,
         path=tuple(each for each in path if any(file.is_relative_to(each) for file in files)),
@@ -151,8 +151,8 @@ def _links(folder: Path, files: Iterable[Path]) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _metadata() -> Iterator[Path]:
-    """Yield the file that says bufbench's version."""
+def metadata() -> Iterator[Path]:
+    """Yield the file that says bufbench's version, if bufbench is installed."""
     try:
         files = distribution("bufbench").files or []
     except PackageNotFoundError:

@@ -154,6 +154,7 @@ class Machine:
     idle_states: str = ""  # driver and states; "": none, or not recorded
     idle_held: bool | None = None  # kept shallow while trials ran; None: not recorded
     frequency: str = ""  # governor and range; "": not this kernel's to choose, or not recorded
+    architecture: str = ""  # uname -m; "": not recorded
 
     @property
     def hypervisor(self) -> str:
@@ -217,4 +218,5 @@ def collect(
         idle_states=cpus.idle_states(),
         idle_held=idle_held,
         frequency=cpus.frequency(),
+        architecture=os.uname().machine,
     )

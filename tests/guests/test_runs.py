@@ -15,6 +15,7 @@ from tracing import bufbench
 from bench.errors import UsageError
 from bench.guests import boot
 from bench.guests.boot import Guest
+from bench.guests.machines import MACHINES
 from bench.guests.sources import Image
 from bench.questions.kernels import outcome, run
 from bench.questions.kernels.outcome import Outcome, Status
@@ -77,12 +78,10 @@ def test_the_first_process_takes_nothing_from_the_kernels_command_line(tmp_path:
     """It is handed what the kernel does not know, such as nokaslr."""
     init = tmp_path / "init.py"
     init.write_text("import sys; print(sys.argv[1:])")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(boot.init, "__file__", str(init))
-        path = boot._first_process(tmp_path, Path("/a folder"))
+    path = boot.first_process(tmp_path, Path("/a folder"), script=str(init))
     done = subprocess.run([path, "nokaslr"], capture_output=True, text=True, check=True)
     assert done.stdout == "['/a folder']\n"
-    words = [*boot._parameters(replace(GUEST, append=("nokaslr",)), path)]
+    words = [*boot._parameters(replace(GUEST, append=("nokaslr",)), path, MACHINES["amd64"])]
     assert (words[0], words[-1]) == (f"init={path}", "nokaslr")
     assert "--" not in words
 

@@ -81,6 +81,21 @@ def test_changes_set_in_where_a_fact_first_differs_within_a_flavour() -> None:
     assert changes["ring_buffer"].onsets == ()
 
 
+def test_kernels_of_two_architectures_are_not_compared() -> None:
+    matrix = compare(
+        [
+            entry("6.12", "6.12.1-amd64", ring_lock="spinlock_t"),
+            entry("6.12-arm64", "6.12.1-arm64", ring_lock="raw_spinlock_t", preemption="full"),
+            entry("7.3", "7.3.1-amd64", ring_lock="spinlock_t"),
+            entry("7.3-arm64", "7.3.1-arm64", ring_lock="rqspinlock_t", preemption="full"),
+        ]
+    )
+    assert [row.label for row in matrix.rows] == ["6.12", "6.12-arm64", "7.3", "7.3-arm64"]
+    changes = {change.key: change for change in matrix.changes}
+    assert changes["lock"].onsets == ("7.3-arm64",)
+    assert changes["preemption"].onsets == ()
+
+
 def test_what_instruments_say_of_a_ring_is_a_fact_of_the_kernel() -> None:
     matrix = compare(
         [

@@ -138,6 +138,19 @@ def test_another_answer_is_marked_and_named_in_the_title() -> None:
     assert [row.cells[0].mark for row in shown.rows] == [Mark.NONE, Mark.NEW, Mark.NEW, Mark.NEW]
 
 
+def test_another_answer_on_another_architecture_is_not_marked() -> None:
+    other = storms(ring_lost=80, perf_lost=20)
+    found = compare(
+        [
+            entry("6.1", "6.1.1-amd64"),
+            entry("6.1-arm64", "6.1.1-arm64", trials=other),
+            entry("6.12", "6.12.1-amd64"),
+            entry("6.12-arm64", "6.12.1-arm64", trials=other),
+        ]
+    )
+    assert not any(each.changed for each in cells(found, "drops").values())
+
+
 def test_an_open_answer_is_no_change() -> None:
     """Too few blocks on the kernel between say nothing about it."""
     found = three(middle=[each for each in storms() if each.block < 5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -106,9 +107,9 @@ def prune(*, every: Annotated[bool, _EVERYTHING] = False, as_json: AsJson = Fals
 
     Example: bufbench kernels prune --all
     """
-    from bench.guests import sources
+    from bench.guests import sources, systems
 
-    lines = sources.prune(every=every)
+    lines = chain(sources.prune(every=every), systems.prune(every=every))
     if as_json:
         answer("json", (), Pruned(lines=tuple(lines)))
         return

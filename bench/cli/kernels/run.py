@@ -84,6 +84,8 @@ def command(
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
 
+    Example: bufbench kernels run 6.12 6.12-arm64
+
     Example: bufbench kernels run --reproducible 6.1 7.3
     """
     from bench.guests import boot, lists, parameters
@@ -116,7 +118,7 @@ def command(
     pending = kernels_run.pending(folder, kernels)
     left = pending if resume else kernels
     kernels_run.check_free(folder, left, resume=resume)
-    images = _images(left, folder, sources, say)
+    images = _images(left, folder, sources, say, counted=reproducible)
     ownership.make_folder(folder)
     if reproducible:
         sampled.write_request(samples, kernels, sys.argv)
@@ -131,7 +133,7 @@ def command(
             command_line=tuple(sys.argv),
         )
         chosen_by = "emulated" if emulate else accelerator
-        _run(request, kernels, images, chosen_by, say, wait=wait)
+        _run(request, kernels, images, chosen_by, say, wait=wait, sources=sources)
     print(f"results: {folder}", file=sys.stderr)
     _conclude(folder, "json" if as_json else "text")
 
@@ -141,13 +143,16 @@ def _check(context: typer.Context, kernels: Sequence[str]) -> None:
 
     MachineUnfit without the QEMU that reproducible guests need.
     """
-    from bench.guests import machines
+    from bench.guests import boot, machines
     from bench.guests.sources.host import HOST
 
     check_sources(context, kernels)
     given = context.params
     kvm, reproducible = given["accelerator"] == "kvm", given["reproducible"]
     reject(given["emulate"] and kvm, "--emulate contradicts --accelerator kvm", "leave one out")
+    for label in kernels if kvm else ():
+        foreign = f"--accelerator kvm: {label} is of another architecture, which is emulated"
+        reject(boot.foreign(label) != "", foreign, "leave one of them out")
     counts = "--reproducible counts instructions, which KVM cannot"
     reject(reproducible and kvm, counts, "leave out --accelerator kvm")
     refuse(context, not reproducible, "without --reproducible", "seeds")
@@ -169,6 +174,7 @@ def _run(
     say: Say,
     *,
     wait: bool,
+    sources: Path | None,
 ) -> None:
     """Run the guests, by KVM where it works unless ``accelerator`` says so, then the host.
 
@@ -182,13 +188,14 @@ def _run(
         guest = replace(request.guest, kvm=chosen.kvm)
         asked = replace(request, guest=guest, accelerator=chosen)
         kernels_run.write_request(asked, kernels)
-        kernels_run.run(asked, images, say)
+        kernels_run.run(asked, images, say, sources)
 
     if guests := [image for image in images if image.label != HOST]:
         with lock.held(wait=wait):  # the probe boots a guest too
             chosen = boot.EMULATION
             if accelerator != "emulated":
-                chosen = boot.probe(guests[0], request.guest, request.folder)
+                own = [image for image in guests if not boot.foreign(image.label, image)]
+                chosen = boot.probe((own or guests)[0], request.guest, request.folder)
             if accelerator == "kvm" and not chosen.kvm:
                 raise MachineUnfit(
                     f"--accelerator kvm: {chosen.why.removeprefix('emulated: ')}",
@@ -258,20 +265,40 @@ def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) ->
     )
 
 
-def _images(kernels: Sequence[str], folder: Path, sources: Path | None, say: Say) -> list[Image]:
+def _images(
+    kernels: Sequence[str], folder: Path, sources: Path | None, say: Say, *, counted: bool
+) -> list[Image]:
     """Provide an image for each kernel; one that is not available gets a row with the reason."""
-    from bench.guests import boot
     from bench.questions.kernels import run as kernels_run
 
     found: list[Image] = []
-    foreign = {label: reason for label in kernels if (reason := boot.why_foreign(label))}
-    for label, image in provided(kernels, sources, say, foreign):
-        why = image if isinstance(image, str) else boot.why_foreign(label, image)
+    lacking = {label: why for label in kernels if (why := _why_not(label, None, counted=counted))}
+    for label, image in provided(kernels, sources, say, lacking):
+        why = image if isinstance(image, str) else _why_not(label, image, counted=counted)
         if isinstance(image, str) or why:
             kernels_run.not_fetched(folder, label, why, say)
         else:
             found.append(image)
     return found
+
+
+def _why_not(label: str, image: Image | None, *, counted: bool) -> str:
+    """Return why a kernel of another architecture cannot be run here; "" for any other."""
+    from bench.guests import systems
+    from bench.guests.boot import foreign
+
+    if not (architecture := foreign(label, image)):
+        return ""
+    if counted:
+        return (
+            f"a reproducible guest has this machine's programs, and it is of {architecture}; "
+            f"bufbench kernels exact {label} counts its instructions"
+        )
+    try:
+        systems.check(architecture)
+    except MachineUnfit as lack:
+        return str(lack)
+    return ""
 
 
 def _conclude(folder: Path, form: str) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.errors import MachineUnfit
 from bench.guests import disk
+from bench.guests.machines import MACHINES
 from bench.record.layout import RECORD_BYTES
 
 RUNS: Final = 256
@@ -28,12 +29,6 @@ SEED: Final = 1
 OTHER_SEED: Final = 2
 BOOTS: Final = (SEED, OTHER_SEED, SEED)
 """The seed of each boot of a kernel: of the last two, one must agree in modes, one in bytes."""
-
-_COMPILERS: Final = {
-    "amd64": "gcc-x86-64-linux-gnu and libc6-dev-amd64-cross",
-    "arm64": "gcc-aarch64-linux-gnu and libc6-dev-arm64-cross",
-}
-"""On a machine of another architecture."""
 
 _BYTES: Final = tuple(RECORD_BYTES + padding for padding in (0, 256, 1024, 4096))
 _PROGRAMS: Final = Path(__file__).parent
@@ -99,10 +94,10 @@ def ram_disk(architecture: str) -> bytes:
     try:
         program = path.read_bytes()
     except OSError as error:
-        compiler = _COMPILERS.get(architecture, "its compiler")
+        packages = MACHINES[architecture].compiler_packages
         raise MachineUnfit(
             f"{path} cannot be read: {error.strerror}",
-            remedy=f"install {compiler}, and then the package, which builds it",
+            remedy=f"apt-get install {packages}, and then install the package, which builds it",
         ) from error
     plan = "".join(f"{call}\n" for call in CALLS)
     made = BytesIO()

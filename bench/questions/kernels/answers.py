@@ -84,21 +84,24 @@ def answers(matrix: Matrix) -> tuple[Answers, ...]:
     }
     found["claims", "claims"] = [_claimed(matrix.claims, places[k], k) for k in results]
     found[matrix.skipped.question, "skipped"] = [_skipped(each) for each in matrix.missed]
-    flavours = [row.flavour for row, _ in matrix.measured]
+    lines = [row.line for row, _ in matrix.measured]
     return tuple(
-        Answers(question=question, heading=heading, answers=tuple(_marked(each, flavours)))
+        Answers(question=question, heading=heading, answers=tuple(_marked(each, lines)))
         for (question, heading), each in found.items()
     )
 
 
-def _marked(found: Sequence[Found], flavours: Sequence[str]) -> Iterator[Answer]:
-    """Mark each answer that differs from the last one of its flavour, or of the usual kernels."""
-    last: dict[str, tuple[str, object]] = {}
-    for (answer, settled), flavour in zip(found, flavours, strict=True):
-        kernel, before = last.get(flavour) or last.get("", ("", None))
+def _marked(found: Sequence[Found], lines: Sequence[tuple[str, str]]) -> Iterator[Answer]:
+    """Mark each answer that differs from the last one of its flavour, or of the usual kernels.
+
+    Kernels of two architectures are not compared.
+    """
+    last: dict[tuple[str, str], tuple[str, object]] = {}
+    for (answer, settled), line in zip(found, lines, strict=True):
+        kernel, before = last.get(line) or last.get((line[0], ""), ("", None))
         differs = settled is not None and before is not None and _differ(before, settled)
         if settled is not None:
-            last[flavour] = answer.kernel, settled
+            last[line] = answer.kernel, settled
         yield replace(answer, changed=kernel) if differs else answer
 
 

@@ -111,18 +111,18 @@ def changes(rows: Sequence[KernelRow]) -> Iterator[Change]:
     """Yield every fact that at least one row has."""
     for (key, short), (title, published, state_of) in _FACTS.items():
         states = tuple(state_of(row.result) if row.result is not None else None for row in rows)
-        last: dict[str, tuple[str, str]] = {}  # label and state
+        last: dict[tuple[str, str], tuple[str, str]] = {}  # label and state
         steps = {}
         since = f" (published: {published})" if published else ""
         for row, state in zip(rows, states, strict=True):
             if state is None:
                 continue
-            # Preemption is compared within a flavour, which chooses it.
-            flavour = row.flavour if key == "preemption" else ""
-            label, before = last.get(flavour, ("", state))
+            # Preemption is compared within a flavour, which chooses it; all within an architecture.
+            line = row.line if key == "preemption" else (row.architecture, "")
+            label, before = last.get(line, ("", state))
             if before != state:
                 steps[row.label] = f"{clean(before)} on {clean(label)}, now {clean(state)}{since}"
-            last[flavour] = row.label, state
+            last[line] = row.label, state
         if any(states):
             yield Change(
                 key=key,

@@ -106,14 +106,15 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
     import altair as alt
 
     labels = [clean(row.label) for row, _ in matrix.measured]
-    flavours = {row.label: row.flavour for row in matrix.rows}
+    usual = matrix.measured[0][0].architecture, ""
+    joined = {row.label: row.line == usual for row in matrix.rows}
     order = {row.label: at for at, row in enumerate(matrix.rows)}
     points = [
         {
             "kernel": clean(point.kernel),
             "at": order[point.kernel],
             "transport": point.series,
-            "flavour": flavours[point.kernel],
+            "joined": joined[point.kernel],
             "value": point.value,
             "low": point.low,
             "high": point.high,
@@ -164,7 +165,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
             .encode(y=alt.Y("one:Q"))
         )
         layers.insert(0, one)
-    lines = [row for row in points if not row["flavour"]]
+    lines = [row for row in points if row["joined"]]
     return panel(
         title_of(curve),
         {"points": points, "lines": lines, "rules": rules, "one": [{"one": 1}]},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bench.errors import UsageError
+from bench.guests.machines import named, of_family
 from bench.journal.schema import JournalContent
 from bench.judge.memory import JudgedMemory, latest
 from bench.linux.machine import Machine
@@ -55,6 +56,17 @@ class KernelRow(Entry):
     def flavour(self) -> str:
         """Return "rt", "cloud" ...; "" for the usual one."""
         return self.version.flavour if self.version is not None else ""
+
+    @property
+    def architecture(self) -> str:
+        """Return its architecture: by its journal, else as its release or its label names it."""
+        recorded = self.result.machine.architecture if self.result is not None else ""
+        return of_family(recorded) or named(self.release) or named(self.label)
+
+    @property
+    def line(self) -> tuple[str, str]:
+        """Return what kernels have to agree in to be compared: architecture and flavour."""
+        return self.architecture, self.flavour
 
     @property
     def emulated(self) -> bool:

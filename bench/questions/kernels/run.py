@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.amounts import counted, duration
-from bench.errors import BufbenchError, Say, UsageError, clean
-from bench.guests import boot
-from bench.guests.boot import Accelerator, Begun, Guest, booted, python, watched
-from bench.guests.sources import Image
+from bench.errors import BufbenchError, MachineUnfit, Say, UsageError, clean
+from bench.guests import boot, systems
+from bench.guests.boot import HERE, Accelerator, Begun, Guest, booted, watched
+from bench.guests.sources import Image, Options
 from bench.guests.sources.host import HOST
 from bench.guests.watch import held
 from bench.host import ownership
@@ -26,6 +26,7 @@ from bench.journal.files import write_whole
 from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
 from bench.questions.kernels.outcome import Outcome, Ran, Status
+from bench.tracer import loader
 
 LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MEASURING_SHARE: Final = 0.5
@@ -118,11 +119,15 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
             )
 
 
-def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
+def run(
+    request: Request, images: Sequence[Image], say: Say, sources: Path | None = None
+) -> list[Outcome]:
     """Run every image, ``request.jobs`` at a time; return the outcomes.
 
-    A lost guest is an outcome. An exception ends all guests.
+    A lost guest is an outcome. An exception ends all guests. ``sources`` is the kernels.toml by
+    which the files for guests of another architecture are fetched.
     """
+    options = Options(say=say, sources_file=sources)
     waiting = [(image, "") for image in images]
     running: list[_Running] = []
     found: list[Outcome] = []
@@ -131,7 +136,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
         while waiting:
             image, lost_boot = waiting.pop(0)
             try:
-                begun = _begun(request, image, lost_boot, say)
+                begun = _begun(request, image, lost_boot, options)
             except BufbenchError as error:
                 lost = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
                 found.append(record(request.folder / folder_name(image.label), lost, say))
@@ -177,7 +182,7 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
     return early and not request.guest.kvm and not over.lost_boot
 
 
-def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_Running]:
+def _begun(request: Request, image: Image, lost_boot: str, options: Options) -> Begun[_Running]:
     folder = request.folder / folder_name(image.label)
     lost_console = held(folder / boot.CONSOLE) if lost_boot else b""
     empty(request.folder, image.label)
@@ -185,15 +190,22 @@ def _begun(request: Request, image: Image, lost_boot: str, say: Say) -> Begun[_R
         (folder / LOST_CONSOLE).write_bytes(lost_console)
     limit_s = request.guest.time_limit_s
     words = [str(request.seed), str(limit_s * MEASURING_SHARE), *request.command_line]
-    inside = python("bench.questions.kernels.guest", str(folder.resolve()), *words)
+    system = HERE if image.label == HOST else systems.provide(image, options)
+    if not (system.native or loader.objects()):
+        raise MachineUnfit(
+            "bufbench was built without clang, and so has no prebuilt tracers, which guests of "
+            "another architecture load",
+            remedy="install clang, and then the package, which builds them",
+        )
+    inside = system.command("bench.questions.kernels.guest", system.inside(folder), *words)
     where = "on this machine" if image.label == HOST else request.accelerator.why
-    say(f"{image.label}: {image.origin}; {where}")
+    options.say(f"{image.label}: {image.origin}; {where if system.native else boot.FOREIGN.why}")
     with ExitStack() as stack:
         stack.callback(ownership.hand_over_all, folder)  # once the guest has gone
         if image.label == HOST:
             watch = stack.enter_context(watched(folder, limit_s, inside))
         else:
-            watch = stack.enter_context(booted(image, request.guest, folder, inside))
+            watch = stack.enter_context(booted(image, request.guest, folder, inside, system=system))
         return Begun(_Running(image, folder, [], lost_boot), watch, stack.pop_all())
 
 
