@@ -54,7 +54,7 @@ _GENERATOR: Final = "forkstorm"
 _STATIC: Final = ("-std=gnu17", "-O2", "-static")
 _SHARED: Final = ("-w", "-O3", "-shared", "-fPIC")
 _BUILD_S: Final = 300.0
-_DEBIAN_BYTES: Final = 400_000_000
+_DEBIAN_BYTES: Final = 400_000_000  # lists, packages and what is in them, at the peak
 _OURS_BYTES: Final = 50_000_000
 
 
@@ -137,7 +137,7 @@ def _root(machine: Machine, options: Options) -> Path:
         return Made(kind=machine.architecture, digest=made, made_s=time.time())
 
     def unpack(folder: Path) -> Made:
-        options.say(f"fetching Debian {SUITE} for {machine.architecture}, some 40 MB")
+        options.say(f"fetching Debian {SUITE} for {machine.architecture}")
         _unpack(machine, options, folder)
         return Made(kind=f"debian-{machine.architecture}", digest=debian, made_s=time.time())
 
@@ -228,7 +228,7 @@ def build(machine: Machine, headers: Path, root: Path) -> None:
     with scratch.folder() as place:
         for source in (each for each in files if each.suffix == ".pyx"):
             c = place / f"{source.stem}.c"
-            cython = [sys.executable, "-m", "cython", "-3", source, "-o", c]
+            cython: list[str | Path] = [sys.executable, "-m", "cython", "-3", source, "-o", c]
             process.run(cython, cwd=home, timeout_s=_BUILD_S)
             to = (site / source.relative_to(home)).with_suffix(".so")
             compiled([c], to, *_SHARED, *(f"-I{each}" for each in folders))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,9 +13,13 @@ from tracing import bufbench
 
 from bench.errors import MachineUnfit
 from bench.guests import boot, systems
+from bench.guests.boot import Guest
 from bench.guests.sources import local
-from bench.journal.reader import read_journal
-from bench.questions.kernels.profile import CALIBRATION
+from bench.linux.machine import UNKNOWN
+from bench.questions.kernels import run
+from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.matrix import compare
+from bench.questions.kernels.outcome import Status
 from bench.tracer import loader
 from bench.trial.result import State
 
@@ -94,32 +97,35 @@ def test_kvm_cannot_run_it() -> None:
 
 
 @pytest.mark.guests
-@pytest.mark.live
 @pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="shares a root file system, which takes root")
 def test_it_runs_over_debians_files(tmp_path: Path) -> None:
     """Generator, capture and offsets work there: every ledger balances, and order is seen."""
-    provided(LABEL)
+    image = provided(LABEL)
     try:
         systems.check("arm64")
     except MachineUnfit as lack:
         pytest.skip(str(lack))
     if not loader.objects():
         pytest.skip("the package was built without clang")
-    folder = tmp_path / "run"
-    words = ("--cpus", "2", "--time-limit", "900", "--json", "--output", str(folder))
-    done = bufbench("kernels", "run", LABEL, *words, timeout_s=1_500)
-    assert done.returncode == 0, done.stderr
-    (row,) = json.loads(done.stdout)["kernels"]
-    assert (row["label"], row["status"], row["machine"]["emulated"]) == (LABEL, "done", True)
-    assert row["machine"]["architecture"] == "aarch64"
-    assert row["machine"]["preemption"] != "unknown"
-    trials = read_journal(folder / LABEL / "journal.jsonl").trials
-    assert {"storm", "chain", CALIBRATION} <= {each.experiment for each in trials}
-    assert not [each.reasons for each in trials if each.state is State.INVALID]
-    chains = [each for each in trials if each.experiment == "chain" and each.ordering is not None]
-    assert min(each.ordering.causal_pairs for each in chains if each.ordering) > 0
-    assert not any(
-        each.ordering.causal_violations
-        for each in chains
-        if each.ordering and each.config.transport == "ringbuf"
+    request = run.Request(
+        folder=tmp_path,
+        guest=Guest(cpus=2, memory_mib=2048, time_limit_s=600.0, kvm=True),
+        accelerator=boot.FOREIGN,
+        jobs=1,
+        seed=1,
+        command_line=(),
     )
+    (ended,) = run.run(request, [image], print)
+    assert ended.status is Status.DONE, ended.reason
+    (entry,) = read_matrix([tmp_path])
+    (row,) = compare([entry]).rows
+    assert row.result is not None
+    assert (row.label, row.architecture, row.emulated) == (LABEL, "arm64", True)
+    assert row.result.machine.preemption != UNKNOWN
+    assert {"calibration", "storm", "chain"} <= {each.experiment for each in row.trials}
+    assert not [each.reasons for each in row.trials if each.state is State.INVALID]
+    found = [each for each in row.trials if each.experiment == "chain" and each.ordering]
+    pairs = {each.config.transport: each.ordering for each in found if each.ordering is not None}
+    assert min(each.causal_pairs for each in pairs.values()) > 1_000
+    assert pairs["ringbuf"].causal_violations == 0
