@@ -57,7 +57,7 @@ def plain(*words: str) -> set[str]:
         (("duet", "--assign", "so"), {"solo"}),
         (("run", "--budget", "none", "--budget", "1K", "--rate", "x", "--see"), {"--seed"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value if isinstance(value, tuple) else sorted(value)),
 )  # fmt: skip
 def test_names_are_completed(words: tuple[str, ...], offered: set[str]) -> None:
     assert completed(*words) == plain(*offered)
