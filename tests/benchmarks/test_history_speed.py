@@ -20,7 +20,7 @@ from made_up_trials import blocks, header
 from bench.host import process
 from bench.journal.writer import encode
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 JOURNALS = 1_000
 MOST_S = 10.0

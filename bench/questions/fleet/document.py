@@ -46,7 +46,8 @@ def _title(fleet: Fleet) -> str:
     others: list[str] = []
     for question, number in _headlines(fleet.numbers):
         noun, gain, *_ = WORDS[question]
-        match list({each.outcome for each in number.machines}):
+        outcomes = {each.outcome for each in number.machines}
+        match [*outcomes] if len(number.machines) == len(fleet.members) else []:
             case [Outcome.LESS]:
                 gains.setdefault(number.left, []).append(gain)
             case [Outcome.MORE]:
@@ -55,7 +56,7 @@ def _title(fleet: Fleet) -> str:
                 others.append(noun)
     on = f"On all {counted(len(fleet.members), 'machine')}"
     said = "; ".join(f"{arm} has {listed(of)}" for arm, of in gains.items())
-    rest = f"; equal, undecided or mixed: {listed(others)}" if others else ""
+    rest = f"; equal, undecided, mixed or partly measured: {listed(others)}" if others else ""
     return f"{on} {said or 'no arm is better'}{rest}"
 
 

@@ -153,10 +153,14 @@ def test_the_document_says_it_in_sentences() -> None:
     assert said.data.format == 2
     leads = {part.lead for part in said.parts if isinstance(part, Sentence)}
     assert {"Median latency", "Median latency goes with preemption"} <= leads
-    rest = "equal, undecided or mixed: drops, memory"
+    rest = "equal, undecided, mixed or partly measured: drops, memory"
     assert said.title == f"On all 18 machines no arm is better; {rest}, latency and CPU"
     agreed = document(fleet([(RATIO, "none")] * 3))
     assert agreed.title == f"On all 3 machines ringbuf@64KiB has sooner delivery; {rest} and CPU"
+    machines = [one(np.random.default_rng(1), f"m{at}", RATIO) for at in range(3)]
+    other = compare(blocks("ringbuf@64KiB", [{}] * 8), machine("other"))
+    partly = document(judge([*map(measured, (*machines, other))]))
+    assert partly.title == f"On all 4 machines no arm is better; {rest}, latency and CPU"
     kinds = [type(part) for part in said.parts]
     assert kinds.index(Forest) < kinds.index(Table)  # as on the page of one machine
 
