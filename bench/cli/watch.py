@@ -36,7 +36,8 @@ _OUTPUT = of_output(help="Write the load over time as JSON.", metavar="FILE")
 _USUAL_S = 10.0
 _USUAL_MS = 1.0
 _MOST_CPU = 0.009  # of one, unless an interval is asked for
-_SHOWN_EVERY_S = 0.5
+_TABLE_CPU = 0.005  # of that, to refresh the table
+_SHOWN_EVERY_S = 1.0
 
 
 def command(
@@ -67,6 +68,7 @@ def command(
     inventory = find(sampler, only or ())
     if output is not None:
         require_writable(output)  # fail before watching, not after
+    table = _table() if live else None
     begun, used = time.monotonic(), time.process_time()
 
     def so_far() -> WatchData:
@@ -74,7 +76,7 @@ def command(
         interval_ms = sampler.interval_ns / 1e6
         return watched(sampler, inventory, seconds=seconds, interval_ms=interval_ms, cpu_s=cpu_s)
 
-    _sample(sampler, interval, length_s, so_far if live else None)
+    _sample(sampler, interval, length_s, partial(table, so_far) if table else None)
     data = so_far()
     if output is not None:
         from pydantic import TypeAdapter
@@ -91,14 +93,15 @@ def _sample(
     sampler: Sampler,
     interval_ms: float | None,
     seconds: float,
-    show: Callable[[], WatchData] | None,
+    show: Callable[[threading.Thread], None] | None,
 ) -> None:
-    """Sample in a thread until the time is over, or Ctrl-C; show a table meanwhile."""
+    """Sample in a thread until the time is over, or Ctrl-C; ``show`` a table meanwhile."""
+    share = _MOST_CPU - (_TABLE_CPU if show else 0.0)
     run = partial(
         sampler.run,
         interval_ns=round(1e6 * (interval_ms or _USUAL_MS)),
         until_ns=time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400)),
-        most_cpu=1.0 if interval_ms else _MOST_CPU,
+        most_cpu=1.0 if interval_ms else share,
     )
     thread = threading.Thread(target=run, name="sampler")
     thread.start()
@@ -106,7 +109,7 @@ def _sample(
         if show is None:
             thread.join()
         else:
-            _show(thread, show)
+            show(thread)
     except KeyboardInterrupt:  # the usual way to end it
         if seconds:
             raise
@@ -115,16 +118,20 @@ def _sample(
         thread.join()
 
 
-def _show(thread: threading.Thread, show: Callable[[], WatchData]) -> None:
-    """Refresh a table on the terminal until the thread ends."""
+def _table() -> Callable[[Callable[[], WatchData], threading.Thread], None]:
+    """Return a function that refreshes a table on the terminal until the thread ends."""
     from rich.live import Live
     from rich.text import Text
 
     from bench.questions.watch.document import document
     from bench.report import renderers
 
-    with Live(auto_refresh=False, transient=True) as screen:
-        while thread.is_alive():
-            text = renderers.find("text")(document(show()), data=None)
-            screen.update(Text.from_ansi(text), refresh=True)
-            thread.join(_SHOWN_EVERY_S)
+    shown = renderers.find("text")
+
+    def show(so_far: Callable[[], WatchData], thread: threading.Thread) -> None:
+        with Live(auto_refresh=False, transient=True) as screen:
+            while thread.is_alive():
+                screen.update(Text.from_ansi(shown(document(so_far()), data=None)), refresh=True)
+                thread.join(_SHOWN_EVERY_S)
+
+    return show

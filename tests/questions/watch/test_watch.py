@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
 from bench.tracer.transport import BufferRequest
 from bench.trial.rig import Rig
-from workloads.generator import Generator
+from workloads.generator import EXECUTABLE, Generator
 from workloads.storm import Storm
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -132,40 +134,52 @@ def test_watching_takes_less_than_a_hundredth_of_a_cpu() -> None:
     assert found["interval_ms"] >= 1
 
 
-BPFTRACE = """
-tracepoint:sched:sched_process_exit /comm == "forkstorm" && tid == pid/ { printf("%d\\n", pid); }
-"""
+def test_a_table_that_refreshes_takes_no_more() -> None:
+    with filled("ringbuf"):
+        words = shlex.join([*WATCH, str(os.getpid()), "--seconds", "12"])
+        shown = process.run(["script", "-qec", words, "/dev/null"], timeout_s=60).stdout
+    *_, share = re.findall(r"which took ([\d.]+) % of one CPU", " ".join(shown.split()))
+    assert float(share) < 1
 
 
-def stormed(**wanted: Any) -> int:
-    """Run a storm; return how many processes of its name have exited when this returns."""
-    with Generator(Storm(**wanted)) as generator:
-        generator.go()
-        reaped = generator.wait(30).reaped
-    return reaped + 1  # the generator itself
+class Own:
+    """A generator of a name that no other has, whose processes bpftrace prints."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = folder / f"storm{os.getpid()}"
+        shutil.copy(EXECUTABLE, self.program)
+
+    def storm(self, **wanted: Any) -> int:
+        """Run a storm; return how many processes of this name have exited when this returns."""
+        with Generator(Storm(**wanted), executable=self.program) as generator:
+            generator.go()
+            reaped = generator.wait(30).reaped
+        return reaped + 1  # the generator itself
+
+    @contextmanager
+    def bpftrace(self) -> Iterator[int]:
+        """Yield the PID of bpftrace once it prints these processes, and no others."""
+        which = f'/comm == "{self.program.name}" && tid == pid/'
+        source = f'tracepoint:sched:sched_process_exit {which} {{ printf("%d\\n", pid); }}'
+        with process.started(["bpftrace", "-e", source]) as tracer:
+            assert tracer.stdout is not None
+            shown: list[bytes] = []
+            thread = Thread(target=shown.extend, args=(tracer.stdout,))  # a full pipe would stop it
+            thread.start()
+            assert eventually(lambda: bool(self.storm(count=1)) and len(shown) > 1)
+            yield tracer.pid
+            tracer.kill()
+            thread.join()
 
 
-@contextmanager
-def bpftrace() -> Iterator[int]:
-    """bpftrace, which prints the exits of storms and nothing else, once it does; its PID."""
+def test_a_known_load_on_another_s_perf_buffers_is_counted(tmp_path: Path) -> None:
     if shutil.which("bpftrace") is None:
         pytest.skip("bpftrace is not installed")
-    with process.started(["bpftrace", "-e", BPFTRACE]) as tracer:
-        assert tracer.stdout is not None
-        shown: list[bytes] = []
-        thread = Thread(target=shown.extend, args=(tracer.stdout,))  # a full pipe would stop it
-        thread.start()
-        assert eventually(lambda: bool(stormed(count=1)) and len(shown) > 1)
-        yield tracer.pid
-        tracer.kill()
-        thread.join()
-
-
-def test_a_known_load_on_another_s_perf_buffers_is_counted() -> None:
-    with bpftrace() as pid:
+    named = Own(tmp_path)
+    with named.bpftrace() as pid:
         cpus = len(procfs.online_cpus())
         with watching(str(pid), "--seconds", "2", buffers=cpus) as seen:
-            processes = stormed(count=1_000, rate_per_s=2_000.0)
+            processes = named.storm(count=1_000, rate_per_s=2_000.0)
         (buffer,) = json.loads(seen[0])["buffers"]
     assert (buffer["kind"], buffer["buffers"]) == ("perf", cpus)
     assert buffer["owners"] == [{"pid": pid, "command": "bpftrace"}]
