@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -54,6 +55,16 @@ class _Session:
         self._ending = ending
         self._xml = xml
         self._config: pytest.Config | None = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_cmdline_parse(self) -> Generator[None, pytest.Config, pytest.Config]:
+        """Refuse wrong usage in one line: pytest would print its usage and its folders."""
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            words = re.search(r"error: (.*)", str(error))
+            said = " ".join((words[1] if words else str(error)).split())
+            raise UsageError(said, remedy="see ./run bench -- --help") from error
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int | None:

@@ -105,6 +105,16 @@ def test_nonsense_is_a_usage_error(arguments: list[str], said: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["--no-such-option"], ["--seed", "first"]])
+def test_a_wrong_option_is_refused_in_a_line(arguments: list[str]) -> None:
+    done = suite(*arguments)
+    assert done.returncode == 2
+    (line,) = (done.stdout + done.stderr).strip().splitlines()
+    assert line.startswith("bufbench: ")
+    assert line.endswith("; see ./run bench -- --help")
+
+
 REFUSED: list[tuple[list[str], int, str]] = [
     (["--fail-on", "rngbuf:drops"], 2, "no gate 'rngbuf:drops'"),
     (["--fail-on", ""], 2, "no gate ''"),
