@@ -21,7 +21,7 @@ from watching import watching
 
 from bench.host import process
 from bench.linux import bpf, procfs
-from bench.plan.config import Consumer, Producer, TrialConfig
+from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
 from bench.tracer.transport import BufferRequest
@@ -102,7 +102,7 @@ def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
         assert after["bytes_per_s"] == 0
         assert after["absence_ms"] > 300  # of the half second
         buffers.capture.stop()
-        buffers.capture.run(poll="busy")
+        buffers.capture.run(poll=Poll.BUSY)
         assert buffers.capture.count == buffers.delivered()  # nothing was moved, nothing taken
 
 
