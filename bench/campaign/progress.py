@@ -71,6 +71,6 @@ def _lines(experiments: int, stream: TextIO | None) -> Begin:
 def announce(
     experiment: Experiment, trials: str, before: str = "", stream: TextIO | None = None
 ) -> None:
-    """Announce an experiment on stderr: its name, its number of ``trials``, its expected length."""
+    """Announce an experiment: its name, its number of ``trials``, its expected length."""
     text = f"{before}{experiment.name}: {trials}; about {duration(estimate_seconds(experiment))}"
     print(text, file=stream or sys.stderr, flush=True)

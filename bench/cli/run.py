@@ -321,12 +321,12 @@ def _experiment(
         find(each.transport.name).require_reader(config.consumer.reader, each.producer.wake)
         reject(
             each.own_reader and config.consumer.reader is not Reader.NATIVE,
-            f"{each} says how it is read, and --reader {config.consumer.reader} reads as it does",
+            f"{each} sets how bufbench's own reader reads, and --reader names another one",
             "leave out --reader",
         )
         reject(
             each.consumers > 1 and config.consumer.stall_ms > 0,
-            f"{each}: --stall is of one consumer",
+            f"{each}: --stall needs a single consumer",
             "leave out --stall",
         )
     found = compose(

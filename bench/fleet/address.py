@@ -35,7 +35,7 @@ class Address:
         return f"{'tls' if tls else 'tcp'}://{self}"
 
     def on_loopback(self) -> Address | None:
-        """Return the address as a number; None unless all of the host's are this machine's only."""
+        """Return the address as a number; None unless all addresses of the host are loopback."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:

@@ -46,7 +46,7 @@ static void *next(const char *name)
 	return found ? found : dlsym(RTLD_NEXT, name);
 }
 
-/* How often a main loop that is held looks whether QEMU is to end: for that no CPU need sleep. */
+/* How often a held main loop checks whether QEMU is to end, for which no CPU needs to sleep. */
 static const struct timespec look = {.tv_sec = 1};
 
 static pthread_mutex_t *turns; /* which the CPUs' thread has between two turns */

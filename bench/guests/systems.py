@@ -47,7 +47,7 @@ _MERGED: Final = (
 )
 """Links into /usr, which a script of a package would make."""
 _ALTERNATIVES: Final = ("blas", "lapack")  # folders of libraries that a script would link to
-_OURS: Final = ("bench", "workloads")
+_OWN: Final = ("bench", "workloads")
 _SOURCES: Final = frozenset((".c", ".h", ".o", ".pxd", ".py", ".pyx"))
 _ALONE: Final = ("mapcalls", "tiny")  # programs of one file; all others are the generator's
 _GENERATOR: Final = "forkstorm"
@@ -55,7 +55,7 @@ _STATIC: Final = ("-std=gnu17", "-O2", "-static")
 _SHARED: Final = ("-w", "-O3", "-shared", "-fPIC")
 _BUILD_S: Final = 300.0
 _DEBIAN_BYTES: Final = 400_000_000  # lists, packages and what is in them, at the peak
-_OURS_BYTES: Final = 50_000_000
+_OWN_BYTES: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def _root(machine: Machine, options: Options) -> Path:
         _unpack(machine, options, folder)
         return Made(kind=f"debian-{machine.architecture}", digest=debian, made_s=time.time())
 
-    return _kept(machine.architecture, made, _OURS_BYTES, fill, options) / "root"
+    return _kept(machine.architecture, made, _OWN_BYTES, fill, options) / "root"
 
 
 def _kept(
@@ -161,7 +161,7 @@ def _store() -> Store[Made]:
 
 def _sources() -> list[Path]:
     """Return bufbench's files that an architecture has nothing to do with."""
-    found = (each for package in _OURS for each in Path(HERE.path, package).rglob("*"))
+    found = (each for package in _OWN for each in Path(HERE.path, package).rglob("*"))
     return sorted(each for each in found if each.suffix in _SOURCES)
 
 

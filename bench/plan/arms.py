@@ -145,7 +145,7 @@ def _check_reading(text: str, side: ArmSpec) -> None:
         ),
         (
             (side.lazy_reader or side.whole_reader) and not in_place,
-            "only records that wait to be read are read like that",
+            "only records that wait to be read can be read that way",
         ),
     ):
         if wrong:

@@ -22,8 +22,9 @@ from bench.tracer.consumer import reader as alone
 def reader(capture: Capture, consumer: Consumer, stack: ExitStack) -> Callable[[], None]:
     """Return a drain by ``consumer.threads``, each with its own share of the mapped buffers.
 
-    No more of them than there are buffers. Each record has a stamp of its own, since the threads'
-    rows are put into the order of delivery once all have ended. MachineUnfit without memory.
+    There are never more threads than buffers. Each record has a stamp of its own, since the rows of
+    all threads are put into the order of delivery once they have ended. MachineUnfit without
+    memory.
     """
     threads = min(consumer.threads, capture.buffer_count)
     wanted_bytes = (threads - 1) * capture.capacity * ROW.size  # each may get nearly all records

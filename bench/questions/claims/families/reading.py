@@ -36,7 +36,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             "whole": (RINGBUF, replace(config, whole_reader=True)),
             "in-place": (RINGBUF, replace(config, lazy_reader=True)),
         }
-        title = "What does a reader save that copies nothing, and publishes its position by visits?"
+        title = "How much does a reader save that copies nothing and publishes once a visit?"
         made = on.duet(name, title, ways, on.holding(config))
         found.append(replace(made, blocks=MORE_BLOCKS))  # a reader alone hardly varies
     return tuple(found)
