@@ -51,6 +51,11 @@ def mount(source: str, target: str, kind: str, options: str) -> bool:
     return bool(_libc.mount(*words, 0, options.encode()) == 0)
 
 
+def name(host: str) -> None:
+    """Name this machine."""
+    _libc.sethostname(host.encode(), len(host.encode()))
+
+
 def run(argv: list[str], environment: dict[str, str]) -> int:
     """Run a command; return its exit code, 128 and the signal's number where one killed it."""
     child = os.fork()
@@ -90,8 +95,7 @@ def main() -> None:
     else:
         order = json.loads(Path(folder, "order.json").read_text())
         mount_all()
-        name = order["hostname"].encode()
-        _libc.sethostname(name, len(name))
+        name(order["hostname"])
         os.chdir("/")
         code = run(order["argv"], order["env"])
         Path(folder, "exit.json").write_text(json.dumps({"code": code}))

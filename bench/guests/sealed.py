@@ -1,27 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Seal a guest off: it has nothing of this machine but files, all in its initial RAM disk.
 
-On the host, :func:`closure` finds the files that a Python module needs to run where nothing else of
-this machine is: Python's standard library, the packages that the module imports, whole, and the
-shared libraries that it loads. Nothing of what a caller or a distribution adds to Python (.pth,
-sitecustomize) is among them. :func:`write` makes the disk of them. In the guest, :func:`main` is
-the first process: it runs one command and sends the files that it left through a serial port. What
-differs from guest to guest is a parameter of the kernel, which hands it on to the environment of
-its first process.
+:func:`closure` finds the files that a Python module needs to run where nothing else of this machine
+is: Python's standard library, the packages that the module imports, whole, and the shared libraries
+that it loads. Nothing of what a caller or a distribution adds to Python (.pth, sitecustomize) is
+among them. :func:`write` makes the disk of them. Its first process is bench/guests/messenger.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import py_compile
-import socket
 import sys
 import sysconfig
-import termios
-import tty
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -30,17 +22,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.guests import disk, init
+from bench.guests.messenger import FOLDER, ORDER
 from bench.host import process, scratch
 
-FOLDER: Final = "/results"
-ORDER: Final = "/order.json"
-
-_MOST_BYTES: Final = 1 << 28
-"""Of all files together: what a guest sends is foreign."""
-_GIVEN: Final = "given"
-_HOSTNAME: Final = "guest"
-_PORT: Final = "report"  # the kernel's parameter that names it
-_FIRST: Final = "import sys; sys.path[:] = {path!r}\nfrom bench.guests import sealed\nsealed.main()"
+_FIRST: Final = (
+    "import sys; sys.path[:] = {path!r}\nfrom bench.guests import messenger\nmessenger.main()"
+)
 _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}
 _EMPTY: Final = ("/dev", "/proc", "/run", "/sys", "/tmp", FOLDER)  # noqa: S108  a guest's own
 _STDLIB: Final = Path(sysconfig.get_path("stdlib"))
@@ -190,69 +177,3 @@ def write(
                 *(disk.file(path, *content) for path, content in made.items()),
             ),
         )
-
-
-def given(*arguments: object) -> str:
-    """Return the kernel's parameter by which the command gets more arguments, without spaces."""
-    return f"{_GIVEN}={','.join(map(str, arguments))}"
-
-
-def main() -> None:
-    """Do everything that the first process does, in order."""
-    order = json.loads(Path(ORDER).read_text())
-    init.mount_all()
-    socket.sethostname(_HOSTNAME)
-    os.chdir("/")
-    init.run([*order["argv"], *os.environ[_GIVEN].split(",")], order["env"])
-    left = {each.name: each.read_bytes() for each in sorted(Path(FOLDER).iterdir())}
-    send(Path(os.environ[_PORT]), pack(left))
-    # A CPU that waits to be powered off would keep QEMU's main loop held: steady.c.
-    init.end(init.RESTART)
-
-
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """Return a line that says what follows, and the files behind one another, compressed."""
-    body = zlib.compress(b"".join(files.values()))
-    sizes = {name: len(content) for name, content in files.items()}
-    line = {"files": sizes, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    return json.dumps(line).encode() + b"\n" + body
-
-
-def unpack(sent: bytes) -> dict[str, bytes]:
-    """Return the files by name; ValueError if they are incomplete, or not from :func:`pack`."""
-    line, _, body = sent.partition(b"\n")
-    try:
-        said = json.loads(line)
-        sizes = {str(name): int(size) for name, size in said["files"].items()}
-        expected = int(said["bytes"])
-        digest = said["sha256"]
-    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError("what arrived does not say what it is") from None
-    if len(body) != expected:
-        raise ValueError(f"{len(body):,} bytes of {expected:,} arrived")
-    if hashlib.sha256(body).hexdigest() != digest:
-        raise ValueError("what arrived is not what was sent")
-    try:
-        whole = zlib.decompressobj().decompress(body, _MOST_BYTES)
-    except zlib.error:
-        raise ValueError("what arrived was not packed by bufbench") from None
-    if min(sizes.values(), default=0) < 0 or sum(sizes.values()) != len(whole):
-        raise ValueError("what arrived is longer or shorter than its files")
-    found, at = {}, 0
-    for name, size in sizes.items():
-        found[name] = whole[at : at + size]
-        at += size
-    return found
-
-
-def send(port: Path, content: bytes) -> None:
-    """Write to a serial port as it is: a terminal would put a return before each newline."""
-    descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY)
-    try:
-        tty.setraw(descriptor)
-        left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        termios.tcdrain(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,7 +27,7 @@ from bench.campaign import gates
 from bench.dataset import store
 from bench.dataset.processes import processes
 from bench.errors import BufbenchError, UsageError
-from bench.guests import apt, catalogue, lists, sealed, skopeo, sources, unpack
+from bench.guests import apt, catalogue, lists, messenger, skopeo, sources, unpack
 from bench.journal.files import code
 from bench.journal.reader import read_journals
 from bench.journal.writer import encode
@@ -227,7 +227,10 @@ def _bisection(data: bytes) -> None:
 
 
 def _sent() -> Sequence[bytes]:
-    return [sealed.pack({"journal.jsonl": b"{}\n" * 9, "result.json": b"{}"}), sealed.pack({})]
+    return [
+        messenger.pack({"journal.jsonl": b"{}\n" * 9, "result.json": b"{}"}),
+        messenger.pack({}),
+    ]
 
 
 def _history_cache(data: bytes) -> None:
@@ -337,7 +340,7 @@ READERS: Final[dict[str, Reader]] = {
     "bisection": Reader(read=_bisection, seeds=_bisection_seeds),
     "history-cache": Reader(read=_history_cache, seeds=_history_caches, longest_bytes=16_384),
     "data-set": Reader(read=_data_set, seeds=_data_sets, longest_bytes=16_384),
-    "port": Reader(read=sealed.unpack, seeds=_sent, refuses=(ValueError,)),
+    "port": Reader(read=messenger.unpack, seeds=_sent, refuses=(ValueError,)),
     "packages": Reader(read=_packages, seeds=lambda: texts.PACKAGES),
     "layer": Reader(read=_layer, seeds=_layer_seeds, longest_bytes=16_384),
     "oci-index": Reader(read=_oci_index, seeds=_oci_index_seeds, longest_bytes=4_096),

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.guests import disk, reproducible, sealed
+from bench.guests import disk, messenger, reproducible, sealed
 from bench.guests.sealed import Closure
 from bench.questions.kernels.seeds import COMPILER, IMPORTED, write_disk
 from bench.tracer import loader
@@ -114,27 +114,27 @@ def test_the_disk_is_what_cpio_reads(tmp_path: Path) -> None:
 
 def test_what_is_packed_comes_out_whole_or_not_at_all() -> None:
     files = {"journal.jsonl": b'{"a":"\xc3\xb6"}\n' * 999, "empty": b"", "raw": bytes(range(256))}
-    sent = sealed.pack(files)
-    assert sealed.unpack(sent) == files
+    sent = messenger.pack(files)
+    assert messenger.unpack(sent) == files
     assert len(sent) < 2_000  # a serial port is slow
     flipped = sent[:-5] + bytes([sent[-5] ^ 1]) + sent[-4:]
     for damaged in (b"", b"\n", sent[:-1], sent + b"x", flipped, b"[]\n", b"{}\n", sent[1:]):
         with pytest.raises(ValueError, match="arrived"):
-            sealed.unpack(damaged)
+            messenger.unpack(damaged)
 
 
 def test_sizes_that_lie_are_refused() -> None:
-    sent = sealed.pack({"a": b"abc"})
+    sent = messenger.pack({"a": b"abc"})
     for size in (b"2", b"4", b"-3", b"1e9"):
         with pytest.raises(ValueError, match="arrived"):
-            sealed.unpack(sent.replace(b'{"a": 3}', b'{"a": ' + size + b"}"))
+            messenger.unpack(sent.replace(b'{"a": 3}', b'{"a": ' + size + b"}"))
 
 
 def test_a_terminal_changes_nothing_on_the_way() -> None:
     content = bytes(range(256)) * 40 + b"\n\r\n\x03\x04\x1a"
     master, terminal = os.openpty()
     try:
-        sender = threading.Thread(target=sealed.send, args=(Path(os.ttyname(terminal)), content))
+        sender = threading.Thread(target=messenger.send, args=(Path(os.ttyname(terminal)), content))
         sender.start()
         arrived = b""
         while len(arrived) < len(content):
@@ -146,8 +146,18 @@ def test_a_terminal_changes_nothing_on_the_way() -> None:
     assert arrived == content
 
 
+def test_the_first_process_imports_little() -> None:
+    """It starts Python once more in every guest, at ten times the price."""
+    path = str(Path(bench.__file__).parent.parent)
+    script = f"import sys\nsys.path.append({path!r})\nimport bench.guests.messenger\n"
+    words = [sys.executable, "-ISc", script + "print(*sys.modules)"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    heavy = {"dataclasses", "importlib.metadata", "psutil", "socket", "subprocess", "tempfile"}
+    assert not heavy & {*done.stdout.split()}
+
+
 def test_arguments_are_one_word_of_the_kernels_command_line() -> None:
-    assert sealed.given(3, 1) == "given=3,1"
+    assert messenger.given(3, 1) == "given=3,1"
 
 
 _LOADS = (

@@ -19,7 +19,7 @@ from typing import Final
 
 from bench.amounts import counted, duration
 from bench.errors import MachineUnfit, Say
-from bench.guests import machines, reproducible, sealed
+from bench.guests import machines, messenger, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
 from bench.guests.reproducible import Boot, Settings
 from bench.guests.sources import Image
@@ -34,7 +34,7 @@ from bench.report.document import pick
 from bench.tracer import libbpf, loader
 from bench.tracer.loader import Loader
 
-IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.sealed")
+IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.messenger")
 """Modules of the guest."""
 
 COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
@@ -143,7 +143,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
             initrd=initrd,
             seed=seed,
             folder=folder / name,
-            append=(sealed.given(seed, number),),
+            append=(messenger.given(seed, number),),
         )
 
     guest = request.guest
@@ -169,7 +169,7 @@ def write_disk(to: Path, image: Image) -> None:
     more = {}
     if configuration is not None and configuration.exists():
         more[f"/boot/config-{image.release}"] = configuration.read_bytes()
-    command = needed.command(_MAIN, sealed.FOLDER)
+    command = needed.command(_MAIN, messenger.FOLDER)
     environment = {COUNTED_VARIABLE: "1", loader.VARIABLE: _loader()}
     sealed.write(to, needed, command, more, **environment)
 
@@ -183,7 +183,7 @@ def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
     """Return what a guest left, or why that is incomplete."""
     files: Mapping[str, bytes] = {}
     try:
-        files = sealed.unpack(boot.report)
+        files = messenger.unpack(boot.report)
         ran: Ran = outcome.whole(files.get(RESULT, b""), files.get(JOURNAL, b""))
     except ValueError as error:
         sent = boot.report and boot.ended.end is End.EXITED

@@ -14,7 +14,7 @@ from made_up_kernels import run_header
 from made_up_trials import trial
 from real_kernels import provided
 
-from bench.guests import reproducible, sealed
+from bench.guests import messenger, reproducible
 from bench.guests.boot import Guest
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended
@@ -56,7 +56,7 @@ def report(content: bytes, status: Status = Status.DONE, reason: str = "") -> by
         journal_bytes=len(content),
         journal_sha256=digest,
     )
-    return sealed.pack(
+    return messenger.pack(
         {"journal.jsonl": content, "result.json": json.dumps(asdict(result)).encode()}
     )
 
@@ -176,8 +176,8 @@ def test_what_a_kernel_lacks_is_its_own_word(run: Runs) -> None:
 
 
 def test_a_journal_that_is_not_the_one_that_was_written_is_torn() -> None:
-    files = sealed.unpack(report(journal(1)))
-    sent = sealed.pack({**files, "journal.jsonl": journal(2)})
+    files = messenger.unpack(report(journal(1)))
+    sent = messenger.pack({**files, "journal.jsonl": journal(2)})
     boot = reproducible.Boot(ended=Ended(end=End.EXITED, seconds=1.0), report=sent)
     assert seeds.judged(1, boot, 10.0).ran.status is Status.TORN
 
