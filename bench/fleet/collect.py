@@ -141,7 +141,13 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
 def _send(client: Client, plan: Plan, row: Row) -> _Sent:
     """Send a task to a row's worker."""
     key = f"{plan.id}-{row.attempts}-{time.time_ns()}"
-    made = client.submit(task.run_plan, plan.text(), key=key, workers=[row.address])
+    made = client.submit(
+        task.run_plan,
+        plan.text(),
+        key=key,
+        workers=[row.address],
+        resources=facts.WHOLE_MACHINE,
+    )
     # Not made.result(): of a worker that is lost with the result it would wait for ever.
     return _Sent(made, _later(client, client.gather(made, asynchronous=True)))
 

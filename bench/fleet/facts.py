@@ -14,6 +14,9 @@ from bench.linux import capabilities, lockdown, machine, procfs
 KEY = "bufbench"
 """The key under which Dask's scheduler keeps the facts of a worker."""
 
+WHOLE_MACHINE = {"bufbench machine": 1}
+"""The Dask resource that a worker has one of, and each task takes: one task at a time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:

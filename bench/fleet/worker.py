@@ -54,6 +54,7 @@ def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[s
     return {
         "name": name,
         "nthreads": 1,
+        "resources": facts.WHOLE_MACHINE,
         "memory_limit": 0,
         "death_timeout": _JOIN_S,
         "local_directory": str(scratch),
