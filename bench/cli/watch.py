@@ -29,15 +29,15 @@ _SECONDS = of_run(
 _INTERVAL = of_run(
     unit="ms",
     within=(0.1, 1_000),
-    help="Time between samples; by default 1 ms, or more where that takes over 0.9 % of a CPU.",
+    help="Time between samples; by default 1 ms, or more where that takes over 0.8 % of a CPU.",
     show_default=False,
 )
 _OUTPUT = of_output(help="Write the load over time as JSON.", metavar="FILE")
 _USUAL_S = 10.0
 _USUAL_MS = 1.0
-_MOST_CPU = 0.009  # of one, unless an interval is asked for
-_TABLE_CPU = 0.005  # of that, to refresh the table
-_SHOWN_EVERY_S = 1.0
+_MOST_CPU = 0.008  # of one, unless an interval is asked for
+_TABLE_CPU = 0.004  # of that, to refresh the table
+_SHOWN_EVERY_S = 1.0  # or longer, where that would take more
 
 
 def command(
@@ -68,7 +68,6 @@ def command(
     inventory = find(sampler, only or ())
     if output is not None:
         require_writable(output)  # fail before watching, not after
-    table = _table() if live else None
     begun, used = time.monotonic(), time.process_time()
 
     def so_far() -> WatchData:
@@ -76,7 +75,9 @@ def command(
         interval_ms = sampler.interval_ns / 1e6
         return watched(sampler, inventory, seconds=seconds, interval_ms=interval_ms, cpu_s=cpu_s)
 
-    _sample(sampler, interval, length_s, partial(table, so_far) if table else None)
+    table = _table(so_far) if live else None
+    begun, used = time.monotonic(), time.process_time()
+    _sample(sampler, interval, length_s, table)
     data = so_far()
     if output is not None:
         from pydantic import TypeAdapter
@@ -118,7 +119,7 @@ def _sample(
         thread.join()
 
 
-def _table() -> Callable[[Callable[[], WatchData], threading.Thread], None]:
+def _table(so_far: Callable[[], WatchData]) -> Callable[[threading.Thread], None]:
     """Return a function that refreshes a table on the terminal until the thread ends."""
     from rich.live import Live
     from rich.text import Text
@@ -126,12 +127,19 @@ def _table() -> Callable[[Callable[[], WatchData], threading.Thread], None]:
     from bench.questions.watch.document import document
     from bench.report import renderers
 
-    shown = renderers.find("text")
+    rendered = renderers.find("text")
 
-    def show(so_far: Callable[[], WatchData], thread: threading.Thread) -> None:
+    def now() -> Text:
+        return Text.from_ansi(rendered(document(so_far()), data=None))
+
+    now()  # the first imports much, which is not the cost of watching
+
+    def show(thread: threading.Thread) -> None:
         with Live(auto_refresh=False, transient=True) as screen:
             while thread.is_alive():
-                screen.update(Text.from_ansi(shown(document(so_far()), data=None)), refresh=True)
-                thread.join(_SHOWN_EVERY_S)
+                begun_s = time.thread_time()
+                screen.update(now(), refresh=True)
+                taken_s = time.thread_time() - begun_s
+                thread.join(max(_SHOWN_EVERY_S, taken_s / _TABLE_CPU))
 
     return show
