@@ -43,7 +43,7 @@ def main() -> None:
     init.run([*order["argv"], *os.environ[_GIVEN].split(",")], order["env"])
     left = {each.name: each.read_bytes() for each in sorted(Path(FOLDER).iterdir())}
     send(Path(os.environ[_PORT]), pack(left))
-    # At this QEMU stops its CPUs, which else run on until this machine schedules its main loop.
+    # With this QEMU stops its CPUs; else they run on until this machine schedules its main loop.
     init.end(init.RESTART)
 
 
