@@ -181,7 +181,8 @@ def completeness(coverage: PlanData | None) -> Iterator[str]:
     """Yield sentences on what is missing from the runs."""
     if coverage is None:
         return
-    text = "the run was stopped"
+    # What there was no time for is written as a run ends, so this one was not stopped.
+    text = "time ran out" if coverage.no_time_for else "the run was stopped"
     if coverage.runs > 1:
         lacking = coverage.runs_incomplete
         parts = [f"{lacking} incomplete"] * bool(lacking)

@@ -66,6 +66,14 @@ def test_a_stopped_run_counts_what_it_planned_and_what_ran() -> None:
     ]
 
 
+def test_a_run_that_had_time_for_less_was_not_stopped() -> None:
+    found = coverage([run(storm(), PLAN, Outline(no_time_for=("cost",)))])
+    assert list(completeness(found)) == [
+        "Incomplete: time ran out: planned 416 trials, 16 ran.",
+        "Left out for lack of time: cost.",
+    ]
+
+
 def test_of_a_complete_run_nothing_is_said() -> None:
     plan = Outline(stages=PLAN.stages[:1])
     found = coverage([run(storm(), plan)])
