@@ -13,7 +13,7 @@ from functools import cache
 from io import StringIO
 from math import inf
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 import scale
@@ -49,6 +49,7 @@ from bench.report.document import Document, Level, Sentence
 from bench.report.renderers import markdown
 from bench.report.renderers.markdown import escape
 from bench.report.renderers.text import show
+from bench.trial.result import State
 
 _FOLDER: Final = Path("results/reference")
 _BLOCK: Final = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -138,9 +139,11 @@ def _size_run() -> Iterator[str]:
 
 def _claims() -> Iterator[str]:
     (evidence,) = of_journals(_content("claims"))
-    trials = sum(len(run.trials) for run in _content("claims").runs)
+    trials = _content("claims").trials
+    noisy = share(fmean(trial.state is State.NOISY for trial in trials))
     release = escape(_content("claims").runs[0].header.machine.kernel_release)
-    yield f"{_day('claims')}, Linux {release}, {trials:,} trials. {tally(judge(evidence))}."
+    run = f"{_day('claims')}, Linux {release}, {len(trials):,} trials, {noisy} of them noisy"
+    yield f"{run}. {tally(judge(evidence))}."
 
 
 def _designs(path: Path) -> list[DuetData]:
