@@ -14,6 +14,7 @@ import ctypes
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 TAG = "results"
@@ -90,11 +91,13 @@ def end(how: int = POWER_OFF) -> None:
 def main() -> None:
     """Do everything, in order."""
     folder = sys.argv[1]
+    mount_all()
+    with suppress(OSError):  # first, and then its folder: one in /dev/shm is not there any more
+        Path(folder).mkdir(parents=True, exist_ok=True)
     if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
         print("init: the results' folder cannot be mounted", flush=True)
     else:
         order = json.loads(Path(folder, "order.json").read_text())
-        mount_all()
         name(order["hostname"])
         os.chdir("/")
         code = run(order["argv"], order["env"])

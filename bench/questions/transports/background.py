@@ -27,8 +27,9 @@ from bench.report.table import columns, quantity, row
 from bench.report.units import number
 from bench.trial.result import State, TrialResult
 
-_FOLDERS: Final = re.compile(r"^(-[^=]*=)?/(?:.*/)?")
-"""The folders of a word that is an absolute path, or of an option that has one."""
+_FOLDERS: Final = re.compile(r"^(-[^=]*=)?/(?:(?:(?! [-/]).)*/)?")
+"""The folders of a word that begins with an absolute path (arguments may follow it in a command
+that is one word), or of an option that has one."""
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
 
 

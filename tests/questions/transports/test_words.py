@@ -58,6 +58,10 @@ def test_every_question_has_its_words() -> None:
             ("bufbench", "run", "--output", "/home/a b/x.jsonl", "--reader-command=/home/a/reader"),
             "bufbench run --output x.jsonl --reader-command=reader",
         ),
+        (
+            ("bufbench", "run", "--reader-command", "/usr/bin/a --from /etc/b /c/d"),
+            "bufbench run --reader-command 'a --from /etc/b /c/d'",
+        ),
         (("bufbench", "size", "--output", "out/x.jsonl"), "bufbench size --output out/x.jsonl"),
     ],
 )
