@@ -159,7 +159,7 @@ def _run(
     """Run a profile on each machine that works for the scheduler; write its journal as it comes.
 
     A machine that is lost costs its task, which is tried again when it is back, or on another of
-    its type. Workers keep what was not fetched: after Ctrl-C, or without a scheduler, go on with
+    its type. Workers keep what was not fetched: after Ctrl-C, or without a scheduler, continue with
     --resume. fleet.json in the folder has a row for each machine, with why there is no journal.
 
     Exit code 0, 2 on wrong usage, 3 where the scheduler or a machine gave nothing, 4 if a trial
@@ -228,7 +228,7 @@ def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
     if len(rows) < machines:
         raise MachineUnfit(
             f"{len(rows)} of {counted(machines, 'machine')} came",
-            remedy="start bufbench fleet worker there, then go on with --resume",
+            remedy="start bufbench fleet worker there, then continue with --resume",
         )
     if missing := [row for row in rows if row.state is not State.DONE]:
         named = "; ".join(f"{row.name}: {doing(row)}" for row in missing[:5])

@@ -205,7 +205,7 @@ def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:
 def need_output(resume: bool, output: Path | None, what: str = "folder") -> None:
     """Raise UsageError for --resume without the file or folder that it continues."""
     remedy = f"add --output {'FOLDER' if what == 'folder' else 'FILE'}"
-    reject(resume and output is None, f"--resume needs the {what} to go on with", remedy)
+    reject(resume and output is None, f"--resume needs the {what} to continue", remedy)
 
 
 def each_once(option: str, values: list[_T] | None) -> list[_T]:

@@ -113,7 +113,7 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
                 wanted = counted(len(roster.rows), "journal")
                 raise MachineUnfit(
                     f"the scheduler is lost; {done} of {wanted} written",
-                    remedy="start it again, then go on with --resume",
+                    remedy="start it again, then continue with --resume",
                 ) from error
             continue
         _cancel_lost(roster, sent)

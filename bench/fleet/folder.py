@@ -124,7 +124,7 @@ class Folder:
         except OSError as error:
             raise JournalError(
                 f"{path} cannot be written: {error.strerror}; the workers keep what they measured",
-                remedy="make room, then go on with --resume",
+                remedy="make room, then continue with --resume",
             ) from error
 
 

@@ -121,7 +121,7 @@ def read(path: Path | None, mirrors: Sequence[str] = ()) -> tuple[Archive, ...]:
         archives += (_mirrored(archive, mirrors) for archive in BUILT_IN[name])
     archives += settings.archive
     if not archives:
-        raise UsageError(f"{path}: no archive is left", remedy='say use = ["debian"]')
+        raise UsageError(f"{path}: no archive is left", remedy='set use = ["debian"]')
     return tuple(archives)
 
 

@@ -175,7 +175,7 @@ def packages(
     known = apt.read(options.sources_file or apt.find_file(), apt.host_mirrors())
     chosen = [each for each in known if suite in each.suites]
     if not chosen:
-        raise FetchFailed(f"no archive has Debian's {suite}", remedy='say use = ["debian"]')
+        raise FetchFailed(f"no archive has Debian's {suite}", remedy='set use = ["debian"]')
     if without_keys := chosen[0].without_keys():
         raise FetchFailed(f"no packages of {suite} can be fetched: {without_keys}")
     only = [each.model_copy(update={"suites": (suite,)}) for each in chosen]

@@ -208,7 +208,7 @@ def panic(console: str) -> str:
 
 
 def broken(console: str) -> str:
-    """Return QEMU's words for what it could not go on with; its last line where it has none."""
+    """Return QEMU's words for what it could not handle; its last line where it has none."""
     found = _OF_KVM.search(console)
     return (
         ": ".join(filter(None, map(str.strip, found.groups(""))))[:_LONGEST_LINE]

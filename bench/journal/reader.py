@@ -329,7 +329,7 @@ def last_run(path: Path, header: RunHeader) -> Run | None:
     """Return the run that the journal ends with, to be resumed; None if it hardly began.
 
     ``header`` is what the run that goes on is about to write. Raises JournalError if the journal
-    cannot be read, holds no run, or if its last run is not the one to go on with.
+    cannot be read, holds no run, or if its last run is not the one to continue.
     """
     content = resumable(path)
     if content is None:
@@ -370,7 +370,7 @@ def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, ob
 
 
 def continues(now: RunHeader, then: RunHeader) -> bool:
-    """Return whether a run may go on with the one before it."""
+    """Return whether a run may continue the one before it."""
     return all(before == after for _, before, after in _identity(then, now))
 
 

@@ -206,7 +206,7 @@ class JournalWriter:
 
     @property
     def _proceed(self) -> str:
-        return "go on with --resume" if self._resumable else "run it again"
+        return "continue with --resume" if self._resumable else "run it again"
 
     def _failure(self, error: OSError) -> JournalError:
         reason = os.strerror(error.errno) if error.errno else str(error)

@@ -270,7 +270,7 @@ def test_a_full_disk_keeps_the_trials_before_and_no_half_line(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("resumable", "remedy"), [(True, "then go on with --resume"), (False, "then run it again")]
+    ("resumable", "remedy"), [(True, "then continue with --resume"), (False, "then run it again")]
 )
 def test_a_full_disk_names_its_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remedy: str, *, resumable: bool

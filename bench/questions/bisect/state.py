@@ -91,7 +91,7 @@ def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:
         return Notes(folder, setup, ())
     path = folder / STATE
     if not path.exists():
-        raise UsageError(f"{folder} has nothing to go on with", remedy="leave out --resume")
+        raise UsageError(f"{folder} has nothing to continue", remedy="leave out --resume")
     found = saved.read(path, _State, number=FORMAT, command="kernels bisect", remedy=elsewhere)
     if found.setup != setup:
         pairs = zip(found.setup, setup, strict=False)
