@@ -24,7 +24,8 @@ from bench.report.table import Value, columns, quantity, row
 from bench.report.units import budget
 
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
-_MOST_COLUMNS: Final = 12  # machines of the matrix; of more, only how many
+_MOST_COLUMNS: Final = 12  # of a matrix; with more machines it has a row for each
+_MOST_ROWS: Final = 1_000  # machines of the matrix; the JSON has all
 _MOST_IN_FOREST: Final = 40
 _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
 
@@ -77,8 +78,7 @@ def _parts(fleet: Fleet) -> Iterator[doc.Part]:
         yield _numbers(fleet.numbers)
     if fleet.claims:
         yield _claims(fleet.claims)
-    if fleet.claims and len(fleet.members) <= _MOST_COLUMNS:
-        yield _matrix(fleet)
+        yield from _matrix(fleet)
     yield Note(
         text="Each machine compares its own two arms; times of two machines are not compared. "
         "Mean: random effects over machines, with its 95 % interval. Next: where the true value "
@@ -179,6 +179,7 @@ def _table(
     headings: Sequence[str],
     rows: Iterable[Iterable[Value]],
     *,
+    corner: str = "claim",
     words: Sequence[str] = (),
     level: Level = Level.EVIDENCE,
 ) -> doc.Table:
@@ -186,7 +187,7 @@ def _table(
     return doc.Table(
         key=key,
         title=title,
-        corner="number" if key == "numbers" else "claim",
+        corner=corner,
         columns=columns(*headings, text=words),
         rows=tuple(starmap(row, rows)),
         level=level,
@@ -195,7 +196,8 @@ def _table(
 
 def _numbers(numbers: Sequence[Number]) -> doc.Table:
     headings = ("machines", "mean", "95 % interval", "next machine", "I²", "less", "more")
-    return _table("numbers", "Every number over machines", headings, map(_cells, numbers))
+    title = "Every number over machines"
+    return _table("numbers", title, headings, map(_cells, numbers), corner="number")
 
 
 def _arms(number: Number) -> str:
@@ -266,16 +268,27 @@ def _counts(claim: ClaimOver) -> Iterator[Value]:
     yield ", ".join(claim.refuted_have) or NONE
 
 
-def _matrix(fleet: Fleet) -> doc.Table:
-    names = [each.name for each in fleet.members]
-    rows: Iterable[Iterable[Value]] = (
-        (each.id, *(_verdict(each.verdicts.get(name)) for name in names)) for each in fleet.claims
-    )
-    level = Level.BACKGROUND
-    return _table("matrix", "Machine by claim", names, rows, words=names, level=level)
+def _matrix(fleet: Fleet) -> Iterator[doc.Part]:
+    """Yield a row for each claim or, of many machines, for each of them, some claims a table."""
+    names, level = [each.name for each in fleet.members], Level.BACKGROUND
+    rows: Iterable[Iterable[Value]]
+    if len(names) <= _MOST_COLUMNS:
+        rows = ((each.id, *(_verdict(each, name) for name in names)) for each in fleet.claims)
+        yield _table("matrix", "Machine by claim", names, rows, words=names, level=level)
+        return
+    for first in range(0, len(fleet.claims), _MOST_COLUMNS):
+        claims = fleet.claims[first : first + _MOST_COLUMNS]
+        heads = [each.id for each in claims]
+        rows = ((name, *(_verdict(each, name) for each in claims)) for name in names[:_MOST_ROWS])
+        title = f"Machine by claim, {heads[0]} to {heads[-1]}"
+        key = f"matrix-{first}"
+        yield _table(key, title, heads, rows, corner="machine", words=heads, level=level)
+    if more := names[_MOST_ROWS:]:
+        yield Note(text=f"{counted(len(more), 'more machine')} are in the JSON.", level=level)
 
 
-def _verdict(verdict: Verdict | None) -> Cell:
+def _verdict(claim: ClaimOver, machine: str) -> Cell:
+    verdict = claim.verdicts.get(machine)
     if verdict not in SPOKEN:
         return Cell(text=NONE)
     return Cell(text=f"{SIGNS[verdict]} {verdict}", mark=MARKS[verdict])

@@ -181,3 +181,27 @@ def test_claims_are_counted_by_machine() -> None:
         sentence.text
         == "0 of 1 reproduced wherever they were judged; refuted on some machines only: rb-order."
     )
+
+
+@pytest.mark.parametrize(
+    ("machines", "shapes"),
+    [(12, {"matrix": (14, 12)}), (13, {"matrix-0": (13, 12), "matrix-12": (13, 2)})],
+)
+def test_every_verdict_of_every_machine_is_in_a_matrix(
+    machines: int, shapes: dict[str, tuple[int, int]]
+) -> None:
+    found = fleet([(RATIO, "none")] * machines)
+    verdicts = {each.name: Verdict.REPRODUCED for each in found.members}
+    claims = tuple(
+        ClaimOver(id=f"claim-{at}", statement="", verdicts=verdicts, refuted_have=())
+        for at in range(14)
+    )
+    tables = {
+        part.key: part
+        for part in document(replace(found, claims=claims)).parts
+        if isinstance(part, Table) and part.key.startswith("matrix")
+    }
+    assert {key: (len(each.rows), len(each.columns)) for key, each in tables.items()} == shapes
+    cells = [cell for each in tables.values() for row in each.rows for cell in row.cells]
+    assert len(cells) == 14 * machines
+    assert {cell.text for cell in cells} == {"✓ reproduced"}
