@@ -30,12 +30,7 @@ _HEADER_BYTES: Final = 0x8000
 _LONGEST_RELEASE: Final = 128
 _ARM64_BYTES: Final = 64
 _GZIP: Final = 16 + zlib.MAX_WBITS
-_PARAMETERS: Final = (
-    *("panic=-1", "loglevel=4"),
-    # From 6.17 on a kernel may sample by itself which pages were accessed. That depends on QEMU's
-    # table of address translations, whose size QEMU adapts by this machine's clock.
-    "damon_stat.enabled=0",
-)
+_PARAMETERS: Final = ("panic=-1", "loglevel=4")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,6 @@ class Settings:
 
     time_limit_s: float  # of this machine's time
     append: tuple[str, ...] = ()  # parameters of the kernel
-    steady: bool = False  # several CPUs, which take turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +104,10 @@ def boots(
 def _command(request: BootRequest, settings: Settings) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
-    # Its main loop is held while CPUs that take turns run: see steady.c.
-    preloaded = ("env", f"LD_PRELOAD={Path(__file__).with_name('steady.so')}")
+    # It keeps this machine's time and its scheduling from the guest.
+    preloaded = f"LD_PRELOAD={Path(__file__).with_name('steady.so')}"
     return [
-        *(preloaded if settings.steady else ()),
+        *("env", preloaded),
         *(machine.qemu(), *machine.options, *request.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),

@@ -149,7 +149,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
     guest = request.guest
     machine = replace(machine, cpus=guest.cpus, memory_mib=guest.memory_mib)
     limit_s = guest.time_limit_s
-    settings = Settings(time_limit_s=limit_s, append=guest.append, steady=guest.cpus > 1)
+    settings = Settings(time_limit_s=limit_s, append=guest.append)
     with scratch.folder() as private:
         initrd = private / "initrd"
         write_disk(initrd, image)
