@@ -13,7 +13,7 @@ OVERFLOWED: Final = "the kernel's log overflowed: some of its lines were not see
 
 _KMSG: Final = Path("/dev/kmsg")
 _RECORD_BYTES: Final = 8192  # the kernel's own bound on one record
-_RECORD: Final = re.compile(r"(\d+),\d+,\d+,[^;]*;(.*)")
+_RECORD: Final = re.compile(r"(\d{1,10}),\d+,\d+,[^;]*;(.*)")
 _COMPLAINT: Final = re.compile(
     r"""
       ^WARNING:\ | ^BUG:\ | ^watchdog:\ BUG: | ^Oops\b | ^Kernel\ panic | ^UBSAN:

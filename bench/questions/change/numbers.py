@@ -57,7 +57,8 @@ class Change:
     def beyond_margin(self) -> bool:
         """Return whether both differ by more than both sets' margins."""
         if self.scale is Scale.RATIO:
-            return abs(log(self.after / self.before)) > log(1 + max(self.margin, LEAST_MARGIN))
+            moved = abs(log(self.after) - log(self.before))  # a quotient may be 0 or inf
+            return moved > log(1 + max(self.margin, LEAST_MARGIN))
         return abs(self.after - self.before) > self.margin
 
 
@@ -151,7 +152,7 @@ def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], 
                 before=was,
                 after=is_now,
                 margin=max(row.margin for row in rows if row is not None),
-                p=moved_p(blocks[0], blocks[1], log(is_now / was) if ratio else is_now - was),
+                p=moved_p(*blocks, log(is_now) - log(was) if ratio else is_now - was),
                 worse=(is_now > was) != metric.more_is_better,
             )
         )

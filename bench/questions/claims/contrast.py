@@ -32,6 +32,7 @@ SURE: Final = 0.05  # p of one test that says something; the catalogue corrects 
 NEARLY_NONE: Final = 0.01  # a share shown to be smaller counts as none, or as no more
 ABOUT_EQUAL: Final = 1.25  # a ratio shown to lie between its inverse and this counts as about 1
 _SETTLED_T: Final = 4.0  # standard errors from the bound that outlive the correction over all
+_MOST_LOG: Final = 300.0
 _MOST_FURTHER: Final = 1_000  # blocks
 
 
@@ -141,6 +142,11 @@ def _log(value: float) -> float:
     return log(value) if value > 0 else -inf
 
 
+def _log_ratio(left: float, right: float) -> float:
+    """Return the log of a quotient, which may be beyond any float; exp() takes what is returned."""
+    return max(-_MOST_LOG, min(log(left) - log(right), _MOST_LOG))
+
+
 _one_sided = lru_cache(maxsize=1_024)(one_sided)
 
 
@@ -172,6 +178,14 @@ def shared(*parts: Series) -> list[Place]:
     return sorted(places)
 
 
+def _above_0(*parts: Series) -> list[Place]:
+    """Return those of the shared blocks whose values have a ratio. NotMeasured if there is none."""
+    places = [place for place in shared(*parts) if min(each.values[place] for each in parts) > 0]
+    if not places:
+        raise NotMeasured(parts[0].experiment)
+    return places
+
+
 def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[float, float]:
     """Return a centre of ``left`` and of ``right`` that agree with how they compare in pairs.
 
@@ -179,11 +193,12 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
     one that times the median ratio, or plus the mean difference: two separate medians may point
     the other way.
     """
-    places = shared(left, right)
     if scale is Scale.DIFFERENCE:
+        places = shared(left, right)
         return fmean(left.values[p] for p in places), fmean(right.values[p] for p in places)
+    places = _above_0(left, right)
     centre = median(right.values[p] for p in places)
-    return centre * exp(median(log(left.values[p] / right.values[p]) for p in places)), centre
+    return centre * exp(median(_log_ratio(left.values[p], right.values[p]) for p in places)), centre
 
 
 def difference(
@@ -204,10 +219,10 @@ def difference(
 
 
 def ratio(what: str, *parts: Series, margin: float) -> Contrast:
-    """Compare a / b, or (a / b) / (c / d), within blocks; all values have to be above 0."""
-    places = shared(*parts)
+    """Compare a / b, or (a / b) / (c / d), within the blocks in which all are above 0."""
+    places = _above_0(*parts)
     first, *others = (
-        [log(left.values[place] / right.values[place]) for place in places]
+        [_log_ratio(left.values[place], right.values[place]) for place in places]
         for left, right in zip(parts[::2], parts[1::2], strict=True)
     )
     return Contrast(
