@@ -174,14 +174,16 @@ def watched(
     *,
     qmp: str = "",
     said: str = CONSOLE,
+    preloaded: str = "",
     **environment: str,
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Start the watch over ``command``, which ends with the context.
 
-    Output goes to the file ``said`` in ``folder``, the console's. The last line of the watch's
-    stdout is an :class:`~bench.guests.watch.Ended`.
+    Output goes to the file ``said`` in ``folder``, the console's. The library ``preloaded`` is
+    loaded into the command, not into the watch. The last line of the watch's stdout is an
+    :class:`~bench.guests.watch.Ended`.
     """
-    words = [str(folder / said), str(limit_s), qmp, "--", *command]
+    words = [str(folder / said), str(limit_s), qmp, preloaded, "--", *command]
     return process.started(
         HERE.command("bench.guests.watch", *words), env={**HERE.environment, **environment}
     )

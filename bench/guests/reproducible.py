@@ -30,6 +30,8 @@ REPORT: Final = "report.txt"
 SAID: Final = "qemu.log"
 
 _VERSION_S: Final = 30.0
+_STEADY: Final = str(Path(__file__).with_name("steady.so"))
+"""Keeps this machine's time and its scheduling from the guest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,9 @@ def boots(
         command = _command(request, settings)
         with ExitStack() as stack:
             watch = stack.enter_context(
-                watched(request.folder, settings.time_limit_s, command, said=SAID)
+                watched(
+                    request.folder, settings.time_limit_s, command, said=SAID, preloaded=_STEADY
+                )
             )
             return Begun(request, watch, stack.pop_all())
 
@@ -104,10 +108,7 @@ def boots(
 def _command(request: BootRequest, settings: Settings) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
-    # It keeps this machine's time and its scheduling from the guest.
-    preloaded = f"LD_PRELOAD={Path(__file__).with_name('steady.so')}"
     return [
-        *("env", preloaded),
         *(machine.qemu(), *machine.options, *request.options, "-seed", str(request.seed)),
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Watch over one guest in a separate process: its time, its console, and how it ended.
 
-    python -m bench.guests.watch CONSOLE LIMIT_S QMP -- COMMAND...
+    python -m bench.guests.watch CONSOLE LIMIT_S QMP PRELOADED -- COMMAND...
 
 CONSOLE is the file that all output goes to, QMP a socket that QEMU offers, or "" for a command
-that is no guest. The harness holds the other end of stdin: when that is gone, so is the guest,
-however the harness ended. The last line of stdout reports how it went, as JSON.
+that is no guest, PRELOADED a library for the command alone, or "". The harness holds the other end
+of stdin: when that is gone, so is the guest, however the harness ended. The last line of stdout
+reports how it went, as JSON.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ _OF_KVM: Final = re.compile(
     r"\s*(?:extra data\[\d+\].*\s*)*(emulation failure)?"
 )
 _LONGEST_LINE: Final = 200
+_CANNOT_RUN: Final = 127  # as shells have it
 
 
 class End(StrEnum):
@@ -121,16 +123,21 @@ class Heard:
             os.eventfd_write(self.stopped, 1)
 
 
-def watch(console: FileIO, limit_s: float, qmp: str, argv: list[str]) -> Ended:
+def watch(console: FileIO, limit_s: float, qmp: str, preloaded: str, argv: list[str]) -> Ended:
     """Run ``argv`` to its end, for ``limit_s``, or to the end of stdin, and leave nothing of it."""
     began = time.monotonic()
-    child = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        process_group=0,
-    )
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LD_PRELOAD": preloaded} if preloaded else None,
+            process_group=0,
+        )
+    except OSError as error:
+        console.write(f"cannot run {argv[0]}: {error.strerror}\n".encode())
+        return Ended(end=End.NEVER_STARTED if qmp else End.EXITED, seconds=0.0, code=_CANNOT_RUN)
     assert child.stdout is not None  # noqa: S101  asked for
     over = Event()
     copier = Thread(target=_copy, args=(child.stdout.fileno(), console), daemon=True)
@@ -219,11 +226,11 @@ def broken(console: str) -> str:
 
 def main() -> None:
     """Run the command line above."""
-    console, limit_s, qmp, _, *argv = sys.argv[1:]
+    console, limit_s, qmp, preloaded, _, *argv = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts
     with Path(console).open("ab", buffering=0) as file:
-        ended = watch(file, float(limit_s), qmp, argv)
+        ended = watch(file, float(limit_s), qmp, preloaded, argv)
     with suppress(BrokenPipeError):  # the harness was killed
         os.write(1, json.dumps(asdict(ended)).encode() + b"\n")
 

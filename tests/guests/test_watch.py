@@ -35,6 +35,25 @@ def test_a_command_ends_by_itself(words: str, code: int, tmp_path: Path) -> None
     assert (tmp_path / "console.log").read_text() == "said\n"
 
 
+@pytest.mark.parametrize("qmp", ["", "/nowhere"])
+def test_a_command_that_is_not_there_says_so(qmp: str, tmp_path: Path) -> None:
+    with boot.watched(tmp_path, 20.0, ["./nothing"], qmp=qmp) as watch:
+        assert watch.stdout is not None
+        ended = Ended.parse(watch.stdout.read())
+    assert (ended.end, ended.code) == (End.NEVER_STARTED if qmp else End.EXITED, 127)
+    assert (tmp_path / "console.log").read_text() == (
+        "cannot run ./nothing: No such file or directory\n"
+    )
+
+
+def test_a_library_is_preloaded_into_the_command_alone(tmp_path: Path) -> None:
+    shown = "tr '\\0' '\\n' </proc/$PPID/environ | grep -c ^LD_PRELOAD=; echo $LD_PRELOAD"
+    with boot.watched(tmp_path, 20.0, ["sh", "-c", shown], preloaded="libm.so.6") as watch:
+        assert watch.stdout is not None
+        assert Ended.parse(watch.stdout.read()).end is End.EXITED
+    assert (tmp_path / "console.log").read_text() == "0\nlibm.so.6\n"
+
+
 def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     ended = watched(tmp_path, ["sleep", "60"], limit_s=0.3)
     assert ended.end is End.TIMED_OUT
