@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from moments import Faults
 
 from bench.doctor import doctor
@@ -40,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.seed is None:
         config.option.seed = secrets.randbits(32)
+    # The same examples on every machine, however slow it is; --hypothesis-seed looks for others.
+    settings.register_profile(
+        "same",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=config.getoption("--hypothesis-seed") is None,
+    )
+    settings.load_profile("same")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tracing import eventually
 
 from bench.host import process
 
@@ -20,13 +21,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def wait_until_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not alive(pid)
 
 
 def test_output_and_code_are_kept_apart() -> None:
@@ -85,23 +79,23 @@ def test_a_tied_program_does_not_outlive_us() -> None:
             assert holder.stdout is not None
             pid = int(holder.stdout.readline())
             holder.kill()
-        assert wait_until_gone(pid)
+        assert eventually(lambda gone=pid: not alive(gone))
 
 
 def test_a_time_out_ends_children_too_and_keeps_what_was_said() -> None:
-    with pytest.raises(process.ProgramFailed, match=r"longer than 0\.5 s") as caught:
-        process.run(["sh", "-c", "sleep 60 & echo $!; wait"], timeout_s=0.5)
+    with pytest.raises(process.ProgramFailed, match="longer than 2 s") as caught:
+        process.run(["sh", "-c", "sleep 60 & echo $!; wait"], timeout_s=2)
     completed = caught.value.completed
     assert caught.value.timed_out
     assert completed is not None
-    assert wait_until_gone(int(completed.stdout))
+    assert eventually(lambda: not alive(int(completed.stdout)))
 
 
 def test_who_left_the_session_cannot_hold_us() -> None:
     began = time.monotonic()
     with pytest.raises(process.ProgramFailed) as caught:
-        process.run(["setsid", "-w", "sh", "-c", "echo $$; exec sleep 60"], timeout_s=0.5)
-    assert time.monotonic() - began < 10
+        process.run(["setsid", "-w", "sh", "-c", "echo $$; exec sleep 600"], timeout_s=2)
+    assert time.monotonic() - began < 60
     completed = caught.value.completed
     assert completed is not None
     survivor = int(completed.stdout)
@@ -128,7 +122,7 @@ def test_what_a_child_that_ended_left_in_its_session_is_ended_too(leaves_s: floa
         assert process.ended(child, 10.0) == 3
         assert process.ended(child) == 3
         assert alive(left)
-    assert wait_until_gone(left)
+    assert eventually(lambda: not alive(left))
 
 
 def test_how_a_child_ended_is_none_while_it_runs_and_minus_the_signal() -> None:
