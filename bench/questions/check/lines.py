@@ -28,13 +28,15 @@ class Reading:
     """Define how to read a tool's lines: by a pattern, or by keys of JSON.
 
     Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
-    name the first one is the PID. Keys are paths such as ".process.pid".
+    name the first one is the PID. Keys are paths such as ".process.pid", in which a number is a
+    place in a list. Where a name has several keys, the first that a line has is taken.
     """
 
     name: str = ""
     pattern: str = ""
     keys: tuple[tuple[str, str], ...] = ()  # of the same names
-    event: tuple[str, str] = ("", "")  # key that says what happened, and its value for an exit
+    events: tuple[str, ...] = ()  # keys, one of which says what happened
+    exit: str = ""  # their value for an exit
     lost: str = r"(?i)\blost (\d+)"  # how the tool reports losses, on either stream
     execs: bool = False  # the tool shows execs, not exits
     programs: tuple[str, ...] = ()  # that print such lines
@@ -66,8 +68,15 @@ PRESETS: Final = (
     ),
     Reading(
         name="tracee",
-        keys=(("pid", ".hostProcessId"), ("parent", ".hostParentProcessId")),
-        event=(".eventName", "sched_process_exit"),
+        keys=(
+            ("pid", ".hostProcessId"),
+            ("parent", ".hostParentProcessId"),
+            # tracee.v1beta1.Event, which newer versions print.
+            ("pid", ".workload.process.host_pid"),
+            ("parent", ".workload.process.ancestors.0.host_pid"),
+        ),
+        events=(".eventName", ".name"),
+        exit="sched_process_exit",
         programs=("tracee",),
     ),
 )
@@ -122,7 +131,7 @@ def own(
     found = base or Reading()
     if pattern is not None or key is not None:
         keys = (("pid", key),) if key else ()
-        found = replace(found, name="", pattern=pattern or "", keys=keys, event=("", ""))
+        found = replace(found, name="", pattern=pattern or "", keys=keys, events=())
     return replace(found, lost=lost or found.lost, execs=execs or found.execs)
 
 
@@ -141,21 +150,25 @@ def lines(
 def parser(reading: Reading) -> Callable[[int, str], Shown | None]:
     """Return a function that reads a process from a line, or None if it shows none."""
     expression = re.compile(reading.pattern)
-    paths = {name: _path(key) for name, key in reading.keys}
-    event, wanted = reading.event
+    paths = [(name, _path(key)) for name, key in reading.keys]
+    events = [*map(_path, reading.events)]
 
     def fields(line: str) -> Mapping[str, Any]:
         """Return ``pid``, ``parent``, ``code`` and ``signal``, as far as the line has them."""
         if not paths:
-            found = expression.search(line)
-            return {"pid": found[1], **found.groupdict()} if found else {}
+            match = expression.search(line)
+            return {"pid": match[1], **match.groupdict()} if match else {}
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
             return {}
-        if event and reduce(_member, _path(event), value) != wanted:
+        if events and reading.exit not in (reduce(_member, path, value) for path in events):
             return {}
-        return {name: reduce(_member, path, value) for name, path in paths.items()}
+        found = dict[str, Any]()
+        for name, path in paths:
+            if found.get(name) is None:
+                found[name] = reduce(_member, path, value)
+        return found
 
     def parse(came_ns: int, line: str) -> Shown | None:
         found = fields(line)
@@ -183,6 +196,8 @@ def _path(key: str) -> list[str]:
 
 
 def _member(value: Any, name: str) -> Any:
+    if isinstance(value, list) and name.isdecimal():
+        return value[int(name)] if int(name) < len(value) else None
     return value.get(name) if isinstance(value, dict) else None
 
 
