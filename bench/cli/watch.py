@@ -29,7 +29,8 @@ _SECONDS = of_run(
 _INTERVAL = of_run(
     unit="ms",
     within=(0.1, 1_000),
-    help="Time between samples; by default 1 ms, or more where that takes over 0.8 % of a CPU.",
+    help="Time between samples; by default 1 ms, of perf buffers more where that takes over 0.8 % "
+    "of a CPU.",
     show_default=False,
 )
 _OUTPUT = of_output(help="Write the load over time as JSON.", metavar="FILE")
@@ -38,6 +39,7 @@ _USUAL_MS = 1.0
 _MOST_CPU = 0.008  # of one, unless an interval is asked for
 _TABLE_CPU = 0.004  # of that, to refresh the table
 _SHOWN_EVERY_S = 1.0  # or longer, where that would take more
+_FIRST_SHOWN_S = 0.2  # by then there are samples
 
 
 def command(
@@ -57,7 +59,7 @@ def command(
 
     Example: bufbench watch 17 --seconds 60 --output load.json
     """
-    from bench.questions.watch.buffers import find
+    from bench.questions.watch.buffers import find, sampled
     from bench.questions.watch.document import document
     from bench.questions.watch.profile import profile, watched
     from bench.tracer.sampler import Sampler
@@ -72,12 +74,12 @@ def command(
 
     def so_far() -> WatchData:
         seconds, cpu_s = time.monotonic() - begun, time.process_time() - used
-        interval_ms = sampler.interval_ns / 1e6
-        return watched(sampler, inventory, seconds=seconds, interval_ms=interval_ms, cpu_s=cpu_s)
+        return watched(sampler, inventory, seconds=seconds, cpu_s=cpu_s)
 
     table = _table(so_far) if live else None
-    begun, used = time.monotonic(), time.process_time()
-    _sample(sampler, interval, length_s, table)
+    with sampled(sampler, inventory, round(1e6 * (interval or _USUAL_MS))):
+        begun, used = time.monotonic(), time.process_time()
+        _sample(sampler, interval, length_s, table)
     data = so_far()
     if output is not None:
         from pydantic import TypeAdapter
@@ -136,6 +138,7 @@ def _table(so_far: Callable[[], WatchData]) -> Callable[[threading.Thread], None
 
     def show(thread: threading.Thread) -> None:
         with Live(auto_refresh=False, transient=True) as screen:
+            thread.join(_FIRST_SHOWN_S)
             while thread.is_alive():
                 begun_s = time.thread_time()
                 screen.update(now(), refresh=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Open perf events: for a CPU's buffer of BPF output, on a tracepoint, or to sample one.
+"""Open perf events: a CPU's buffer of BPF output, on a tracepoint, to sample one, or as a timer.
 
 Source: include/uapi/linux/perf_event.h.
 """
@@ -18,6 +18,7 @@ from bench.linux import libc, procfs
 
 _TYPE_SOFTWARE: Final = 1
 _TYPE_TRACEPOINT: Final = 2
+_COUNT_SW_CPU_CLOCK: Final = 0
 _COUNT_SW_BPF_OUTPUT: Final = 10
 _SAMPLE_TIME: Final = 1 << 2
 _SAMPLE_RAW: Final = 1 << 10
@@ -29,6 +30,7 @@ _CLOCK_BIT: Final = 1 << 25
 _FLAG_CLOEXEC: Final = 8
 _IOC_ENABLE: Final = 0x2400
 _IOC_SET_FILTER: Final = 0x40082406
+_IOC_SET_BPF: Final = 0x40042408
 _NEVER: Final = 2**32 - 1
 
 
@@ -85,6 +87,21 @@ def open_sampler(number: int, cpu: int) -> int:
     return _open(cpu, attribute)
 
 
+def open_timer(cpu: int, interval_ns: int, program_fd: int) -> int:
+    """Return an event that runs a BPF program on ``cpu`` every ``interval_ns``, idle or not."""
+    attribute = _attribute(
+        _TYPE_SOFTWARE, _COUNT_SW_CPU_CLOCK, 0, flags=_DISABLED_BIT, period=interval_ns
+    )
+    event = _open(cpu, attribute)
+    try:
+        fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
+        fcntl.ioctl(event, _IOC_ENABLE, 0)
+    except OSError:
+        os.close(event)
+        raise
+    return event
+
+
 def keep_to(event: int, condition: str) -> None:
     """Enable the event for the hits that meet ``condition``."""
     fcntl.ioctl(event, _IOC_SET_FILTER, condition.encode() + b"\0")
@@ -99,11 +116,12 @@ def lost(event: int) -> int | None:
 
 def _attribute(
     kind: int, config: int, sample: int,
-    *, read_format: int = 0, flags: int = 0, wakeup: int = 1, clock: int = 0,
+    *, period: int = 1, read_format: int = 0, flags: int = 0, wakeup: int = 1, clock: int = 0,
 ) -> bytes:  # fmt: skip
     return _ATTR.pack(
-        kind, _ATTR.size, config, 1, sample, read_format, flags, wakeup, *[0] * 6, clock, 0, 0, 0
-    )
+        kind, _ATTR.size, config, period, sample, read_format, flags, wakeup, *[0] * 6, clock,
+        0, 0, 0,
+    )  # fmt: skip
 
 
 def _open(cpu: int, attribute: bytes) -> int:

@@ -22,7 +22,7 @@ from typing import Final
 from bench.errors import UsageError
 from bench.linux import bpf, libc, procfs, refusal
 from bench.linux.pages import PAGE_BYTES
-from bench.tracer.sampler import Sampler
+from bench.tracer.sampler import Sampler, timer
 
 _SYS_PIDFD_GETFD: Final = 438
 _PERF: Final = "anon_inode:[perf_event]"
@@ -87,6 +87,21 @@ def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
         buffers=tuple(each for each in found if isinstance(each, Found)),
         unseen=tuple(each for each in found if isinstance(each, str)),
     )
+
+
+@contextmanager
+def sampled(sampler: Sampler, inventory: Inventory, interval_ns: int) -> Iterator[None]:
+    """Have the kernel sample the ring buffers, where it accepts a program and a timer for that."""
+    rings = [
+        timer.Ring(each.places[0], each.map, each.size_bytes)
+        for each in inventory.buffers
+        if each.map is not None
+    ]
+    with ExitStack() as stack:
+        if rings:
+            with suppress(OSError):
+                stack.enter_context(timer.running(sampler, rings, interval_ns))
+        yield
 
 
 def _rings(

@@ -25,12 +25,21 @@ def document(data: WatchData) -> Document:
         title="The buffers of this machine",
         subject=(
             f"{counted(sum(each.buffers for each in data.buffers), 'buffer')}, watched for "
-            f"{seconds(data.seconds)} every {time(data.interval_ms * 1e6)}, which took "
+            f"{seconds(data.seconds)}{_interval(data)}, which took "
             f"{share(data.cpu_share)} of one CPU"
         ),
         parts=tuple(_parts(data)),
         data=data,
     )
+
+
+def _interval(data: WatchData) -> str:
+    """Return how often buffers were sampled; those that a thread samples, perhaps less often."""
+    if not data.buffers:
+        return ""
+    same = data.longest_interval_ms < 1.1 * data.interval_ms
+    longest = "" if same else f" to {time(data.longest_interval_ms * 1e6)}"
+    return f" every {time(data.interval_ms * 1e6)}{longest}"
 
 
 def _parts(data: WatchData) -> Iterator[doc.Part]:

@@ -45,7 +45,8 @@ class WatchData:
 
     format: int
     seconds: float
-    interval_ms: float
+    interval_ms: float  # between samples, on average, of the buffer sampled most often
+    longest_interval_ms: float  # of the buffer sampled least often
     cpu_share: float  # of one CPU, what watching took
     buffers: tuple[BufferData, ...]
     unseen: tuple[str, ...]  # what could not be examined
@@ -71,18 +72,19 @@ class Profile:
     loads: tuple[Load, ...]
 
 
-def watched(
-    sampler: Sampler, inventory: Inventory, *, seconds: float, interval_ms: float, cpu_s: float
-) -> WatchData:
+def watched(sampler: Sampler, inventory: Inventory, *, seconds: float, cpu_s: float) -> WatchData:
     """Return what was seen in ``seconds``, of which watching took ``cpu_s`` of a CPU."""
+    seen = [[*map(sampler.seen, each.places)] for each in inventory.buffers]
+    samples = [each.samples for those in seen for each in those]
     return WatchData(
         format=FORMAT,
         seconds=seconds,
-        interval_ms=interval_ms,
+        interval_ms=1e3 * seconds / max([1, *samples]),
+        longest_interval_ms=1e3 * seconds / max(1, min(samples, default=1)),
         cpu_share=cpu_s / seconds if seconds else 0.0,
         buffers=tuple(
-            _buffer(each, [sampler.seen(place) for place in each.places], seconds)
-            for each in inventory.buffers
+            _buffer(found, those, seconds)
+            for found, those in zip(inventory.buffers, seen, strict=True)
         ),
         unseen=inventory.unseen,
     )

@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The sampler. All its mappings are read-only: the kernel itself keeps it from writing."""
+"""The sampler. It maps others' buffers read-only: the kernel itself keeps it from writing.
 
+Perf buffers are sampled by the thread that runs it; ring buffers too, unless the kernel samples
+them (bench.tracer.sampler.timer).
+"""
+
+import select
 from collections import namedtuple
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from bench.tracer.capture.buffers cimport (
-    BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, PERF_HEADER_BYTES, PERF_RECORD_LOST,
-    PERF_RECORD_SAMPLE, PROT_READ, Buffer, lost_at, map_perf, map_ring, ring_step, unmap,
+    BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ, PERF_HEADER_BYTES,
+    PERF_RECORD_LOST, PERF_RECORD_SAMPLE, PROT_READ, PROT_WRITE, Buffer, lost_at, map_perf,
+    map_ring, ring_step, unmap,
 )
 from bench.tracer.capture.shims cimport (
-    load64, load_int, monotonic_ns, sleep_until_ns, store_int, thread_cpu_ns,
+    load32, load64, load_int, monotonic_ns, sleep_until_ns, store64, store_int, thread_cpu_ns,
+    wait_readable,
 )
 
 cdef enum:
@@ -21,13 +28,17 @@ cdef enum:
     STEPS = 256           # of how full a buffer is
     LENGTHS = 256         # different lengths of records that are counted apart
     BINS = 8192           # of time; when they are full, every two become one
-    CHECK_EVERY = 64      # samples, of what sampling takes
+    CHECK_EVERY = 64      # looks, of what they take
+    LOOK_MS = 100         # at least so often samples of the kernel are read
 
 cdef uint64_t PEAK_NS = 100000000  # the peak rate is over so long
 cdef uint64_t FIRST_BIN_NS = 10000000
 
+LOOK_NS = 1_000_000 * LOOK_MS
+
 cdef struct Watched:
     Buffer buffer
+    bint by_kernel           # the kernel samples it, not the thread
     uint64_t walked          # up to where records were counted
     uint64_t first
     uint64_t samples
@@ -117,18 +128,35 @@ cdef inline void walk_perf(Watched *watched, uint64_t end) noexcept nogil:
         place += length
 
 
+cdef struct Positions:
+    uint64_t place           # of the buffer in the sampler
+    uint64_t consumed
+    uint64_t produced
+
+
+cdef struct Sample:
+    uint64_t kernel_ns
+    Positions positions[1]   # or more: as many as the record is long
+
+
 cdef class Sampler:
     """Up to 1,024 buffers, and what was seen of each. Unmapped when it is let go."""
 
     cdef Watched *buffers
     cdef int count
+    cdef int by_thread                  # of them, those that the thread samples
     cdef int stopping
     cdef uint64_t begun_ns
     cdef public uint64_t bin_ns         # doubled whenever the bins are full
-    cdef readonly uint64_t interval_ns  # as it is now
+    cdef Buffer samples                 # those of the kernel
+    cdef uint64_t lead_ns               # of CLOCK_MONOTONIC over its clock
+    cdef uint64_t[::1] counted          # by place: up to where records were counted
+    cdef object epoll
+    cdef int epoll_fd
 
     def __cinit__(self):
         self.bin_ns = FIRST_BIN_NS
+        self.epoll_fd = -1
         self.buffers = <Watched *>calloc(MOST_BUFFERS, sizeof(Watched))
         if self.buffers == NULL:
             raise MemoryError
@@ -137,6 +165,7 @@ cdef class Sampler:
         while self.count:
             self.count -= 1
             unmap(&self.buffers[self.count].buffer)
+        unmap(&self.samples)
         free(self.buffers)
 
     def add_ring(self, int fd, size_t data_bytes):
@@ -160,40 +189,109 @@ cdef class Sampler:
         watched.last_consumed = load64(watched.buffer.consumed)
         watched.window_begin = monotonic_ns()
         self.count += 1
+        self.by_thread += 1
         return self.count - 1
+
+    def follow(self, int fd, size_t data_bytes, uint64_t[::1] counted not None,
+               int64_t lead_ns):
+        """Read the kernel's samples from the ring of map ``fd``; OSError from mmap.
+
+        ``counted`` has an element for each buffer sampled by it, which shows the kernel how far
+        records have been counted. ``lead_ns``: of CLOCK_MONOTONIC over the time of a sample.
+        """
+        map_ring(&self.samples, fd, data_bytes, PROT_READ | PROT_WRITE)
+        self.counted, self.lead_ns = counted, lead_ns
+        self.epoll = select.epoll()
+        # Edge-triggered: samples alone, which come without a wake-up, do not end the wait.
+        self.epoll.register(fd, select.EPOLLIN | select.EPOLLET)
+        self.epoll_fd = self.epoll.fileno()
+
+    def by_kernel(self, int index):
+        """Leave the sampling of a buffer to the kernel."""
+        cdef Watched *watched = self.at(index)
+        watched.by_kernel = True
+        self.by_thread -= 1
+        self.counted[index] = watched.walked
 
     def run(self, *, uint64_t interval_ns, uint64_t until_ns, double most_cpu=1.0):
         """Sample every ``interval_ns`` until CLOCK_MONOTONIC ``until_ns``, or until ``stop``.
 
         More seldom where that would take more than ``most_cpu`` of a CPU: being woken alone takes
-        some microseconds, in a virtual machine ten or more.
+        some microseconds, in a virtual machine ten or more. The kernel's samples are read ten times
+        a second, and when it wakes the thread.
         """
-        cdef uint64_t due, checked, cpu_ns, samples = 0
+        cdef uint64_t due, checked, cpu_ns, now, looks = 0, gap_ns = interval_ns
         cdef double share
         if not self.begun_ns:
             self.begun_ns = monotonic_ns()
-        self.interval_ns = interval_ns
         with nogil:
-            due = checked = monotonic_ns()
+            due = checked = now = monotonic_ns()
             cpu_ns = thread_cpu_ns()
-            while due < until_ns and not load_int(&self.stopping):
-                self.sample(monotonic_ns())
-                samples += 1
-                if samples % CHECK_EVERY == 0:
+            while now < until_ns and not load_int(&self.stopping):
+                self.take()
+                self.sample(now, False)
+                looks += 1
+                if looks % CHECK_EVERY == 0:
                     share = <double>(thread_cpu_ns() - cpu_ns) / (monotonic_ns() - checked)
                     cpu_ns, checked = thread_cpu_ns(), monotonic_ns()
                     if share > most_cpu:
-                        self.interval_ns = <uint64_t>(self.interval_ns * share / most_cpu)
-                    elif share < most_cpu / 2 and self.interval_ns > interval_ns:
-                        self.interval_ns = max(interval_ns, self.interval_ns // 2)
-                due = max(due + self.interval_ns, monotonic_ns())
-                sleep_until_ns(min(due, until_ns), -1)
+                        gap_ns = <uint64_t>(gap_ns * share / most_cpu)
+                    elif share < most_cpu / 2 and gap_ns > interval_ns:
+                        gap_ns = max(interval_ns, gap_ns // 2)
+                due = max(due + gap_ns, monotonic_ns())
+                if not self.by_thread and self.epoll_fd >= 0:
+                    wait_readable(self.epoll_fd, min(LOOK_MS, (until_ns - now) // 1000000 + 1), -1)
+                if self.by_thread or self.epoll_fd < 0 or gap_ns > interval_ns:
+                    sleep_until_ns(min(due, until_ns), -1)
+                now = monotonic_ns()
+            self.take()
+            self.sample(now, True)
 
     def stop(self):
         """Make ``run`` end within an interval."""
         store_int(&self.stopping, 1)
 
-    cdef void sample(self, uint64_t now) noexcept nogil:
+    cdef void take(self) noexcept nogil:
+        """Add the kernel's samples, and show it how far records are counted."""
+        cdef uint64_t place, end, now, bin
+        cdef uint32_t length
+        cdef Sample *sample
+        cdef Positions *each
+        cdef int index
+        if self.epoll_fd < 0:
+            return
+        place, end = load64(self.samples.consumed), load64(self.samples.produced)
+        while place < end:
+            length = load32(<const uint32_t *>(self.samples.data + (place & self.samples.mask)))
+            if length & BPF_RINGBUF_BUSY_BIT:
+                break
+            sample = <Sample *>(self.samples.data + (place & self.samples.mask)
+                                + BPF_RINGBUF_HDR_SZ)
+            now = max(sample.kernel_ns + self.lead_ns, self.begun_ns)
+            bin = self.bin_of(now)
+            for index in range((length - sizeof(uint64_t)) // sizeof(Positions)):
+                each = &sample.positions[index]
+                self.sample_one(&self.buffers[each.place], now, bin, each.consumed, each.produced)
+            place += ring_step(length)
+            store64(self.samples.consumed, place)
+        for index in range(self.count):
+            if self.buffers[index].by_kernel:
+                self.counted[index] = self.buffers[index].walked
+
+    cdef void sample(self, uint64_t now, bint everything) noexcept nogil:
+        """Sample the buffers that the kernel does not, or everything."""
+        cdef uint64_t bin = self.bin_of(now), consumed
+        cdef Watched *watched
+        cdef int index
+        for index in range(self.count):
+            watched = &self.buffers[index]
+            if everything or not watched.by_kernel:
+                # The consumer's position first: the producer's never falls behind it.
+                consumed = load64(watched.buffer.consumed)
+                self.sample_one(watched, now, bin, consumed, load64(watched.buffer.produced))
+
+    cdef uint64_t bin_of(self, uint64_t now) noexcept nogil:
+        """Return the bin of time, of bins that are long enough to have one."""
         cdef uint64_t bin = (now - self.begun_ns) // self.bin_ns
         cdef int index
         while bin >= BINS:  # several times after a stop (Ctrl-Z) longer than all that went before
@@ -202,13 +300,10 @@ cdef class Sampler:
                 halve(self.buffers[index].bin_records)
             self.bin_ns *= 2
             bin //= 2
-        for index in range(self.count):
-            self.sample_one(&self.buffers[index], now, bin)
+        return bin
 
-    cdef void sample_one(self, Watched *watched, uint64_t now, uint64_t bin) noexcept nogil:
-        # The consumer's position first: the producer's never falls behind it.
-        cdef uint64_t consumed = load64(watched.buffer.consumed)
-        cdef uint64_t produced = load64(watched.buffer.produced)
+    cdef void sample_one(self, Watched *watched, uint64_t now, uint64_t bin, uint64_t consumed,
+                         uint64_t produced) noexcept nogil:
         cdef uint64_t size = watched.buffer.mask + 1
         cdef uint64_t before = watched.walked, records = watched.records, moved = produced - before
         cdef uint64_t discarded = watched.discarded, lost = watched.lost
@@ -223,7 +318,7 @@ cdef class Sampler:
         else:
             watched.absence = max(watched.absence, now - watched.away_since)
         watched.last_consumed = consumed
-        if moved > size:
+        if load64(watched.buffer.produced) - before > size:
             watched.uncounted += moved
         elif moved:
             if watched.buffer.is_ring:

@@ -131,7 +131,8 @@ def test_watching_takes_less_than_a_hundredth_of_a_cpu() -> None:
     with filled("ringbuf"):
         found = watch("--seconds", "5")
     assert found["cpu_share"] < 0.01
-    assert found["interval_ms"] >= 1
+    # A thread that is woken for each sample takes 10 us or more: the kernel took these.
+    assert found["cpu_share"] * found["interval_ms"] < 0.003
 
 
 def test_a_table_that_refreshes_takes_no_more() -> None:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Test rings that the kernel samples: how often, exactly, and that records are counted in time."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from statistics import median
+from threading import Thread
+
+import pytest
+from tracing import eventually
+
+from bench.linux import bpf
+from bench.linux.pages import PAGE_BYTES
+from bench.tracer.sampler import Sampler, timer
+from bench.tracer.sampler.timer import Ring
+
+pytestmark = pytest.mark.live
+
+RING_BYTES = 4096
+RECORD_BYTES = 64
+DATA_BYTES = RECORD_BYTES - 8  # without its header
+
+
+def counted(sampler: Sampler, records: int) -> bool:
+    return sampler.seen(0).records == records
+
+
+class Produced:
+    """A ring that this process writes and reads, a record at a time."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.map = bpf.create_map(
+            bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=RING_BYTES, name="produced"
+        )
+        stack.callback(os.close, self.map)
+        self._program = bpf.load(bpf.SOCKET_FILTER, self._output())
+        stack.callback(os.close, self._program)
+        self._consumed = stack.enter_context(mmap.mmap(self.map, PAGE_BYTES))
+        self._produced = 0
+
+    def produce(self, records: int) -> None:
+        for _ in range(records):
+            bpf.run_once(self._program)
+        self._produced += records * RECORD_BYTES
+
+    def read_all(self) -> None:
+        struct.pack_into("=Q", self._consumed, 0, self._produced)
+
+    def _output(self) -> list[bpf.Instruction]:
+        return [
+            *((0x7A, 10, -at, 0) for at in range(8, DATA_BYTES + 1, 8)),  # zeros on the stack
+            (0x18, 0x11, 0, self.map),
+            (0, 0, 0, 0),
+            (0xBF, 0xA2, 0, 0),  # r2 = r10
+            (0x07, 2, 0, -DATA_BYTES),
+            (0xB7, 3, 0, DATA_BYTES),
+            (0xB7, 4, 0, 0),
+            (0x85, 0, 0, 130),  # bpf_ringbuf_output()
+            (0xB7, 0, 0, 0),
+            (0x95, 0, 0, 0),
+        ]
+
+
+@contextmanager
+def sampled(maps: list[int], interval_ns: int = 1_000_000) -> Iterator[Sampler]:
+    """Sample rings in the kernel, and read the samples in a thread."""
+    sampler = Sampler()
+    places = [sampler.add_ring(each, RING_BYTES) for each in maps]
+    rings = [
+        Ring(place, bpf.map_info(each).id, RING_BYTES)
+        for place, each in zip(places, maps, strict=True)
+    ]
+    with timer.running(sampler, rings, interval_ns):
+        thread = Thread(target=sampler.run, kwargs={"interval_ns": interval_ns, "until_ns": 2**63})
+        thread.start()
+        try:
+            yield sampler
+        finally:
+            sampler.stop()
+            thread.join()
+
+
+def test_more_rings_than_a_program_may_have_maps() -> None:
+    with ExitStack() as stack:
+        rings = [Produced(stack) for _ in range(130)]
+        with sampled([each.map for each in rings]) as sampler:
+            for records, each in enumerate(rings[::43]):
+                each.produce(records)
+            time.sleep(0.3)
+    found = [sampler.seen(place) for place in range(len(rings))]
+    assert [each.used_bytes // RECORD_BYTES for each in found[::43]] == [0, 1, 2, 3]
+    assert sum(each.records for each in found) == 0 + 1 + 2 + 3
+    assert all(each.samples > 10 for each in found)
+    assert all(each.absence_ns > 100e6 for each in found[43::43])
+
+
+def test_half_a_ring_wakes_the_thread() -> None:
+    half, taken_s = RING_BYTES // RECORD_BYTES // 2, []
+    with ExitStack() as stack:
+        ring = Produced(stack)
+        with sampled([ring.map]) as sampler:
+            for turn in range(1, 21):
+                begun_s = time.monotonic()
+                ring.produce(half)
+                assert eventually(partial(counted, sampler, turn * half))
+                taken_s.append(time.monotonic() - begun_s)
+                ring.read_all()
+    assert sampler.seen(0).uncounted_bytes == 0
+    assert median(taken_s) < 0.05  # else samples are read every 0.1 s
