@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -27,14 +27,30 @@ from bench.host.signals import Ending
 from bench.linux import bpf
 
 BUFBENCH: Final = [sys.executable, "-c", "from bench.cli import main; main()"]
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
 _PROG_GET_FD_BY_ID: Final = 13
 _MAP_GET_FD_BY_ID: Final = 14
 
 
-def bufbench(*arguments: str, timeout_s: float = 60, **environment: str) -> process.Completed:
-    """The command, run to its end."""
-    return process.run([*BUFBENCH, *arguments], timeout_s=timeout_s, check=False, env=environment)
+def bufbench(
+    *arguments: str, before: Sequence[str] = (), timeout_s: float = 60, **environment: str
+) -> process.Completed:
+    """The command, run to its end. That it waited for another measurement is left out.
+
+    ``before``: words that start it.
+    """
+    words = [*before, *BUFBENCH, *arguments]
+    done = process.run(words, timeout_s=timeout_s, check=False, env=environment)
+    done.stderr = re.sub(r"(?m)^bufbench: waiting, .*\n", "", done.stderr)
+    return done
+
+
+def on_one_cpu() -> tuple[str, ...]:
+    """Words that start a command where it may use the last CPU only.
+
+    Its consumer then does not run while a BPF program does.
+    """
+    return ("taskset", "-c", str(max(os.sched_getaffinity(0))))
 
 
 def within(*arguments: str, **environment: str) -> process.Completed:

@@ -264,7 +264,8 @@ def test_ctrl_c_while_a_page_is_made_is_quiet(journal: Path, delay_s: float) -> 
         time.sleep(delay_s)
         os.killpg(report.pid, signal.SIGINT)  # as a terminal does: to the drawing process too
         _, said = report.communicate(timeout=30)
-    assert said in (b"", b"bufbench: interrupted\n")
+    # On a busy machine it is not closed in time, and ends at once.
+    assert said in (b"", b"bufbench: interrupted\n", b"bufbench: interrupted, at once\n")
     assert report.returncode in (130, 0)  # the latter: it was done already
     assert eventually(lambda: nobody_is_left_of(report.pid))
 

@@ -8,19 +8,21 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
 import pytest
 from fuzz import btf_samples
 from fuzz.readers import READERS, SAMPLES
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import JournalError
 
 TESTS = Path(__file__).parents[1]
 SLOW = {"report": 8, "journal": 60, "histogram": 60}
+MOST_CPU_S = 10.0
 TRICKS = [b"", b"\n", b"\0", b"9" * 5_000, b"[" * 2_000, b"\xff", b"\xed\xa0\x80", b" " * 99]
 
 
@@ -41,14 +43,12 @@ def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
 def test_what_is_nearly_right_is_read_or_refused_in_a_line(name: str) -> None:
     reader = READERS[name]
 
-    @settings(
-        max_examples=SLOW.get(name, 100),
-        deadline=10_000,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    @settings(max_examples=SLOW.get(name, 100))
     @given(st.one_of(inputs(tuple(reader.seeds())), st.binary(max_size=300)))
     def tried(data: bytes) -> None:
+        before_s = time.process_time()
         reader.try_on(data)
+        assert time.process_time() - before_s < MOST_CPU_S
 
     tried()
 
@@ -61,7 +61,7 @@ def test_a_former_fault_is_survived(sample: Path) -> None:
 
 
 MEASURE = """
-import os, re, signal, sys, time
+import os, re, resource, sys, time
 from pathlib import Path
 def most_kib():
     return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
@@ -75,15 +75,15 @@ def measure(reader, length):
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     base = most_kib()
     for piece in (b"\\n".join(seeds), b"\\n", b"[", b"9", b"field: a["):
-        began = time.monotonic()
+        before_s = time.process_time()
         reader.try_on((piece * (length // len(piece) + 1))[:length])
-        assert time.monotonic() - began < 60, piece[:20]
+        assert time.process_time() - before_s < 60, piece[:20]
     return most_kib() - base
 
 for word in sys.argv[2:]:
     name, length = word.split("=")
     if (child := os.fork()) == 0:  # what is imported serves all, and memory is its own
-        signal.alarm(300)
+        resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
         print(name, measure(READERS[name], int(length)))
         sys.exit()
     os.waitpid(child, 0)
