@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 from tracing import eventually
 
-from bench.linux import bpf
+from bench.linux import bpf, perf_event
 from bench.linux.pages import PAGE_BYTES
 from bench.tracer.sampler import Sampler, timer
 from bench.tracer.sampler.timer import Ring
@@ -99,6 +99,24 @@ def test_more_rings_than_a_program_may_have_maps() -> None:
     assert sum(each.records for each in found) == 0 + 1 + 2 + 3
     assert all(each.samples > 10 for each in found)
     assert all(each.absence_ns > 100e6 for each in found[43::43])
+
+
+def test_a_refused_timer_leaves_the_rings_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(perf_event, "open_timer", refuse)
+    with ExitStack() as stack:
+        ring = Produced(stack)
+        ring.produce(2)
+        sampler = Sampler()
+        place = sampler.add_ring(ring.map, RING_BYTES)
+        known = Ring(place, bpf.map_info(ring.map).id, RING_BYTES)
+        with pytest.raises(PermissionError), timer.running(sampler, [known], 1_000_000):
+            pass
+        sampler.run(interval_ns=1_000_000, until_ns=time.monotonic_ns() + 100_000_000)
+    assert sampler.seen(place).samples > 10
+    assert sampler.seen(place).used_bytes == 2 * RECORD_BYTES
 
 
 def test_half_a_ring_wakes_the_thread() -> None:
