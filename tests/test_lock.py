@@ -201,6 +201,23 @@ def test_waiting_for_another_namespace_ends_with_it() -> None:
             assert time.monotonic() - began_s > 0.3
 
 
+@pytest.mark.live
+def test_it_is_lent_to_a_program_without_a_gap() -> None:
+    with lock.held(wait=True) as descriptor:
+        lent = {**os.environ, lock.LENT: str(descriptor)}
+        for inherited, said in (((descriptor,), "both measure"), ((), "another measurement is")):
+            done = subprocess.run(
+                [sys.executable, "-c", REFUSED],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+                env=lent,
+                pass_fds=inherited,
+            )
+            assert done.stdout.startswith(said), done.stderr
+
+
 def test_a_kernel_without_a_shared_inode_is_called_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

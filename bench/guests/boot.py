@@ -28,7 +28,7 @@ from bench.guests import init
 from bench.guests.machines import Machine, meant, own, usual
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended, broken, panic
-from bench.host import process, scratch
+from bench.host import lock, process, scratch
 from bench.linux.machine import CONFIG_VARIABLE
 
 CONSOLE: Final = "console.log"
@@ -175,17 +175,22 @@ def watched(
     qmp: str = "",
     said: str = CONSOLE,
     preloaded: str = "",
+    measuring: int | None = None,
     **environment: str,
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Start the watch over ``command``, which ends with the context.
 
     Output goes to the file ``said`` in ``folder``, the console's. The library ``preloaded`` is
-    loaded into the command, not into the watch. The last line of the watch's stdout is an
+    loaded into the command, not into the watch. A command that measures on this machine gets the
+    descriptor of its lock, ``measuring``. The last line of the watch's stdout is an
     :class:`~bench.guests.watch.Ended`.
     """
     words = [str(folder / said), str(limit_s), qmp, preloaded, "--", *command]
+    lent = {} if measuring is None else {lock.LENT: str(measuring)}
     return process.started(
-        HERE.command("bench.guests.watch", *words), env={**HERE.environment, **environment}
+        HERE.command("bench.guests.watch", *words),
+        env={**HERE.environment, **environment, **lent},
+        pass_fds=() if measuring is None else (measuring,),
     )
 
 

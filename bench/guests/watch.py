@@ -134,6 +134,7 @@ def watch(console: FileIO, limit_s: float, qmp: str, preloaded: str, argv: list[
             stderr=subprocess.STDOUT,
             env={**os.environ, "LD_PRELOAD": preloaded} if preloaded else None,
             process_group=0,
+            close_fds=False,  # what the watch inherited is for the command
         )
     except OSError as error:
         console.write(f"cannot run {argv[0]}: {error.strerror}\n".encode())

@@ -5,6 +5,9 @@ The lock is flock(2)'s, which the kernel drops however its holder ends, on the o
 anonymous files of a kernel share (eventfd(2) gives a descriptor of it). Every process reaches it,
 whatever its root folder, its namespaces or its user. Where a kernel gives each anonymous file an
 inode of its own, a file takes its place.
+
+A program that measures for the holder inherits the descriptor, so that there is no gap between the
+two in which another measurement could begin.
 """
 
 from __future__ import annotations
@@ -26,23 +29,37 @@ import psutil
 from bench.errors import Busy, MachineUnfit, in_a_line
 from bench.linux import procfs
 
+LENT: Final = "BUFBENCH_LOCK"
+"""The variable with the number of an inherited descriptor of the lock."""
 _SYSTEM: Final = Path("/run/bufbench.lock")
 
 
 @contextmanager
-def held(*, wait: bool = False, path: Path | None = None) -> Iterator[None]:
+def held(*, wait: bool = False, path: Path | None = None) -> Iterator[int]:
     """Hold the lock: no other measurement runs on this kernel while the context lasts.
+
+    Yields its descriptor, which may be lent to a program that measures meanwhile.
 
     With ``path``, only those that name the same file. Raises Busy, naming the holder, where
     it is held and ``wait`` is not set; MachineUnfit where there is no place for a file, or
     the file belongs to another user.
     """
-    descriptor = _anonymous() if path is None else _opened(path)
+    descriptor = _of_kernel() if path is None else _opened(path)
     try:
         _take(descriptor, wait=wait)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _of_kernel() -> int:
+    """Return a descriptor of the kernel's lock, which is the inherited one where there is one."""
+    descriptor = _anonymous()
+    with suppress(KeyError, ValueError, OSError):
+        lent = int(os.environ[LENT])
+        if os.path.samestat(os.fstat(lent), os.fstat(descriptor)):
+            os.dup2(lent, descriptor, inheritable=False)
+    return descriptor
 
 
 def _anonymous() -> int:

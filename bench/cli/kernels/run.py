@@ -178,20 +178,20 @@ def _run(
 ) -> None:
     """Run the guests, by KVM where it works unless ``accelerator`` says so, then the host.
 
-    With ``wait``, each once no other measurement runs.
+    With ``wait``, once no other measurement runs.
     """
     from bench.guests import boot
     from bench.guests.sources.host import HOST
     from bench.questions.kernels import run as kernels_run
 
-    def run_in(chosen: Accelerator, images: Sequence[Image]) -> None:
+    def run_in(chosen: Accelerator, images: Sequence[Image], measuring: int) -> None:
         guest = replace(request.guest, kvm=chosen.kvm)
         asked = replace(request, guest=guest, accelerator=chosen)
         kernels_run.write_request(asked, kernels)
-        kernels_run.run(asked, images, say, sources)
+        kernels_run.run(asked, images, say, sources, measuring=measuring)
 
-    if guests := [image for image in images if image.label != HOST]:
-        with lock.held(wait=wait):  # the probe boots a guest too
+    with lock.held(wait=wait) as measuring:  # the probe boots a guest too
+        if guests := [image for image in images if image.label != HOST]:
             chosen = boot.EMULATION
             if accelerator != "emulated":
                 own = [image for image in guests if not boot.foreign(image.label, image)]
@@ -201,12 +201,9 @@ def _run(
                     f"--accelerator kvm: {chosen.why.removeprefix('emulated: ')}",
                     remedy="leave it out",
                 )
-            run_in(chosen, guests)
-    if host := [image for image in images if image.label == HOST]:
-        if wait:
-            with lock.held(wait=True):
-                pass  # it takes the lock itself, and its time limit does not wait
-        run_in(boot.EMULATION, host)
+            run_in(chosen, guests, measuring)
+        if host := [image for image in images if image.label == HOST]:
+            run_in(boot.EMULATION, host, measuring)
 
 
 def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:

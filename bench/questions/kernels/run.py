@@ -120,12 +120,18 @@ def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
 
 
 def run(
-    request: Request, images: Sequence[Image], say: Say, sources: Path | None = None
+    request: Request,
+    images: Sequence[Image],
+    say: Say,
+    sources: Path | None = None,
+    *,
+    measuring: int | None = None,
 ) -> list[Outcome]:
     """Run every image, ``request.jobs`` at a time; return the outcomes.
 
     A lost guest is an outcome. An exception ends all guests. ``sources`` is the kernels.toml by
-    which the files for guests of another architecture are fetched.
+    which the files for guests of another architecture are fetched, ``measuring`` the machine's
+    lock, for a run on the host.
     """
     options = Options(say=say, sources_file=sources)
     waiting = [(image, "") for image in images]
@@ -136,7 +142,7 @@ def run(
         while waiting:
             image, lost_boot = waiting.pop(0)
             try:
-                begun = _begun(request, image, lost_boot, options)
+                begun = _begun(request, image, lost_boot, options, measuring)
             except BufbenchError as error:
                 lost = outcome.row(image, Ran(status=Status.UNAVAILABLE, reason=str(error)))
                 found.append(record(request.folder / folder_name(image.label), lost, say))
@@ -182,7 +188,9 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
     return early and not request.guest.kvm and not over.lost_boot
 
 
-def _begun(request: Request, image: Image, lost_boot: str, options: Options) -> Begun[_Running]:
+def _begun(
+    request: Request, image: Image, lost_boot: str, options: Options, measuring: int | None
+) -> Begun[_Running]:
     folder = request.folder / folder_name(image.label)
     lost_console = held(folder / boot.CONSOLE) if lost_boot else b""
     empty(request.folder, image.label)
@@ -203,7 +211,7 @@ def _begun(request: Request, image: Image, lost_boot: str, options: Options) -> 
     with ExitStack() as stack:
         stack.callback(ownership.hand_over_all, folder)  # once the guest has gone
         if image.label == HOST:
-            watch = stack.enter_context(watched(folder, limit_s, inside))
+            watch = stack.enter_context(watched(folder, limit_s, inside, measuring=measuring))
         else:
             watch = stack.enter_context(booted(image, request.guest, folder, inside, system=system))
         return Begun(_Running(image, folder, [], lost_boot), watch, stack.pop_all())
