@@ -191,7 +191,7 @@ def _run(
     from bench.fleet import collect, view
     from bench.fleet.roster import Roster
 
-    roster = Roster(frozenset(machine or ()))
+    roster = Roster(frozenset(machine or ()), plan.kernels)
     with Folder.opened(output, plan, resume=resume) as (folder, done):
         roster.rows.update((row.name, row) for row in done)
         if where is None:
@@ -216,7 +216,7 @@ def _name_dashboard(port: int | None, where: Address | None) -> None:
 
 
 def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
-    """Print the outcome of each machine, a line each; raise if one failed."""
+    """Print the outcome of each task, a line each; raise if one failed."""
     from bench.fleet.roster import State
     from bench.fleet.view import doing
 
@@ -225,16 +225,16 @@ def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
         for row in rows:
             done = row.state is State.DONE
             print(folder.journal(row.name) if done else f"{row.name}: {doing(row)}")
-    if len(rows) < machines:
+    if roster.machines < machines:
         raise MachineUnfit(
-            f"{len(rows)} of {counted(machines, 'machine')} came",
+            f"{roster.machines} of {counted(machines, 'machine')} came",
             remedy="start bufbench fleet worker there, then continue with --resume",
         )
-    if missing := [row for row in rows if row.state is not State.DONE]:
+    wanted = [row for row in rows if row.state is not State.REPLACED]
+    if missing := [row for row in wanted if row.state is not State.DONE]:
         named = "; ".join(f"{row.name}: {doing(row)}" for row in missing[:5])
-        raise MachineUnfit(
-            f"{len(missing)} of {counted(len(rows), 'machine')} gave no journal: {named}"
-        )
+        what = counted(len(wanted), "task" if folder.plan.kernels else "machine")
+        raise MachineUnfit(f"{len(missing)} of {what} gave no journal: {named}")
     if unbalanced := [row for row in rows if row.exit_code == ExitCode.NOT_BALANCED]:
         raise NotBalanced(f"a trial did not balance on {', '.join(row.name for row in unbalanced)}")
 

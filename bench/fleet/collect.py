@@ -120,9 +120,9 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
         for name, each in [*sent.items()]:
             if each.result.done():
                 _take(sent.pop(name).result, roster.rows[name], folder, roster)
-        for row, seen in [*roster.due(now)]:
+        for row, seen in [*roster.due()]:
             roster.send(row, seen)
-            sent[row.name] = _send(client, folder.plan.task(row.name), row)
+            sent[row.name] = _send(client, folder.plan.task(row.name, row.kernel), row)
         for row, seen in roster.unacknowledged():
             name, where = folder.plan.task(row.name).id, [seen.address]
             asked = client.run(task.forget, name, workers=where, asynchronous=True)
@@ -130,7 +130,7 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
         if _states(roster) != before:
             folder.save(roster.rows.values())
         show(roster)
-        enough = len(roster.rows) >= machines or now - began > _JOIN_S
+        enough = roster.machines >= machines or now - began > _JOIN_S
         if roster.ended and enough and not sent:
             # What is not forgotten takes room there, until it is asked again.
             concurrent.futures.wait(forgotten, _FORGET_S)

@@ -24,6 +24,7 @@ OPTIONS: Final = frozenset(
 )
 """Options that a plan may have, of `bufbench run`, `claims` or `kernels run`: no file names."""
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_TASK: Final = rf"{_NAME}(?:\+[A-Za-z0-9_.-]{{1,80}}){{0,4}}"
 _KERNEL: Final = r"host|(?:[a-z][a-z-]*:)?[0-9][A-Za-z0-9_.+-]{0,63}"
 
 
@@ -37,9 +38,15 @@ class Plan:
     options: dict[str, str] = field(default_factory=dict)
     schema: int = 1
 
-    def task(self, name: str) -> Plan:
-        """Return the plan of the machine ``name``."""
-        return replace(self, id=f"{self.id}.{name}")
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Return the kernels, each of which is a task."""
+        return self.only if self.profile == KERNELS else ()
+
+    def task(self, name: str, kernel: str = "") -> Plan:
+        """Return the plan of the task ``name``."""
+        only = (kernel,) if kernel else self.only
+        return replace(self, id=f"{self.id}.{name}", only=only)
 
     def text(self) -> str:
         """Return the plan as JSON."""
@@ -103,7 +110,7 @@ def parse(text: str) -> Plan:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the text"
         raise UsageError(f"not a plan: {where}, {first['msg']}") from error
-    if plan.schema != 1 or not re.fullmatch(rf"[0-9a-f]{{16}}\.{_NAME}", plan.id):
+    if plan.schema != 1 or not re.fullmatch(rf"[0-9a-f]{{16}}\.{_TASK}", plan.id):
         raise UsageError("not a plan: of another schema, or without an id")
     if plan.profile not in (None, *PROFILES):
         raise UsageError(f"not a plan: no profile {plan.profile!r}")

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -18,6 +19,7 @@ GRACE_S: Final = 10.0
 """How long a machine that was lost may take to come back before another has its task."""
 PATIENCE_S: Final = 60.0
 """How long a task waits for a machine of its type."""
+_AND: Final = "+"  # in no machine's name
 
 
 class State(StrEnum):
@@ -26,12 +28,13 @@ class State(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     LOST = "lost"
+    REPLACED = "replaced"  # by another's task, until its own machine is back
     DONE = "done"
     FAILED = "failed"
     NOT_USED = "not used"
 
 
-ENDED: Final = frozenset((State.DONE, State.FAILED, State.NOT_USED))
+ENDED: Final = frozenset((State.REPLACED, State.DONE, State.FAILED, State.NOT_USED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +57,21 @@ class Seen:
         return self.facts.objection()
 
     def replaces(self, row: Assignment) -> bool:
-        """Return whether the worker's machine is of the same type as a row's."""
+        """Return whether the worker is used, and its machine of the same type as a row's."""
         own, other = self.facts, row.facts
-        return own is not None and other is not None and own.type == other.type
+        same = own is not None and other is not None and own.type == other.type
+        return same and not self.objection
 
 
 @dataclass(slots=True, kw_only=True)
 class Assignment:
-    """Hold a machine and its task, as in fleet.json."""
+    """Hold a task, or a machine without one, as in fleet.json."""
 
-    name: str
+    name: str  # of its journal in the folder, and of the task
+    machine: str
+    kernel: str = ""  # of a plan of kernels
     state: State = State.WAITING
     reason: str = ""
-    machine: str = ""  # that does it, or did
     journal: str = ""  # file in the folder; "": none
     sha256: str = ""
     notes: list[str] = field(default_factory=list)
@@ -75,7 +80,7 @@ class Assignment:
 
 @dataclass(slots=True, kw_only=True)
 class Row(Assignment):
-    """Hold a machine and its task while the fleet runs."""
+    """Hold a task while the fleet runs."""
 
     address: str = ""  # of the worker that does it
     attempts: int = 0
@@ -85,17 +90,30 @@ class Row(Assignment):
     acknowledged: str = ""  # address of the worker that was asked to forget it
 
     def abandoned(self, now_s: float) -> bool:
-        """Return whether its task was lost long enough ago for another machine to take it."""
+        """Return whether it was lost long enough ago for another machine to replace its own."""
         return self.state is State.LOST and now_s - self.lost_at_s > GRACE_S
+
+    def replaced(self, name: str) -> None:
+        """Note that the task ``name`` is in its place."""
+        self.state, self.reason = State.REPLACED, f"{self.reason}, {name} is in its place"
 
 
 class Roster:
-    """Rows by name. ``only`` names the machines that take part; empty: all."""
+    """Rows by name: for each machine a task, of a plan of kernels one for each of them.
 
-    def __init__(self, only: frozenset[str] = frozenset()) -> None:
+    ``only`` names the machines that take part; empty: all.
+    """
+
+    def __init__(self, only: frozenset[str] = frozenset(), kernels: Sequence[str] = ()) -> None:
         self.rows: dict[str, Row] = {}
         self._only = only
+        self._kernels = kernels or ("",)
         self._seen: dict[str, Seen] = {}
+
+    @property
+    def machines(self) -> int:
+        """Return how many machines have come."""
+        return len({row.machine for row in self.rows.values()})
 
     @property
     def ended(self) -> bool:
@@ -103,34 +121,24 @@ class Roster:
         return all(row.state in ENDED for row in self.rows.values())
 
     def see(self, workers: Mapping[str, Seen], now_s: float) -> None:
-        """Take in the workers: new machines get a row, tasks of those that are gone are lost."""
+        """Take in the workers: new machines get rows, tasks of those that are gone are lost."""
         asked = self._only or {each.name for each in workers.values()}
         self._seen = {each.name: each for each in workers.values() if each.name in asked}
         for seen in self._seen.values():
-            row = self.rows.get(seen.name)
-            if row is None or row.state is State.NOT_USED:
-                self._enter(seen, now_s)
-        for row in self.rows.values():
-            if row.state is State.RUNNING:
-                seen_now = self._seen.get(row.machine)
-                if seen_now is not None and seen_now.address == row.address:
-                    row.progress = seen_now.progress
-                else:
-                    self.lose(row, "its worker was lost", now_s)
-            elif row.state is State.LOST and now_s - row.lost_at_s > PATIENCE_S:
-                row.state = State.FAILED
-                row.reason += ", and no machine of its type came"
+            self._enter(seen, now_s)
+        for row in [*self.rows.values()]:
+            self._follow(row, now_s)
 
-    def due(self, now_s: float) -> Iterator[tuple[Row, Seen]]:
-        """Yield each row that can be sent now, and the worker: its own machine, or of its type."""
+    def due(self) -> Iterator[tuple[Row, Seen]]:
+        """Yield each row that can be sent now, and its worker: one for a machine at a time."""
+        busy = {row.machine for row in self.rows.values() if row.state is State.RUNNING}
         for row in self.rows.values():
-            if row.state not in (State.WAITING, State.LOST):
+            worker = self._seen.get(row.machine)
+            if row.state not in (State.WAITING, State.LOST) or row.machine in busy:
                 continue
-            own = self._seen.get(row.machine)
-            if own is None and row.abandoned(now_s):
-                own = self._stand_in(row)
-            if own is not None and not own.objection:
-                yield row, own
+            if worker is not None and not worker.objection:
+                busy.add(row.machine)
+                yield row, worker
 
     def unacknowledged(self) -> Iterator[tuple[Row, Seen]]:
         """Yield each row that is done, and its machine, once for each time that it has joined."""
@@ -141,13 +149,14 @@ class Roster:
                 yield row, seen
 
     def send(self, row: Row, worker: Seen) -> None:
-        """Note that a row's task has been sent to a worker."""
-        row.notes = [f"tried again on {worker.name}"] * (worker.name != row.name)
+        """Note that a row's task has been sent to its worker."""
+        own = row.name == _task(worker.name, row.kernel)
+        row.notes = [] if own else [f"in place of {row.name.partition(_AND)[0]}"]
         if worker.clock_ahead_s:
             how = "ahead" if worker.clock_ahead_s > 0 else "behind"
             row.notes.append(f"its clock is {duration(abs(worker.clock_ahead_s))} {how}")
         row.state, row.reason, row.progress = State.RUNNING, "", None
-        row.machine, row.address = worker.name, worker.address
+        row.address = worker.address
         row.attempts += 1
 
     def lose(self, row: Row, reason: str, now_s: float) -> None:
@@ -156,21 +165,63 @@ class Roster:
         row.reason, row.lost_at_s, row.progress = reason, now_s, None
 
     def _enter(self, seen: Seen, now_s: float) -> None:
-        """Give a machine without a task its row: a task of its own, or one that was lost."""
+        """Give a machine its rows, where it has none; each replaces a lost one of its type."""
+        rows = [row for row in self.rows.values() if row.machine == seen.name]
+        unused = [row.name for row in rows if row.state is State.NOT_USED]
         if why := seen.objection:
-            found = Row(name=seen.name, state=State.NOT_USED, facts=seen.facts, reason=why)
-            self.rows[seen.name] = found
-        elif (orphan := self._orphan(seen, now_s)) is not None:
-            orphan.machine = seen.name
-            self.rows.pop(seen.name, None)
-        elif not any(each.machine == seen.name for each in self.rows.values()):
-            self.rows[seen.name] = Row(name=seen.name, facts=seen.facts, machine=seen.name)
+            if len(unused) == len(rows):
+                self.rows[seen.name] = Row(
+                    name=seen.name,
+                    machine=seen.name,
+                    state=State.NOT_USED,
+                    reason=why,
+                    facts=seen.facts,
+                )
+            return
+        for name in unused:
+            del self.rows[name]
+        for kernel in self._kernels:
+            name = _task(seen.name, kernel)
+            if name not in self.rows:
+                if lost := next(self._lost(seen, kernel, now_s), None):
+                    lost.replaced(name)
+                self.rows[name] = Row(name=name, machine=seen.name, kernel=kernel, facts=seen.facts)
 
-    def _orphan(self, seen: Seen, now_s: float) -> Row | None:
-        lost = (row for row in self.rows.values() if row.machine not in self._seen)
-        return next((row for row in lost if row.abandoned(now_s) and seen.replaces(row)), None)
+    def _lost(self, seen: Seen, kernel: str, now_s: float) -> Iterator[Row]:
+        """Yield the lost tasks that a machine of their type may do."""
+        for row in self.rows.values():
+            gone = row.abandoned(now_s) and row.machine not in self._seen
+            if gone and row.kernel == kernel and seen.replaces(row):
+                yield row
 
-    def _stand_in(self, row: Row) -> Seen | None:
+    def _follow(self, row: Row, now_s: float) -> None:
+        """Take in what has become of a row's machine."""
+        seen = self._seen.get(row.machine)
+        if row.state is State.RUNNING and seen is not None and seen.address == row.address:
+            row.progress = seen.progress
+        elif row.state is State.RUNNING or (row.state is State.WAITING and seen is None):
+            self.lose(row, "its worker was lost", now_s)
+        elif row.state in (State.LOST, State.REPLACED) and seen is not None and not seen.objection:
+            row.state, row.reason = State.WAITING, ""
+        elif row.abandoned(now_s):
+            self._replace(row, now_s)
+
+    def _replace(self, row: Row, now_s: float) -> None:
+        """Let an idle machine of its type do a lost task; without any machine of it, it fails."""
+        of_type = [seen for seen in self._seen.values() if seen.replaces(row)]
         busy = {each.machine for each in self.rows.values() if each.state not in ENDED}
-        idle = (seen for seen in self._seen.values() if seen.name not in busy)
-        return next((seen for seen in idle if seen.replaces(row)), None)
+        idle = next((seen for seen in of_type if seen.name not in busy), None)
+        if idle is not None:
+            name = f"{row.name}{_AND}{idle.name}"
+            made = Row(name=name, machine=idle.name, kernel=row.kernel, facts=idle.facts)
+            made.attempts = row.attempts
+            self.rows.setdefault(name, made)
+            row.replaced(name)
+        elif not of_type and now_s - row.lost_at_s > PATIENCE_S:
+            row.state = State.FAILED
+            row.reason += ", and no machine of its type came"
+
+
+def _task(machine: str, kernel: str) -> str:
+    """Return the name of a machine's own task, which is also its journal's."""
+    return _AND.join(filter(None, (machine, re.sub(r"[^A-Za-z0-9._-]", "_", kernel))))

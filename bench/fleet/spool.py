@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import threading
 import time
@@ -48,6 +46,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._following: _Following | None = None
         ownership.make_folder(folder)
 
@@ -56,19 +55,17 @@ class Spool:
 
     @contextmanager
     def held(self, task: str) -> Iterator[Path]:
-        """Yield the task's journal, the spool locked, and follow its progress meanwhile.
+        """Yield the task's journal, by one thread at a time, and follow its progress meanwhile.
 
-        A worker that lost its scheduler and came back may still be running the task.
+        A worker that lost its scheduler and came back may still be running the task. Another
+        process waits for the machine's lock, and is refused the journal.
         """
-        lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with suppress(OSError):  # NFS cannot lock a folder
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._lock:
             self._following = _Following(self._file(task))
-            yield self._file(task)
-        finally:
-            self._following = None
-            os.close(lock)
+            try:
+                yield self._file(task)
+            finally:
+                self._following = None
 
     def ended(self, task: str) -> Ended | None:
         """Return how the task ended; None if it has not, or its journal has changed since."""

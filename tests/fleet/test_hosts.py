@@ -213,8 +213,16 @@ def test_another_machine_of_the_type_takes_over_and_one_of_another_does_not(host
         victim.kill()
         _, said = running.communicate(timeout=60)
     assert running.returncode == 0, said
-    assert row(hosts.folder / "out", "a")["machine"] == "b"
+    out = hosts.folder / "out"
+    assert row(out, "a")["state"] == "replaced"
+    assert row(out, "a+b")["machine"] == "b"
     assert hosts.trials("a") >= len(hosts.measured("a")) > 5  # what it had measured stays there
+    assert (len(hosts.measured("b")), len(hosts.measured("c"))) == (40, 20)
+    hosts.worker("a")
+    done = hosts.run("out", "--set=count=20", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert len(hosts.measured("a")) == (out / "a.jsonl").read_bytes().count(b'"trial"') == 20
+    assert [hosts.kept(name) for name in "abc"] == [[], [], []]
     assert (len(hosts.measured("b")), len(hosts.measured("c"))) == (40, 20)
 
 
@@ -360,4 +368,5 @@ def test_a_machine_that_is_busy_measures_once_it_is_free(
             busy.close()
             _, said = running.communicate(timeout=90)
     assert running.returncode == 0, said
-    assert len(read_journal(hosts.folder / "out/a.jsonl").trials) >= 2
+    (journal,) = (hosts.folder / "out").glob("*.jsonl")
+    assert len(read_journal(journal).trials) >= 2

@@ -147,7 +147,7 @@ def test_a_kernel_is_booted_on_a_worker(tmp_path: Path) -> None:
         words = (f"--only={LABEL}", "--set=accelerator=emulated", "--set=time-limit=240")
         done = made.run("out", "--profile=kernels", *words, timeout_s=600)
         assert done.returncode == 0, done.stderr
-        assert done.stdout == f"{tmp_path}/out/a.jsonl\n"
+        assert done.stdout == f"{tmp_path}/out/a+{LABEL}.jsonl\n"
         assert made.kept("a") == []
-    trials = whole(tmp_path / "out/a.jsonl", image.release)
+    trials = whole(tmp_path / f"out/a+{LABEL}.jsonl", image.release)
     assert {each.experiment for each in trials} >= {"calibration", "storm"}

@@ -7,6 +7,7 @@ import json
 import pickletools
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def test_a_plan_of_kernels_writes_a_folder_that_becomes_a_journal(
 ) -> None:
     plan = Plan(id=PLAN.id, profile="kernels", only=("6.12", "ci-kernels:6.1"))
     assert parse(plan.text()) == plan
+    of_one = replace(plan, id="0123456789abcdef").task("a+ci-kernels_6.1+b", "ci-kernels:6.1")
+    assert parse(of_one.text()).only == ("ci-kernels:6.1",)
     words = ["--no-config", "kernels", "run", "--wait", "6.12", "ci-kernels:6.1", "--output=f"]
     assert plan.words(Path("f"), resume=False) == words
     called: list[list[str]] = []
@@ -237,13 +240,13 @@ def test_a_certificate_that_is_over_names_the_clock(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Folder.opened(tmp_path / "out", QUICK, resume=False) as (folder, _):
-        row = Row(name="a")
+        row = Row(name="a", machine="a")
         folder.keep(row, b"whole")
         folder.save([row])
         full = Path("/dev/full")
         monkeypatch.setattr(ownership, "write", lambda _, content: full.write_bytes(content))
         with pytest.raises(JournalError, match="the workers keep what they measured"):
-            folder.keep(Row(name="b"), b"more")
+            folder.keep(Row(name="b", machine="b"), b"more")
     assert row.state is State.DONE
     assert {each.name for each in (tmp_path / "out").iterdir()} == {"a.jsonl", "fleet.json"}
     assert folder.journal("a").read_bytes() == b"whole"

@@ -21,8 +21,8 @@ def roster() -> Roster:
     progress = Progress(trials=5, planned=20, elapsed_s=10.0)
     for each in (
         Row(name="a", state=State.RUNNING, machine="a", facts=FACTS, progress=progress),
-        Row(name="b", state=State.NOT_USED, reason="BTF: none"),
-        Row(name="c", state=State.DONE, machine="a", notes=["tried again on a"]),
+        Row(name="b", state=State.NOT_USED, machine="b", reason="BTF: none"),
+        Row(name="c+a", state=State.DONE, machine="a", notes=["in place of c"]),
     ):
         made.rows[each.name] = each
     return made
@@ -36,7 +36,7 @@ def test_a_terminal_has_a_row_for_each_machine(capsys: pytest.CaptureFixture[str
         *("a", "4", "x", "made", "up,", f"{FACTS.architecture},", "Linux", "6.1,", "kvm"),
         *("running,", "5", "of", "20", "trials", "30", "s"),
     ]
-    assert ["not used, BTF: none" in others[0], "done, tried again on a" in others[1]] == [True] * 2
+    assert ["not used, BTF: none" in others[0], "done, in place of c" in others[1]] == [True] * 2
 
 
 def test_elsewhere_there_is_a_line_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +49,6 @@ def test_elsewhere_there_is_a_line_for_each_change(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.splitlines() == [
         "a: running, 5 of 20 trials",
         "b: not used, BTF: none",
-        "c: done, tried again on a",
+        "c+a: done, in place of c",
         "a: done",
     ]
