@@ -367,6 +367,8 @@ def _identity(then: RunHeader, now: RunHeader) -> Iterator[tuple[str, object, ob
     yield "online CPUs", then.machine.cpus_online, now.machine.cpus_online
     if then.machine.usable_cpus:  # recorded
         yield "usable CPUs", then.machine.usable_cpus, now.machine.usable_cpus
+    if then.machine.identity:
+        yield "identity", then.machine.identity, now.machine.identity
 
 
 def continues(now: RunHeader, then: RunHeader) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ _CONFIG: Final = (
     ("CONFIG_PREEMPT", "full"),
 )
 _CLOCKS: Final = (("kvm-clock", "kvm"), ("hyperv_clocksource", "hyper-v"), ("xen", "xen"))
+_ID: Final = Path("/etc/machine-id")
 _EMULATED_ARM64: Final = re.compile(r"^CPU implementer\s*:\s*0x00$", re.MULTILINE)
 _VENDORS: Final = (("VMware", "vmware"), ("innotek", "virtualbox"), ("QEMU", "qemu"))
 
@@ -155,6 +157,7 @@ class Machine:
     idle_held: bool | None = None  # kept shallow while trials ran; None: not recorded
     frequency: str = ""  # governor and range; "": not this kernel's to choose, or not recorded
     architecture: str = ""  # uname -m; "": not recorded
+    identity: str = ""  # differs between machines that have one name; "": not recorded
 
     @property
     def hypervisor(self) -> str:
@@ -174,6 +177,17 @@ class Machine:
         with suppress(ValueError):  # a journal is foreign data
             return len(procfs.parse_cpu_list(self.usable_cpus)) or self.cpus_online
         return self.cpus_online
+
+
+def identity(of: Path = _ID) -> str:
+    """Return a digest of this machine's id, by which the id, which is private, cannot be found.
+
+    "" where it has none, and in a guest that comes out the same on any machine.
+    """
+    found = procfs.word(of)
+    if not re.fullmatch("[0-9a-f]{32}", found) or os.environ.get(COUNTED_VARIABLE):
+        return ""
+    return blake2b(found.encode(), digest_size=8, person=b"bufbench").hexdigest()
 
 
 def harness_version() -> str:
@@ -219,4 +233,5 @@ def collect(
         idle_held=idle_held,
         frequency=cpus.frequency(),
         architecture=os.uname().machine,
+        identity=identity(),
     )

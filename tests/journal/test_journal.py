@@ -342,6 +342,17 @@ def test_another_run_is_not_resumed(journal: Path, other: RunHeader, what: str) 
         last_run(journal, other)
 
 
+def test_a_clone_s_run_is_not_resumed(tmp_path: Path) -> None:
+    first, other = (replace(header(), machine=replace(machine(), identity=each)) for each in "ab")
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(encode(first))
+    assert last_run(path, first) is not None
+    with pytest.raises(JournalError, match="identity 'a', not 'b'"):
+        last_run(path, other)
+    path.write_bytes(encode(header()))  # before it was recorded
+    assert last_run(path, other) is not None
+
+
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b"of another kind\n")

@@ -187,13 +187,16 @@ def judge(machines: Sequence[Measured]) -> Fleet:
 def _distinct(machines: Iterable[Measured]) -> Iterator[Measured]:
     """Yield each machine once, also where versions or limits keep its journals from being pooled.
 
-    Each number is the one of most blocks, and each claim's verdict one that was reached; of equals
-    it is the last.
+    Two that have one name, as clones may, are told apart by their identity and their facts. Each
+    number is the one of most blocks, and each claim's verdict one that was reached; of equals it is
+    the last.
     """
     same: dict[tuple[str, ...], list[Measured]] = {}
     for at, each in enumerate(machines):
         on = each.machine
-        key = (str(at),) if on is None else (on.hostname, on.kernel_release, *_facts(on).values())
+        key: tuple[str, ...] = (str(at),)
+        if on is not None:
+            key = (on.hostname, on.identity, on.kernel_release, *_facts(on).values())
         same.setdefault(key, []).append(each)
     for group in same.values():
         answers = (answer for each in group for answer in each.answers)

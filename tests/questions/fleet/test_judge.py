@@ -141,9 +141,10 @@ def test_a_machine_that_was_measured_again_by_another_version_counts_once() -> N
     assert of_a == number(judge([measured(again), measured(other)])).machines[0]
 
 
-def test_one_name_for_two_machines_gets_a_number() -> None:
+@pytest.mark.parametrize("fact", ["preemption", "identity"])
+def test_one_name_for_two_machines_gets_a_number(fact: str) -> None:
     random = np.random.default_rng(3)
-    both = [one(random, "same", RATIO, preemption=each) for each in ("none", "full")]
+    both = [one(random, "same", RATIO, **{fact: each}) for each in ("none", "full")]
     found = judge([*map(measured, both)])
     assert [each.name for each in found.members] == ["same 6.1.0-made-up", "same 6.1.0-made-up #2"]
 
