@@ -48,7 +48,7 @@ from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.document import Document, Level, Sentence
 from bench.report.renderers import markdown
 from bench.report.renderers.markdown import escape
-from bench.report.renderers.text import show
+from bench.report.renderers.text import WIDTH, show
 from bench.trial.result import State
 
 _FOLDER: Final = Path("results/reference")
@@ -92,14 +92,14 @@ def _decision() -> Iterator[str]:
     yield from _printed(of_transports(_run("standard")))
 
 
-def _printed(document: Document) -> Iterator[str]:
+def _printed(document: Document, columns: int = _COLUMNS) -> Iterator[str]:
     out = StringIO()
-    show(document, Console(file=out, width=_COLUMNS), level=Level.DECISION)
+    show(document, Console(file=out, width=columns), level=Level.DECISION)
     yield from (f"    {line}".rstrip() for line in out.getvalue().splitlines())
 
 
-def _size() -> Iterator[str]:
-    """Yield the answer of `bufbench size`, without the load and what the answer rests on."""
+def sized() -> Document:
+    """Return what `bufbench size` answers on the reference journal."""
     (run,) = _content("size").runs
     budgets: dict[str, set[int]] = {}
     for trial in run.trials:
@@ -114,7 +114,7 @@ def _size() -> Iterator[str]:
         stall_ms=stall_ms,
         seconds=storm.seconds,
     )
-    sized = Sized(
+    answered = Sized(
         load=load,
         workers=storm.workers,
         exits_per_s=exits_per_s(run.trials),
@@ -126,9 +126,14 @@ def _size() -> Iterator[str]:
         cpus=run.header.machine.cpus,
         journal="",
     )
-    answer = of_size(sized)
+    return of_size(answered)
+
+
+def _size() -> Iterator[str]:
+    """Yield the answer of `bufbench size`, without the load and what the answer rests on."""
+    answer = sized()
     said = [part for part in answer.parts if isinstance(part, Sentence) and "set " in part.text]
-    yield from _printed(replace(answer, subject="", parts=tuple(said)))
+    yield from _printed(replace(answer, subject="", parts=tuple(said)), WIDTH)
 
 
 def _size_run() -> Iterator[str]:

@@ -61,7 +61,7 @@ def command(
     seed: options.Seed = 1,
     output: options.Journal = None,
     wait: options.Wait = False,
-    as_json: options.AsJson = False,
+    form: options.AsFormat = "text",
     dry_run: options.DryRun = False,
 ) -> None:
     """Compare two arms within the same storms: which delivers sooner, and writes faster?
@@ -85,6 +85,7 @@ def command(
     """
     from bench.campaign import campaign
     from bench.cli.dry_run import show
+    from bench.cli.report import page_line
     from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
@@ -136,7 +137,7 @@ def command(
         planned_s = sum(map(estimate_seconds, experiments))
         at_most_s = max(seconds, planned_s * FEWEST_STORMS / storms) + 1
         known = precision is None and planned_s <= at_most_s
-        show(experiments, as_json=as_json, known=known, at_most_s=at_most_s)
+        show(experiments, as_json=form == "json", known=known, at_most_s=at_most_s)
         return
     require_cpus(len(here))
     journal = output or paths.new_journal("duet")
@@ -150,7 +151,8 @@ def command(
     ]
     if len(found) > 1:
         found.insert(0, designs([each.data for each in found]))
-    answer("json" if as_json else "text", found)
+    answer(form, found)
+    print(page_line(journal, *found), file=sys.stderr)
 
 
 def _share(option: str, text: str) -> float:

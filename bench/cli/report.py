@@ -186,10 +186,16 @@ def _drawing() -> Iterator[Callable[[Sequence[Document]], str]]:
         yield lambda documents: render_page(documents, converter)
 
 
-def page_line(journal: Path) -> str:
-    """Write the page beside ``journal``; return a line with its path, or why there is none."""
+def page_line(journal: Path, *documents: Document) -> str:
+    """Write the page beside ``journal``, of these documents or, if none is given, of its trials.
+
+    Return a line with its path, or why there is none.
+    """
     try:
-        return f"page: {write_page([journal])[0]}"
+        if not documents:
+            return f"page: {write_page([journal])[0]}"
+        with _drawing() as drawn:
+            return f"page: {write(_beside(journal, '.html'), drawn(documents))}"
     except BufbenchError as error:
         return f"page: none, {error}"
 

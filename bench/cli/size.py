@@ -77,7 +77,7 @@ def command(
     seed: options.Seed = 1,
     output: options.Journal = None,
     wait: options.Wait = False,
-    as_json: options.AsJson = False,
+    form: options.AsFormat = "text",
     dry_run: options.DryRun = False,
 ) -> None:
     """Recommend a buffer and its size for a load.
@@ -96,6 +96,7 @@ def command(
     """
     from bench.campaign import campaign
     from bench.cli.dry_run import show
+    from bench.cli.report import page_line
     from bench.questions.sizing import document as report
     from bench.questions.sizing import plan, run, scaling
     from bench.questions.sizing.judge import SCAN_STORMS, exits_per_s
@@ -129,7 +130,7 @@ def command(
         rounds = ("size-scan", SCAN_STORMS), ("size", storms)
         show(
             [plan.experiment(name, chosen, most, blocks) for name, blocks in rounds],
-            as_json=as_json,
+            as_json=form == "json",
             known=False,
             notes=["Only budgets around the edge, which the scan finds, are run in full."],
         )
@@ -154,7 +155,9 @@ def command(
         scaled=scaled,
         unscaled=on_cpus is not None and scaled is None,
     )
-    answer("json" if as_json else "text", [report.document(sized)])
+    found = [report.document(sized)]
+    answer(form, found)
+    print(page_line(journal, *found), file=sys.stderr)
 
 
 def described(

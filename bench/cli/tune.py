@@ -44,7 +44,7 @@ def command(
     seed: options.Seed = 1,
     output: options.Journal = None,
     wait: options.Wait = False,
-    as_json: options.AsJson = False,
+    form: options.AsFormat = "text",
     dry_run: options.DryRun = False,
 ) -> None:
     """Recommend when to wake the consumer for a load: watermark and flush timeout.
@@ -58,6 +58,7 @@ def command(
     """
     from bench.campaign import campaign
     from bench.cli.dry_run import show
+    from bench.cli.report import page_line
     from bench.questions.sizing import plan as sizing
     from bench.questions.sizing.judge import exits_per_s
     from bench.questions.transports.profiles import TRANSPORTS
@@ -77,7 +78,7 @@ def command(
     if dry_run:
         show(
             run.planned(tried, blocks),
-            as_json=as_json,
+            as_json=form == "json",
             known=False,
             notes=["The second round has the settings that the first one recommends, if any."],
         )
@@ -107,7 +108,9 @@ def command(
         beside=outcome.beside,
         journal=paths.utf8(journal),
     )
-    answer("json" if as_json else "text", [document.document(asked)])
+    found = [document.document(asked)]
+    answer(form, found)
+    print(page_line(journal, *found), file=sys.stderr)
 
 
 def _begin(experiment: Experiment) -> None:

@@ -73,10 +73,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """One statement. ``lead`` names its subject: "Drops"."""
+    """One statement. ``lead`` names its subject: "Drops". On a page ``mark`` makes it a badge."""
 
     text: str
     lead: str = ""
+    mark: Mark = Mark.NONE
     evidence: Evidence | None = None
     level: Level = Level.DECISION
 

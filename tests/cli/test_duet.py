@@ -78,6 +78,8 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
         "perfbuf@1MiB",
     ]
     assert len(trials) == 16
+    assert f"page: {tmp_path}/duet.html\n" in done.stderr
+    assert "<h1" in (tmp_path / "duet.html").read_text()
 
 
 @pytest.mark.slow

@@ -73,3 +73,5 @@ def test_both_transports_get_a_size_for_a_watched_load(profile: Path, tmp_path: 
     assert found.keys() == {"ringbuf", "perfbuf"}
     for each in found.values():
         assert each["recommended_bytes"] >= each["minimum_bytes"] >= 4_096
+    assert f"page: {tmp_path}/size.html\n" in done.stderr
+    assert "<h1" in (tmp_path / "size.html").read_text()

@@ -31,3 +31,5 @@ def test_a_paced_load_is_read_for_less(tmp_path: Path) -> None:
     assert {trial.experiment for trial in content.trials} == {"tune", "tune-check"}
     flushes = {trial.config.consumer.flush_ms for trial in content.trials}
     assert flushes == {0, 1, 5, 20}
+    assert f"page: {tmp_path}/tune.html\n" in done.stderr
+    assert "<h1" in (tmp_path / "tune.html").read_text()

@@ -10,7 +10,9 @@ from html import escape
 from io import BytesIO
 from pathlib import Path
 
+import made_up_tune
 import pytest
+import quotes
 from browser import WIDTHS, chromium, opened, unfold, violations
 from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
@@ -23,6 +25,7 @@ from bench.questions.fleet.judge import judge, of_journals
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
 from bench.questions.page import documents
+from bench.questions.tune.axis import Axis
 from bench.report.document import Document, Level, Table, tables
 from bench.report.renderers import html, markdown
 
@@ -58,6 +61,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
         "kernels": (kernels.document(compare(read_matrix([FOLDER / "kernels"]))),),
         "several": documents(read_journals(GUESTS), {}),
         "fleet": (fleet.document(judge(of_journals(read_journals(GUESTS)))),),
+        "size": (quotes.sized(),),
+        "tune": (made_up_tune.answer(made_up_tune.Made(made_up_tune.falls), Axis.BALANCE),),
     }
     made = {}
     for name, of in found.items():
@@ -324,6 +329,35 @@ def test_a_page_is_printed_on_a_few_sheets(
     assert "not on paper" in text
     assert "Loss against budget" in text
     assert not evidence
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1440, False)])
+@pytest.mark.parametrize("name", ["size", "tune"])
+def test_the_page_of_a_recommendation_fits_and_can_be_used_by_everybody(
+    browser: Browser, pages: Mapping[str, Made], name: str, width: int, *, dark: bool
+) -> None:
+    with opened(browser, pages[name].path, width=width, dark=dark, trusted=True) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate(LINKS) == []
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_quality_of_the_run_is_a_badge_on_the_first_screen(
+    browser: Browser, pages: Mapping[str, Made], width: int, *, dark: bool
+) -> None:
+    with opened(browser, pages["standard"].path, width=width, dark=dark) as page:
+        badge = page.locator(".quality")
+        box = badge.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900
+        assert re.search("A/A noise .* of the trials were noisy", badge.inner_text())
+        border, ground = (
+            page.evaluate(f"getComputedStyle(document.querySelector('{of}')).{what}")
+            for of, what in ((".quality", "borderLeftColor"), ("body", "backgroundColor"))
+        )
+        assert border != ground
 
 
 FEWER = """

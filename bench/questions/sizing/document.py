@@ -19,7 +19,7 @@ from bench.questions.sizing.scaling import Scaled
 from bench.questions.transports.tables import rung_row
 from bench.questions.transports.words import name
 from bench.record.layout import RECORD_BYTES
-from bench.report.document import Cell, Document, Note, Part, Sentence, Table, pick
+from bench.report.document import Cell, Column, Document, Mark, Note, Part, Sentence, Table, pick
 from bench.report.table import columns
 from bench.tracer.transports import traits
 
@@ -173,14 +173,15 @@ def _curve(sizing: Sizing) -> Table:
     rows = []
     for rung in sizing.rungs:
         row = rung_row(rung, rung.bound, rung.own_dropped_share)
-        mark = Cell(text=marks.get(rung.budget_bytes, ""))
+        wanted = rung.budget_bytes == sizing.recommended_bytes
+        mark = Cell(text=marks.get(rung.budget_bytes, ""), mark=Mark.GOOD if wanted else Mark.NONE)
         rows.append(replace(row, cells=(*row.cells, mark)))
     shown = columns("storms that lost", "storms", "at most (95 %)", "records lost")
     return Table(
         key=f"loss-{sizing.transport}",
         title=f"Loss by budget: {name(sizing.transport)}",
         corner="budget",
-        columns=(*shown, *columns("", numeric=False)),
+        columns=(*shown, Column(heading="", numeric=False, verdict=True)),
         rows=tuple(rows),
     )
 

@@ -29,6 +29,7 @@ from bench.questions.transports.standing import (
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.tables import compared_columns, compared_row
 from bench.questions.transports.words import (
+    QUALITY,
     completeness,
     incomplete,
     listed,
@@ -36,10 +37,11 @@ from bench.questions.transports.words import (
     place,
     pooled,
     quality,
+    quality_mark,
     unfit,
     waiting,
 )
-from bench.report.document import Level, Row, Sentence, Table
+from bench.report.document import Level, Mark, Row, Sentence, Table
 from bench.report.table import row
 from bench.report.units import budget, interval, resolvable
 from bench.tracer.transports import traits
@@ -177,7 +179,8 @@ def sentences(summary: Summary) -> Iterator[Sentence]:
     for line in verdict(summary):
         lead, colon, text = line.partition(": ")
         level = Level.EVIDENCE if lead + colon in second else Level.DECISION
-        yield Sentence(lead=lead if colon else "", text=text or lead, level=level)
+        mark = quality_mark(summary) if lead == QUALITY else Mark.NONE
+        yield Sentence(lead=lead if colon else "", text=text or lead, mark=mark, level=level)
 
 
 def _lead(standing: Standing) -> str:

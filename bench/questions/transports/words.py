@@ -28,6 +28,9 @@ from bench.report.units import budget, interval, number, point
 from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 
+QUALITY: Final = "Quality"
+_FEW_NOISY: Final = 0.05
+"""Share of the trials: fewer hardly move a median."""
 _MOST_REASONS: Final = 3
 _MOST_REDUCED: Final = 8  # that are named one by one
 _MOST_NAMED: Final = 10
@@ -325,13 +328,22 @@ def quality(summary: Summary) -> Iterator[str]:
         balanced += f", {len(summary.reduced)} reduced and left out"
     span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
     yield (
-        f"Quality: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
+        f"{QUALITY}: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
         f"{_noise(summary.floors)}; {_noisy(summary)}."
     )
     if summary.machine is not None and summary.machine.counts_instructions:
         yield "This guest's clock counted instructions: 1 ns is one, and no time."
     elif summary.machine is not None and summary.machine.emulated:
         yield "This machine was emulated: counts, order and memory hold, times only within it."
+
+
+def quality_mark(summary: Summary) -> Mark:
+    """Return the mark of the quality: bad where trials are invalid, open where there is noise."""
+    noisy = sum(1 for _ in _noisy_trials(summary))
+    if summary.invalid:
+        return Mark.BAD
+    quiet = summary.floors and noisy <= _FEW_NOISY * summary.trials
+    return Mark.GOOD if quiet else Mark.OPEN
 
 
 def _noise(floors: Sequence[Floor]) -> str:
@@ -348,13 +360,7 @@ def _noise(floors: Sequence[Floor]) -> str:
 
 def _noisy(summary: Summary) -> str:
     """Return how many trials were noisy, and the most frequent reasons."""
-    noisy = [
-        reasons
-        for samples in summary.experiments.values()
-        for arm in samples.arms.values()
-        for state, reasons in zip(arm.columns.states(), arm.columns.reasons(), strict=True)
-        if state is State.NOISY
-    ]
+    noisy = [*_noisy_trials(summary)]
     if not noisy:
         return "no trial was noisy"
     kinds = Counter(kind_of(each) for reasons in noisy for each in dict.fromkeys(reasons))
@@ -362,6 +368,15 @@ def _noisy(summary: Summary) -> str:
     part = len(noisy) / summary.trials
     those = "all trials" if part == 1 else f"{share(part)} of the trials"
     return f"{those} were noisy ({why})"
+
+
+def _noisy_trials(summary: Summary) -> Iterator[Sequence[str]]:
+    """Yield the reasons of each noisy trial."""
+    for samples in summary.experiments.values():
+        for arm in samples.arms.values():
+            for state, reasons in zip(arm.columns.states(), arm.columns.reasons(), strict=True):
+                if state is State.NOISY:
+                    yield reasons
 
 
 @lru_cache(maxsize=4096)

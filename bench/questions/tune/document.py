@@ -84,7 +84,7 @@ def document(asked: Question) -> doc.Document:
     best = next(iter(transports))
     return doc.Document(
         title=f"{name(best).capitalize()}: {transports[best].sentence}",
-        subject=f"load: {sizing.asked(asked.load, asked.workers, asked.exits_per_s)}",
+        subject=f"Load: {sizing.asked(asked.load, asked.workers, asked.exits_per_s)}",
         parts=tuple(_parts(asked, transports, best)),
         data=doc.pick(
             TuneData,
