@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tracing import eventually
 
 from bench.errors import Busy, ExitCode, MachineUnfit
 from bench.host import lock
@@ -35,6 +37,17 @@ def holding(path: Path, word: str = "x") -> subprocess.Popen[str]:
     assert process.stdout
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def once_this_waits(act: Callable[[], None]) -> None:
+    """Call ``act`` in a thread, once this process waits for a lock."""
+    waiter = re.compile(rf"-> FLOCK .* {os.getpid()} ")
+
+    def watch() -> None:
+        assert eventually(lambda: waiter.search(Path("/proc/locks").read_text()) is not None)
+        act()
+
+    threading.Thread(target=watch).start()
 
 
 def refusal(path: Path) -> str:
@@ -65,10 +78,9 @@ def test_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
 def test_waiting_ends_with_the_holder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "lock"
     with holding(path) as holder:
-        threading.Timer(0.5, holder.kill).start()
-        began_s = time.monotonic()
+        once_this_waits(holder.kill)
         with lock.held(wait=True, path=path):
-            assert time.monotonic() - began_s > 0.3
+            assert holder.wait(30) == -signal.SIGKILL
     line = capsys.readouterr().err
     assert f"waiting, another measurement is running: process {holder.pid}" in line
 
@@ -195,10 +207,9 @@ def test_waiting_for_another_namespace_ends_with_it() -> None:
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        threading.Timer(0.5, os.killpg, (holder.pid, signal.SIGKILL)).start()
-        began_s = time.monotonic()
+        once_this_waits(lambda: os.killpg(holder.pid, signal.SIGKILL))
         with lock.held(wait=True):
-            assert time.monotonic() - began_s > 0.3
+            assert holder.wait(30) == -signal.SIGKILL
 
 
 @pytest.mark.live

@@ -12,6 +12,7 @@ from bench.plan.experiments import Arm, ArmName
 from bench.record.counters import Histogram
 from bench.record.records import CAPTURED, Records
 from bench.tracer import chooser
+from bench.tracer.transports import find
 from bench.trial import duet
 from bench.trial.result import State, TrialResult
 from bench.trial.rig import Rig
@@ -35,6 +36,11 @@ STORMS: Final = {
     Shape.THREADS: Storm(shape=Shape.THREADS, count=150, threads=4, spawn=Spawn.FORK),
 }
 """One of each shape, large enough to be a storm and short enough for a test."""
+
+
+def budget(rig: Rig, transport: str, buffer_bytes: int) -> int:
+    """With which each of the transport's buffers has so many bytes, however many CPUs there are."""
+    return buffer_bytes * find(transport).buffers(len(rig.usable))
 
 
 def run(rig: Rig, config: TrialConfig) -> TrialResult:

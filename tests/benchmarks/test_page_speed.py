@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The page of a thousand trials is made in less than five seconds: the whole command.
+"""The page of a thousand trials takes some times what their text takes: the whole commands.
 
-On a machine that others use, its CPU time shows as much: an idle one takes no longer than that.
+Times are printed and not asserted: of two CPU times of one machine, the ratio is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.journal.writer import JournalWriter
 pytestmark = pytest.mark.slow
 
 TRIALS = 1_000
-MOST_S = 5.0
+MOST_TIMES = 6
 EXPERIMENTS = ("storm", "burst", "hotcpu", "stall", "chain", "pingpong", "trickle", "sizes")
 
 
@@ -48,20 +48,21 @@ def written(folder: Path) -> Path:
     return path
 
 
-def test_the_page_of_a_thousand_trials_takes_less_than_five_seconds(tmp_path: Path) -> None:
+def test_the_page_of_a_thousand_trials_takes_some_times_their_text(tmp_path: Path) -> None:
     journal = written(tmp_path)
     script = "from bench.cli import main; main()"
-    command = [sys.executable, "-c", script, "report", str(journal), "--format", "html"]
-    took_s: list[float] = []
-    while len(took_s) < 6 and min(took_s, default=MOST_S) >= MOST_S:
+    command = [sys.executable, "-c", script, "report", str(journal), "--format"]
+    took_s = []
+    for form in ("text", "html"):
         began_s, before_s = time.monotonic(), _cpu_s()
-        process.run(command, timeout_s=120)
-        took_s += [time.monotonic() - began_s, _cpu_s() - before_s]
+        process.run([*command, form], timeout_s=120)
+        took_s.append((time.monotonic() - began_s, _cpu_s() - before_s))
     page = journal.with_suffix(".html").read_text(encoding="utf-8")
-    print(f"\n{sorted(took_s)} s, {len(page) / 1e6:.1f} MB")
+    print(f"\n(s, CPU s) of text and page: {took_s}, {len(page) / 1e6:.1f} MB")
     assert page.count("<svg role=") >= 10
     assert len(page) < 5_000_000
-    assert min(took_s) < MOST_S
+    (_, text_s), (_, page_s) = took_s
+    assert page_s < MOST_TIMES * text_s
 
 
 def _cpu_s() -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_up_trials import header, machine, trial
 
@@ -58,13 +58,11 @@ def test_every_line_has_its_schema_and_kind(journal: Path) -> None:
     assert [line["kind"] for line in lines] == ["machine"] + ["trial"] * len(TRIALS)
 
 
-@settings(deadline=None)
 @given(st.from_type(TrialResult))
 def test_any_trial_comes_back_as_it_was(result: TrialResult) -> None:
     assert reader.decode(encode(result)) == result
 
 
-@settings(deadline=None)
 @given(st.from_type(RunHeader))
 def test_any_header_comes_back_as_it_was(made: RunHeader) -> None:
     assert reader.decode(encode(made)) == made
@@ -81,7 +79,6 @@ def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
     assert json.loads(encode(odd))["ledger"]["missed"] == 3
 
 
-@settings(deadline=None)  # the first call imports pydantic
 @given(cut=st.integers(1, 2_000))
 def test_wherever_a_line_is_torn_the_ones_before_it_are_kept(
     tmp_path_factory: pytest.TempPathFactory, cut: int

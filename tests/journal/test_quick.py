@@ -20,7 +20,7 @@ CAREFUL = bounds.validator(TrialResult)
 TRIAL = encode(trial("ringbuf@8KiB", 0)).rstrip()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(max_size=13 * 20))
 def test_what_is_accepted_is_the_same_value(data: bytes) -> None:
     for line in edited_journal.edited(data).splitlines():

@@ -22,9 +22,9 @@ MANY = 10_000
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Squares of ``MANY`` would take minutes."""
-    began = time.monotonic()
+    began = time.process_time()
     yield
-    assert time.monotonic() - began < seconds
+    assert time.process_time() - began < seconds
 
 
 def test_machines() -> None:

@@ -270,7 +270,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert covered >= 0.88 * 150  # a bootstrapped median of few blocks falls a little short of 95 %
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(1e-3, 1e6), st.floats(1e-3, 1e6)), min_size=1, max_size=12))
 def test_swapping_the_sides_turns_the_ratio_over(pairs: list[tuple[float, float]]) -> None:
     left, right = [a for a, _ in pairs], [b for _, b in pairs]
@@ -329,7 +329,6 @@ def test_holm_keeps_the_order_and_only_raises(p_values: list[float]) -> None:
     assert [a for _, a in ranked] == sorted(adjusted)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(-5, 5).map(lambda x: round(x, 3)), min_size=3, max_size=7, unique=True),
     st.floats(-6, 0),

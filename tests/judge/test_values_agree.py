@@ -86,7 +86,7 @@ NUMBERS = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=9))
 def test_made_up_rows_agree_with_their_estimates(
     pairs: list[tuple[tuple[int, float, int, int], tuple[int, float, int, int]]],
@@ -133,7 +133,6 @@ def series(values: tuple[float, ...]) -> Series:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(1, 1e6), st.floats(1, 1e6)), min_size=1, max_size=15))
 def test_what_a_claim_shows_of_both_sides_agrees_with_their_ratio(
     pairs: list[tuple[float, float]],

@@ -14,7 +14,7 @@ from bench.measure.columns import percentiles, select, stable_order
 from bench.record.records import CAPTURED, Flag
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(
         st.lists(st.integers(0, 20)),
@@ -50,7 +50,7 @@ def test_ranks_by_hand(count, permille, rank):
     assert percentiles(np.arange(count), (permille,)) == (rank,)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(-(2**62), 2**62)), st.integers(0, 1000))
 def test_percentiles_are_values_that_occurred(values, permille):
     (got,) = percentiles(np.array(values, np.int64), (permille,))

@@ -34,7 +34,7 @@ def _read(histogram: str, quantiles: Sequence[float]) -> tuple[int, ...]:
     return percentiles(Bins.of([histogram]), quantiles)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_LATENCIES, max_size=50))
 def test_percentiles_are_exact(latencies):
     result = latency.measure(_delivered_after(latencies))
@@ -44,7 +44,7 @@ def test_percentiles_are_exact(latencies):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(_LATENCIES, max_size=50))
 def test_the_histogram_is_the_one_that_single_recording_gives(latencies):
     one_by_one = HdrHistogram(1, HOUR_NS, 3)
@@ -67,7 +67,7 @@ def test_more_than_an_hour_counts_as_an_hour_in_the_histogram_only():
     assert _read(result.histogram, [1.0]) == pytest.approx((HOUR_NS,), rel=1e-3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(_LATENCIES, min_size=1, max_size=60), st.integers(0, 1000))
 def test_percentiles_of_a_histogram_are_at_most_a_thousandth_too_high(latencies, permille):
     histogram = latency.measure(_delivered_after(latencies)).histogram

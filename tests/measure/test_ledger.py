@@ -67,7 +67,7 @@ def _interleaved(rows: list[tuple[int, ...]], random: Random) -> list[tuple[int,
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_trials())
 def test_what_is_consistent_balances(trial):
     account = ledger.balance(*trial)
@@ -81,7 +81,7 @@ def test_what_is_consistent_balances(trial):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_trials(), st.data())
 def test_any_single_change_to_a_record_unbalances(trial, data):
     records, counters, reaped = trial
@@ -114,7 +114,7 @@ def test_any_single_change_to_a_record_unbalances(trial, data):
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_trials(), st.data())
 def test_any_two_records_of_a_cpu_that_change_places_unbalance(trial, data):
     records, counters, reaped = trial
@@ -132,7 +132,7 @@ def test_any_two_records_of_a_cpu_that_change_places_unbalance(trial, data):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_trials(), st.data())
 def test_any_counter_that_is_one_off_unbalances(trial, data):
     records, counters, reaped = trial

@@ -48,14 +48,14 @@ def _family(*names: str) -> Records:
     return records
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_ROWS, max_size=30))
 def test_agrees_with_its_brute_force_twin(rows):
     records = _stream(rows)
     assert ordering.examine(records) == twins.order_of(records)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_agrees_where_pids_and_times_are_as_large_as_they_get(data):
     pids, times = st.integers(2**22, 2**32 - 1), st.integers(0, 2**62)
@@ -66,7 +66,7 @@ def test_agrees_where_pids_and_times_are_as_large_as_they_get(data):
     assert ordering.examine(records) == twins.order_of(records)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 40), max_size=60))
 def test_the_windows_restore_order_and_a_smaller_heap_does_not(timestamps):
     records = np.zeros(len(timestamps), CAPTURED)

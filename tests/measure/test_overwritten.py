@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.measure import ledger
@@ -62,7 +62,6 @@ def test_a_record_that_was_delivered_twice_does_not_balance() -> None:
     assert not ledger.balance(records, found).balanced
 
 
-@settings(deadline=None)  # a busy machine exceeds it
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([PLAIN, MIXED]), st.data())
 def test_any_that_are_missing_are_found_by_their_lengths(
     first: int, second: int, lengths: tuple[int, ...], data: st.DataObject

@@ -63,7 +63,7 @@ def run(records: Records, hold_ns: int, *, queues: bool, slowest: bool) -> list[
     return list(zip(order.tolist(), released_ns.tolist(), strict=True))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_VISITS, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 40))
 def test_releases_what_its_twin_does(
     visits: Visits, in_order: bool, queues: bool, slowest: bool, hold_ns: int
@@ -76,7 +76,7 @@ def test_releases_what_its_twin_does(
         assert found == out
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_VISITS, st.booleans())
 def test_the_hold_back_restores_order_and_a_shorter_one_does_not(
     visits: Visits, in_order: bool
@@ -95,7 +95,7 @@ def test_the_hold_back_restores_order_and_a_shorter_one_does_not(
         assert stamps(hold_ns - 1) != sorted(stamps(hold_ns - 1))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_VISITS, st.booleans(), _UNITS_NS)
 def test_the_numbers_are_those_of_what_is_released(
     visits: Visits, in_order: bool, unit_ns: int

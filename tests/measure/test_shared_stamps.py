@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from measure import twins
 
@@ -47,7 +47,6 @@ def test_some_records_of_a_capture_keep_the_error_that_they_have_in_it() -> None
     assert errors_ns(capture[[0, 3, 4]], capture).tolist() == [0, 15, 15]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(1, 5)), max_size=40), st.data())
 def test_the_true_percentiles_lie_within_the_error(
     groups: list[tuple[int, int]], data: st.DataObject

@@ -74,7 +74,7 @@ def test_what_was_sent_is_true() -> None:
     assert (book.torn, book.residues, book.missed) == (0, (), 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 11), st.integers(0, 11), st.integers(1, _WORDS - 1), st.booleans())
 def test_each_mixture_of_two_records_is_torn(one: int, other: int, words: int, swap: bool) -> None:
     rows, counters = made()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from soak import arbitrary
 
@@ -27,7 +27,7 @@ COUNTS = (1, 2, 3, 6, 12, 48, 500, 513, 1_025, MOST_CPUS)
 cpu_lists = st.lists(st.integers(0, MOST_CPUS - 1), min_size=1, max_size=24, unique=True).map(
     lambda numbers: tuple(sorted(numbers))
 )
-slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=25)
 
 
 def plans(cpus: Sequence[int]) -> Iterator[Experiment]:

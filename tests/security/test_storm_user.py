@@ -10,12 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tracing import bufbench
+from tracing import bufbench, eventually
 
 from bench.errors import MachineUnfit, UsageError
 from bench.host import process, scratch
@@ -38,13 +37,6 @@ def status(pid: int) -> dict[str, str]:
     return dict(re.findall(r"^(\w+):[ \t]*(.*?)[ \t]*$", text, re.MULTILINE))
 
 
-def until(true: Callable[[], object], seconds: float = 2.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return bool(true())
-
-
 @pytest.fixture
 def group() -> Iterator[cgroup.Cgroup]:
     with cgroup.made() as made:
@@ -57,7 +49,7 @@ def group() -> Iterator[cgroup.Cgroup]:
 def test_whatever_a_storm_makes_has_no_privileges() -> None:
     with Generator(ENDLESS) as generator:
         generator.go()
-        assert until(lambda: len(process.members(generator.session)) > 3)
+        assert eventually(lambda: len(process.members(generator.session)) > 3)
         seen = []
         for pid in process.members(generator.session):
             try:
@@ -164,10 +156,10 @@ def test_nobody_outlives_its_parent(victim: str) -> None:
         assert harness.stdout
         leader = int(harness.stdout.readline())
         try:
-            assert until(lambda: len(process.members(leader)) > 3)
+            assert eventually(lambda: len(process.members(leader)) > 3)
             assert status(leader)["Uid"].split()[0] == str(NOBODY)
             os.kill(harness.pid if victim == "harness" else leader, signal.SIGKILL)
-            assert until(lambda: not process.members(leader))
+            assert eventually(lambda: not process.members(leader))
         finally:
             harness.kill()
 
@@ -189,7 +181,7 @@ def test_more_than_was_planned_is_refused_by_the_kernel(group: cgroup.Cgroup) ->
     with Generator(ENDLESS, cgroup=group) as generator:
         group.bound(10)
         generator.go()
-        time.sleep(0.2)
+        assert eventually(lambda: (group.folder / "pids.events").read_text() != "max 0\n")
         os.kill(generator.session, signal.SIGTERM)
         report = generator.wait(30)
     assert report.failed["EAGAIN"] > 0

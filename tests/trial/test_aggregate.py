@@ -38,7 +38,7 @@ def test_what_is_counted_is_what_ended(rig: Rig, name: str, records_per_exit: in
     assert trial.ledger is not None
     assert trial.ledger.own_delivered == records_per_exit * trial.storm.reaped
     assert trial.cost is not None
-    assert trial.cost.wakeups_taken > 3  # times that a table was read
+    assert trial.cost.wakeups_taken > 0  # times that a table was read
     assert trial.cost.consumer_cpu_ns > 0
     assert (trial.latency, trial.ordering) == (None, None)
     assert sum(each.delivered for each in trial.by_cpu) == trial.ledger.delivered
@@ -59,7 +59,8 @@ def test_a_full_table_refuses_and_says_so(rig: Rig) -> None:
 def test_read_often_the_same_table_holds_more(rig: Rig) -> None:
     kept = []
     for consumer in (OFTEN, replace(OFTEN, poll=Poll.STOPPED)):
-        trial = run(rig, config("aggregate:keys=100000", 16 * KIB, consumer=consumer))
+        slow = config("aggregate:keys=100000", 16 * KIB, consumer=consumer)
+        trial = run(rig, replace(slow, storm=STORMS[Shape.TRICKLE]))  # for 20 times the interval
         assert_balanced(trial)
         assert trial.ledger is not None
         kept.append(trial.ledger.delivered)

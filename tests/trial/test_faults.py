@@ -134,7 +134,7 @@ def test_neighbours_that_the_reader_swaps_do_not_balance(
     assert [*ledger.balance(changed, account, reaped).residues] == [
         f"CPU {cpu}: 1 record delivered after a later one of the same CPU"
         for cpu in (each.cpu for each in account)
-        if cpu in rows["cpu"]
+        if np.count_nonzero(rows["cpu"] == cpu) > 1
     ]
 
 

@@ -4,12 +4,15 @@ committed."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from trials import KIB, assert_balanced, run
+from trials import KIB, assert_balanced, records, run
 
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
+from bench.record.records import Records
 from bench.trial.result import TrialResult
 from bench.trial.rig import Rig
 from workloads.storm import Shape, Storm
@@ -18,7 +21,15 @@ pytestmark = pytest.mark.live
 
 TRANSPORTS = ("ringbuf", "perfbuf")
 PERIOD_MS = 5.0
-TRICKLE = Storm(shape=Shape.TRICKLE, count=60, rate_per_s=1e3 / PERIOD_MS, cpus=(0,))
+LATE_NS = 2_500_000
+CPU = min(os.sched_getaffinity(0))
+TRICKLE = Storm(shape=Shape.TRICKLE, count=60, rate_per_s=1e3 / PERIOD_MS, cpus=(CPU,))
+
+
+def waited_long(rows: Records) -> np.ndarray:
+    """Which of the rows were delivered late."""
+    late: np.ndarray = rows["delivered_ns"] >= rows["timestamp_ns"] + LATE_NS
+    return late
 
 
 def late(rig: Rig, name: str, producer: Producer) -> TrialResult:
@@ -27,7 +38,7 @@ def late(rig: Rig, name: str, producer: Producer) -> TrialResult:
         budget_bytes=64 * KIB * len(rig.cpus),
         storm=TRICKLE,
         producer=producer,
-        consumer=Consumer(poll=Poll.EPOLL, late_ms=PERIOD_MS / 2),
+        consumer=Consumer(poll=Poll.EPOLL, late_ms=LATE_NS / 1e6),
     )
     trial = run(rig, config)
     assert_balanced(trial)
@@ -35,15 +46,19 @@ def late(rig: Rig, name: str, producer: Producer) -> TrialResult:
 
 
 def test_what_no_wake_up_was_raised_for_is_stranded(rig: Rig) -> None:
-    """Every third record of the CPU wakes: those before it wait for it, asleep in epoll_wait."""
+    """Every third record of a CPU wakes: those before it wait for it, asleep in epoll_wait."""
     found = late(rig, "ringbuf", Producer(wake=Wake.WATERMARK, watermark=3)).late
     assert found is not None
-    assert found.stranded > TRICKLE.count // 4
-    assert found.stranded + found.unscheduled + found.slow_interrupt >= found.count * 0.9
+    rows = records(rig)
+    stamps_ns = rows["timestamp_ns"].astype(np.int64)
+    waking_ns = np.append(np.sort(stamps_ns[rows["sequence"] % 3 == 2]), stamps_ns.max() + LATE_NS)
+    woken_ns = waking_ns[np.searchsorted(waking_ns, stamps_ns)]
+    unannounced = waited_long(rows) & (woken_ns >= stamps_ns + LATE_NS // 2)
+    assert found.stranded > 0.8 * np.count_nonzero(unannounced) > 0
     for each in found.examples:
         if each.why == "stranded":
             assert each.woken_ns is not None
-            assert each.woken_ns >= PERIOD_MS * 1e6 / 4
+            assert each.woken_ns >= LATE_NS // 2
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
@@ -70,7 +85,7 @@ def test_where_every_record_wakes_none_is_stranded(rig: Rig, name: str) -> None:
 def test_of_a_perf_buffer_nothing_is_claimed(rig: Rig) -> None:
     found = late(rig, "perfbuf", Producer(wake=Wake.WATERMARK, watermark=3)).late
     assert found is not None
-    assert found.count > TRICKLE.count // 4
+    assert found.count == np.count_nonzero(waited_long(records(rig))) > 0
     assert found.count == found.unknown + found.not_waiting
 
 
@@ -79,7 +94,7 @@ def test_nobody_asks_where_it_is_not_wanted(rig: Rig) -> None:
 
 
 def test_a_ring_spins_behind_its_head_and_that_is_no_wake_up(rig: Rig) -> None:
-    """Returns of poll that gave nothing to read are counted apart; perf has hardly any."""
+    """Polls that gave nothing to read are counted apart; a perf buffer has at most one a record."""
     if len(rig.cpus) < 2:
         pytest.skip("a producer has to be slow while the consumer runs")
     polls = {}
@@ -97,7 +112,6 @@ def test_a_ring_spins_behind_its_head_and_that_is_no_wake_up(rig: Rig) -> None:
     assert perf is not None
     assert ring.empty_polls is not None
     assert perf.empty_polls is not None
-    assert ring.empty_polls > 2 * ring.delivered
-    assert perf.empty_polls < perf.delivered / 2
+    assert ring.empty_polls > perf.delivered >= perf.empty_polls
     for cost in (ring, perf):
         assert 0 < cost.wakeups_taken <= cost.delivered

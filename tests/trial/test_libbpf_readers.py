@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tracing import within
-from trials import KIB, STORMS, assert_balanced, run
+from trials import KIB, STORMS, assert_balanced, budget, run
 
 from bench.plan import mix
 from bench.plan.config import Consumer, Poll, Producer, Reader, TrialConfig, Wake
@@ -39,7 +39,8 @@ RINGS = tuple(pytest.param(each, marks=there) for each in ("ringbuf", "sharded",
 @pytest.mark.parametrize("poll", [Poll.EPOLL, Poll.BUSY, Poll.TIMED, Poll.STOPPED])
 @pytest.mark.parametrize("transport", [*RINGS, "perfbuf"])
 def test_every_way_to_wait_balances(rig: Rig, transport: str, poll: Poll) -> None:
-    trial = run(rig, config(transport, 16 * 1024 * KIB, poll=poll))  # which holds all records
+    room = budget(rig, transport, 8192 * KIB)  # for all records
+    trial = run(rig, config(transport, room, poll=poll))
     assert_balanced(trial)
     assert trial.ledger
     assert trial.latency
@@ -72,7 +73,8 @@ def test_a_stall_loses_and_balances(rig: Rig, transport: str) -> None:
 )
 def test_perf_buffers_wake_as_asked(rig: Rig, producer: Producer) -> None:
     """At every fiftieth record of a CPU, or when a buffer is full, which none will be."""
-    trial = run(rig, replace(config("perfbuf", 1024 * KIB), producer=producer))
+    room = budget(rig, "perfbuf", 512 * KIB)
+    trial = run(rig, replace(config("perfbuf", room), producer=producer))
     assert_balanced(trial)
     assert trial.cost
     assert trial.ledger

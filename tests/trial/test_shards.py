@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import pytest
-from trials import KIB, STORMS, assert_balanced, records, run
+from trials import KIB, STORMS, assert_balanced, budget, records, run
 
 from bench.errors import UsageError
 from bench.plan.config import Call, Consumer, Poll, Producer, TrialConfig, Wake
@@ -79,13 +79,16 @@ def test_a_full_shard_drops_although_another_has_room(rig: Rig) -> None:
 
 
 def test_order_across_cpus_is_not_kept(rig: Rig) -> None:
-    """What sharding costs: one ring keeps it, as test_order.py has it."""
+    """What sharding costs: one ring keeps it, as test_order.py has it.
+
+    Rings are read one after the other, all at the end.
+    """
     storm = Storm(shape=Shape.PINGPONG, count=2_100, spawn=Spawn.FORK)
     config = TrialConfig(
         transport="sharded",
-        budget_bytes=512 * KIB,
+        budget_bytes=budget(rig, "sharded", 256 * KIB),
         storm=storm,
-        consumer=Consumer(poll=Poll.TIMED, interval_ms=5.0),
+        consumer=Consumer(poll=Poll.STOPPED),
     )
     trial = run(rig, config)
     assert_balanced(trial)
@@ -114,7 +117,7 @@ def test_fewer_rings_balance(rig: Rig, rings: int, shape: Shape) -> None:
         transport=f"sharded:rings={rings}",
         budget_bytes=256 * KIB,
         storm=STORMS[shape],
-        consumer=Consumer(poll=Poll.TIMED, interval_ms=5.0),
+        consumer=Consumer(poll=Poll.STOPPED),
     )
     trial = run(rig, config)
     assert_balanced(trial)
@@ -135,7 +138,7 @@ def test_fewer_rings_balance(rig: Rig, rings: int, shape: Shape) -> None:
 def test_a_consumer_for_each_buffer_balances(rig: Rig, transport: str, poll: Poll) -> None:
     config = TrialConfig(
         transport=transport,
-        budget_bytes=1_024 * KIB,
+        budget_bytes=budget(rig, transport, 512 * KIB),
         storm=STORMS[Shape.STORM],
         producer=Producer(records_per_exit=3),
         consumer=Consumer(poll=poll, threads=2),
@@ -146,16 +149,15 @@ def test_a_consumer_for_each_buffer_balances(rig: Rig, transport: str, poll: Pol
     assert trial.ledger.dropped == 0
     delivered = records(rig)["delivered_ns"].astype(np.int64)
     assert (np.diff(delivered) >= 0).all()
+    assert np.unique(delivered, return_counts=True)[1].max() <= 2  # of either consumer, by chance
     assert trial.latency
-    assert trial.latency.error
-    assert trial.latency.error.max_ns < 1_000_000  # none shares a stamp, but two by chance
     assert trial.occupancy
     assert trial.occupancy.samples == 0
     assert trial.restored == ()
     assert trial.cost
     assert trial.cost.consumer_cpu_ns > 0
     if poll.on_epoll:
-        assert trial.cost.wakeups_taken > 1
+        assert trial.cost.wakeups_taken > 0
 
 
 def test_consumers_of_small_rings_account_for_what_is_lost(rig: Rig) -> None:

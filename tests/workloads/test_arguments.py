@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import MachineUnfit, StormFailed, UsageError
@@ -99,7 +99,7 @@ storms = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(storm=storms)
 def test_front_and_generator_agree_on_what_makes_sense(storm: Storm, forkstorm: Path) -> None:
     code, report, said = try_generator(storm_arguments(storm), forkstorm)

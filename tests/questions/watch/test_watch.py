@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 WATCH = [sys.executable, "-c", "from bench.cli import main; main()", "watch"]
 BUDGET_BYTES = 1 << 20
+MOST_S = 1.5  # of a storm, on a busy machine: it is over before watching is
 ON_BUFFER = {"ringbuf": 72 + 8, "perfbuf": 88}  # perf: header and size, to a multiple of 8
 
 
@@ -53,7 +54,7 @@ class Filled:
         stack.enter_context(self._way.open(self.program, self.capture, request))
 
     def fill(self, exits: int, rate_per_s: float = 0.0) -> None:
-        with Generator(Storm(count=exits, rate_per_s=rate_per_s)) as generator:
+        with Generator(Storm(count=exits, rate_per_s=rate_per_s, seconds=MOST_S)) as generator:
             session = generator.session
             self.program.configure(settings.encode(Producer(), session=session, rings=self._rings))
             with self.program.attached():
@@ -110,7 +111,7 @@ def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
 def test_a_load_is_counted_record_by_record(name: str, tmp_path: Path) -> None:
     kind, path = "ring" if name == "ringbuf" else "perf", tmp_path / "load.json"
     with filled(name) as buffers:
-        words = (str(os.getpid()), "--seconds", "3", "--output", str(path))
+        words = (str(os.getpid()), "--seconds", "4", "--output", str(path))
         with watching(*words, buffers=len(procfs.online_cpus()) if kind == "perf" else 1) as seen:
             buffers.fill(1_000, rate_per_s=1_000.0)
         found = own(json.loads(seen[0]), kind)
@@ -118,13 +119,13 @@ def test_a_load_is_counted_record_by_record(name: str, tmp_path: Path) -> None:
         (load,) = [
             each for each in profile["loads"] if each["buffer"]["size_bytes"] == found["size_bytes"]
         ]
-        assert sum(load["records"]) == buffers.delivered() > 1_000
+        assert sum(load["records"]) == buffers.delivered() > 100
         assert sum(load["bytes"]) == buffers.delivered() * ON_BUFFER[name]
         assert found["uncounted_bytes"] == 0
         assert len(found["lengths"]) == 1
         assert found["full_in_s"] > 0
-        busy = [count for count in load["records"] if count]
-        assert 50 < len(busy) < 250  # of a second in bins of 10 ms, on a machine that may be busy
+        assert load["bin_s"] == 0.01
+        assert sum(map(bool, load["records"])) > 10  # of 100 or more, unless the machine is busy
 
 
 def test_watching_takes_less_than_a_hundredth_of_a_cpu() -> None:
@@ -179,12 +180,12 @@ def test_a_known_load_on_another_s_perf_buffers_is_counted(tmp_path: Path) -> No
     named = Own(tmp_path)
     with named.bpftrace() as pid:
         cpus = len(procfs.online_cpus())
-        with watching(str(pid), "--seconds", "2", buffers=cpus) as seen:
-            processes = named.storm(count=1_000, rate_per_s=2_000.0)
+        with watching(str(pid), "--seconds", "3", buffers=cpus) as seen:
+            processes = named.storm(count=1_000, rate_per_s=2_000.0, seconds=MOST_S)
         (buffer,) = json.loads(seen[0])["buffers"]
     assert (buffer["kind"], buffer["buffers"]) == ("perf", cpus)
     assert buffer["owners"] == [{"pid": pid, "command": "bpftrace"}]
-    assert sum(buffer["lengths"].values()) == processes > 1_000
+    assert sum(buffer["lengths"].values()) == processes > 100
     assert (buffer["uncounted_bytes"], buffer["lost_told"]) == (0, 0)
 
 
