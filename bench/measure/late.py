@@ -93,9 +93,9 @@ def _each(records: Records, facts: LateFacts) -> Iterator[LateRecord]:
         stamp_ns = int(records["timestamp_ns"][row])
         later_ns = stamp_ns + facts.threshold_ns // 2
         woken_ns = _first(facts.wakes_ns or (), entered_ns, returned_ns)
-        if not entered_ns or entered_ns > stamp_ns:
+        if not entered_ns or entered_ns > stamp_ns or returned_ns < stamp_ns:
             why = Why.NOT_WAITING
-        elif woken_ns is None or returned_ns < stamp_ns:
+        elif woken_ns is None:
             why = Why.UNKNOWN
         elif woken_ns < later_ns:
             why = Why.UNSCHEDULED

@@ -72,7 +72,8 @@ def of_first(
         (Why.UNKNOWN, ((10, 11.3),), (9, 11.25), None, 1_000),
         (Why.UNKNOWN, ((10, 11.3),), (9, 11.25), (12.0,), 1_000),
         # It came back from the wait before the record was stamped: then it was not waiting.
-        (Why.UNKNOWN, ((10, 11.3),), (9, 9.9), (9.8,), 1_000),
+        (Why.NOT_WAITING, ((10, 11.3),), (9, 9.9), (9.8,), 1_000),
+        (Why.NOT_WAITING, ((10, 11.3),), (9, 9.9), None, 1_000),
         # At the edges: half the threshold counts as late, and so does a wait from the stamp on.
         (Why.UNSCHEDULED, ((10, 11.3),), (10, 11.25), (10.499,), 1_000),
         (Why.SLOW_INTERRUPT, ((10, 11.3),), (9, 11.25), (10.5,), 1_000),
