@@ -98,6 +98,9 @@ def test_ten_thousand_small_bursts_over_all_blocks() -> None:
     storm = experiment.arms[0].config.storm
     assert storm.shape is Shape.BURST
     assert storm.count // storm.burst_size * experiment.blocks == 10_000
+    control = experiment.arms[1].config
+    assert (control.producer.wake, control.storm.count) == (Wake.FORCED, storm.count // 5)
+    assert control.storm.count % control.storm.burst_size == 0
 
 
 @pytest.mark.parametrize("cpus", [2, 4, 64])

@@ -17,13 +17,14 @@ from workloads.storm import Gap, Shape, Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
-"""For times that differ by less than some noise, and for ratios of ratios: four more blocks give
-far smaller p."""
-MOST_BLOCKS: Final = 16
-"""For a ladder, where each block shows but a step of a factor of two; for producers, which meet at
-the lock in some trials far more often than in others; and for rates, which have two regimes."""
+"""For a ladder, where a block shows but a step of a factor of two; for producers, which meet at the
+lock in some trials far more often than in others; and for differences of the order of the noise."""
+MOST_BLOCKS: Final = 20
+"""For rates that have two regimes, and for losses that some storms have and others have not."""
 
 DUET_STORMS: Final = 16  # of 0.2 s each, which see differences of 1 to 3 %
+MOST_DUET_STORMS: Final = 40
+"""Where an arm varies severalfold from storm to storm, or takes less than a millisecond of it."""
 
 LIBBCC: Final = replace(EPOLL, reader=Reader.LIBBCC)
 _PRODUCER: Final = Producer()
@@ -101,6 +102,7 @@ class Planner:
         budget_bytes: int,
         *,
         assign: str = "record",
+        storms: int = DUET_STORMS,
     ) -> Experiment:
         """Make a duet of two arms, by variant: the transport, and a configuration of this storm."""
         (_, config), _ = arms.values()
@@ -117,7 +119,7 @@ class Planner:
         config = replace(config, duet=assignment(assign), kernel_stats=False)
         sides = (first, second)
         return compose_duet(
-            name, title, sides, config, budget_bytes, blocks=DUET_STORMS, cpus=self.count
+            name, title, sides, config, budget_bytes, blocks=storms, cpus=self.count
         )
 
     def each(

@@ -30,7 +30,7 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.planner import MORE_BLOCKS, MOST_BLOCKS, Planner, asked, sending
+from bench.questions.claims.planner import BLOCKS, MORE_BLOCKS, Planner, asked, sending
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
 from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF, TRANSPORTS
 
@@ -83,6 +83,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             "What does a record cost the producer beside a consumer that sleeps, or polls busily?",
             {way: (way, replace(alone, consumer=reader)) for way in TRANSPORTS},
             on.holding(alone, times=inf),
+            storms=BLOCKS,  # the ring's cost is severalfold
         )
         for name, reader in readers.items()
     )
@@ -100,8 +101,8 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     refusals.append(on.arm(RINGBUF, least_bytes, "output-1cpu", output))
     return (
         *calls,
-        _ask("producers", writes, blocks=MOST_BLOCKS),
-        _ask("full", refusals, blocks=MORE_BLOCKS),
+        _ask("producers", writes, blocks=MORE_BLOCKS),
+        _ask("full", refusals),
         *beside,
     )
 

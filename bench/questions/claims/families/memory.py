@@ -20,7 +20,7 @@ from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import ContrastOf, Of, over, said
 from bench.questions.claims.contrast import shared, sides
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
-from bench.questions.claims.planner import BLOCKS, Planner, experiment, power_of_two, trial
+from bench.questions.claims.planner import MORE_BLOCKS, Planner, experiment, power_of_two, trial
 from bench.questions.claims.quantities import dropped_share, rss_over_physical
 from bench.questions.claims.rules import above, held, inside, mean_above
 from bench.questions.transports.profiles import AWAY, LADDER_STORMS, storms
@@ -57,7 +57,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             blocks=blocks,
         )
         for kinds, words, consumer, blocks in (
-            (away, "holds a storm", AWAY, BLOCKS),
+            (away, "holds a storm", AWAY, MORE_BLOCKS),
             (drained, "loses nothing, drained every 10 ms", every_10_ms, LADDER_STORMS),
         )
         for name, storm in kinds.items()

@@ -17,7 +17,7 @@ from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Detail, Of, alone, both, form, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.planner import LIBBCC, MORE_BLOCKS, MOST_BLOCKS, Planner, asked, sending
+from bench.questions.claims.planner import MORE_BLOCKS, MOST_BLOCKS, Planner, asked, sending
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
 _LONGER: Final = 16  # times as many records, where only the ring is measured
@@ -36,12 +36,11 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return millions of records a second, over all CPUs and over one."""
     # Long enough to pass from one regime of wake-ups into the other and back.
     default = on.amplified(max(20 * on.workers, 120), 1_000)
-    by_bcc = replace(default, consumer=LIBBCC)
     read_elsewhere = replace(default, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
     # left to the scheduler differs more from trial to trial than the transports do.
     batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
-    longer = replace(batched, storm=replace(batched.storm, count=500))
+    longer = replace(batched, storm=replace(batched.storm, count=300))
     sampled = sending(batched, wake=Wake.WATERMARK, watermark=500)
     # Few, since the perf buffer is far slower here; a time limit would make loads unequal.
     one_cpu = on.on_cpus(on.amplified(100, 1_000, consumer=Consumer(cpu=on.cpus[0])), 1)
@@ -57,7 +56,6 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     at_default = (
         *on.each(roomy_bytes, {"": default}, (*TRANSPORTS, "sharded")),
         on.arm(RINGBUF, roomy_bytes, "1cpu", on.on_cpus(read_elsewhere, 1)),
-        *on.each(roomy_bytes, {"libbcc": by_bcc}),
     )
     at_500th = (
         on.arm(RINGBUF, MIB, "", batched),
@@ -66,7 +64,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     )
     return (
         _ask("rate-default", at_default, blocks=MOST_BLOCKS),
-        _ask("rate-sampled", at_500th, twins=(2,), blocks=MOST_BLOCKS),
+        _ask("rate-sampled", at_500th, twins=(2,), blocks=MORE_BLOCKS),
         _ask(
             "same-cpu",
             (
@@ -75,7 +73,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             ),
             twins=(),  # rates differ fiftyfold
         ),
-        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,)), blocks=MORE_BLOCKS),
+        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,))),
     )
 
 
@@ -155,10 +153,7 @@ CLAIMS: Final = (
         experiments=("rate-default",),
         rule=rules.above(
             _rate(_RING, _PB),
-            details=(
-                _rates(_PB, rb=_RING, pb=_PB),
-                said(over("with libbcc's readers", *_delivered("rate-default", "libbcc").values())),
-            ),
+            details=[_rates(_PB, rb=_RING, pb=_PB)],
         ),
     ),
     Side.RING.timed(

@@ -13,7 +13,7 @@ from bench.plan.config import Wake
 from bench.plan.experiments import Experiment
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, form, levels, over
-from bench.questions.claims.planner import MORE_BLOCKS, Planner, sending
+from bench.questions.claims.planner import BLOCKS, MOST_DUET_STORMS, Planner, sending
 from bench.questions.claims.rules import above
 from bench.questions.transports.profiles import AWAY, RINGBUF
 
@@ -21,6 +21,7 @@ _NAMES: Final = {128: "reading-128", 2_400: "reading-2400"}
 """Duets by the bytes of their records: those published."""
 
 _EXITS: Final = {128: 400, 2_400: 100}  # of 100 records
+_STORMS: Final = {128: MOST_DUET_STORMS, 2_400: BLOCKS}  # what is saved grows with what is copied
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
@@ -37,8 +38,8 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             "in-place": (RINGBUF, replace(config, lazy_reader=True)),
         }
         title = "How much does a reader save that copies nothing and publishes once a visit?"
-        made = on.duet(name, title, ways, on.holding(config))
-        found.append(replace(made, blocks=MORE_BLOCKS))  # a reader alone hardly varies
+        room_bytes = on.holding(config)
+        found.append(on.duet(name, title, ways, room_bytes, storms=_STORMS[record_bytes]))
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE
-from bench.questions.claims.planner import Planner, asked, power_of_two, sending, trial
+from bench.questions.claims.planner import MOST_BLOCKS, Planner, asked, power_of_two, sending, trial
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, storms
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import traits
@@ -38,7 +38,7 @@ _ask = asked(
 def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return both buffers woken at one count, a ring woken by bytes, reading on a timer."""
     record_bytes = RECORD_BYTES + traits(RINGBUF).header_bytes
-    many = on.amplified(400, 100)
+    many = on.amplified(800, 100)
     by_bytes = sending(many, wake=Wake.BYTES, watermark=_EVERY * record_bytes)
     by_count = sending(many, wake=Wake.WATERMARK, watermark=_EVERY)
     counted = (
@@ -60,7 +60,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     }
     of_each_cpu_bytes = 8 * PAGE_BYTES * power_of_two(on.count)
     return (
-        _ask("equal-n", counted),
+        _ask("equal-n", counted, blocks=MOST_BLOCKS),
         _ask("wake-bytes", on.each(MIB, saving, (RINGBUF,))),
         _ask("on-a-timer", on.each(of_each_cpu_bytes, reading, (PERFBUF,))),
     )
