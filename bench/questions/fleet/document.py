@@ -19,7 +19,7 @@ from bench.questions.transports.decision import WORDS
 from bench.questions.transports.standing import Question
 from bench.questions.transports.words import listed
 from bench.report import document as doc
-from bench.report.document import NONE, Cell, Document, Level, Note, Sentence
+from bench.report.document import NONE, Cell, Document, Heading, Level, Note, Sentence
 from bench.report.table import Value, columns, quantity, row
 from bench.report.units import budget
 
@@ -76,9 +76,6 @@ def _parts(fleet: Fleet) -> Iterator[doc.Part]:
     if fleet.numbers:
         yield _forest(fleet.numbers)
         yield _numbers(fleet.numbers)
-    if fleet.claims:
-        yield _claims(fleet.claims)
-        yield from _matrix(fleet)
     yield Note(
         text="Each machine compares its own two arms; times of two machines are not compared. "
         "Mean: random effects over machines, with its 95 % interval. Next: where the true value "
@@ -86,6 +83,11 @@ def _parts(fleet: Fleet) -> Iterator[doc.Part]:
         "differences between machines that is not chance.",
         level=Level.EVIDENCE,
     )
+    if fleet.claims:
+        yield Heading(text="Claims", key="claims", level=Level.EVIDENCE)
+        yield _claims(fleet.claims)
+        yield Heading(text="Machine by claim", key="matrix", level=Level.BACKGROUND)
+        yield from _matrix(fleet)
 
 
 def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
@@ -154,11 +156,18 @@ def _decided(claim: ClaimOver) -> int:
 
 
 def _unlike(numbers: Sequence[Number]) -> Iterator[doc.Part]:
-    """Yield the facts that go with a difference, and the machines unlike the others."""
-    splits = sorted(
-        ((number, split) for number in numbers for split in number.splits),
-        key=lambda each: each[1].p,
-    )
+    """Yield the facts that go with a difference, and the machines unlike the others.
+
+    Of a fact with two values one says it all.
+    """
+    splits = []
+    for number in numbers:
+        known = set[tuple[str, int]]()
+        for split in number.splits:  # the most certain first
+            if (split.fact, split.others) not in known:
+                splits.append((number, split))
+            known.add((split.fact, split.machines))
+    splits.sort(key=lambda each: each[1].p)
     for number, split in splits[:_MOST_SENTENCES]:
         yield Sentence(
             lead=f"{number.question.heading} goes with {split.fact}",
