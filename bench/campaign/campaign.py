@@ -66,7 +66,10 @@ class RunRequest:
 
 
 class Campaign:
-    """A rig and an open journal. Made by :func:`opened`; ``last`` is the run that is resumed."""
+    """A rig and an open journal. Made by :func:`opened`; ``last`` is the run that is resumed.
+
+    ``trials`` are those of the journal's run, the resumed ones among them.
+    """
 
     def __init__(
         self, rig: Rig, header: RunHeader, writer: JournalWriter, last: Run | None
@@ -74,6 +77,7 @@ class Campaign:
         self.rig = rig
         self.header = header
         self._writer = writer
+        self.trials: list[TrialResult] = [] if last is None else [*last.trials]
         self._done = {} if last is None else finished(last)
         self._looked = last is not None and bool(last.memory)
         stages = () if header.plan is None else header.plan.stages
@@ -123,6 +127,7 @@ class Campaign:
                 else:
                     continue
                 self._writer.write(*found)
+                self.trials += found
                 results += found
                 for result in found:
                     listener(result)

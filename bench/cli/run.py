@@ -158,6 +158,7 @@ def command(
     from bench.cli.dry_run import show
     from bench.journal.reader import read_journal
     from bench.plan.experiments import outline
+    from bench.questions.duet.run import settled, settling_seconds
     from bench.questions.transports import profiles
     from bench.questions.transports.document import document, report_of
     from bench.questions.transports.summary import compare_journals
@@ -215,7 +216,8 @@ def command(
     options.need_output(resume, output, "journal")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
     if dry_run:
-        show(experiments, as_json=as_json, left_out=left_out)
+        more_s = settling_seconds(experiments)
+        show(experiments, as_json=as_json, left_out=left_out, more_s=more_s)
         return
     request = campaign.RunRequest(
         journal=journal,
@@ -229,7 +231,7 @@ def command(
     )
     with campaign.opened(request) as running, progress.shown(experiments) as begin:
         running.census(profiles.census_budgets_bytes(request.profile))
-        trials = [trial for each in experiments for trial in running.run(each, begin(each))]
+        trials = [trial for each in experiments for trial in settled(each, running, begin(each))]
     if not quiet:
         documents = [*map(document, compare_journals(read_journal(journal)))]
         answer("json" if as_json else "text", documents, report_of(*documents), full=False)

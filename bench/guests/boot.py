@@ -242,12 +242,13 @@ def booted(
     *,
     system: System = HERE,
     devices: Sequence[str] = (),
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Return the watch over a guest that runs ``command`` and may write to ``folder``.
 
     ``devices`` are more of QEMU's options; a guest has no network but by them. One that runs over
-    another system than this machine's is emulated. Leaving the context ends the guest. MachineUnfit
-    where a program is missing.
+    another system than this machine's is emulated. ``environment`` is added to the command's.
+    Leaving the context ends the guest. MachineUnfit where a program is missing.
     """
     folder, machine = folder.resolve(), system.machine
     guest = replace(guest, kvm=guest.kvm and system.native)
@@ -256,6 +257,7 @@ def booted(
         "PYTHONDONTWRITEBYTECODE": "1",
         **{name: value for name, value in os.environ.items() if name.startswith(_OWN)},
         **system.environment,
+        **environment,
     }
     if image.modules and (configuration := image.modules / "config").exists():
         shutil.copyfile(configuration, folder / CONFIGURATION)

@@ -30,6 +30,7 @@ from bench.host import ownership
 from bench.journal.reader import read_journal
 from bench.linux import cpus, refusal
 from bench.plan.experiments import Arm, Experiment, outline
+from bench.questions.duet.run import settled
 from bench.questions.transports import profiles
 from bench.questions.transports.coverage import coverage
 from bench.questions.transports.document import document
@@ -116,7 +117,7 @@ class Suite:
             last = now
             ended(trial)
 
-        return running.run(experiment, listener)
+        return settled(experiment, running, listener)
 
 
 SUITE: pytest.StashKey[Suite] = pytest.StashKey()

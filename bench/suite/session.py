@@ -20,6 +20,7 @@ from bench.doctor import doctor
 from bench.errors import BufbenchError, ExitCode, MachineUnfit, UsageError, reject
 from bench.host.signals import Ending
 from bench.linux import capabilities
+from bench.questions.duet.run import settling_seconds
 from bench.suite import junit, plugin
 
 _UTILS: Any = utils  # untyped
@@ -74,7 +75,9 @@ class _Session:
         if config.option.help or config.option.version:
             return None
         if config.option.dry_run:
-            dry_run.show(suite.profile.experiments, left_out=suite.profile.left_out)
+            plan = suite.profile
+            more_s = settling_seconds(plan.experiments)
+            dry_run.show(plan.experiments, left_out=plan.left_out, more_s=more_s)
             return int(ExitCode.OK)
         _check(config)
         finding = doctor.privileges(capabilities.held())

@@ -13,7 +13,7 @@ from bench.linux import capabilities, lockdown, tracefs, version
 from bench.plan.config import Attach
 from bench.tracer import btf, probes
 
-_HAS_FETCH_ADD: Final = "HAS_FETCH_ADD"
+HAS_FETCH_ADD: Final = "HAS_FETCH_ADD"
 _FETCH_ADD: Final = (5, 12)  # when BPF got the instruction; older kernels preempt no program
 
 
@@ -51,14 +51,14 @@ class Kernel:
         if "group_dead" in fields:
             macros["OFFSET_GROUP_DEAD"] = fields["group_dead"]
         release = os.uname().release
-        if version.numbers(release) >= _FETCH_ADD:
-            macros[_HAS_FETCH_ADD] = 1
+        if adds_atomically(release):
+            macros[HAS_FETCH_ADD] = 1
         return cls(release, macros, facts, **abilities)
 
-    @property
-    def adds_atomically(self) -> bool:
-        """Return whether programs that may be preempted can count."""
-        return _HAS_FETCH_ADD in self.macros
+
+def adds_atomically(release: str) -> bool:
+    """Return whether programs that may be preempted can count on a kernel."""
+    return version.numbers(release) >= _FETCH_ADD
 
 
 def _abilities(types: btf.Btf) -> dict[str, bool]:

@@ -46,6 +46,16 @@ def chosen() -> Loader:
     return Loader.BCC if has_bcc() or not objects() else Loader.PREBUILT
 
 
+def of_emulated() -> Loader:
+    """Return the loader in emulated guests, where bcc would compile for half a minute.
+
+    The one that the caller names; else prebuilt, if anything is.
+    """
+    if os.environ.get(VARIABLE):
+        return chosen()
+    return Loader.PREBUILT if objects() else Loader.BCC
+
+
 def has_bcc() -> bool:
     """Return whether bcc is installed; libbcc's readers need it whatever loads the tracers."""
     return find_spec("bcc") is not None

@@ -17,14 +17,14 @@ from bench.errors import KernelRefused, MachineUnfit
 from bench.host.signals import uninterrupted
 from bench.plan.config import Attach, Call
 from bench.tracer import libbpf
-from bench.tracer.build import Build, Kernel
+from bench.tracer.build import HAS_FETCH_ADD, Build, Kernel
 from bench.tracer.loader import INSTALL, SIMPLER, TOO_COMPLEX
 from bench.tracer.object import loaded
 
 _COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
 _OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these
 _PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
-_OF_KERNEL: Final = "HAS_FETCH_ADD"  # which preemptible objects take
+_OF_KERNEL: Final = HAS_FETCH_ADD  # which preemptible objects take
 _RAW: Final = "PREEMPTIBLE"
 _TIMED: Final = "TIMED_WRITES"
 _ELSEWHERE: Final = frozenset(

@@ -19,6 +19,7 @@ from bench.guests.machines import MACHINES
 from bench.guests.sources import Image
 from bench.questions.kernels import outcome, run
 from bench.questions.kernels.outcome import Outcome, Status
+from bench.tracer import loader
 
 GUEST = Guest(cpus=1, memory_mib=1024, time_limit_s=30.0, kvm=False)
 
@@ -84,6 +85,23 @@ def test_the_first_process_takes_nothing_from_the_kernels_command_line(tmp_path:
     words = [*boot._parameters(replace(GUEST, append=("nokaslr",)), path, MACHINES["amd64"])]
     assert (words[0], words[-1]) == (f"init={path}", "nokaslr")
     assert "--" not in words
+
+
+@pytest.mark.parametrize(
+    ("kvm", "asked", "loads"),
+    [(False, "", "prebuilt"), (False, "bcc", "bcc"), (True, "", None), (True, "bcc", "bcc")],
+)
+def test_emulated_guests_load_what_is_prebuilt(
+    kvm: bool, asked: str, loads: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(loader.VARIABLE, raising=False)
+    monkeypatch.setattr(loader, "objects", lambda: (Path("x.bpf.o"),))
+    if asked:
+        monkeypatch.setenv(loader.VARIABLE, asked)
+    missing = replace(request(tmp_path), guest=replace(GUEST, kvm=kvm))
+    run.run(missing, [image("a", tmp_path / "missing")], lambda _: None)
+    order = json.loads((tmp_path / "a" / boot.ORDER).read_text())
+    assert order["env"].get(loader.VARIABLE) == loads
 
 
 def test_two_that_share_a_folder_are_reported(tmp_path: Path) -> None:

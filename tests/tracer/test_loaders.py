@@ -65,6 +65,19 @@ def test_without_bcc_there_are_the_objects(monkeypatch: pytest.MonkeyPatch) -> N
     assert loader.chosen() is Loader.BCC  # whose error says what to install
 
 
+def test_emulated_guests_compile_only_where_nothing_is_prebuilt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(loader.VARIABLE, raising=False)
+    objects_are(monkeypatch, Path("x.bpf.o"))
+    assert loader.of_emulated() is Loader.PREBUILT
+    monkeypatch.setenv(loader.VARIABLE, "bcc")
+    assert loader.of_emulated() is Loader.BCC
+    monkeypatch.delenv(loader.VARIABLE)
+    objects_are(monkeypatch)
+    assert loader.of_emulated() is Loader.BCC
+
+
 def test_objects_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(loader.VARIABLE, "prebuilt")
     objects_are(monkeypatch)

@@ -240,8 +240,8 @@ def _show_timed(kernels: Sequence[str], request: Samples, *, as_json: bool) -> N
 def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) -> None:
     """Print what each kernel's reproducible guests run."""
     from bench.cli import dry_run
-    from bench.questions.kernels.sample import experiments
-    from bench.questions.transports.profiles import TRANSPORTS
+    from bench.questions.kernels.profile import Setting
+    from bench.questions.kernels.sample import RATE_PER_S, experiments
 
     seeds = len(request.seeds)
     turns = -(-(seeds + 1) // request.jobs)
@@ -254,7 +254,7 @@ def _show_counted(kernels: Sequence[str], request: Samples, *, as_json: bool) ->
         f"machine's, and {request.jobs} run at a time: {turns} minutes a kernel."
     )
     dry_run.show(
-        experiments(request.guest.cpus, TRANSPORTS, seeds),
+        experiments(Setting(rate_per_s=RATE_PER_S, cpus=request.guest.cpus), seeds),
         as_json=as_json,
         times=len(kernels),
         at_most_s=len(kernels) * turns * request.guest.time_limit_s,

@@ -38,6 +38,7 @@ class Duel:
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
     carried: tuple[CarryOver, ...] = ()  # into windows from the one before, by number
+    equivalence: float = LEAST_MARGIN  # what is within it is equivalent
     given_up: str = ""  # why no more storms were run than these; "" where they sufficed
 
     @property
@@ -50,18 +51,18 @@ class Duel:
     def times_to_settle(self) -> float:
         """Return how many times these storms would settle median latency and write time.
 
-        Assumes that their ratios stay as they are. 0 if both are settled, inf if one is at its
-        margin.
+        As a difference or as equivalent, if their ratios stay as they are. 0 if both are settled,
+        inf if no number of storms would do.
         """
-        return max(map(_times_to_settle, self.rows), default=0.0)
+        return max(map(self._times_to_settle, self.rows), default=0.0)
 
-
-def _times_to_settle(row: Compared) -> float:
-    found = row.estimate
-    if row.key not in _CENTRAL or row.outcome is not Outcome.UNDECIDED or found is None:
-        return 0.0
-    gap = abs(abs(found.point - 1) - row.margin)
-    return (found.half_width / gap) ** 2 if gap else inf
+    def _times_to_settle(self, row: Compared) -> float:
+        found = row.estimate
+        if row.key not in _CENTRAL or row.outcome is not Outcome.UNDECIDED or found is None:
+            return 0.0
+        off = abs(found.point - 1)
+        gap = max(off, self.equivalence - off) - row.margin
+        return (found.half_width / gap) ** 2 if gap > 0 else inf
 
 
 def judge(
@@ -99,6 +100,7 @@ def judge(
         apart=_apart(left, right),
         later_share=sum(each.later_share for each in ranks) / len(ranks) if ranks else None,
         p=erfc(deviation / sqrt(2 * variance)) if variance else None,
+        equivalence=equivalence,
         carried=() if brief else tuple(carry_over(left, right, lossless)),
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from bench.amounts import bound, counted, given, seconds, share
 from bench.errors import UsageError
+from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import Duel, judge
 from bench.trial.result import TrialResult
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FEWEST_STORMS: Final = 8
 _HOPELESS: Final = 4.0
 """A precision that would take this many times the storms there is time for is given up."""
+
+_SETTLING: Final = 2.0  # of the time of a duet's planned storms
 
 _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
 
@@ -84,6 +87,47 @@ def measure(
         )
         for duet in duets
     }
+
+
+def settle(
+    experiments: Iterable[Experiment],
+    running: Campaign,
+    listener: Callable[[TrialResult], None],
+    limit_s: float,
+) -> None:
+    """Add storms to the duets among ``experiments``, in turn, until they are settled.
+
+    For ``limit_s`` at most; one that is unlikely to be settled by then is left as it is.
+    """
+    begin_s, turns = time.monotonic(), 0
+    going = [each for each in experiments if each.duet]
+    while going:
+        for duet in tuple(going):
+            trials = [each for each in running.trials if each.experiment == duet.name]
+            storms = max((each.block + 1 for each in trials), default=0)
+            needed = storms * judge(duet, trials, brief=True).times_to_settle
+            spent_s = time.monotonic() - begin_s
+            more = turns * (limit_s / spent_s - 1) if turns else inf
+            if spent_s < limit_s and 0 < needed <= _HOPELESS * (storms + more):
+                one = replace(duet, blocks=storms + 1)
+                running.run(one, listener, first_block=storms)
+            else:
+                going.remove(duet)
+        turns += 1
+
+
+def settled(
+    experiment: Experiment, running: Campaign, listener: Callable[[TrialResult], None]
+) -> tuple[TrialResult, ...]:
+    """Run an experiment, with more storms if it is an undecided duet; return all its trials."""
+    running.run(experiment, listener)
+    settle([experiment], running, listener, settling_seconds([experiment]))
+    return tuple(each for each in running.trials if each.experiment == experiment.name)
+
+
+def settling_seconds(experiments: Iterable[Experiment]) -> float:
+    """Return how long duets of a profile may take beyond their planned storms."""
+    return _SETTLING * sum(estimate_seconds(each) for each in experiments if each.duet)
 
 
 def check_windows(storm: Sequence[TrialResult]) -> None:

@@ -160,6 +160,8 @@ def _kernel(folder: Path) -> Entry:
         status, reason = Status.TORN, f"{OUTCOME} reports done, but there is no {JOURNAL}"
     notes = [f"booted twice: {found.lost_boot}"] if found.lost_boot else []
     notes += [f"left out: {', '.join(found.left_out)}"] if found.left_out else []
+    content = _journal(folder)
+    notes += dict.fromkeys(what for run in content.runs for what in run.header.left_out)
     if again := found.reproduced:
         which, seeds = "the same" if again.identical else "other", counted(len(again.seeds), "seed")
         digest = f"SHA-256 of {seeds} {again.journal_sha256[:16]}"
@@ -172,7 +174,7 @@ def _kernel(folder: Path) -> Entry:
         notes=(*notes, *(f"kernel: {complaint}" for complaint in found.complaints)),
         reproduced=again,
         path=str(folder),
-        content=_journal(folder),
+        content=content,
     )
 
 

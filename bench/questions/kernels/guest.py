@@ -26,14 +26,20 @@ from bench.journal.files import write_whole
 from bench.linux import machine, refusal
 from bench.linux.kernel_log import complaints_since_boot
 from bench.plan.experiments import Experiment, stage
+from bench.questions.duet.run import settle
 from bench.questions.kernels import outcome, profile, schedule
 from bench.questions.kernels.outcome import JOURNAL, Ran, Status
-from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
+from bench.questions.transports.profiles import PERFBUF, TORN, TRANSPORTS
+from bench.tracer import loader
 from bench.tracer.btf import VMLINUX
+from bench.tracer.build import adds_atomically
+from bench.tracer.loader import Loader
 from bench.trial.result import TrialResult
 
 _LENIENCE: Final = 1.4
 """An experiment that takes longer than planned may finish, so that no block is lost, up to this.
+
+Until then duets may be settled as well.
 
 With the share of its time limit that a guest measures for, that is 70 % of the limit.
 """
@@ -68,9 +74,22 @@ def run(
     return Ran(status=status, reason=reason, release=release, trials=ran, left_out=left_out)
 
 
-def transports(running: campaign.Campaign) -> tuple[str, ...]:
-    """Return the transports that this kernel supports."""
-    return TRANSPORTS if running.rig.kernel.facts["ring_buffer"] == "yes" else (PERFBUF,)
+def setting(running: campaign.Campaign, rate_per_s: float) -> profile.Setting:
+    """Return what the profile is made for: this kernel, and a guest of this speed."""
+    rings = running.rig.kernel.facts["ring_buffer"] == "yes"
+    return profile.Setting(
+        rate_per_s=rate_per_s,
+        cpus=len(running.rig.usable),
+        transports=TRANSPORTS if rings else (PERFBUF,),
+        raw=not unloadable(),
+    )
+
+
+def unloadable() -> tuple[str, ...]:
+    """Return what of the profile cannot be loaded on this kernel, and why, in words."""
+    if loader.chosen() is Loader.BCC or adds_atomically(os.uname().release):
+        return ()
+    return (f"{TORN}: left out, prebuilt tracers for raw tracepoints take Linux 5.12",)
 
 
 def leave(ran: Callable[[Path], Ran], folder: Path) -> None:
@@ -90,11 +109,12 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         command_line=command_line,
         profile=profile.NAME,
         seed=seed,
+        left_out=unloadable(),
         # Under emulation a tenth of the time, and times mean little there.
         wakeups=not machine.virtualisation().emulated,
     )
     end = began + left_s
-    ran = run(request, trials, lambda on: _run(on, folder, end - time.monotonic(), trials))
+    ran = run(request, trials, lambda on: _run(on, folder, end - time.monotonic(), trials.append))
     if ran.status is Status.DONE and not any(trial.ledger for trial in trials):
         reason = f"there was no time for any experiment within {duration(left_s)}"
         return replace(ran, status=Status.FAILED, reason=reason, left_out=())
@@ -102,12 +122,13 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 
 
 def _run(
-    running: campaign.Campaign, folder: Path, left_s: float, trials: list[TrialResult]
+    running: campaign.Campaign, folder: Path, left_s: float, listener: campaign.Listener
 ) -> tuple[str, ...]:
     """Run all that there is time for; return what was left out.
 
     The guest's speed is measured before each experiment, and what is left is fitted anew into the
-    time that is left: its host may have become busy, or idle.
+    time that is left: its host may have become busy, or idle. Duets that are undecided by then get
+    more storms.
     """
 
     def say(what: str) -> None:
@@ -115,21 +136,20 @@ def _run(
 
     def run_block(experiment: Experiment, block: int) -> tuple[TrialResult, ...]:
         one = replace(experiment, blocks=block + 1)
-        return running.run(one, lambda _: None, first_block=block)
+        return running.run(one, listener, first_block=block)
 
     began, spent_s, expected_s = time.monotonic(), 0.0, 0.0
     cpus = len(running.rig.usable)
     say("memory")
     running.census(profile.CENSUS_BYTES)
     left_out: list[str] = []
-    named, ran, pending = tuple[str, ...](), set[str](), dict[str, Experiment]()
+    named, pending = tuple[str, ...](), dict[str, Experiment]()
+    ran: dict[str, Experiment] = {}
     while pending or not ran:
         begun = time.monotonic()
         say(f"calibration {len(ran) + 1}")
         (bare,) = run_block(profile.calibration(cpus), len(ran))
-        trials.append(bare)
-        rate_per_s = bare.storm.rate_per_s
-        on = profile.Setting(rate_per_s=rate_per_s, cpus=cpus, transports=transports(running))
+        on = setting(running, rate_per_s := bare.storm.rate_per_s)
         pending = {each.name: each for each in profile.experiments(on) if each.name not in ran}
         slowness = spent_s / expected_s if expected_s else 1.0
         plan = schedule.fitted(pending.values(), on, left_s - (begun - began), slowness=slowness)
@@ -140,7 +160,7 @@ def _run(
         if not ran or named != plan.left_out:
             words += f"; at {rate_per_s:.0f} processes a second: {plan.words}"
         named = plan.left_out
-        ran.add(experiment.name)
+        ran[experiment.name] = experiment
         del pending[experiment.name]
         running.intend(stage(experiment))
         say(words)
@@ -149,9 +169,11 @@ def _run(
                 lacking = counted(experiment.blocks - block, "block")
                 left_out.append(f"{lacking} of {experiment.name}")
                 break
-            trials += run_block(experiment, block)
+            run_block(experiment, block)
         spent_s += time.monotonic() - begun
         expected_s += schedule.seconds(experiment, on)
+    say("more storms of duets, until they are settled")
+    settle(ran.values(), running, listener, left_s * _LENIENCE - (time.monotonic() - began))
     running.intend(*map(stage, pending.values()))
     left_out += pending
     running.leave_out(*left_out)

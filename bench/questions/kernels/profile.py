@@ -62,6 +62,7 @@ class Setting:
     rate_per_s: float  # processes that a bare storm makes on all CPUs
     cpus: int
     transports: tuple[str, ...] = TRANSPORTS
+    raw: bool = True  # whether there are tracers for raw tracepoints
 
     def storm(self, shape: Shape, seconds: float, *, least: int = _LEAST_PROCESSES) -> Storm:
         """Return a storm of this shape, by fork, that takes about ``seconds`` here."""
@@ -102,6 +103,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         ("storm-duet", title, Shape.STORM),
         ("trickle-duet", "The same far below capacity", Shape.TRICKLE),
     )
+    tearing = torn(storm.storm, on.transports, cpus=on.cpus, blocks=_TORN_BLOCKS)
     of = partial(_experiment, on)
     return (
         of("storm", "Which drops fewer?", storm, usual_bytes, first=True),
@@ -127,7 +129,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         ),
         _ladder(on, "memory-spread", Shape.STORM, LADDER_STORMS),
         _ladder(on, "memory-onecpu", Shape.HOTCPU, BLOCKS),
-        torn(storm.storm, on.transports, cpus=on.cpus, blocks=_TORN_BLOCKS),
+        *([tearing] if on.raw else []),
     )
 
 

@@ -27,6 +27,7 @@ from bench.questions.kernels import outcome
 from bench.questions.kernels.guest import PROGRESS
 from bench.questions.kernels.outcome import Outcome, Ran, Status
 from bench.tracer import loader
+from bench.tracer.loader import Loader
 
 LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MEASURING_SHARE: Final = 0.5
@@ -199,11 +200,13 @@ def _begun(
     limit_s = request.guest.time_limit_s
     words = [str(request.seed), str(limit_s * MEASURING_SHARE), *request.command_line]
     system = HERE if image.label == HOST else systems.provide(image, options)
-    if not (system.native or loader.objects()):
+    loads = loader.of_emulated()
+    if not system.native and loads is Loader.BCC:
         raise MachineUnfit(
-            "bufbench was built without clang, and so has no prebuilt tracers, which guests of "
-            "another architecture load",
-            remedy="install clang, and then the package, which builds them",
+            "guests of another architecture have no bcc, and load prebuilt tracers",
+            remedy=f"unset {loader.VARIABLE}"
+            if loader.objects()
+            else "install clang, and then the package, which builds them",
         )
     inside = system.command("bench.questions.kernels.guest", system.inside(folder), *words)
     where = "on this machine" if image.label == HOST else request.accelerator.why
@@ -213,7 +216,10 @@ def _begun(
         if image.label == HOST:
             watch = stack.enter_context(watched(folder, limit_s, inside, measuring=measuring))
         else:
-            watch = stack.enter_context(booted(image, request.guest, folder, inside, system=system))
+            emulated = not (request.guest.kvm and system.native)
+            variables = {loader.VARIABLE: loads} if emulated else {}
+            guest = booted(image, request.guest, folder, inside, system=system, **variables)
+            watch = stack.enter_context(guest)
         return Begun(_Running(image, folder, [], lost_boot), watch, stack.pop_all())
 
 

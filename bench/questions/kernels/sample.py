@@ -22,8 +22,6 @@ from bench.plan.experiments import Experiment, stage
 from bench.questions.kernels import guest, profile
 from bench.questions.kernels.outcome import JOURNAL, Ran
 from bench.questions.transports.profiles import TORN
-from bench.tracer import loader
-from bench.tracer.loader import Loader
 from bench.trial.result import TrialResult
 
 COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
@@ -43,13 +41,12 @@ _ON_ONE_CPU: Final = ("cost", "refused")
 have the other CPU's turns in it."""
 
 
-def experiments(cpus: int, transports: tuple[str, ...], number: int) -> Iterator[Experiment]:
+def experiments(on: profile.Setting, number: int) -> Iterator[Experiment]:
     """Yield the experiments of the samples up to ``number``, with all their blocks.
 
     Those without a verdict have the few blocks that they have elsewhere.
     """
-    setting = profile.Setting(rate_per_s=RATE_PER_S, cpus=cpus, transports=transports)
-    for each in profile.experiments(setting):
+    for each in profile.experiments(on):
         most = first_block(each, number + 1)
         if each.blocks < profile.BLOCKS:
             most = min(most, each.blocks)
@@ -79,15 +76,14 @@ def take(folder: Path, seed: int, number: int) -> Ran:
         command_line=COMMAND_LINE,
         profile=profile.NAME,
         seed=seed,
+        left_out=guest.unloadable(),
         wakeups=False,
         warm_up=False,
     )
 
     def run(running: campaign.Campaign) -> tuple[str, ...]:
-        upto = experiments(len(running.rig.usable), guest.transports(running), number)
+        upto = experiments(guest.setting(running, RATE_PER_S), number)
         plan = [each for each in upto if each.blocks > first_block(each, number)]
-        if not running.rig.kernel.adds_atomically and loader.chosen() is Loader.PREBUILT:
-            plan = [each for each in plan if each.name != TORN]  # none can be, nor be loaded
         running.intend(*(stage(each, first_block(each, number)) for each in plan))
         if number == 1:  # the memory of a buffer is no question of chance
             running.census(profile.CENSUS_BYTES)

@@ -29,8 +29,6 @@ _TRIAL_S: Final = 0.22  # opening buffers, attaching, draining, measuring, writi
 _TRIAL_PROCESSES: Final = (
     100.0  # what else a trial takes, in processes that a storm makes meanwhile
 )
-_COMPILING_S: Final = 12.0  # both transports' programs
-_COMPILING_PROCESSES: Final = 8_000.0
 _SPEED: Final = {Shape.STORM: 0.85, Shape.CHAIN: 0.75, Shape.HOTCPU: 0.45}
 """Processes that a traced storm makes in the time that a bare one of all CPUs makes one in."""
 _SPEED_BESIDE_CALLERS: Final = 0.22
@@ -88,11 +86,7 @@ def seconds(experiment: Experiment, on: Setting) -> float:
     """Return how long all blocks of ``experiment`` are expected to take, in a guest as expected."""
     block_s = sum(_storm_s(arm.config, on) for arm in experiment.arms[: experiment.storms])
     block_s += len(experiment.arms) * (_TRIAL_S + _TRIAL_PROCESSES / on.rate_per_s)
-    found = _CALIBRATION_S + experiment.blocks * block_s
-    # The first of each that their programs are for.
-    if experiment.name in ("storm", "storm-duet", "torn"):
-        found += min(_COMPILING_S, _COMPILING_PROCESSES / on.rate_per_s)
-    return found
+    return _CALIBRATION_S + experiment.blocks * block_s
 
 
 def _storm_s(config: TrialConfig, on: Setting) -> float:

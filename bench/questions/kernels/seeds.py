@@ -95,7 +95,7 @@ def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     better. MachineUnfit without QEMU, or what loads tracers.
     """
     qemu = reproducible.version(machines.usual())
-    if _loader() is Loader.BCC:
+    if loader.of_emulated() is Loader.BCC:
         loader.bcc_version()  # guests have this machine's
     found = []
     for image in images:
@@ -163,20 +163,16 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
 
 def write_disk(to: Path, image: Image) -> None:
     """Write the initial RAM disk of a kernel: all that a trial needs, and its configuration."""
-    compiled = COMPILER if _loader() is Loader.BCC else ()
+    loads = loader.of_emulated()
+    compiled = COMPILER if loads is Loader.BCC else ()
     needed = sealed.closure((*IMPORTED, *compiled), (libbpf.name(),))
     configuration = image.modules / "config" if image.modules is not None else None
     more = {}
     if configuration is not None and configuration.exists():
         more[f"/boot/config-{image.release}"] = configuration.read_bytes()
     command = needed.command(_MAIN, messenger.FOLDER)
-    environment = {COUNTED_VARIABLE: "1", loader.VARIABLE: _loader()}
+    environment = {COUNTED_VARIABLE: "1", loader.VARIABLE: loads}
     sealed.write(to, needed, command, more, **environment)
-
-
-def _loader() -> Loader:
-    """Return what loads a guest's tracers: objects if there are any, as compiling takes longer."""
-    return Loader.PREBUILT if loader.objects() else Loader.BCC
 
 
 def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from math import inf
+from types import SimpleNamespace
 
 import pytest
 
 from bench.amounts import share
-from bench.judge.comparison import Compared, Outcome
+from bench.judge.comparison import Compared, Outcome, outcome_of
 from bench.judge.metrics import Group, Unit
 from bench.judge.statistics import Estimate, Scale
 from bench.plan.arms import compose_duet, side
@@ -27,6 +28,16 @@ from bench.tracer.transports import find
 DUEL = Duel(
     storms=8, left_out=0, lossy=0, rows=(), raised=(1.0, 1.0), apart=None, later_share=None, p=None
 )  # fmt: skip
+
+DUET = compose_duet(
+    "pair",
+    "",
+    (side("ringbuf", find),) * 2,
+    TrialConfig(transport="none", budget_bytes=0, duet=Duet()),
+    1 << 20,
+    blocks=8,
+    cpus=2,
+)
 
 
 def number(key: str, low: float, high: float) -> NumberData:
@@ -85,11 +96,13 @@ def test_only_intervals_with_nothing_in_common_contradict_each_other() -> None:
 class Running:
     """Count the storms that are requested, and run none."""
 
-    def __init__(self) -> None:
+    def __init__(self, storms: int = 0) -> None:
         self.asked: dict[str, int] = {}
+        self.trials = [SimpleNamespace(experiment=DUET.name, block=each) for each in range(storms)]
 
     def run(self, experiment: Experiment, *_: object, first_block: int) -> tuple[()]:
         self.asked[experiment.name] = first_block + 1
+        self.trials.append(SimpleNamespace(experiment=experiment.name, block=first_block))
         return ()
 
 
@@ -112,7 +125,7 @@ def as_wide_as(width: float, point: float = 1.0, margin: float = 0.0) -> Compare
         estimate=found,
         floor=None,
         margin=margin,
-        outcome=Outcome.EQUIVALENT if abs(point - 1) + width < margin else Outcome.UNDECIDED,
+        outcome=outcome_of(found, margin, 0.02 - margin),
         more_is_better=False,
     )
 
@@ -187,10 +200,7 @@ def test_a_duet_that_compares_nothing_is_left_with_the_reason(
 
 def answered(duel: Duel) -> Document:
     """What is said of a duet of two rings."""
-    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = (side("ringbuf", find),) * 2
-    duet = compose_duet("pair", "", sides, config, 1 << 20, blocks=8, cpus=2)
-    return document(duet, duel, margin=0.02, journal="j.jsonl")
+    return document(DUET, duel, margin=0.02, journal="j.jsonl")
 
 
 @pytest.mark.parametrize("storms", [0, 8])
@@ -211,12 +221,36 @@ def test_too_few_storms_are_no_verdict_and_say_how_many_it_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "storms"),
-    [(1.0, 10), (1.008, 26), (1.014, 10), (1.02, 10)],
-    ids=["settled", "settles soon", "takes longer than there is", "at the margin"],
+    ("point", "margin", "storms"),
+    [(1.0, 0.0, 10), (1.008, 0.0, 26), (1.014, 0.0, 19), (1.01, 0.005, 10), (1.01, 0.01, 10)],
+    ids=["equivalent", "soon equivalent", "soon more", "longer than there is time", "never"],
 )
 def test_what_is_precise_goes_on_only_where_time_will_settle_it(
+    point: float, margin: float, storms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = {"one": lambda count: 0.06 / count**0.5}
+    _, asked = measured(monkeypatch, widths, point, margin)
+    assert asked == {"one": storms}
+
+
+@pytest.mark.parametrize(
+    ("point", "storms"),
+    [(0.8, 24), (0.95, 33), (0.975, 113), (0.99, 25)],
+    ids=["less", "soon less", "out of time", "hopeless"],
+)
+def test_duets_of_a_profile_get_storms_until_they_are_settled(
     point: float, storms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, asked = measured(monkeypatch, {"one": lambda count: 0.06 / count**0.5}, point, margin=0.02)
-    assert asked == {"one": storms}
+    """From 24 storms on, and for half a minute: one that is close is left, as are other trials."""
+    turns = count()
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(turns) / 3)
+    running = Running(24)
+
+    def judge(_: Experiment, trials: Sequence[object], **_brief: object) -> Duel:
+        return replace(DUEL, rows=(as_wide_as(0.3 / len(trials) ** 0.5, point),))
+
+    monkeypatch.setattr(run, "judge", judge)
+    alone = Experiment(name="alone", title="", arms=(), blocks=8)
+    run.settle([alone, DUET], running, lambda _: None, 30.0)  # type: ignore[arg-type]
+    assert len(running.trials) == storms
+    assert running.asked == ({} if storms == 24 else {DUET.name: storms})

@@ -12,6 +12,7 @@ import pytest
 
 from bench.plan.experiments import Experiment, Stage
 from bench.questions.kernels import guest, profile, schedule
+from bench.tracer import loader
 
 LEFT_S = 300.0
 
@@ -26,6 +27,7 @@ class Guest:
         self.blocks: dict[str, int] = {}
         self.planned: dict[str, int] = {}
         self.no_time_for: tuple[str, ...] = ()
+        self.trials: tuple[Any, ...] = ()
         facts = {"ring_buffer": "yes"}
         self.rig = SimpleNamespace(usable=(0, 1), kernel=SimpleNamespace(facts=facts))
 
@@ -65,7 +67,7 @@ def ran(
     """The guest, how long it took, and what it left out."""
     one = Guest(folder / guest.PROGRESS, rate_per_s, slowness or (1.0,))
     monkeypatch.setattr(guest, "time", one)
-    left_out = guest._run(one, folder, LEFT_S, [])  # type: ignore[arg-type]
+    left_out = guest._run(one, folder, LEFT_S, lambda _: None)  # type: ignore[arg-type]
     return one, one.now_s - 1_000.0, left_out
 
 
@@ -84,6 +86,22 @@ def test_what_begins_ends(
     assert {*one.blocks, *left_out} >= {*schedule.IMPORTANCE}
     assert one.no_time_for == left_out
     assert {*one.planned} == {*schedule.IMPORTANCE}  # so that the journal shows what is missing
+
+
+@pytest.mark.parametrize(
+    ("release", "loads", "left_out"),
+    [("5.10.0-46-amd64", "prebuilt", 1), ("5.10.0-46-amd64", "bcc", 0), ("5.12.0", "prebuilt", 0)],
+)
+def test_what_cannot_be_loaded_is_left_out_with_the_reason(
+    release: str, loads: str, left_out: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guest.os, "uname", lambda: SimpleNamespace(release=release))
+    monkeypatch.setenv(loader.VARIABLE, loads)
+    why = ["torn: left out, prebuilt tracers for raw tracepoints take Linux 5.12"]
+    assert [*guest.unloadable()] == why[:left_out]
+    one, _, lacking = ran(tmp_path, monkeypatch, 900.0)
+    assert lacking == ()
+    assert ("torn" in one.planned) is (left_out == 0)
 
 
 def test_a_quick_guest_leaves_out_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

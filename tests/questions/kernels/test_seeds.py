@@ -23,7 +23,7 @@ from bench.judge.comparison import Outcome as Verdict
 from bench.judge.metrics import Unit
 from bench.linux.machine import COUNTED
 from bench.questions.claims.claim import Verdict as ClaimVerdict
-from bench.questions.kernels import sample, seeds
+from bench.questions.kernels import profile, sample, seeds
 from bench.questions.kernels.document import document
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import Matrix, compare
@@ -32,6 +32,7 @@ from bench.questions.transports.profiles import TRANSPORTS
 from bench.report import renderers
 
 RELEASE = "6.1.9-made-up"
+SETTING = profile.Setting(rate_per_s=sample.RATE_PER_S, cpus=2)
 
 
 def journal(number: int, *, ring_ns: int = 400) -> bytes:
@@ -233,7 +234,7 @@ def test_claims_of_times_say_that_they_rest_on_instructions(run: Runs) -> None:
 
 
 def test_storms_are_the_same_on_every_kernel_and_small_where_they_take_long() -> None:
-    first, again = ([*sample.experiments(2, TRANSPORTS, number)] for number in (1, 3))
+    first, again = ([*sample.experiments(SETTING, number)] for number in (1, 3))
     assert [each.arms for each in first] == [each.arms for each in again]
     assert {each.blocks for each in first if not each.duet} == {1}
     assert {each.name for each in again if each.blocks != 3} == {
