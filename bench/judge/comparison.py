@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
 from statistics import fmean, median
@@ -227,10 +227,10 @@ def row_of(
 
 def _apparent(metric: Metric, *arms: ArmSamples) -> float:
     """Return by what share latencies of equal arms may seem to differ: records share stamps."""
-    return max(map(partial(_too_long, metric.key), arms)) if metric.group is Group.LATENCY else 0.0
+    return max(map(partial(too_long, metric.key), arms)) if metric.group is Group.LATENCY else 0.0
 
 
-def _too_long(key: str, arm: ArmSamples) -> float:
+def too_long(key: str, arm: ArmSamples) -> float:
     """Return the median over trials of how much too long a percentile is, as a share."""
     found_ns = arm.number(key)
     known = ~np.isnan(found_ns)
@@ -349,3 +349,23 @@ def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[C
     found = (_compare(samples, pair, floors) for pair in comparisons(names))
     known = [comparison for comparison in found if comparison is not None]
     return tuple(sorted(known, key=lambda each: budgets.parse_or_zero(each.budget)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumers:
+    """An arm that several consumers drain, and the same arm under one."""
+
+    consumers: int  # of the left side
+    comparison: Comparison
+
+
+def compare_consumers(samples: ExperimentSamples, floors: Sequence[Floor]) -> Iterator[Consumers]:
+    """Compare every arm that several consumers drain with the same arm under one."""
+    arms = [arm for arm in samples.arms.values() if arm.name.copy == 1 and len(arm)]
+    alone = {arm.config: arm.name for arm in arms if arm.config.consumer.threads == 1}
+    for arm in arms:
+        one = replace(arm.config, consumer=replace(arm.config.consumer, threads=1))
+        if one != arm.config and one in alone:
+            found = _compare(samples, Pair(left=arm.name, right=alone[one]), floors)
+            if found is not None:
+                yield Consumers(consumers=arm.config.consumer.threads, comparison=found)

@@ -16,6 +16,7 @@ from bench.judge.statistics import Estimate
 from bench.judge.sums import OrderRestored, Torn
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
+from bench.questions.transports.consumers import sentence as of_consumers
 from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.decision import verdict
 from bench.questions.transports.standing import GROUPS, Question, Standing
@@ -114,6 +115,7 @@ class SummaryData:
     unequal: tuple[Unequal, ...]
     standings: tuple[StandingData, ...]
     comparisons: tuple[ComparisonData, ...]
+    consumers: tuple[ComparisonData, ...]  # several, left, against one, on the same buffers
     ladders: tuple[LadderData, ...]
     noise_floors: tuple[Floor, ...]
     torn: tuple[Torn, ...]
@@ -140,7 +142,10 @@ def data_of(summary: Summary) -> SummaryData:
         invalid=tuple(pick(LeftOut, each) for each in summary.invalid),
         reduced=tuple(pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced),
         standings=tuple(map(_standing, summary.standings)),
-        comparisons=tuple(map(_comparison, summary.comparisons)),
+        comparisons=tuple(_comparison(each, sentence(each)) for each in summary.comparisons),
+        consumers=tuple(
+            _comparison(each.comparison, of_consumers(each)) for each in summary.consumers
+        ),
         ladders=tuple(pick(LadderData, each) for each in summary.ladders),
         noise_floors=summary.floors,
     )
@@ -158,7 +163,7 @@ def _wheres(comparisons: tuple[Comparison, ...]) -> tuple[Where, ...]:
     return tuple(pick(Where, each) for each in comparisons)
 
 
-def _comparison(comparison: Comparison) -> ComparisonData:
+def _comparison(comparison: Comparison, said: str) -> ComparisonData:
     numbers = {
         row.key: pick(
             NumberData,
@@ -168,4 +173,4 @@ def _comparison(comparison: Comparison) -> ComparisonData:
         )
         for row in comparison.rows
     }
-    return pick(ComparisonData, comparison, sentence=sentence(comparison), numbers=numbers)
+    return pick(ComparisonData, comparison, sentence=said, numbers=numbers)

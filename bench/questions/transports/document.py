@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.judge.comparison import Compared, Comparison, Outcome
 from bench.judge.statistics import Estimate, Scale
+from bench.questions.transports import consumers
 from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
 from bench.questions.transports.decision import decision_table, first_pair, headline, sentences
@@ -40,6 +41,8 @@ def document(summary: Summary, places: Places | None = None) -> doc.Document:
 
 def _parts(summary: Summary, places: Places | None) -> Iterator[doc.Part]:
     yield from sentences(summary)
+    for each in summary.consumers:
+        yield doc.Sentence(lead="Consumers", text=consumers.sentence(each))
     if summary.torn:
         yield torn_sentence(summary.torn)
     yield from trouble(summary)
@@ -49,6 +52,8 @@ def _parts(summary: Summary, places: Places | None) -> Iterator[doc.Part]:
     if summary.comparisons:
         yield decision_table(summary)
         yield from restored_table(summary)
+    for each in summary.consumers:
+        yield consumers.table(f"consumers-{_address(each.comparison)}", each)
     if summary.torn:
         yield torn_table(summary.torn)
     if places is not None:

@@ -14,7 +14,14 @@ from bench.journal.distinct import distinct
 from bench.journal.reader import Line, gather, read
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.columns import columns_of
-from bench.judge.comparison import Comparison, Unequal, compare_arms, unequal_loads
+from bench.judge.comparison import (
+    Comparison,
+    Consumers,
+    Unequal,
+    compare_arms,
+    compare_consumers,
+    unequal_loads,
+)
 from bench.judge.filing import file
 from bench.judge.floor import Floor, noise_floors
 from bench.judge.ladder import Ladder, ladders
@@ -78,6 +85,7 @@ class Summary(Filed):
     tallies: tuple[Tally, ...]
     invalid: tuple[TrialResult, ...]  # named in reports, in nothing else
     comparisons: tuple[Comparison, ...]
+    consumers: tuple[Consumers, ...]  # several against one, on the same buffers
     standings: tuple[Standing, ...]
     ladders: tuple[Ladder, ...]
     floors: tuple[Floor, ...]
@@ -120,6 +128,7 @@ def _summarise(of: Filed, faults: tuple[Fault, ...] = ()) -> Summary:
         ),
         invalid=tuple(trial for samples in experiments for trial in samples.invalid),
         comparisons=comparisons,
+        consumers=tuple(each for e in experiments for each in compare_consumers(e, floors)),
         standings=standings(comparisons),
         ladders=ladders(of.experiments),
         floors=floors,

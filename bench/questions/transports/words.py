@@ -119,6 +119,8 @@ def waiting(direction: Direction) -> str:
 def place(comparison: Comparison) -> str:
     """Name where a comparison was made: "storm at 64 KiB"."""
     where = f"{clean(comparison.experiment)} at {budget(comparison.budget)}"
+    if comparison.left.arm.variant == comparison.right.arm.variant != "":
+        where += f", {clean(comparison.left.arm.variant)}"
     if comparison.left.budget_bytes != comparison.right.budget_bytes:
         where += f" (perf {size(comparison.right.budget_bytes)})"
     return where
