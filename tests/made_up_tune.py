@@ -13,7 +13,8 @@ from bench.plan.experiments import Arm
 from bench.questions.sizing.plan import Load, stored_bytes
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.document import Question, document
-from bench.questions.tune.plan import Choice, Setting, choices, config, experiment
+from bench.questions.tune.plan import Choice, Setting, choices, config
+from bench.questions.tune.plan import grid as planned_grid
 from bench.questions.tune.run import Outcome, Tuned, measure
 from bench.questions.tune.terms import Buffers
 from bench.report.document import Document
@@ -51,10 +52,10 @@ class Made(Rounds):
         self.lossy = ""
 
     def grid(self) -> Sequence[TrialResult]:
-        return self.run(experiment("tune", grid(), 8), lambda _: None)
+        return self.run(planned_grid(grid(), 8), lambda _: None)
 
     def trial(self, experiment: str, arm: Arm, block: int) -> TrialResult:
-        numbers = self.check if experiment == "tune-check" else self.of
+        numbers = self.of if experiment == "tune" else self.check
         p50_ms, cpu_ms = numbers(self.settings[arm.name])
         return trial(
             arm.name,

@@ -50,7 +50,7 @@ def command(
     """Recommend when to wake the consumer for a load: watermark and flush timeout.
 
     Real storms with this load are run with a grid of watermarks and flush timeouts, in blocks; the
-    recommendation is then compared with the default in further blocks.
+    recommendation then meets the default in 10 duets, and has to be better in 9 of them.
 
     Example: bufbench tune --rate 5000 --for balance --within 5ms
 
@@ -80,7 +80,7 @@ def command(
             run.planned(tried, blocks),
             as_json=form == "json",
             known=False,
-            notes=["The second round has the settings that the first one recommends, if any."],
+            notes=["The duets are of the settings that the blocks recommend, if any."],
         )
         return
     journal = output or paths.new_journal("tune")
@@ -117,4 +117,5 @@ def _begin(experiment: Experiment) -> None:
     from bench.campaign.progress import announce
 
     settings = counted(len(experiment.arms), "setting")
-    announce(experiment, f"{counted(experiment.blocks, 'block')} of {settings}")
+    kind = "duet" if experiment.duet else "block"
+    announce(experiment, f"{counted(experiment.blocks, kind)} of {settings}")

@@ -16,7 +16,7 @@ all buffers (ring: producer minus consumer position; perf: data_head minus data_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -108,6 +108,26 @@ def occupancy(
         max_share=most / data_bytes,
         consumer_idle_share=idle,
     )
+
+
+def measured(raw: Cost, records: Records, *, delivered: int, attempted: int) -> Cost:
+    """Return ``raw`` with what the records, and the ledger's counts of them, say."""
+    return replace(
+        raw,
+        delivered=delivered,
+        attempted=attempted,
+        delivery_ns=_all_delivered_ns(records),
+        record_ns=per_record_ns(records),
+        steady_exit_ns=exit_ns(records),
+        steady_delivery_ns=delivery_ns(records),
+    )
+
+
+def _all_delivered_ns(records: Records) -> int:
+    """Return the time from the first kernel timestamp to the last delivery."""
+    if not len(records):
+        return 0
+    return int(records["delivered_ns"][-1]) - int(records["timestamp_ns"].min())
 
 
 def per_record_ns(records: Records) -> float | None:

@@ -11,6 +11,7 @@ import pytest
 
 from bench.amounts import counted
 from bench.judge.load import reduced, state_of
+from bench.judge.numbers import number
 from bench.plan.experiments import Arm, Experiment
 from bench.suite.plugin import Suite
 from bench.trial.result import State, TrialResult
@@ -21,6 +22,9 @@ _EXTRA: Final[tuple[tuple[str, str, Callable[[Iterable[Any]], object], tuple[str
     ("latency", "latency_", median, ("p50_ns", "p99_ns")),
 )
 """The part of a trial, the prefix of its numbers' names, and how several are combined."""
+
+_ERRORS: Final = ("latency_error_p50_ns", "latency_error_p99_ns")
+"""By how much latencies are too long: of any round, the most."""
 
 
 @pytest.fixture
@@ -68,6 +72,9 @@ def extra_info(trials: list[TrialResult]) -> dict[str, object]:
         if found := [each for trial in trials if (each := getattr(trial, part))]:
             for name in names:
                 info[f"{prefix}{name}"] = taken(getattr(each, name) for each in found)
+    for key in _ERRORS:
+        if errors := [each for each in map(number(key), trials) if each is not None]:
+            info[key] = max(errors)
     if sizes := [trial.memory for trial in trials if trial.memory]:
         info["physical_bytes"] = sizes[0].footprint.physical_bytes
     return info

@@ -10,7 +10,6 @@ from typing import Final
 from bench.amounts import bound, counted, seconds, share, time
 from bench.measure import by_cpu, cost, late, latency, ledger, ordering, restoring, timeline
 from bench.measure.ledger import Ledger, intact
-from bench.record.records import Records
 from bench.tracer.settings import lengths
 from bench.tracer.transports import traits
 from bench.trial.observation import Observation
@@ -71,14 +70,8 @@ def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False)
         bare,
         ordering=ordering.examine(seen.records) if seen.counted is None else None,
         latency=latency.measure(seen.records, capture) if seen.counted is None else None,
-        cost=replace(
-            seen.cost,
-            delivered=book.delivered,
-            attempted=book.attempted,
-            delivery_ns=_delivery_ns(seen.records),
-            record_ns=cost.per_record_ns(seen.records),
-            steady_exit_ns=cost.exit_ns(seen.records),
-            steady_delivery_ns=cost.delivery_ns(seen.records),
+        cost=cost.measured(
+            seen.cost, seen.records, delivered=book.delivered, attempted=book.attempted
         ),
         by_cpu=by_cpu.shares(seen.records, counters, seen.counted),
         occupancy=cost.occupancy(
@@ -166,10 +159,3 @@ def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str
             f"the CPU quota of the cgroup (cpu.max) stopped tasks for "
             f"{seconds(conditions.throttled_s)} (bound: 0)"
         )
-
-
-def _delivery_ns(records: Records) -> int:
-    """Return the time from the first kernel timestamp to the last delivery."""
-    if not len(records):
-        return 0
-    return int(records["delivered_ns"][-1]) - int(records["timestamp_ns"].min())

@@ -4,8 +4,8 @@
 Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
 consumer drains the buffers of both. Which arm's buffers it visits first, and which arm is the
 marked program of the two that a hash chooses from, change from block to block: identical arms
-differ slightly by where their code lies, and this makes both bear it. Solo, each arm has a storm of
-its own, under the same programs, to compare the duet with.
+differ slightly by where their code lies, and this makes both bear it. Solo, each arm has a storm,
+a consumer and its CPU time of its own, under the same programs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from bench.amounts import counted
 from bench.errors import MachineUnfit, UsageError
-from bench.measure import duet, latency, ledger
+from bench.measure import cost, duet, latency, ledger
 from bench.measure.ledger import Ledger
 from bench.plan.config import Duet, Reader
 from bench.plan.experiments import Arm
@@ -31,7 +31,7 @@ from bench.tracer.consumer import consuming
 from bench.tracer.program import Program
 from bench.tracer.transport import Opened
 from bench.trial.observation import Passage
-from bench.trial.observe import captured, open_buffers, pass_storm
+from bench.trial.observe import captured, open_buffers, pass_storm, raw_cost
 from bench.trial.result import Half, TrialResult
 from bench.trial.rig import Rig
 from bench.trial.run import Slot, begin, end, judged
@@ -59,17 +59,18 @@ def require_cpus(usable: int) -> None:
     if usable < _FEWEST_CPUS:
         raise MachineUnfit(
             "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
-            remedy="run the arms one after the other, with bufbench run",
+            remedy="run the arms one after the other, with --assign solo",
         )
 
 
 def run_duet(rig: Rig, arms: Arms, place: Slot, seed: int) -> tuple[TrialResult, TrialResult]:
     """Run one storm under both arms, or solo one under each; return a trial of each.
 
-    UsageError for arms that cannot share a storm, MachineUnfit where there is one CPU only.
+    UsageError for arms that cannot share a storm, MachineUnfit where one CPU would have both.
     """
     rule = _rule(arms)
-    require_cpus(len(rig.usable))
+    if not rule.solo:
+        require_cpus(len(rig.usable))
     key = random.Random(f"{seed} {place.experiment} {place.block}").getrandbits(63)
     visit, swapped = ((1, 0) if place.block & 1 else (0, 1)), bool(place.block & 2)
     found: dict[int, TrialResult] = {}
@@ -89,11 +90,11 @@ def _storm(
     swapped: bool,
 ) -> dict[int, TrialResult]:
     """Run one storm under the arms that are ``present``; return the trial of each."""
-    start = begin(rig)
-    capture = rig.capture(arms[0].config)
+    start, lead = begin(rig), arms[min(present)]
+    capture = rig.capture(lead.config)
     passage, sides = _observe(rig, arms, rule, key, capture, visit=present, swapped=swapped)
     counters = [each for side in sides.values() for each in side.counters]
-    trial = end(rig, start, arms[0], place, passage, counters=counters)
+    trial = end(rig, start, lead, place, passage, counters=counters)
     every = captured(capture)
     undated = latency.clock_faults(every, passage.storm)
     malformed = capture.malformed + capture.misdated
@@ -102,6 +103,7 @@ def _storm(
     trial = judged(trial, whole)
     kept = [duet.kept(each, rule) for each in records]
     ranks = duet.ranks(kept[0], kept[1], rule) if whole.balanced else None
+    raw = raw_cost(capture, lead.config, passage)
     return {
         index: replace(
             trial,
@@ -111,6 +113,11 @@ def _storm(
             ledger=book,
             latency=latency.measure(kept[index], every) if whole.balanced else None,
             memory=sides[index].memory,
+            cost=cost.measured(
+                raw, records[index], delivered=book.delivered, attempted=book.attempted
+            )
+            if rule.solo and whole.balanced
+            else None,
             write=sides[index].writes,
             half=Half(
                 second=bool(index),
@@ -130,16 +137,16 @@ def _storm(
 def _rule(arms: Arms) -> Duet:
     """Return how the arms share a storm; UsageError if they cannot."""
     first, second = (arm.config for arm in arms)
-    if first.consumer.reader is not Reader.NATIVE:
+    if {first.consumer.reader, second.consumer.reader} != {Reader.NATIVE}:
         raise UsageError(
             "another reader than bufbench's drains one transport, not the two of a duet",
             remedy="leave out --reader",
         )
-    for each in ("duet", "storm", "consumer"):
-        if getattr(first, each) != getattr(second, each):
-            raise ValueError(f"the arms of a duet differ in {each}")
     if first.duet is None:
         raise ValueError("these arms are not those of a duet")
+    for each in ("duet", "storm") if first.duet.solo else ("duet", "storm", "consumer"):
+        if getattr(first, each) != getattr(second, each):
+            raise ValueError(f"the arms of a duet differ in {each}")
     return first.duet
 
 
@@ -154,7 +161,7 @@ def _observe(
     swapped: bool,
 ) -> tuple[Passage, dict[int, _Side]]:
     """Run the storm, without a bpf(2) call on a map while the tracers are attached."""
-    config = arms[0].config
+    config = arms[min(visit)].config
     programs = {
         index: _program(rig, arms[index], marked=bool(index) != swapped) for index in sorted(visit)
     }

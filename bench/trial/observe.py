@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -93,18 +94,10 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         counters=tuple(counters),
         passage=passage,
         memory=memory,
-        cost=Cost(
-            storm_ns=passage.storm.end_ns - passage.storm.start_ns,
-            delivered=0,
-            attempted=0,
+        cost=replace(
+            raw_cost(capture, config, passage),
             kernel_runs=runs[0] - runs_before[0] if timed else None,
             kernel_run_ns=runs[1] - runs_before[1] if timed else None,
-            consumer_cpu_ns=capture.cpu_ns,
-            consumer_voluntary_switches=capture.voluntary_switches,
-            consumer_involuntary_switches=capture.involuntary_switches,
-            wakeups_taken=capture.wakeups_taken,
-            wakeups_raised=passage.wakeups_raised,
-            empty_polls=None if config.consumer.reader.of_library else capture.empty_polls,
             consumer_syscalls=None if counter is None else thread.calls(counter),
         ),
         malformed=capture.malformed,
@@ -189,6 +182,23 @@ def pass_storm(
         neighbours=None if there is None or still is None else names(there | still),
         offline=offline,
         wakeups_raised=competition.risen(raised, procfs.irq_work()),
+    )
+
+
+def raw_cost(capture: Capture, config: TrialConfig, passage: Passage) -> Cost:
+    """Return what the consumer and the wake-ups of a storm cost, without counts of records."""
+    return Cost(
+        storm_ns=passage.storm.end_ns - passage.storm.start_ns,
+        delivered=0,
+        attempted=0,
+        kernel_runs=None,
+        kernel_run_ns=None,
+        consumer_cpu_ns=capture.cpu_ns,
+        consumer_voluntary_switches=capture.voluntary_switches,
+        consumer_involuntary_switches=capture.involuntary_switches,
+        wakeups_taken=capture.wakeups_taken,
+        wakeups_raised=passage.wakeups_raised,
+        empty_polls=None if config.consumer.reader.of_library else capture.empty_polls,
     )
 
 

@@ -28,7 +28,7 @@ def test_a_paced_load_is_read_for_less(tmp_path: Path) -> None:
     assert check["p50_ns"]["ratio"] > 2  # what it costs
     content = read_journals([journal])
     assert content.faults == ()
-    assert {trial.experiment for trial in content.trials} == {"tune", "tune-check"}
+    assert {trial.experiment for trial in content.trials} == {"tune", "tune-duet-perfbuf"}
     flushes = {trial.config.consumer.flush_ms for trial in content.trials}
     assert flushes == {0, 1, 5, 20}
     assert f"page: {tmp_path}/tune.html\n" in done.stderr

@@ -101,6 +101,7 @@ def test_both_ledgers_balance(rig: Rig, first: str, second: str, rule: str) -> N
         assert [half.second for half in halves if half] == [False, True]
         assert sorted(trial.position for trial in trials) == [0, 1]
         assert trials[block % 2].position == 0
+        assert {trial.cost for trial in trials} == {None}  # one consumer read both
 
 
 @pytest.mark.parametrize("shape", Shape)
@@ -295,6 +296,7 @@ def test_one_cpu_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "usable", rig.usable[:1])
     with pytest.raises(MachineUnfit, match="2 usable CPUs"):
         play(rig, "ringbuf", "perfbuf")
+    play(rig, "ringbuf", "perfbuf", rule=Duet(solo=True), storm=Storm(count=200))
 
 
 def test_solo_each_arm_has_a_storm_to_itself(rig: Rig) -> None:
@@ -311,3 +313,25 @@ def test_solo_each_arm_has_a_storm_to_itself(rig: Rig) -> None:
             assert trial.half.ranks is None
             assert trial.write is not None
             assert trial.write.written == book.delivered
+            assert trial.cost is not None
+            assert trial.cost.delivered == book.delivered
+            assert 0 < trial.cost.consumer_cpu_ns < trial.cost.storm_ns * 2
+
+
+def test_solo_each_arm_is_read_as_it_is_to_be(rig: Rig) -> None:
+    """One arm wakes nobody and is read every 20 ms, the other wakes at every record."""
+    paced = Storm(shape=Shape.TRICKLE, workers=1, count=200, rate_per_s=2_000)
+    rule = Duet(solo=True)
+    config = TrialConfig(transport="none", budget_bytes=0, storm=paced, duet=rule)
+    flushed, woken = arms(config, "perfbuf:none", "perfbuf", 256 * KIB)
+    flushed = replace(flushed, config=replace(flushed.config, consumer=Consumer(flush_ms=20.0)))
+    for block in range(2):
+        place = Slot(experiment="test", block=block, position=0)
+        seldom, often = run_duet(rig, (flushed, woken), place, seed=1)
+        assert seldom.config.consumer.flush_ms == 20.0
+        assert seldom.latency is not None
+        assert often.latency is not None
+        assert seldom.latency.p50_ns > 2_000_000 > often.latency.p50_ns
+        assert seldom.cost is not None
+        assert often.cost is not None
+        assert seldom.cost.consumer_cpu_ns < often.cost.consumer_cpu_ns / 2

@@ -58,7 +58,8 @@ def _contradictions(each: Sequence[DuetData]) -> Iterator[Contradiction]:
 
 
 def _parts(data: DesignsData) -> Iterator[Part]:
-    keys = [number.key for number in data.designs[0].numbers]
+    measured = {number.key for each in data.designs for number in each.numbers}
+    keys = [key for key in LABELS if key in measured]
     yield Table(
         key="designs",
         title="Ratio of the first arm to the second, by design",

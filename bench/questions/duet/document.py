@@ -31,7 +31,10 @@ LABELS: Final = {
     "latency_p99_ns": "latency, 99th percentile",
     "write_ns": "time of a write in the kernel",
     "read_ns": "consumer's time to read a record",
+    "consumer_cpu_s_per_million": "consumer's CPU time for a record",
 }
+_IN_NS: Final = {"consumer_cpu_s_per_million": 1e3}
+"""Factors of numbers that are not in ns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,9 +185,10 @@ def _numbers(data: DuetData) -> Iterator[doc.Part]:
     for each in data.numbers:
         label, evidence = LABELS[each.key], doc.Evidence(low=each.low, high=each.high)
         yield doc.Sentence(lead=label.capitalize(), text=_sentence(data, each), evidence=evidence)
+        scale = _IN_NS.get(each.key, 1.0)
         cells = (
-            quantity(each.first, Unit.NS),
-            quantity(each.second, Unit.NS),
+            quantity(each.first * scale, Unit.NS),
+            quantity(each.second * scale, Unit.NS),
             doc.Cell(text=fine(each.ratio), value=each.ratio),
             f"{fine(each.low)} .. {fine(each.high)}",
             quantity(each.resolvable, Unit.SHARE),

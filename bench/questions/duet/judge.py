@@ -20,7 +20,13 @@ from bench.plan.experiments import Experiment
 from bench.questions.transports.profiles import PERFBUF
 from bench.trial.result import TrialResult
 
-NUMBERS: Final = ("latency_p50_ns", "latency_p99_ns", "write_ns", "read_ns")
+NUMBERS: Final = (
+    "latency_p50_ns",
+    "latency_p99_ns",
+    "write_ns",
+    "read_ns",
+    "consumer_cpu_s_per_million",
+)
 _CENTRAL: Final = ("latency_p50_ns", "write_ns")
 """The numbers that have to reach the precision: a tail takes far more storms."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge settings against the default within blocks, find the frontier, and choose one."""
+"""Judge settings against the default within blocks or duets; find the frontier, choose one."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from statistics import median
 from typing import Final
 
 from bench.amounts import counted, given
+from bench.judge.comparison import too_long
 from bench.judge.filing import file
 from bench.judge.metrics import METRICS
 from bench.judge.numbers import number
-from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, paired
-from bench.judge.statistics import paired_ratio
+from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, estimate, paired
 from bench.plan.experiments import ArmName
 from bench.questions.tune.axis import Axis
-from bench.questions.tune.plan import Choice, Setting
+from bench.questions.tune.plan import GRID, Choice, Setting
 from bench.report.document import pick
 from bench.trial.result import TrialResult
 
 _P50, _P99, _CPU = "latency_p50_ns", "latency_p99_ns", "consumer_cpu_s_per_million"
-_METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99, _CPU)}
+_WRITE = "write_ns"
+_METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99, _CPU, _WRITE)}
 _ALIKE: Final = 1.05
 """Settings this close to the best tie on the axis; the other axis decides."""
 
@@ -34,11 +35,11 @@ _FEWEST: Final = 6
 class Number:
     """Hold a number of a setting, and its ratio to the default's with the 95 % interval."""
 
-    value: float  # median over blocks
+    value: float  # median over blocks, or duets
     ratio: float
     low: float
     high: float
-    better_in: int  # blocks in which it is less than the default's
+    better_in: int  # of them, in how many it is less than the default's
     blocks: int
 
 
@@ -50,6 +51,8 @@ class Point:
     p50_ns: Number
     p99_ns: Number
     cpu_s_per_million: Number  # the consumer's, for a million records
+    write_ns: Number | None  # of a write in the kernel; None: not of duets
+    inexact: float  # share by which its latencies may be too long: records shared stamps
     wakeups_per_record: float | None  # raised
     lossy: int  # trials that dropped something
     dominated: bool = False  # another is at least as good at all three numbers, and lost no more
@@ -64,14 +67,14 @@ class Point:
 
 
 def points(
-    name: str, tried: Sequence[Choice], trials: Sequence[TrialResult]
+    tried: Sequence[Choice], trials: Sequence[TrialResult]
 ) -> Mapping[str, tuple[Point, ...]]:
-    """Return the points of each transport, the default's first.
+    """Return the points of each transport in the grid, the default's first.
 
     A setting that has no valid trial in a block of the default's is left out, and so is a transport
     whose default has none.
     """
-    arms = _arms(name, trials)
+    arms = _arms(GRID, trials)
     found: dict[str, tuple[Point, ...]] = {}
     for transport in dict.fromkeys(each.transport for each in tried):
         of = {each.setting: arms(each.arm.name) for each in tried if each.transport == transport}
@@ -85,12 +88,21 @@ def points(
     return found
 
 
-def against(
-    name: str, axis: Axis, trials: Sequence[TrialResult], first: ArmName, second: ArmName
-) -> Number | None:
-    """Compare two arms of the experiment ``name`` on ``axis``, in the blocks that have both."""
+def tried_again(
+    name: str, trials: Sequence[TrialResult], tried: Choice, default: Choice
+) -> Point | None:
+    """Return the point of a setting in the duets ``name``; None where none counts."""
     arms = _arms(name, trials)
-    return _number(_P99 if axis is Axis.LATENCY else _CPU, arms(first), arms(second))
+    return _point(tried.setting, arms(tried.arm.name), arms(default.arm.name))
+
+
+def against(
+    name: str, axis: Axis, trials: Sequence[TrialResult], first: Choice, second: Choice
+) -> Number | None:
+    """Compare two choices on ``axis`` in the duets ``name``; None where none counts."""
+    arms = _arms(name, trials)
+    key = _P99 if axis is Axis.LATENCY else _CPU
+    return _number(key, arms(first.arm.name), arms(second.arm.name))
 
 
 def _arms(name: str, trials: Sequence[TrialResult]) -> Callable[[ArmName], ArmSamples]:
@@ -110,6 +122,8 @@ def _point(setting: Setting, arm: ArmSamples, plain: ArmSamples) -> Point | None
         p50_ns=p50,
         p99_ns=p99,
         cpu_s_per_million=cpu,
+        write_ns=_number(_WRITE, arm, plain),
+        inexact=max(too_long(_P50, arm), too_long(_P99, arm)),
         wakeups_per_record=median(known) if known else None,
         lossy=sum(each.ledger.own_dropped > 0 for each in arm.trials if each.ledger),
     )
@@ -119,7 +133,8 @@ def _number(key: str, arm: ArmSamples, plain: ArmSamples) -> Number | None:
     mine, its = paired(_METRICS[key], arm, plain)
     if not mine or min(*mine, *its) <= 0:
         return None
-    ratio = paired_ratio(mine, its)
+    if (ratio := estimate(_METRICS[key], arm, plain)) is None:
+        return None
     better = sum(one < other for one, other in zip(mine, its, strict=True))
     return pick(Number, ratio, value=median(mine), ratio=ratio.point, better_in=better)
 
@@ -130,18 +145,18 @@ def _dominates(one: Point, other: Point) -> bool:
     return bool(mine != its and all(a <= b for a, b in zip(mine, its, strict=True)))
 
 
-def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Point, str]:
-    """Return the setting that is best on ``axis``, or the default, and why.
+def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Point, str, Axis]:
+    """Return the setting that is best on ``axis``, or the default, why, and what decided.
 
     Settings that lost more than the default, or have too few blocks, are left out. ``within_ms`` is
-    the limit of BALANCE.
+    the limit of BALANCE; where none is in time, latency decides.
     """
     default = found[0]
     kept = [
         each for each in found if each.lossy <= default.lossy and each.on(axis).blocks >= _FEWEST
     ]
     if not kept:
-        return default, f"fewer than {counted(_FEWEST, 'block')} can be judged"
+        return default, f"fewer than {counted(_FEWEST, 'block')} can be judged", axis
     within = f"99 % of records within {given(within_ms, 'ms')}"
     goal = {
         Axis.LATENCY: "99th percentile of latency",
@@ -151,11 +166,11 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
     in_time = [each for each in kept if not each.late(axis, within_ms)]
     if not in_time:
         least = min(kept, key=lambda each: each.p99_ns.value)
-        return least, f"none has {within}; this comes closest"
+        return least, f"none has {within}; this comes closest", Axis.LATENCY
     best = min(each.on(axis).ratio for each in in_time)
     alike = [each for each in in_time if each.on(axis).ratio <= _ALIKE * best]
     second = Axis.CPU if axis is Axis.LATENCY else Axis.LATENCY
     chosen = min(alike, key=lambda each: each.on(second).ratio)
     if default in in_time and chosen.on(axis).high >= 1:
-        return default, f"no setting has a reliably lower {goal}"
-    return chosen, f"the lowest {goal}"
+        return default, f"no setting has a reliably lower {goal}", axis
+    return chosen, f"the lowest {goal}", axis

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plan a tuning: the settings to try, all under the same load in the same blocks."""
+"""Plan a tuning: the settings to try under one load, in blocks, and two of them in duets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Final
 
 from bench.amounts import given, size
 from bench.errors import UsageError
-from bench.plan.config import TrialConfig, Wake
+from bench.plan.config import Duet, TrialConfig, Wake
 from bench.plan.experiments import Arm, Experiment, transport_arms
 from bench.plan.traits import Traits
 from bench.questions.sizing import plan as sizing
 from bench.questions.sizing.plan import Load, stored_bytes
 from bench.questions.transports.profiles import sized
+
+GRID: Final = "tune"
+DUETS: Final = 10
+"""Of a recommended setting and its default, which did not choose it."""
 
 WAKE_AT: Final = (4, 16, 64)
 FLUSH_MS: Final = (1, 5, 20)
@@ -122,8 +126,16 @@ def _arm(plain: Arm, setting: Setting, record_bytes: int) -> Arm:
     )
 
 
-def experiment(name: str, tried: Iterable[Choice], blocks: int) -> Experiment:
+def grid(tried: Iterable[Choice], blocks: int) -> Experiment:
     """Run the arms of ``tried`` in blocks, each in random order."""
     title = "When is the consumer to be woken for this load?"
     arms = tuple(each.arm for each in tried)
-    return Experiment(name=name, title=title, arms=arms, blocks=blocks)
+    return Experiment(name=GRID, title=title, arms=arms, blocks=blocks)
+
+
+def duets(name: str, pair: Sequence[Choice]) -> Experiment:
+    """Run two choices in duets, solo: in any other one, both would be read by one wait."""
+    arms = tuple(
+        replace(each.arm, config=replace(each.arm.config, duet=Duet(solo=True))) for each in pair
+    )
+    return Experiment(name=name, title="Is the first setting better?", arms=arms, blocks=DUETS)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Try what `bufbench tune` recommends: in duets of its own it beats the default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tracing import bufbench
+
+from bench.linux.cpus import usable
+from bench.plan.budgets import MIB
+from bench.questions.sizing.plan import Load
+from bench.questions.tune.axis import Axis
+from bench.questions.tune.judge import tried_again
+from bench.questions.tune.plan import DUETS, Choice, Setting, choices, config, duets
+from bench.tracer.transports import find
+from bench.trial.duet import run_duet
+from bench.trial.rig import Rig
+from bench.trial.run import Slot
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+LOAD = Load(rate_per_s=2_000.0, stall_ms=0.0, seconds=0.1)
+WORDS = ("--rate", "2000", "--seconds", "0.1", "--within", "100ms", "--wait", "--json")
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    with Rig() as opened:
+        yield opened
+
+
+def better_in(rig: Rig, tried: Choice, default: Choice, axis: Axis) -> int:
+    """Return in how many of ten new duets the setting beats the default on the axis."""
+    first, second = duets("tried", (tried, default)).arms
+    trials = [
+        trial
+        for block in range(DUETS)
+        for trial in run_duet(
+            rig, (first, second), Slot(experiment="tried", block=block, position=0), seed=2
+        )
+    ]
+    point = tried_again("tried", trials, tried, default)
+    assert point is not None
+    return point.on(axis).better_in
+
+
+@pytest.mark.parametrize("axis", [Axis.BALANCE, Axis.CPU])
+def test_the_recommendation_beats_the_default_in_nine_of_ten_duets(
+    rig: Rig, axis: Axis, tmp_path: Path
+) -> None:
+    words = WORDS if axis is Axis.BALANCE else [each for each in WORDS if "within" not in each]
+    output = ("--output", str(tmp_path / "tune.jsonl"))
+    done = bufbench("tune", *words, "--for", axis, *output, timeout_s=400)
+    assert not done.returncode, done.stderr
+    cpus = len(usable())
+    for transport, found in json.loads(done.stdout)["transports"].items():
+        chosen = Setting(**found["setting"])
+        assert not chosen.default, found["sentence"]
+        assert found["check"]["cpu_s_per_million"]["better_in"] >= 9
+        tried = choices([find(transport)], config(LOAD, cpus), MIB, cpus=cpus)
+        of = {each.setting: each for each in tried}
+        assert better_in(rig, of[chosen], of[Setting()], axis) >= 9, found["sentence"]
