@@ -220,7 +220,7 @@ cdef class Sampler:
         some microseconds, in a virtual machine ten or more. The kernel's samples are read ten times
         a second, and when it wakes the thread.
         """
-        cdef uint64_t due, checked, cpu_ns, now, looks = 0, gap_ns = interval_ns
+        cdef uint64_t due, checked, cpu_ns, now, left_ms, looks = 0, gap_ns = interval_ns
         cdef double share
         if not self.begun_ns:
             self.begun_ns = monotonic_ns()
@@ -240,7 +240,8 @@ cdef class Sampler:
                         gap_ns = max(interval_ns, gap_ns // 2)
                 due = max(due + gap_ns, monotonic_ns())
                 if not self.by_thread and self.epoll_fd >= 0:
-                    wait_readable(self.epoll_fd, min(LOOK_MS, (until_ns - now) // 1000000 + 1), -1)
+                    left_ms = (until_ns - now) // 1_000_000 + 1
+                    wait_readable(self.epoll_fd, <int>min(left_ms, <uint64_t>LOOK_MS), -1)
                 if self.by_thread or self.epoll_fd < 0 or gap_ns > interval_ns:
                     sleep_until_ns(min(due, until_ns), -1)
                 now = monotonic_ns()
@@ -269,7 +270,7 @@ cdef class Sampler:
                                 + BPF_RINGBUF_HDR_SZ)
             now = max(sample.kernel_ns + self.lead_ns, self.begun_ns)
             bin = self.bin_of(now)
-            for index in range((length - sizeof(uint64_t)) // sizeof(Positions)):
+            for index in range(<int>((length - sizeof(uint64_t)) // sizeof(Positions))):
                 each = &sample.positions[index]
                 self.sample_one(&self.buffers[each.place], now, bin, each.consumed, each.produced)
             place += ring_step(length)
