@@ -9,13 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from made_up_archive import ARCH, Archive, split, whole
-from tracing import BUFBENCH, eventually
+from tracing import BUFBENCH, eventually, reaches
 
 from bench.host import process
 
@@ -267,9 +266,7 @@ def test_two_fetches_at_once_download_once(user: User) -> None:
 def test_killed_at_any_moment_a_kernel_is_whole_or_absent(user: User, stage: str) -> None:
     assert user("list").returncode == 0
     fetching = user.start("fetch", "6.1")
-    until = time.monotonic() + 30
-    while not list(user.images.glob(f".partial-*/{stage}")) and not user.whole():
-        assert time.monotonic() < until
+    reaches(fetching, lambda: bool([*user.images.glob(f".partial-*/{stage}")]))
     fetching.send_signal(signal.SIGKILL)
     fetching.communicate()
     assert user.whole() or user.remains()
