@@ -4,27 +4,33 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from tracing import BUFBENCH, bufbench
+from tracing import BUFBENCH, bufbench, on_one_cpu
 
 from bench.host import process
 from bench.journal.reader import read_journal
 from bench.plan.arms import compose_duet, side
 from bench.plan.config import Duet, TrialConfig
+from bench.plan.experiments import Experiment
 from bench.questions.duet.judge import judge
 from bench.tracer.program import Kernel
 from bench.tracer.transports import find
 
 
+def planned(first: str, second: str) -> Experiment:
+    """Return the plan of a duet at default settings."""
+    sides = side(first, find), side(second, find)
+    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
+    return compose_duet("duet-storm", "", sides, config, 1 << 20, blocks=8, cpus=2)
+
+
 @pytest.mark.live
 def test_one_cpu_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     journal = tmp_path / "duet.jsonl"
-    words = [*BUFBENCH, "duet", "ringbuf", "perfbuf", "--output", str(journal)]
-    last = str(max(os.sched_getaffinity(0)))
-    done = process.run(["taskset", "-c", last, *words], timeout_s=30, check=False)
+    words = ("duet", "ringbuf", "perfbuf", "--output", str(journal))
+    done = bufbench(*words, before=on_one_cpu())
     assert done.returncode == 3
     assert done.stderr.startswith("bufbench: a duet needs 2 usable CPUs")
     assert done.stderr.count("\n") == 1
@@ -35,10 +41,10 @@ def test_one_cpu_is_refused_before_anything_is_written(tmp_path: Path) -> None:
 @pytest.mark.live
 def test_a_storm_shorter_than_its_windows_is_refused_after_one(tmp_path: Path) -> None:
     journal = tmp_path / "duet.jsonl"
-    words = ["ringbuf", "perfbuf", "--assign", "500ms", "--count", "1000", "--wait"]
+    words = ["ringbuf", "perfbuf", "--assign", "1s", "--count", "100", "--wait"]
     done = bufbench("duet", *words, "--output", str(journal), timeout_s=120)
     assert done.returncode == 2
-    assert "which is less than 4 windows of 500 ms; take a shorter window" in done.stderr
+    assert "which is less than 4 windows of 1,000 ms; take a shorter window" in done.stderr
     assert len(read_journal(journal).trials) == 2
 
 
@@ -70,9 +76,9 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
         assert each["resolvable"] > 0
     assert numbers["write_ns"]["verdict"] == "more"  # 50 us and some 7, against some 10 or 20
     assert numbers["write_ns"]["first"] > 50_000
-    assert answer["later_share"] > 0.6
-    assert answer["p"] < 1e-6
     trials = read_journal(journal, strict=True).trials
+    found = judge(planned("ringbuf:delay=50000", "perfbuf"), trials)
+    assert (answer["later_share"], answer["p"]) == (found.later_share, found.p)
     assert [trial.arm for trial in trials if trial.block == 0] == [
         "ringbuf@1MiB/delay=50000",
         "perfbuf@1MiB",
@@ -89,12 +95,10 @@ def test_a_precision_ends_the_run_once_it_is_reached(tmp_path: Path) -> None:
     journal = tmp_path / "duet.jsonl"
     answer = json.loads(bufbench("duet", *words, "--output", str(journal), timeout_s=120).stdout)
     *earlier, _, _ = read_journal(journal, strict=True).trials
-    config = TrialConfig(transport="none", budget_bytes=0, duet=Duet())
-    sides = (side("ringbuf", find),) * 2
-    duet = compose_duet("duet-storm", "", sides, config, 1 << 20, blocks=8, cpus=2)
-    found = judge(duet, earlier, 0.02, brief=True)
+    found = judge(planned("ringbuf", "ringbuf"), earlier, 0.02, brief=True)
     assert found.storms == 7 or found.half_width > 0.3 or found.times_to_settle
     waited_for = ("latency_p50_ns", "write_ns")  # as docs/metrics.md says
     central = [each for each in answer["numbers"] if each["key"] in waited_for]
     assert len(central) == 2
-    assert all(each["resolvable"] <= 0.30001 for each in central)
+    reached = all(each["resolvable"] <= 0.30001 for each in central)
+    assert reached or answer["given_up"]  # a minute of storms on a noisy machine

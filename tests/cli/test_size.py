@@ -19,8 +19,8 @@ from bench.journal.reader import read_journals
 @pytest.mark.live
 def test_a_burst_gets_a_size_that_holds_it(tmp_path: Path) -> None:
     journal = tmp_path / "size.jsonl"
-    # All exits of the burst come within the stall, so that all 300 records have to be held.
-    words = ["--burst", "300", "--stall", "100", "--seconds", "0.05", "--transport", "ringbuf"]
+    # The stall ends with the storm, not before, so that all 300 records have to be held.
+    words = ["--burst", "300", "--stall", "60000", "--seconds", "0.05", "--transport", "ringbuf"]
     done = bufbench("size", *words, "--json", "--wait", "--output", str(journal), timeout_s=240)
     found = json.loads(done.stdout)["transports"]["ringbuf"]
     assert found["minimum_bytes"] == 32_768  # 300 x 80 bytes; 16 KiB hold 204

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_up_trials import blocks, header, machine
-from tracing import BUFBENCH, bufbench
+from tracing import bufbench, on_one_cpu
 
 from bench.host import process
 from bench.journal.reader import read_journal
@@ -24,9 +23,7 @@ SOME = replace(machine(), online_cpus="0-3", usable_cpus="0-3", cpus_online=4)
 
 
 def on_last(*arguments: str) -> process.Completed:
-    """Run bufbench where it may use the last CPU only."""
-    last = str(max(os.sched_getaffinity(0)))
-    return process.run(["taskset", "-c", last, *BUFBENCH, *arguments], timeout_s=60, check=False)
+    return bufbench(*arguments, before=on_one_cpu())
 
 
 def made_up(path: Path, of: Machine) -> str:
