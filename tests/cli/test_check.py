@@ -7,7 +7,6 @@ import json
 import shlex
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,10 +37,13 @@ for number, line in enumerate(tracer.stdout):
     print(line * (1 + (number % 10 == 0 and way == "twice")), end="", flush=True)
 """
 
+# They hold all of the slow storm, and take a small part of the fast one, whether the machine makes
+# some hundred processes a second or thousands.
 SLOW = """
-import sys, time
+import fcntl, sys, time
+fcntl.fcntl(sys.stdin, fcntl.F_SETPIPE_SZ, 4096)
 for line in sys.stdin:
-    time.sleep(0.0008)
+    time.sleep(0.02)
     print(line, end="", flush=True)
 """
 QUEUE = """
@@ -50,16 +52,16 @@ fcntl.fcntl(sys.stdin, fcntl.F_SETPIPE_SZ, 4096)
 lines = queue.Queue(100)
 def take():
     for line in sys.stdin:
-        time.sleep(0.0005)  # so that the tracer's pipe and its buffers fill
-        try:
-            lines.put_nowait(line)
-        except queue.Full:
-            pass
+        time.sleep(0.005)  # so that the tracer's pipe and its buffers fill
+        if line.startswith("Lost ") or not lines.full():
+            lines.put(line)
 threading.Thread(target=take, daemon=True).start()
 while True:
-    time.sleep(0.0015)
+    time.sleep(0.015)
     print(lines.get(), end="", flush=True)
 """
+SLOWLY_AND_FAST = ("--rates", "30,4000", "--seconds", "1.5")
+SLOWLY = 45
 
 
 def check(*words: str, code: int = 0, timeout_s: float = 120) -> process.Completed:
@@ -88,21 +90,22 @@ def losing(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["true"], "true ended with 0"),
         (["cat", "/nowhere"], "cat ended with 1: cat: /nowhere: No such file"),
         (["sh", "-c", "kill -9 $$"], "sh was killed by SIGKILL"),
-        (["sleep", "60"], "sleep printed no line within 1.5 s; raise --attach-timeout"),
+        (["sleep", "600"], "sleep printed no line within 1.5 s; raise --attach-timeout"),
         (["yes"], "yes printed more than 8 MiB"),
         (["yes", "1"], "yes printed more than 8 MiB"),
-        (["sh", "-c", "echo ready; sleep 60"], "no line with a PID within 1.5 s, the last: ready;"),
-        (["sh", "-c", "echo 1; sleep 60"], "but not the probes that bufbench made for it"),
+        (
+            ["sh", "-c", "echo ready; sleep 600"],
+            "no line with a PID within 1.5 s, the last: ready;",
+        ),
+        (["sh", "-c", "echo 1; sleep 600"], "but not the probes that bufbench made for it"),
     ],
 )
 def test_what_is_no_tool_is_named_in_one_line(tool: list[str], complaint: str) -> None:
-    before = time.monotonic()
-    limit_s = "15" if tool[0] == "yes" else "1.5"  # on a busy machine it is slow
+    limit_s = "1.5" if "sleep" in tool[-1] or tool[0] == "sleep" else "60"  # the others end
     words = ["--wait", "--pid-pattern", r"(\d+)", "--attach-timeout", limit_s, "--", *tool]
     done = check(*words, code=3)
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1
-    assert time.monotonic() - before < float(limit_s) + 18
 
 
 def need(program: str) -> None:
@@ -195,7 +198,7 @@ def test_a_tool_that_loses_on_purpose_is_found_out(
 @pytest.mark.slow
 @pytest.mark.live
 def test_losses_of_a_ring_that_nobody_reports(tmp_path: Path) -> None:
-    """javierhonduco/lightswitch#324: a consumer that takes 0.8 ms an event loses from some rate on.
+    """javierhonduco/lightswitch#324: a consumer that is slow at an event loses from some rate on.
 
     The tracer is the example, which ignores that a reservation fails, as its model does.
     """
@@ -204,12 +207,12 @@ def test_losses_of_a_ring_that_nobody_reports(tmp_path: Path) -> None:
     assert bufbench(*build).returncode == 0
     slow.write_text(SLOW)
     tracer = shlex.join([*BUFBENCH, "object", "run", str(package), "--json", "--buffer", "4K"])
-    words = ("--rates", "300,4000", "--seconds", "1.5", "--pid-key", ".event.pid", "--wait")
+    words = (*SLOWLY_AND_FAST, "--pid-key", ".event.pid", "--wait")
     tool = ("--", "sh", "-c", f"{tracer} | {sys.executable} {slow}")
     done = check(*words, "--json", "--fail-on", "silent", *tool, code=1)
     slowly, fast = json.loads(done.stdout)["rungs"]
-    assert slowly["seen"] == slowly["processes"] == 450
-    assert fast["silent"] > 1_000
+    assert slowly["seen"] == slowly["processes"] == SLOWLY
+    assert fast["silent"] > 500
     assert fast["reported"] == 0
     assert "missing and not reported" in done.stderr.splitlines()[-1]
 
@@ -222,11 +225,11 @@ def test_what_is_seen_and_reported_falls_short_of_what_happened(tmp_path: Path) 
     script = tmp_path / "queue.py"
     script.write_text(QUEUE)
     tracer = shlex.join(["bpftrace", "-e", EXITS])
-    words = ("--rates", "300,0", "--seconds", "1.5", "--pid-pattern", r"^(\d+)", "--wait")
+    words = (*SLOWLY_AND_FAST, "--pid-pattern", r"^(\d+)", "--wait")
     tool = ("--", "sh", "-c", f"BPFTRACE_PERF_RB_PAGES=1 {tracer} | {sys.executable} {script}")
     done = check(*words, "--json", "--fail-on", "silent", *tool, code=1)
     slowly, fast = json.loads(done.stdout)["rungs"]
-    assert slowly["seen"] == slowly["processes"] == 450
+    assert slowly["seen"] == slowly["processes"] == SLOWLY
     assert fast["reported"] > 100
     assert fast["seen"] + fast["reported"] < fast["processes"] - 100
 
@@ -242,7 +245,7 @@ def test_a_tool_that_needs_a_terminal_has_one(pipe: bool) -> None:
     tool = ("--", "sh", "-c", f"{needs}; exec {tracer}")
     if pipe:
         done = check(*words, "--pipe", *tool, code=3)
-        (line,) = done.stderr.splitlines()[-1:]  # it may have waited before
+        (line,) = done.stderr.splitlines()
         assert line == "bufbench: sh ended with 1: stdout is not a terminal"
     else:
         assert json.loads(check(*words, *tool).stdout)["rungs"][0]["seen"] == 100
