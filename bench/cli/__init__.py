@@ -22,7 +22,8 @@ COMMANDS: Final = (
 """In the order in which the help shows them."""
 VARIABLES: Final = {
     "BUFBENCH_CONFIG": "File with defaults of options; empty: none.",
-    "BUFBENCH_LOADER": "How tracers are loaded: bcc or prebuilt; by default bcc where installed.",
+    "BUFBENCH_LOADER": "How tracers are loaded: bcc or prebuilt; by default bcc where "
+    "installed, but prebuilt in emulated guests.",
     "NO_COLOR, FORCE_COLOR": "Print no colours; print them even where there is no terminal.",
     "XDG_CACHE_HOME": "Fetched kernels are kept in its bufbench/kernels; ~/.cache by default.",
     "XDG_CONFIG_HOME": "bufbench/kernels.toml is looked for here; ~/.config by default.",

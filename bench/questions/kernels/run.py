@@ -33,7 +33,7 @@ LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MEASURING_SHARE: Final = 0.5
 """Of the time limit; the rest is for booting, the end and a host that becomes busy.
 
-Of the usual limit it is 300 s, with which a kernel takes 6 minutes.
+Of the usual limit it is 300 s, with which a kernel takes 6 minutes, or 8 to settle its duets.
 """
 
 _LOOK_S: Final = 0.5
