@@ -190,6 +190,8 @@ def _run(
         kernels_run.write_request(asked, kernels)
         kernels_run.run(asked, images, say, sources, measuring=measuring)
 
+    if not images:
+        return
     with lock.held(wait=wait) as measuring:  # the probe boots a guest too
         if guests := [image for image in images if image.label != HOST]:
             chosen = boot.EMULATION
