@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -92,7 +93,7 @@ def faults(session: nox.Session) -> None:
     prepare(session, "test", "report", "kernels", package=True)
     make_results()
     words = ("tests/faults", "--junitxml=results/faults.xml", "--verbose", "--faults=200")
-    hand_over(session, "pytest", *words, *session.posargs)
+    hand_over(session, "pytest", *words, f"--seed={secrets.randbits(32)}", *session.posargs)
 
 
 @nox.session

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -28,7 +27,7 @@ UNMARKED = "cpu_s"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--faults", type=int, default=0, help="how many of each kind; 0: some")
-    group.addoption("--seed", type=int, default=None, help="of the moments; drawn by default")
+    group.addoption("--seed", type=int, default=1, help="of the moments and of random trials (1)")
 
     group = parser.getgroup("soak")
     group.addoption("--minutes", type=float, default=0.25, help="how long to run random trials")
@@ -39,8 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is started inherits an ignored SIGINT, as from a shell's background job.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if config.option.seed is None:
-        config.option.seed = secrets.randbits(32)
     # The same examples on every machine, however slow it is; --hypothesis-seed looks for others.
     settings.register_profile(
         "same",
