@@ -73,12 +73,10 @@ class Sufferer:
             time.sleep(pause_s)
 
     def end(self) -> Account:
-        """Ctrl-C."""
-        began = time.monotonic()
+        """Ctrl-C, which nobody who does not read can delay."""
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=PATIENCE_S)
         assert self.process.returncode == 130
-        assert time.monotonic() - began < 5
         return Account.parse(said)
 
     @property
