@@ -20,6 +20,7 @@ while [ $# -gt 0 ]; do
 		esac
 		;;
 	-kernel) kernel=$2 ;;
+	-append) echo "$2" >>"${0%/*}/appended.log" ;;
 	-seed) seed=$2 ;;
 	esac
 	shift
@@ -71,3 +72,8 @@ def booted(folder: Path) -> list[str]:
     log = folder / "booted.log"
     lines = log.read_text().splitlines() if log.exists() else []
     return [Path(line.removeprefix("booted ")).name for line in lines]
+
+
+def appended(folder: Path) -> list[str]:
+    """The kernel's parameters of each boot, in order."""
+    return (folder / "appended.log").read_text().splitlines()

@@ -60,6 +60,20 @@ def test_what_a_trial_imports_late_is_there(found: Closure) -> None:
     assert wanted.keys() - parts <= _NOT_IN_A_GUEST, wanted
 
 
+def test_a_guest_compiles_nothing_itself(found: Closure) -> None:
+    """Two of the imports that trials make late bring many modules."""
+    script = """\
+import sys, numpy, bench.questions.kernels.sample
+from bench.linux.machine import harness_version
+harness_version(), numpy.unique([1])
+print(*(getattr(module, "__file__", None) or "" for module in [*sys.modules.values()]))
+"""
+    done = subprocess.run(found.command(script), capture_output=True, text=True, check=True)
+    imported = {each for each in done.stdout.split() if each.endswith(".py")}
+    assert imported
+    assert imported <= {*map(str, found.compiled)}
+
+
 def test_only_what_is_needed_is_there(found: Closure) -> None:
     names = {file.name for file in found.files}
     assert {"ld-linux-x86-64.so.2", "libc.so.6", "forkstorm", "METADATA"} <= names

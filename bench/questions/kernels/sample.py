@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Take one sample of the matrix profile, in a guest whose time is executed instructions.
 
-    python -m bench.questions.kernels.sample FOLDER SEED NUMBER
+    python -m bench.questions.kernels.sample FOLDER SEED NUMBER [once]
 
 All that happens in such a guest follows from its seed. So the guest is the sample: each experiment
 runs one block, and the next block is another guest's. Only duets, whose unit is the storm, have
-two, as their intervals take many. Storms are the same on every kernel.
+four, as their intervals take many. Storms are the same on every kernel. The one guest that is given
+"once" also examines what no interval is made of: memory, and torn records.
 """
 
 from __future__ import annotations
@@ -27,14 +28,25 @@ from bench.trial.result import TrialResult
 COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
 """Of the journal's header: what was typed may differ where nothing else does."""
 
+ONCE: Final = "once"
+
 RATE_PER_S: Final = 4_000.0
 """Processes a second that storms are sized by: about what the slowest kernel makes."""
 
-_PROCESSES: Final = {"storm": 700, "trickle-duet": 1_900, profile.NOISE: 160, TORN: 800}
-"""Processes of storms whose length differs from that in other guests. Duets are longer, as they
-decide close differences; six arms, constant bpf() calls or delayed programs make storms slow."""
+_PROCESSES: Final = {
+    "storm": 500,
+    "storm-duet": 1_000,
+    "trickle-duet": 950,
+    profile.NOISE: 160,
+    "cost": 1_000,
+    TORN: 800,
+}
+"""Processes of storms whose length differs from that in other guests. An exit takes some 2 ms of
+this machine, most of a guest's time. What duets compare differs more between storms than within
+one, so theirs are short, and several."""
 
-_DUET_STORMS: Final = 2  # in each guest
+_DUET_STORMS: Final = 4
+"""In each guest: one for each order of visits and each place of the programs."""
 
 _ON_ONE_CPU: Final = ("cost", "refused")
 """Experiments that sum up instructions, storm and consumer on the first CPU: a sum would otherwise
@@ -42,34 +54,34 @@ have the other CPU's turns in it."""
 
 
 def experiments(on: profile.Setting, number: int) -> Iterator[Experiment]:
-    """Yield the experiments of the samples up to ``number``, with all their blocks.
-
-    Those without a verdict have the few blocks that they have elsewhere.
-    """
+    """Yield the experiments of the samples up to ``number``, with all their blocks."""
     for each in profile.experiments(on):
-        most = first_block(each, number + 1)
-        if each.blocks < profile.BLOCKS:
-            most = min(most, each.blocks)
+        blocks = 1 if each.name == TORN else first_block(each, number + 1)
         arms = (replace(arm, config=_settled(each.name, arm.config)) for arm in each.arms)
-        yield replace(each, arms=tuple(arms), blocks=most)
+        yield replace(each, arms=tuple(arms), blocks=blocks)
 
 
 def first_block(experiment: Experiment, number: int) -> int:
     """Return the first block that is of sample ``number``."""
+    if experiment.name == TORN:  # is in one sample, whichever
+        return 0
     return (number - 1) * (_DUET_STORMS if experiment.duet else 1)
 
 
 def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
     """Return a trial of the profile as it is in such guests."""
-    storm = config.storm
+    storm, consumer = config.storm, config.consumer
+    storm = replace(storm, count=_PROCESSES.get(experiment, storm.count))
     if experiment in _ON_ONE_CPU:
-        on_it, consumer = replace(storm, cpus=(0,)), replace(config.consumer, cpu=0)
-        return replace(config, storm=on_it, consumer=consumer)
-    return replace(config, storm=replace(storm, count=_PROCESSES.get(experiment, storm.count)))
+        storm, consumer = replace(storm, cpus=(0,)), replace(consumer, cpu=0)
+    return replace(config, storm=storm, consumer=consumer)
 
 
-def take(folder: Path, seed: int, number: int) -> Ran:
-    """Run sample ``number``; return how it went, also where it failed."""
+def take(folder: Path, seed: int, number: int, *, once: bool) -> Ran:
+    """Run sample ``number``; return how it went, also where it failed.
+
+    With ``once`` it includes what is examined in one sample alone.
+    """
     trials: list[TrialResult] = []
     request = campaign.RunRequest(
         journal=folder / JOURNAL,
@@ -83,9 +95,9 @@ def take(folder: Path, seed: int, number: int) -> Ran:
 
     def run(running: campaign.Campaign) -> tuple[str, ...]:
         upto = experiments(guest.setting(running, RATE_PER_S), number)
-        plan = [each for each in upto if each.blocks > first_block(each, number)]
+        plan = [each for each in upto if once or each.name != TORN]
         running.intend(*(stage(each, first_block(each, number)) for each in plan))
-        if number == 1:  # the memory of a buffer is no question of chance
+        if once:
             running.census(profile.CENSUS_BYTES)
         for each in plan:
             print(each.name, flush=True)
@@ -97,4 +109,8 @@ def take(folder: Path, seed: int, number: int) -> Ran:
 
 
 if __name__ == "__main__":
-    guest.leave(lambda folder: take(folder, *map(int, sys.argv[2:4])), Path(sys.argv[1]))
+    words = sys.argv[2:]
+    guest.leave(
+        lambda folder: take(folder, *map(int, words[:2]), once=ONCE in words[2:]),
+        Path(sys.argv[1]),
+    )

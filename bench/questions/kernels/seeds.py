@@ -2,7 +2,9 @@
 """Run the matrix profile on kernels in guests that are reproducible to the byte.
 
 A guest is a function of its seed. So each seed is one sample, a block of every experiment, and
-intervals are over seeds. The first seed is booted twice, and has to leave the same journal.
+intervals are over seeds. The first seed is booted twice, and has to leave the same journal. What is
+examined once, memory and torn records, is so by the second, whose guest takes twice as long: with
+two guests at a time, both CPUs are then busy to the end.
 """
 
 from __future__ import annotations
@@ -30,18 +32,25 @@ from bench.linux.machine import COUNTED_VARIABLE
 from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
 from bench.questions.kernels.run import empty, record, write_asked
+from bench.questions.kernels.sample import ONCE
 from bench.report.document import pick
 from bench.tracer import libbpf, loader
 from bench.tracer.loader import Loader
 
-IMPORTED: Final = ("bench.questions.kernels.sample", "bench.guests.messenger")
-"""Modules of the guest."""
+IMPORTED: Final = (
+    *("bench.questions.kernels.sample", "bench.guests.messenger"),
+    *("email.parser", "importlib.metadata", "numpy.ma"),  # late, within functions
+)
+"""Modules of the guest, all that it imports: it would take seconds to compile them itself."""
 
 COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
 """The modules that compile tracers, where there are no objects of them."""
 
 _FIRST_BOOTS: Final = 2
 """How often the first seed is booted, in parallel, before other seeds begin."""
+
+_ONCE: Final = 2
+"""The number of the sample that examines what is examined once, if there are so many."""
 
 _LOST: Final = {End.TIMED_OUT: Status.HUNG, End.EXITED: Status.FAILED}
 _MAIN: Final = """\
@@ -136,6 +145,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
         if not waiting or (not first.whole if first else begun == _FIRST_BOOTS):
             return None
         seed, number, name = waiting.pop(0)
+        once = (ONCE,) if number == min(_ONCE, len(request.seeds)) else ()
         ownership.make_folder(folder / name)
         return reproducible.BootRequest(
             image=image,
@@ -143,7 +153,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
             initrd=initrd,
             seed=seed,
             folder=folder / name,
-            append=(messenger.given(seed, number),),
+            append=(messenger.given(seed, number, *once),),
         )
 
     guest = request.guest
