@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+SOON_S: Final = 2.0
+"""The promise: so long after a kill nothing is left, so long after a signal it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,11 @@ class Faults:
     def times(self, some: int, *, of: int) -> int:
         """As often as asked for with --faults, over ``of`` tests alike; else ``some`` times."""
         return -(-self._asked // of) or some
+
+    @property
+    def soon_s(self) -> float:
+        """SOON_S for ./run faults, on a quiet machine; elsewhere only that it ends is checked."""
+        return SOON_S if self._asked else math.inf
 
     def moments(self, *what: object) -> random.Random:
         """Of this kind; they follow from the seed."""

@@ -13,7 +13,7 @@ import pytest
 from hotplug import last_cpu
 from moments import Faults
 from tracing import bufbench
-from victim import SOON_S, abandoned_folders, begun, generator, victim
+from victim import abandoned_folders, await_storm, begun, victim
 
 from bench.journal.reader import read_journal
 from bench.trial.result import State, TrialResult
@@ -53,8 +53,9 @@ def test_a_kill_leaves_whole_storms_and_nothing_else(
                 time.sleep(0.005)
             assert struck.wait_for(moment.uniform(0.0, 3.0)), struck.stderr()
             struck.process.kill()
-            assert struck.process.wait(timeout=SOON_S) == -signal.SIGKILL
-            struck.gone_after_s()
+            assert struck.ended_after_s() < faults.soon_s
+            assert struck.process.returncode == -signal.SIGKILL
+            assert struck.gone_after_s() < faults.soon_s
         kills += 1
         found += balanced_pairs(read_journal(journal).trials)
     last = bufbench(*DUET, assign, "--storms", "8", "--output", str(tmp_path / "last.jsonl"))
@@ -69,8 +70,7 @@ def test_a_cpu_that_goes_and_comes_back_within_a_duet(assign: str, tmp_path: Pat
     journal = tmp_path / "duet.jsonl"
     words = [*DUET, assign, "--storms", "8", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
-        while hit.running() and not (begun(journal) and generator(hit) is not None):
-            time.sleep(0.001)
+        await_storm(hit, journal)
         switched = 0
         try:
             while hit.running():

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from moments import Faults
 from tracing import bufbench
-from victim import SOON_S, TARGETS, Victim, abandoned_folders, begun, strike, victim
+from victim import TARGETS, Victim, abandoned_folders, begun, strike, victim
 
 from bench.journal.reader import read_journal
 from bench.trial.result import TrialResult
@@ -71,7 +71,7 @@ class Runs:
             assert trial.ledger.balanced, trial.reasons
 
 
-def hit(runs: Runs, target: str, moment: random.Random) -> tuple[bool, float]:
+def hit(runs: Runs, target: str, moment: random.Random, soon_s: float) -> tuple[bool, float]:
     """One run, killed if it does not end before; whether it was, and how soon nothing was left."""
     before = runs.trials()
     with victim(runs.folder, runs.next()) as struck:
@@ -79,10 +79,12 @@ def hit(runs: Runs, target: str, moment: random.Random) -> tuple[bool, float]:
         if not struck_there:
             assert struck.process.wait(timeout=60) == 0, struck.stderr()
         elif target in ("harness", "consumer"):
-            assert struck.process.wait(timeout=SOON_S) == -signal.SIGKILL
+            assert struck.ended_after_s() < soon_s
+            assert struck.process.returncode == -signal.SIGKILL
         else:
-            _check_reported(struck)
+            _check_reported(struck, soon_s)
         gone_s = struck.gone_after_s()
+        assert gone_s < soon_s
     after = runs.trials()
     assert after[: len(before)] == before
     # A line is on the disk before the next trial begins: only the last one can be torn.
@@ -97,7 +99,7 @@ def _strike_at(struck: Victim, target: str, moment: random.Random) -> bool:
     return strike(struck, target, delay_s=moment.uniform(0.0, 0.05) * (target != "harness"))
 
 
-def _check_reported(struck: Victim) -> None:
+def _check_reported(struck: Victim, soon_s: float) -> None:
     """The harness names what happened and ends; or it was the storm that it can do without."""
     ended_s = struck.ended_after_s()
     code, said = struck.process.returncode, struck.stderr()
@@ -105,7 +107,7 @@ def _check_reported(struck: Victim) -> None:
     if code == 0:  # how much a wake-up costs here is then not known; all trials are there
         return
     assert code == 4, said
-    assert ended_s < SOON_S, said
+    assert ended_s < soon_s, said
     assert said.splitlines()[-1].startswith("bufbench: the generator"), said
 
 
@@ -122,7 +124,7 @@ def test_a_kill_loses_nothing_and_leaves_nothing(
             journals += 1
             runs = Runs(tmp_path / str(journals), moment.choice(sorted(STORMS)))
         if kills < wanted:
-            struck, gone_s = hit(runs, target, moment)
+            struck, gone_s = hit(runs, target, moment, faults.soon_s)
             kills += struck
             slowest_s = max(slowest_s, gone_s)
         else:

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from moments import Faults
 from tracing import BUFBENCH, bufbench
-from victim import SOON_S, abandoned_folders, victim
+from victim import abandoned_folders, victim
 
 from bench.journal.reader import read_journal
 
@@ -61,9 +61,9 @@ def test_a_signal_ends_it_soon_in_a_line_and_leaves_nothing(
             ended_s = struck.ended_after_s()
             said = f"{number.name} {after_s:.3f} s after its start: {struck.stderr()}"
             assert struck.process.returncode == CODES[number], said
-            assert ended_s < SOON_S, said
+            assert ended_s < faults.soon_s, said
             assert "Traceback" not in struck.stderr(), said
-            assert struck.gone_after_s() < SOON_S
+            assert struck.gone_after_s() < faults.soon_s
         _check_line(struck.stderr(), number, name)
         if journal.exists():
             assert journal.read_bytes().endswith(b"\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from moments import Faults
-from victim import Victim, begun, generator, victim
+from victim import await_storm, victim
 
 from bench.journal.reader import read_journal
 from bench.trial.result import State
@@ -20,18 +20,6 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 SOME = 1
 RARELY = 20  # of the faults asked for: each takes seconds
 STOPPED_S = 1.5
-
-
-def await_storm(stopped: Victim, after_s: float) -> bool:
-    """Until a storm has been going on for so long; False if the run ends before."""
-    while stopped.running():
-        leader = generator(stopped)
-        children = Path(f"/proc/{leader}/task/{leader}/children")
-        if leader is not None and children.exists() and children.read_text():
-            time.sleep(after_s)
-            return stopped.running()
-        time.sleep(0.001)
-    return False
 
 
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
@@ -51,22 +39,22 @@ def test_a_stopped_harness_counts_what_it_lost(
             *("--output", str(journal), "--quiet", "--wait"),
         ]  # fmt: skip
         with victim(folder, arguments) as stopped:
-            # The first storms find out what a wake-up costs; they are not paced and are over soon.
-            while stopped.running() and not begun(journal):
-                time.sleep(0.001)
-            if not await_storm(stopped, moment.uniform(0.0, 0.3)):
+            await_storm(stopped, journal)
+            if not stopped.wait_for(moment.uniform(0.0, 0.3)):
                 continue
             os.kill(stopped.pid, signal.SIGSTOP)
+            began_s = time.monotonic()
             time.sleep(STOPPED_S)
+            stopped_s = time.monotonic() - began_s
             os.kill(stopped.pid, signal.SIGCONT)
             assert stopped.process.wait(timeout=60) == 0, stopped.stderr()
         stops += 1
         (trial,) = read_journal(journal, strict=True).trials
         assert trial.ledger is not None
         assert trial.ledger.balanced, trial.reasons
-        assert trial.ledger.own_dropped > 1_000  # 8 KiB hold a hundred records, 6,000 came
+        assert trial.ledger.own_dropped > 100  # 8 KiB hold as many, and 6,000 came at full pace
         assert trial.state is State.NOISY
         assert trial.conditions.away_ns is not None
-        assert STOPPED_S - 0.2 < trial.conditions.away_ns / 1e9 < STOPPED_S + 2
+        assert stopped_s - 0.2 < trial.conditions.away_ns / 1e9
         assert any("the harness did not run for" in reason for reason in trial.reasons)
     faults.note("stops", stops)

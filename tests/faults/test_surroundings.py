@@ -20,7 +20,7 @@ import pytest
 from hotplug import last_cpu
 from moments import Faults
 from tracing import BUFBENCH
-from victim import SOON_S, begun, generator, victim
+from victim import await_storm, generator, victim
 
 from bench.host import memory_group
 from bench.journal.reader import read_journal
@@ -228,8 +228,7 @@ def test_pids_max_reached_by_another_process_within_a_storm(
     command = [*within(pids_cgroup), *BUFBENCH]
     words = [*LONG, "--blocks", "1", "--transport", "ringbuf", "--output", str(journal)]
     with victim(tmp_path, words, command) as hit:
-        while hit.running() and not (begun(journal) and generator(hit) is not None):
-            time.sleep(0.001)
+        await_storm(hit, journal)
         time.sleep(0.5)
         # As if others had taken all that there is: nothing more can be made, for a while.
         (pids_cgroup / "pids.max").write_text("1")
@@ -258,9 +257,9 @@ def test_pids_max_reached_for_good_at_any_moment(
             if kind != "left alone":
                 hit.wait_for(moments.uniform(0, 0.2))
                 hit.process.send_signal(getattr(signal, kind))
-                assert hit.ended_after_s() < SOON_S
+                assert hit.ended_after_s() < faults.soon_s
             hit.ended_after_s()
-            hit.gone_after_s()
+            assert hit.gone_after_s() < faults.soon_s
             said = hit.stderr()
         assert "Traceback" not in said
         if hit.process.returncode not in (0, 130, 143):
@@ -303,8 +302,7 @@ def test_the_wall_clock_set_back_by_a_day(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     words = [*LONG, "--blocks", "1", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
-        while hit.running() and not (begun(journal) and generator(hit) is not None):
-            time.sleep(0.001)
+        await_storm(hit, journal)
         began_s, day_s = time.monotonic(), 86_400
         time.clock_settime(time.CLOCK_REALTIME, time.time() - day_s)
         try:
@@ -359,8 +357,7 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     words = [*LONG, "--blocks", "2", "--output", str(journal)]
     with victim(tmp_path, words) as hit:
-        while hit.running() and not (begun(journal) and generator(hit) is not None):
-            time.sleep(0.001)
+        await_storm(hit, journal)
         try:
             while hit.running():
                 switch.write_text("0")
@@ -384,8 +381,7 @@ def test_a_cpu_that_was_away_at_the_start_is_named(tmp_path: Path) -> None:
     switch.write_text("0")
     try:
         with victim(tmp_path, words) as hit:
-            while hit.running() and not (begun(journal) and generator(hit) is not None):
-                time.sleep(0.001)
+            await_storm(hit, journal)
             switch.write_text("1")
             # The storm spreads to the new CPU by itself; pinned, it certainly does.
             leader = generator(hit)
