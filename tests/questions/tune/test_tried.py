@@ -24,7 +24,9 @@ from bench.trial.run import Slot
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 LOAD = Load(rate_per_s=2_000.0, stall_ms=0.0, seconds=0.1)
-WORDS = ("--rate", "2000", "--seconds", "0.1", "--within", "100ms", "--wait", "--json")
+WORDS = ("--rate", "2000", "--seconds", "0.1", "--wait", "--json")
+LIMIT = {Axis.BALANCE: ("--within", "100ms"), Axis.CPU: ()}
+"""Wide enough for the longest flush even on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +50,12 @@ def better_in(rig: Rig, tried: Choice, default: Choice, axis: Axis) -> int:
     return point.on(axis).better_in
 
 
-@pytest.mark.parametrize("axis", [Axis.BALANCE, Axis.CPU])
+@pytest.mark.parametrize("axis", LIMIT)
 def test_the_recommendation_beats_the_default_in_nine_of_ten_duets(
     rig: Rig, axis: Axis, tmp_path: Path
 ) -> None:
-    words = WORDS if axis is Axis.BALANCE else [each for each in WORDS if "within" not in each]
     output = ("--output", str(tmp_path / "tune.jsonl"))
-    done = bufbench("tune", *words, "--for", axis, *output, timeout_s=400)
+    done = bufbench("tune", *WORDS, *LIMIT[axis], "--for", axis, *output, timeout_s=400)
     assert not done.returncode, done.stderr
     cpus = len(usable())
     for transport, found in json.loads(done.stdout)["transports"].items():
