@@ -134,14 +134,13 @@ def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], 
         ratio = scale is Scale.RATIO
         if not ratio and metric.unit in _DRIFTING:
             continue
-        blocks = [
-            _blocks(metric, one, arms, ratio=ratio)
-            for one, arms in ((then[name], before), (now[name], after))
-        ]
-        if min(map(len, blocks)) < FEWEST_BLOCKS:
+        blocks_then = _blocks(metric, then[name], before, ratio=ratio)
+        blocks_now = _blocks(metric, now[name], after, ratio=ratio)
+        if min(len(blocks_then), len(blocks_now)) < FEWEST_BLOCKS:
             too_few += 1
             continue
         was, is_now = (each.point for each in known)
+        shown = log(is_now) - log(was) if ratio else is_now - was
         found.append(
             Change(
                 **name._asdict(),
@@ -152,7 +151,7 @@ def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], 
                 before=was,
                 after=is_now,
                 margin=max(row.margin for row in rows if row is not None),
-                p=moved_p(*blocks, log(is_now) - log(was) if ratio else is_now - was),
+                p=moved_p(blocks_then, blocks_now, shown),
                 worse=(is_now > was) != metric.more_is_better,
             )
         )
