@@ -97,23 +97,21 @@ def settle(
 ) -> None:
     """Add storms to the duets among ``experiments``, in turn, until they are settled.
 
-    For ``limit_s`` at most; one that is unlikely to be settled by then is left as it is.
+    For ``limit_s`` at most. None is given up before: after few storms, how many more a duet takes
+    is hardly known.
     """
-    begin_s, turns = time.monotonic(), 0
+    end_s = time.monotonic() + limit_s
     going = [each for each in experiments if each.duet]
     while going:
         for duet in tuple(going):
             trials = [each for each in running.trials if each.experiment == duet.name]
             storms = max((each.block + 1 for each in trials), default=0)
-            needed = storms * judge(duet, trials, brief=True).times_to_settle
-            spent_s = time.monotonic() - begin_s
-            more = turns * (limit_s / spent_s - 1) if turns else inf
-            if spent_s < limit_s and 0 < needed <= _HOPELESS * (storms + more):
+            undecided = judge(duet, trials, brief=True).times_to_settle > 0
+            if undecided and time.monotonic() < end_s:
                 one = replace(duet, blocks=storms + 1)
                 running.run(one, listener, first_block=storms)
             else:
                 going.remove(duet)
-        turns += 1
 
 
 def settled(
