@@ -17,6 +17,7 @@ from bench.guests import boot
 from bench.guests.boot import Guest
 from bench.guests.machines import MACHINES
 from bench.guests.sources import Image
+from bench.journal.reader import read_journal
 from bench.questions.kernels import outcome, run
 from bench.questions.kernels.outcome import Outcome, Status
 from bench.tracer import loader
@@ -167,7 +168,7 @@ def test_a_file_that_is_no_image_costs_its_row_alone(tmp_path: Path) -> None:
 )
 def test_nonsense_is_reported_in_a_line(arguments: list[str], said: str, tmp_path: Path) -> None:
     where = [] if "--resume" in arguments else ["--output", str(tmp_path / "run")]
-    done = bufbench("kernels", "run", *arguments, *where, timeout_s=20)
+    done = bufbench("kernels", "run", *arguments, *where)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert said in line
@@ -198,6 +199,6 @@ def test_the_host_itself_is_a_row_without_a_guest(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     said = json.loads((folder / "host" / outcome.OUTCOME).read_text())
     assert (said["status"], said["release"]) == ("done", platform.release())
-    assert said["trials"] > 10
+    assert said["trials"] == len(read_journal(folder / "host" / outcome.JOURNAL).trials) > 0
     for path in (folder, *folder.rglob("*")):
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456), path
