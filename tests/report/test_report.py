@@ -230,6 +230,7 @@ def test_json_has_the_values_of_the_comparison(summary: Summary) -> None:
     first = values["summaries"][0]
     assert sorted(first) == [
         "comparisons",
+        "consumers",
         "faults",
         "invalid",
         "ladders",
