@@ -88,7 +88,7 @@ def open_sampler(number: int, cpu: int) -> int:
 
 
 def open_timer(cpu: int, interval_ns: int, program_fd: int) -> int:
-    """Return an event that runs a BPF program on ``cpu`` every ``interval_ns``, idle or not."""
+    """Return an event that runs a BPF program on ``cpu`` every ``interval_ns``."""
     attribute = _attribute(
         _TYPE_SOFTWARE, _COUNT_SW_CPU_CLOCK, 0, flags=_DISABLED_BIT, period=interval_ns
     )

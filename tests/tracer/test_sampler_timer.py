@@ -119,6 +119,19 @@ def test_a_refused_timer_leaves_the_rings_to_the_thread(monkeypatch: pytest.Monk
     assert sampler.seen(place).used_bytes == 2 * RECORD_BYTES
 
 
+def test_samples_that_are_rare_leave_the_rings_to_the_thread() -> None:
+    with ExitStack() as stack:
+        ring = Produced(stack)
+        ring.produce(2)
+        sampler = Sampler()
+        place = sampler.add_ring(ring.map, RING_BYTES)
+        known = Ring(place, bpf.map_info(ring.map).id, RING_BYTES)
+        with timer.running(sampler, [known], 1_000_000_000):
+            sampler.run(interval_ns=1_000_000, until_ns=time.monotonic_ns() + 1_500_000_000)
+    assert sampler.seen(place).samples > 10
+    assert sampler.seen(place).used_bytes == 2 * RECORD_BYTES
+
+
 def test_half_a_ring_wakes_the_thread() -> None:
     half, taken_s = RING_BYTES // RECORD_BYTES // 2, []
     with ExitStack() as stack:

@@ -30,6 +30,7 @@ cdef enum:
     BINS = 8192           # of time; when they are full, every two become one
     CHECK_EVERY = 64      # looks, of what they take
     LOOK_MS = 100         # at least so often samples of the kernel are read
+    RARE_NS = 1000000000  # over so long they have to be half as many as asked for
 
 cdef uint64_t PEAK_NS = 100000000  # the peak rate is over so long
 cdef uint64_t FIRST_BIN_NS = 10000000
@@ -151,12 +152,13 @@ cdef class Sampler:
     cdef Buffer samples                 # those of the kernel
     cdef uint64_t lead_ns               # of CLOCK_MONOTONIC over its clock
     cdef uint64_t[::1] counted          # by place: up to where records were counted
+    cdef int of_kernel                  # a buffer that the kernel samples; -1: none
     cdef object epoll
     cdef int epoll_fd
 
     def __cinit__(self):
         self.bin_ns = FIRST_BIN_NS
-        self.epoll_fd = -1
+        self.epoll_fd = self.of_kernel = -1
         self.buffers = <Watched *>calloc(MOST_BUFFERS, sizeof(Watched))
         if self.buffers == NULL:
             raise MemoryError
@@ -210,6 +212,7 @@ cdef class Sampler:
         """Leave the sampling of a buffer to the kernel."""
         cdef Watched *watched = self.at(index)
         watched.by_kernel = True
+        self.of_kernel = index
         self.by_thread -= 1
         self.counted[index] = watched.walked
 
@@ -218,17 +221,24 @@ cdef class Sampler:
 
         More seldom where that would take more than ``most_cpu`` of a CPU: being woken alone takes
         some microseconds, in a virtual machine ten or more. The kernel's samples are read ten times
-        a second, and when it wakes the thread.
+        a second, and when it wakes the thread. If they are rare, the thread samples everything: an
+        idle CPU of a virtual machine may run timers of perf events a few times a second only.
         """
         cdef uint64_t due, checked, cpu_ns, now, left_ms, looks = 0, gap_ns = interval_ns
+        cdef uint64_t samples, before = 0, counted_ns
         cdef double share
         if not self.begun_ns:
             self.begun_ns = monotonic_ns()
         with nogil:
-            due = checked = now = monotonic_ns()
+            due = checked = counted_ns = now = monotonic_ns()
             cpu_ns = thread_cpu_ns()
             while now < until_ns and not load_int(&self.stopping):
                 self.take()
+                if self.of_kernel >= 0 and now - counted_ns >= RARE_NS:
+                    samples = self.buffers[self.of_kernel].samples
+                    if 2 * (samples - before) * interval_ns < now - counted_ns:
+                        self.leave_kernel()
+                    before, counted_ns = samples, now
                 self.sample(now, False)
                 looks += 1
                 if looks % CHECK_EVERY == 0:
@@ -251,6 +261,14 @@ cdef class Sampler:
     def stop(self):
         """Make ``run`` end within an interval."""
         store_int(&self.stopping, 1)
+
+    cdef void leave_kernel(self) noexcept nogil:
+        """Leave the sampling of all buffers to the thread."""
+        cdef int index
+        for index in range(self.count):
+            self.buffers[index].by_kernel = False
+        self.by_thread = self.count
+        self.epoll_fd = self.of_kernel = -1  # no older sample may follow the thread's
 
     cdef void take(self) noexcept nogil:
         """Add the kernel's samples, and show it how far records are counted."""
