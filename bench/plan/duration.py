@@ -17,7 +17,7 @@ from workloads.storm import Shape, Spawn, Storm
 OVERHEAD_S: Final = 0.14
 """Opening buffers, attaching, draining, measuring and writing a line, for each trial.
 
-Two runs of all claims took 525 and 589 s, 593 and 589 s by this estimate. It is right in sum only:
+Three runs of all claims took 490, 486 and 493 s, some 600 s by this estimate. It is right in sum only:
 short storms took half as long, and those that send 500,000 records up to twice as long.
 """
 
