@@ -17,8 +17,8 @@ from workloads.storm import Shape, Spawn, Storm
 OVERHEAD_S: Final = 0.14
 """Opening buffers, attaching, draining, measuring and writing a line, for each trial.
 
-Three runs of all claims took 490, 486 and 493 s, some 600 s by this estimate. It is right in sum only:
-short storms took half as long, and those that send 500,000 records up to twice as long.
+Three runs of all claims took 490, 486 and 493 s, some 600 s by this estimate. Short storms took
+half as long, and those that send 500,000 records up to twice as long.
 """
 
 MOST_PER_S: Final = 100_000.0
