@@ -50,7 +50,7 @@ def command(
     """Recommend when to wake the consumer for a load: watermark and flush timeout.
 
     Real storms with this load are run with a grid of watermarks and flush timeouts, in blocks; the
-    recommendation then meets the default in 10 duets, and has to be better in 9 of them.
+    recommendation is then compared with the default in 10 duets, and must be better in 9 of them.
 
     Example: bufbench tune --rate 5000 --for balance --within 5ms
 

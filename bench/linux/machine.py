@@ -180,7 +180,7 @@ class Machine:
 
 
 def identity(of: Path = _ID) -> str:
-    """Return a digest of this machine's id, by which the id, which is private, cannot be found.
+    """Return a digest of this machine's private id, from which that cannot be derived.
 
     "" where it has none, and in a guest that comes out the same on any machine.
     """

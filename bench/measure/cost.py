@@ -111,7 +111,7 @@ def occupancy(
 
 
 def measured(raw: Cost, records: Records, *, delivered: int, attempted: int) -> Cost:
-    """Return ``raw`` with what the records, and the ledger's counts of them, say."""
+    """Return ``raw``, completed from the records and the ledger's counts of them."""
     return replace(
         raw,
         delivered=delivered,

@@ -3,7 +3,8 @@
 
 Beside it, in turn, a drain that stamps each record, as all readers did before stamps were shared.
 pytest-benchmark prints the median time, and ``extra_info`` holds records a second and the error of
-latencies. Rates are not asserted, since machines differ; how few stamps records have is.
+latencies. Rates are not asserted, since machines differ; how they compare is, and how few stamps
+records have.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
     # Of a visit's 4,096 the first 64 have stamps of their own, then a 64th of those so far shares.
     assert len(np.unique(records["delivered_ns"])) < len(records) / 10
     apart, shared = (median(rates[each]) for each in (True, False))
+    assert shared > 1.5 * apart
     benchmark.extra_info |= {
         "records_per_s": round(shared),
         "records_per_s_stamped_each": round(apart),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A thousand journals: the second page of them takes a fraction of the first, and opens.
+"""A thousand journals: the second page of them takes a fraction of the first, and opens at once.
 
-Times are printed and not asserted: of two CPU times of one machine, the ratio is.
+How long making them takes is printed; asserted is the ratio of the two CPU times.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def test_a_thousand_journals(folder: Path) -> None:
     assert second_cpu_s < first_cpu_s / 2
 
 
-def test_the_page_of_a_thousand_journals_opens(folder: Path) -> None:
+def test_the_page_of_a_thousand_journals_opens_in_a_second(folder: Path) -> None:
     process.run(command(folder), timeout_s=600)
     with chromium() as browser, opened(browser, folder / "history.html") as page:
         took_ms = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
     print(f"\nloaded after {took_ms:.0f} ms")
-    assert took_ms > 0
+    assert took_ms < 1_000
 
 
 def _cpu_s() -> float:

@@ -79,6 +79,8 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
     trials = read_journal(journal, strict=True).trials
     found = judge(planned("ringbuf:delay=50000", "perfbuf"), trials)
     assert (answer["later_share"], answer["p"]) == (found.later_share, found.p)
+    assert answer["later_share"] > 0.6
+    assert answer["p"] < 1e-6
     assert [trial.arm for trial in trials if trial.block == 0] == [
         "ringbuf@1MiB/delay=50000",
         "perfbuf@1MiB",

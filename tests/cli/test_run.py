@@ -135,6 +135,14 @@ def test_gates_decide_about_the_exit_code(tmp_path: Path) -> None:
     failed = bufbench(*arguments, *few, "--fail-on", "perfbuf:drops")
     assert failed.returncode == 1, failed
     assert failed.stderr.splitlines()[-1].startswith("bufbench: gate failed: perfbuf:drops")
+    reordered = [
+        *("run", "--workload", "pingpong", "--count", "2400", "--workers", "1", "--spawn", "fork"),
+        *("--poll", "timed", "--blocks", "1", "--budget", "256KiB", "--quiet", "--wait"),
+    ]
+    output = ["--output", str(tmp_path / "reordered.jsonl")]
+    failed = bufbench(*reordered, *output, "--fail-on", "perfbuf:causal")
+    assert failed.returncode == 1, failed
+    assert failed.stderr.splitlines()[-1].startswith("bufbench: gate failed: perfbuf:causal")
     all_ = ["--wait", "--budget", "16MiB", "--output", str(tmp_path / "all.jsonl")]
     assert bufbench(*arguments, *all_, "--fail-on", "ringbuf:causal,drops").returncode == 0
 

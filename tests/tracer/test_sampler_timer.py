@@ -68,6 +68,23 @@ class Produced:
         ]
 
 
+class Unread:
+    """A sampler of one ring that holds two records, which nobody reads."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        ring = Produced(stack)
+        ring.produce(2)
+        self.sampler = Sampler()
+        self._place = self.sampler.add_ring(ring.map, RING_BYTES)
+        self.ring = Ring(self._place, bpf.map_info(ring.map).id, RING_BYTES)
+
+    def check_by_thread(self, seconds: float) -> None:
+        until_ns = time.monotonic_ns() + int(seconds * 1e9)
+        self.sampler.run(interval_ns=1_000_000, until_ns=until_ns)
+        assert self.sampler.seen(self._place).samples > 10
+        assert self.sampler.seen(self._place).used_bytes == 2 * RECORD_BYTES
+
+
 @contextmanager
 def sampled(maps: list[int], interval_ns: int = 1_000_000) -> Iterator[Sampler]:
     """Sample rings in the kernel, and read the samples in a thread."""
@@ -107,29 +124,20 @@ def test_a_refused_timer_leaves_the_rings_to_the_thread(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(perf_event, "open_timer", refuse)
     with ExitStack() as stack:
-        ring = Produced(stack)
-        ring.produce(2)
-        sampler = Sampler()
-        place = sampler.add_ring(ring.map, RING_BYTES)
-        known = Ring(place, bpf.map_info(ring.map).id, RING_BYTES)
-        with pytest.raises(PermissionError), timer.running(sampler, [known], 1_000_000):
+        unread = Unread(stack)
+        with (
+            pytest.raises(PermissionError),
+            timer.running(unread.sampler, [unread.ring], 1_000_000),
+        ):
             pass
-        sampler.run(interval_ns=1_000_000, until_ns=time.monotonic_ns() + 100_000_000)
-    assert sampler.seen(place).samples > 10
-    assert sampler.seen(place).used_bytes == 2 * RECORD_BYTES
+        unread.check_by_thread(0.1)
 
 
 def test_samples_that_are_rare_leave_the_rings_to_the_thread() -> None:
     with ExitStack() as stack:
-        ring = Produced(stack)
-        ring.produce(2)
-        sampler = Sampler()
-        place = sampler.add_ring(ring.map, RING_BYTES)
-        known = Ring(place, bpf.map_info(ring.map).id, RING_BYTES)
-        with timer.running(sampler, [known], 1_000_000_000):
-            sampler.run(interval_ns=1_000_000, until_ns=time.monotonic_ns() + 1_500_000_000)
-    assert sampler.seen(place).samples > 10
-    assert sampler.seen(place).used_bytes == 2 * RECORD_BYTES
+        unread = Unread(stack)
+        with timer.running(unread.sampler, [unread.ring], 1_000_000_000):
+            unread.check_by_thread(1.5)
 
 
 def test_half_a_ring_wakes_the_thread() -> None:

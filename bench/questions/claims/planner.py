@@ -17,10 +17,10 @@ from workloads.storm import Gap, Shape, Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
-"""For a ladder, where a block shows but a step of a factor of two; for producers, which meet at the
-lock in some trials far more often than in others; and for differences of the order of the noise."""
+"""For a ladder, where a block shows only a step of a factor of two; for producers, which contend
+for the lock in some trials far more than in others; for differences of the order of the noise."""
 MOST_BLOCKS: Final = 20
-"""For rates that have two regimes, and for losses that some storms have and others have not."""
+"""For rates that have two regimes, and for losses that only some storms have."""
 
 DUET_STORMS: Final = 16  # of 0.2 s each, which see differences of 1 to 3 %
 MOST_DUET_STORMS: Final = 40

@@ -187,9 +187,9 @@ def judge(machines: Sequence[Measured]) -> Fleet:
 def _distinct(machines: Iterable[Measured]) -> Iterator[Measured]:
     """Yield each machine once, also where versions or limits keep its journals from being pooled.
 
-    Two that have one name, as clones may, are told apart by their identity and their facts. Each
-    number is the one of most blocks, and each claim's verdict one that was reached; of equals it is
-    the last.
+    Machines that share a name, as clones may, are distinguished by their identity and their facts.
+    Each number is the one with the most blocks, and each claim's verdict one that was reached; of
+    equals, the last.
     """
     same: dict[tuple[str, ...], list[Measured]] = {}
     for at, each in enumerate(machines):

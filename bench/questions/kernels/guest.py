@@ -48,16 +48,13 @@ PROGRESS: Final = "progress"
 """A file whose one line names the current step."""
 
 
-def run(
-    request: campaign.RunRequest,
-    trials: list[TrialResult],
-    body: Callable[[campaign.Campaign], tuple[str, ...]],
-) -> Ran:
-    """Run ``body``, which adds to ``trials`` and returns what it left out; return how it went.
+def run(request: campaign.RunRequest, body: Callable[[campaign.Campaign], tuple[str, ...]]) -> Ran:
+    """Run ``body``, which returns what it left out; return how it went.
 
     Failures are returned, too. On a kernel without BTF it does not begin.
     """
     left_out: tuple[str, ...] = ()
+    trials: Sequence[TrialResult] = ()
     status, reason = Status.DONE, ""
     try:
         if not VMLINUX.exists():
@@ -66,6 +63,7 @@ def run(
                 remedy="take one built with CONFIG_DEBUG_INFO_BTF",
             )
         with refusal.explain(), campaign.opened(request) as running:
+            trials = running.trials  # which grow
             left_out = body(running)
     except BufbenchError as error:
         unfit = isinstance(error, MachineUnfit) and not trials
@@ -86,7 +84,7 @@ def setting(running: campaign.Campaign, rate_per_s: float) -> profile.Setting:
 
 
 def unloadable() -> tuple[str, ...]:
-    """Return what of the profile cannot be loaded on this kernel, and why, in words."""
+    """Return the experiments that cannot be loaded on this kernel, each with the reason."""
     if loader.chosen() is Loader.BCC or adds_atomically(os.uname().release):
         return ()
     return (f"{TORN}: left out, prebuilt tracers for raw tracepoints take Linux 5.12",)
@@ -102,8 +100,7 @@ def leave(ran: Callable[[Path], Ran], folder: Path) -> None:
 
 def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Ran:
     """Run the profile; return how it went, also where it failed."""
-    began = time.monotonic()
-    trials: list[TrialResult] = []
+    end = time.monotonic() + left_s
     request = campaign.RunRequest(
         journal=folder / JOURNAL,
         command_line=command_line,
@@ -113,17 +110,17 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         # Under emulation a tenth of the time, and times mean little there.
         wakeups=not machine.virtualisation().emulated,
     )
-    end = began + left_s
-    ran = run(request, trials, lambda on: _run(on, folder, end - time.monotonic(), trials.append))
-    if ran.status is Status.DONE and not any(trial.ledger for trial in trials):
-        reason = f"there was no time for any experiment within {duration(left_s)}"
-        return replace(ran, status=Status.FAILED, reason=reason, left_out=())
-    return ran
+
+    def body(running: campaign.Campaign) -> tuple[str, ...]:
+        left_out = _run(running, folder, end - time.monotonic())
+        if not any(trial.ledger for trial in running.trials):
+            raise BufbenchError(f"there was no time for any experiment within {duration(left_s)}")
+        return left_out
+
+    return run(request, body)
 
 
-def _run(
-    running: campaign.Campaign, folder: Path, left_s: float, listener: campaign.Listener
-) -> tuple[str, ...]:
+def _run(running: campaign.Campaign, folder: Path, left_s: float) -> tuple[str, ...]:
     """Run all that there is time for; return what was left out.
 
     The guest's speed is measured before each experiment, and what is left is fitted anew into the
@@ -136,7 +133,7 @@ def _run(
 
     def run_block(experiment: Experiment, block: int) -> tuple[TrialResult, ...]:
         one = replace(experiment, blocks=block + 1)
-        return running.run(one, listener, first_block=block)
+        return running.run(one, lambda _: None, first_block=block)
 
     began, spent_s, expected_s = time.monotonic(), 0.0, 0.0
     cpus = len(running.rig.usable)
@@ -173,7 +170,8 @@ def _run(
         spent_s += time.monotonic() - begun
         expected_s += schedule.seconds(experiment, on)
     say("more storms of duets, until they are settled")
-    settle(ran.values(), running, listener, left_s * _LENIENCE - (time.monotonic() - began))
+    left_s = left_s * _LENIENCE - (time.monotonic() - began)
+    settle(ran.values(), running, lambda _: None, left_s)
     running.intend(*map(stage, pending.values()))
     left_out += pending
     running.leave_out(*left_out)

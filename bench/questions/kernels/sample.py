@@ -5,8 +5,8 @@
 
 All that happens in such a guest follows from its seed. So the guest is the sample: each experiment
 runs one block, and the next block is another guest's. Only duets, whose unit is the storm, have
-four, as their intervals take many. Storms are the same on every kernel. The one guest that is given
-"once" also examines what no interval is made of: memory, and torn records.
+four, as their intervals take many. Storms are the same on every kernel. The guest with "once" also
+measures memory and torn records, which have no intervals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from bench.plan.experiments import Experiment, stage
 from bench.questions.kernels import guest, profile
 from bench.questions.kernels.outcome import JOURNAL, Ran
 from bench.questions.transports.profiles import TORN
-from bench.trial.result import TrialResult
 
 COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
 """Of the journal's header: what was typed may differ where nothing else does."""
@@ -63,7 +62,7 @@ def experiments(on: profile.Setting, number: int) -> Iterator[Experiment]:
 
 def first_block(experiment: Experiment, number: int) -> int:
     """Return the first block that is of sample ``number``."""
-    if experiment.name == TORN:  # is in one sample, whichever
+    if experiment.name == TORN:  # in one sample, whose number does not matter
         return 0
     return (number - 1) * (_DUET_STORMS if experiment.duet else 1)
 
@@ -82,7 +81,6 @@ def take(folder: Path, seed: int, number: int, *, once: bool) -> Ran:
 
     With ``once`` it includes what is examined in one sample alone.
     """
-    trials: list[TrialResult] = []
     request = campaign.RunRequest(
         journal=folder / JOURNAL,
         command_line=COMMAND_LINE,
@@ -101,11 +99,10 @@ def take(folder: Path, seed: int, number: int, *, once: bool) -> Ran:
             running.census(profile.CENSUS_BYTES)
         for each in plan:
             print(each.name, flush=True)
-            first = first_block(each, number)
-            trials.extend(running.run(each, lambda _: None, first_block=first))
+            running.run(each, lambda _: None, first_block=first_block(each, number))
         return ()
 
-    return guest.run(request, trials, run)
+    return guest.run(request, run)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 """Run the matrix profile on kernels in guests that are reproducible to the byte.
 
 A guest is a function of its seed. So each seed is one sample, a block of every experiment, and
-intervals are over seeds. The first seed is booted twice, and has to leave the same journal. What is
-examined once, memory and torn records, is so by the second, whose guest takes twice as long: with
-two guests at a time, both CPUs are then busy to the end.
+intervals are over seeds. The first seed is booted twice, and must leave the same journal. Only the
+second measures memory and torn records, which takes its guest twice as long: with two guests at a
+time, both CPUs are then busy to the end.
 """
 
 from __future__ import annotations

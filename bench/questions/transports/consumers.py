@@ -25,7 +25,7 @@ _GAINS: Final = {
 
 
 def sentence(found: Consumers) -> str:
-    """Say what several consumers bring, and what one does."""
+    """Return the sentence that compares several consumers with one."""
     sides = zip(_heads(found), (-1, 1), strict=True)
     said = [f"{head} for {listed(gains)}" for head, sign in sides if (gains := _gains(found, sign))]
     better = "; ".join(said) or f"no number names {found.consumers} or 1 as better"

@@ -114,7 +114,7 @@ def _sentence(asked: Question, transport: str) -> str:
     if not tuned.confirmed:
         tried = _words(tuned.recommended.setting, of)
         if check is None:
-            return f"{words}: none of the duets in which it met to {tried} counts."
+            return f"{words}: no duet that compared it with to {tried} is valid."
         late = _late(check, tuned)
         return f"{words}: to {tried} was better in {_better_in(check.on(tuned.axis))}{late}."
     if check is None:
@@ -176,9 +176,9 @@ def _parts(
     yield doc.Note(
         text="Each setting was run in blocks with the default; x: times the default's, with the "
         "95 % interval of its median. CPU: the consumer's per record; woken: wake-ups raised per "
-        "record. Dominated: another is no worse in all three numbers. What is recommended then met "
-        "the default in duets of new storms, each setting alone in its own: in the same storm one "
-        "wait would read both, on each other's wake-ups."
+        "record. Dominated: another is no worse in all three numbers. The recommended setting was "
+        "then compared with the default in duets of new storms, each setting in storms of its "
+        "own: in the same storm one wait would read both, woken by either."
     )
 
 

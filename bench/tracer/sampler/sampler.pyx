@@ -152,13 +152,12 @@ cdef class Sampler:
     cdef Buffer samples                 # those of the kernel
     cdef uint64_t lead_ns               # of CLOCK_MONOTONIC over its clock
     cdef uint64_t[::1] counted          # by place: up to where records were counted
-    cdef int of_kernel                  # a buffer that the kernel samples; -1: none
     cdef object epoll
     cdef int epoll_fd
 
     def __cinit__(self):
         self.bin_ns = FIRST_BIN_NS
-        self.epoll_fd = self.of_kernel = -1
+        self.epoll_fd = -1
         self.buffers = <Watched *>calloc(MOST_BUFFERS, sizeof(Watched))
         if self.buffers == NULL:
             raise MemoryError
@@ -212,7 +211,6 @@ cdef class Sampler:
         """Leave the sampling of a buffer to the kernel."""
         cdef Watched *watched = self.at(index)
         watched.by_kernel = True
-        self.of_kernel = index
         self.by_thread -= 1
         self.counted[index] = watched.walked
 
@@ -234,10 +232,10 @@ cdef class Sampler:
             cpu_ns = thread_cpu_ns()
             while now < until_ns and not load_int(&self.stopping):
                 self.take()
-                if self.of_kernel >= 0 and now - counted_ns >= RARE_NS:
-                    samples = self.buffers[self.of_kernel].samples
+                if self.epoll_fd >= 0 and now - counted_ns >= RARE_NS:
+                    samples = self.by_kernel_so_far()
                     if 2 * (samples - before) * interval_ns < now - counted_ns:
-                        self.leave_kernel()
+                        self.sample_by_thread()
                     before, counted_ns = samples, now
                 self.sample(now, False)
                 looks += 1
@@ -262,13 +260,21 @@ cdef class Sampler:
         """Make ``run`` end within an interval."""
         store_int(&self.stopping, 1)
 
-    cdef void leave_kernel(self) noexcept nogil:
-        """Leave the sampling of all buffers to the thread."""
+    cdef uint64_t by_kernel_so_far(self) noexcept nogil:
+        """Return the number of samples of a buffer that the kernel samples."""
+        cdef int index
+        for index in range(self.count):
+            if self.buffers[index].by_kernel:
+                return self.buffers[index].samples
+        return 0
+
+    cdef void sample_by_thread(self) noexcept nogil:
+        """Let the thread sample all buffers, and ignore the kernel's samples from now on."""
         cdef int index
         for index in range(self.count):
             self.buffers[index].by_kernel = False
         self.by_thread = self.count
-        self.epoll_fd = self.of_kernel = -1  # no older sample may follow the thread's
+        self.epoll_fd = -1  # no older sample may follow the thread's
 
     cdef void take(self) noexcept nogil:
         """Add the kernel's samples, and show it how far records are counted."""

@@ -67,7 +67,7 @@ def ran(
     """The guest, how long it took, and what it left out."""
     one = Guest(folder / guest.PROGRESS, rate_per_s, slowness or (1.0,))
     monkeypatch.setattr(guest, "time", one)
-    left_out = guest._run(one, folder, LEFT_S, lambda _: None)  # type: ignore[arg-type]
+    left_out = guest._run(one, folder, LEFT_S)  # type: ignore[arg-type]
     return one, one.now_s - 1_000.0, left_out
 
 

@@ -37,7 +37,7 @@ from workloads.storm import Shape, Spawn, Storm
 
 BURSTS: Final = 10_000  # small ones, over all blocks; none may leave its last record unannounced
 _BURST_RECORDS: Final = 200  # of each exit: so a burst surely overruns the smaller buffers
-_CONTROL: Final = 5  # times fewer where every record wakes, which shows what the machine does
+_CONTROL: Final = 5  # times fewer where every record wakes: the control for the machine's delays
 _BURSTS: Final = "burst-forced"
 _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
 _STORMS: Final = {"wake-adaptive": MOST_DUET_STORMS, "wake-forced": DUET_STORMS}
@@ -93,7 +93,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
                 Producer(wake=wake, records_per_exit=_BURST_RECORDS),
             ),
         )
-        # In the smaller ring the reader comes too late, however it is woken: a few bursts show it.
+        # The smaller ring overflows however the reader is woken, which a few bursts show.
         for pages, processes in ((4, 150), (16, 600))
         for wake in _POLICIES[1:]
     )
