@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
-from bench.host.signals import start, uninterrupted
+from bench.host.signals import uninterrupted
+from bench.host.threads import start
 
 _Record = TypeVar("_Record")
 

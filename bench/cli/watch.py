@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +15,7 @@ from typer import Argument
 
 from bench.cli.options import AsFormat, of_output, of_run
 from bench.cli.output import answer, require_writable, say, write
+from bench.host.threads import beside
 from bench.linux.procfs import online_cpus
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _sample(
     sampler: Sampler,
     interval_ms: float | None,
     seconds: float,
-    show: Callable[[threading.Thread], None] | None,
+    show: Callable[[Callable[[float], bool]], None] | None,
 ) -> None:
     """Sample in a thread until the time is over, or Ctrl-C; ``show`` a table meanwhile."""
     share = _MOST_CPU - (_TABLE_CPU if show else 0.0)
@@ -106,23 +106,22 @@ def _sample(
         until_ns=time.monotonic_ns() + round(1e9 * (seconds or 10 * 365 * 86_400)),
         most_cpu=1.0 if interval_ms else share,
     )
-    thread = threading.Thread(target=run, name="sampler")
-    thread.start()
     try:
-        if show is None:
-            thread.join()
-        else:
-            show(thread)
+        with beside(run, name="sampler", stop=sampler.stop) as sampling:
+            if show is None:
+                sampling.wait()
+            else:
+                show(sampling.wait)
     except KeyboardInterrupt:  # the usual way to end it
         if seconds:
             raise
-    finally:
-        sampler.stop()
-        thread.join()
 
 
-def _table(so_far: Callable[[], WatchData]) -> Callable[[threading.Thread], None]:
-    """Return a function that refreshes a table on the terminal until the thread ends."""
+def _table(so_far: Callable[[], WatchData]) -> Callable[[Callable[[float], bool]], None]:
+    """Return a function that refreshes a table on the terminal until its argument returns true.
+
+    The argument waits for so many seconds, and returns whether sampling is over.
+    """
     from rich.live import Live
     from rich.text import Text
 
@@ -136,13 +135,13 @@ def _table(so_far: Callable[[], WatchData]) -> Callable[[threading.Thread], None
 
     now()  # the first imports much, which is not the cost of watching
 
-    def show(thread: threading.Thread) -> None:
+    def show(over: Callable[[float], bool]) -> None:
+        wait_s = _FIRST_SHOWN_S
         with Live(auto_refresh=False, transient=True) as screen:
-            thread.join(_FIRST_SHOWN_S)
-            while thread.is_alive():
+            while not over(wait_s):
                 begun_s = time.thread_time()
                 screen.update(now(), refresh=True)
                 taken_s = time.thread_time() - begun_s
-                thread.join(max(_SHOWN_EVERY_S, taken_s / _TABLE_CPU))
+                wait_s = max(_SHOWN_EVERY_S, taken_s / _TABLE_CPU)
 
     return show

@@ -6,21 +6,23 @@ Ctrl-C at the terminal is not meant for. SIGTERM is sent to one process on purpo
 it. An alarm that a caller set before its exec is a time limit, and ends as SIGTERM does; so does
 the limit on CPU time.
 
-The first signal becomes a KeyboardInterrupt, so that everything open is closed on the way out. What
-takes too long is left to the kernel, which frees everything with the process; further signals
-change nothing.
+The first signal becomes a KeyboardInterrupt, so that everything open is closed on the way out. It
+is raised when no context manager is just being entered or left: one that holds something, but is
+not yet known to the with statement, would not release it. What takes too long is left to the
+kernel, which frees everything with the process; further signals change nothing.
 """
 
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NoReturn
@@ -34,6 +36,8 @@ _REASONS: Final = {
 }
 
 _IN_ORDER_S: Final = 1.5  # 2 s are promised
+_AGAIN_S: Final = 0.001
+_CONTEXTS: Final = frozenset(("__enter__", "__exit__"))
 
 
 class Terminated(KeyboardInterrupt):
@@ -91,7 +95,7 @@ class Ending:
         """Return the line that is printed by default."""
         return f"bufbench: {word(self._asked == signal.SIGTERM)}"
 
-    def _ask(self, number: int, _: FrameType | None) -> None:
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         self._asked = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
@@ -102,6 +106,16 @@ class Ending:
         except RuntimeError:  # a limit on processes is reached
             signal.signal(signal.SIGALRM, lambda *_: self._at_once())
             signal.setitimer(signal.ITIMER_REAL, _IN_ORDER_S)
+        self._end(number, frame)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        """Raise; within the entering or leaving of a context, let the signal come again."""
+        if frame is not None and _enters_or_leaves(frame):
+            signal.signal(number, self._end)
+            with suppress(RuntimeError):
+                _thread.start_new_thread(_send_again, (number,))
+                return
+        signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
     def _wait(self) -> None:
@@ -118,6 +132,17 @@ class Ending:
             if not select.select([], [self._stderr], [], 0)[1]:
                 return
             os.write(self._stderr, f"{line}\n".encode(errors="backslashreplace"))
+
+
+def _enters_or_leaves(frame: FrameType) -> bool:
+    """Return whether a context manager is being entered or left, or a stack of them."""
+    code = frame.f_code
+    return code.co_name in _CONTEXTS or code.co_filename == contextlib.__file__
+
+
+def _send_again(number: int) -> None:
+    time.sleep(_AGAIN_S)
+    signal.pthread_kill(threading.main_thread().ident or 0, number)  # it may wait in a call
 
 
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:
@@ -157,34 +182,3 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(each, handler)
     if came:
         signal.raise_signal(came[0])
-
-
-def start(thread: threading.Thread) -> None:
-    """Start a thread to which Ctrl-C and SIGTERM are never delivered.
-
-    The kernel may choose any thread that does not block them, as it does after SIGCONT, and Python
-    would answer only when its main thread next runs.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the thread inherits it
-    try:
-        thread.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def repeated(look: Callable[[], object], every_s: float, *, name: str) -> Iterator[None]:
-    """Call ``look`` at intervals, in a thread called ``name``, while the context lasts."""
-    over = threading.Event()
-
-    def body() -> None:
-        while not over.wait(every_s):
-            look()
-
-    thread = threading.Thread(target=body, name=name, daemon=True)
-    start(thread)
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.amounts import counted
+from bench.host.threads import beside
 from bench.measure.columns import Integers, blocks
 from bench.record.counters import CpuCounters
 from bench.record.layout import CHECKSUM_BYTES
@@ -213,8 +214,7 @@ class _Found:
 def _find(records: Records, *, checked: bool) -> _Found:
     # numpy releases the interpreter's lock, so that the halves are read in parallel.
     middle = len(records) // 2
-    with ThreadPoolExecutor(1) as beside:
-        later = beside.submit(_find_in, records[middle:], checked=checked)
+    with beside(partial(_find_in, records[middle:], checked=checked), name="ledger") as later:
         return _find_in(records[:middle], checked=checked).then(later.result())
 
 

@@ -6,13 +6,14 @@ A parent that reaped its children exits after them, and must come later.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.host.threads import beside
 from bench.measure.columns import Integers, blocks, percentiles, select, stable_order
 from bench.record.records import Flag, Records
 
@@ -47,8 +48,7 @@ def examine(records: Records) -> Ordering:
     """
     having = Flag.OWN if any((rows["flags"] & Flag.OWN).any() for rows in blocks(records)) else 0
     # numpy releases the interpreter's lock, so that the two run in parallel.
-    with ThreadPoolExecutor(1) as beside:
-        awaited = beside.submit(find_pairs, records, having=having)
+    with beside(partial(find_pairs, records, having=having), name="causal pairs") as awaited:
         times = _examine_times(records, having)
         causal = awaited.result()
     return replace(times, causal_pairs=causal.examined, causal_violations=causal.violations)

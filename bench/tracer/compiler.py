@@ -13,7 +13,6 @@ import ctypes as ct
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from bench import paths
 from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
 from bench.host.signals import uninterrupted
+from bench.host.threads import beside
 from bench.linux import bpf, libc, refusal
 from bench.plan.config import Attach
 from bench.tracer import libbpf, loader, probes
@@ -144,8 +144,8 @@ def _without_kallsyms(call: Callable[[], Any]) -> Any:
             libc.call("mount", b"/dev/null", b"/proc/kallsyms", None, _MS_BIND, None)
         return call()
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile") as thread:
-        return thread.submit(body).result()
+    with beside(body, name="compile") as running:
+        return running.result()
 
 
 class ByBcc:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import resource
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from math import ceil
 from typing import Final
 
 from bench.errors import MachineUnfit, UsageError
-from bench.host.signals import start, uninterrupted
+from bench.host.threads import Once, beside
 from bench.plan.config import Consumer, Poll
 from bench.tracer.capture import Capture
 
@@ -75,34 +74,19 @@ def metered(capture: Capture) -> Iterator[None]:
 @contextmanager
 def consuming(capture: Capture, drain: Callable[[], None], consumer: Consumer) -> Iterator[int]:
     """Run ``drain`` in a thread and yield its id; on leaving, all records are read."""
-    failures: list[BaseException] = []
-    ready = threading.Event()
+    ready = Once()
 
     def body() -> None:
         try:
             if consumer.cpu is not None:
                 _run_on(consumer.cpu)
-            ready.set()
-            drain()
-        except BaseException as failure:  # noqa: BLE001  raised again in the caller's thread
-            failures.append(failure)
-            ready.set()
+        finally:
+            ready.report()
+        drain()
 
-    thread = threading.Thread(target=body, name="consumer")
-    with uninterrupted():
-        start(thread)
-    try:
+    with beside(body, name="consumer", stop=capture.stop) as running:
         ready.wait()
-        yield thread.native_id or 0
-    finally:
-        try:
-            capture.stop()
-            thread.join()
-        except KeyboardInterrupt:  # it was stopped: only a call that is over lets one in
-            thread.join()  # what it reads must not go before it does
-            raise
-    if failures:
-        raise failures[0]
+        yield running.thread.native_id or 0
 
 
 def _run_on(cpu: int) -> None:

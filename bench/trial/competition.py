@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final, TypeVar
 
-from bench.host.signals import repeated
+from bench.host.threads import repeated
 from bench.linux import cgroup, procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for

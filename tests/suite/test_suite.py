@@ -308,8 +308,8 @@ def test_ctrl_c_leaves_whole_lines_and_nothing_else(tmp_path: Path) -> None:
         )
         ids = bpf_ids(run.pid)
         run.send_signal(signal.SIGINT)
-        run.communicate(timeout=60)
-    assert run.returncode == 130
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
     (cases,) = ET.parse(tmp_path / "x.xml").getroot()
     assert (cases.attrib["failures"], cases.attrib["errors"]) == ("0", "1")
     assert len(read_journal(journal, strict=True).trials) >= 2

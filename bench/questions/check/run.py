@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.amounts import given, seconds
 from bench.errors import MachineUnfit, Say
-from bench.host.signals import repeated
+from bench.host.threads import repeated
 from bench.questions.check.lines import Reading, lines, parser
 from bench.questions.check.tool import Tool
 from workloads import truth

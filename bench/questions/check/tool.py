@@ -14,12 +14,12 @@ import selectors
 import signal
 import struct
 import termios
-import threading
 import time
 import tty
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from subprocess import Popen
 from typing import Final
 
@@ -28,6 +28,7 @@ import psutil
 from bench.amounts import size
 from bench.errors import MachineUnfit
 from bench.host import process, signals
+from bench.host.threads import beside
 from bench.questions.check.lines import Chunk
 
 MOST_BYTES: Final = 64 << 20
@@ -123,15 +124,11 @@ def running(
         finally:
             os.close(target)
         output = Output()
-        stop, stopped = os.pipe2(os.O_CLOEXEC)
-        reader = threading.Thread(target=_read, args=(source, child, output, stop), name="reader")
-        reader.start()
-        try:
+        stop = os.eventfd(0, os.EFD_CLOEXEC)
+        stack.callback(os.close, stop)
+        read = partial(_read, source, child, output, stop)
+        with beside(read, name="reader", stop=partial(os.eventfd_write, stop, 1)):
             yield Tool(command, child, output)
-        finally:
-            os.close(stopped)
-            reader.join()
-            os.close(stop)
 
 
 def _read(source: int, child: Popen[bytes], output: Output, stop: int) -> None:
