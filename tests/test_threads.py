@@ -3,56 +3,13 @@
 
 from __future__ import annotations
 
-import dis
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable
-from types import CodeType, FrameType
-from typing import Any
 
 import pytest
+from interrupting import interrupted_at
 
-from bench.host.signals import Ending
 from bench.host.threads import beside, repeated
-
-_CHECKED = frozenset({"RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD", "SEND"})
-"""After these instructions the interpreter looks whether a signal came."""
-
-
-def interrupted_at(place: int, run: Callable[[], object]) -> bool:
-    """Let SIGINT come at the ``place``-th point of ``run`` where it can; false if there is none."""
-    seen = 0
-    last: dict[FrameType, str] = {}
-    names: dict[CodeType, dict[int, str]] = {}
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal seen
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            code = frame.f_code
-            if code not in names:
-                names[code] = {each.offset: each.opname for each in dis.get_instructions(code)}
-            before, last[frame] = last.get(frame), names[code][frame.f_lasti]
-            seen += before in _CHECKED
-            if seen == place:
-                sys.settrace(None)
-                handler: Any = signal.getsignal(signal.SIGINT)
-                handler(signal.SIGINT, frame)
-        return trace
-
-    usual = signal.signal(signal.SIGINT, Ending()._end)
-    sys.settrace(trace)
-    try:
-        run()
-        if seen >= place:
-            time.sleep(5)  # it is to come within a millisecond
-    finally:
-        sys.settrace(None)
-        signal.signal(signal.SIGINT, usual)
-    return seen >= place
-
 
 def test_wherever_ctrl_c_comes_the_thread_ends_first() -> None:
     for place in range(1, 10_000):
@@ -70,7 +27,7 @@ def test_wherever_ctrl_c_comes_the_thread_ends_first() -> None:
 
         came = False
         try:
-            if not interrupted_at(place, run):
+            if interrupted_at(place, run) < place:
                 break
         except KeyboardInterrupt:
             came = True

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
 from bench.host.signals import uninterrupted
-from bench.host.threads import start
+from bench.host.threads import Once, start
 
 _Record = TypeVar("_Record")
 
@@ -49,7 +49,7 @@ class Showing(Generic[_Record]):
         self._abandoned = False
         self._taken = self._written = 0  # wanted records; by the thread alone
         self._failure: BaseException | None = None
-        self._done = threading.Event()  # a join that Ctrl-C interrupts takes the thread for ended
+        self._done = Once()
         self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
 
     def during(
@@ -114,7 +114,7 @@ class Showing(Generic[_Record]):
         except BaseException as failure:  # noqa: BLE001  raised again in the main thread
             self._failure = failure
         finally:
-            self._done.set()
+            self._done.report()
 
     def _chunks(self, lines: Iterator[str]) -> Iterator[list[str]]:
         chunk: list[str] = []

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Let Ctrl-C come at a chosen point of a program."""
+
+from __future__ import annotations
+
+import dis
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from bench.host.signals import Ending
+
+_CHECKED = frozenset({"RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD", "SEND"})
+"""After these instructions the interpreter looks whether a signal came."""
+_OWN = frozenset({"bench", "workloads", "contextlib.py", "threading.py"})
+
+
+def interrupted_at(place: int, run: Callable[[], object]) -> int:
+    """Let SIGINT come at the ``place``-th point of ``run`` where it can; return how many it has.
+
+    Points count in bufbench, contextlib and threading alone.
+    """
+    seen = 0
+    last: dict[FrameType, str] = {}
+    names: dict[CodeType, dict[int, str]] = {}
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if not _OWN & set(Path(frame.f_code.co_filename).parts):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            code = frame.f_code
+            if code not in names:
+                names[code] = {each.offset: each.opname for each in dis.get_instructions(code)}
+            before, last[frame] = last.get(frame), names[code][frame.f_lasti]
+            seen += before in _CHECKED
+            if seen == place and before in _CHECKED:
+                sys.settrace(None)
+                handler: Any = signal.getsignal(signal.SIGINT)
+                handler(signal.SIGINT, frame)
+        return trace
+
+    usual = signal.signal(signal.SIGINT, Ending()._end)
+    sys.settrace(trace)
+    try:
+        run()
+        if seen >= place > 0:
+            time.sleep(5)  # it is to come within a millisecond
+    finally:
+        sys.settrace(None)
+        signal.signal(signal.SIGINT, usual)
+    return seen

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A trial that Ctrl-C ends leaves no thread behind, which would read what is unmapped."""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+from collections.abc import Callable
+
+import pytest
+from interrupting import interrupted_at
+from trials import KIB, STORMS
+
+from bench.plan.arms import compose_duet, side
+from bench.plan.config import Duet, TrialConfig
+from bench.tracer.transports import find
+from bench.trial.duet import run_duet
+from bench.trial.rig import Rig
+from bench.trial.run import Slot
+from workloads.storm import Shape
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+POINTS = 40
+
+
+def ended(point: int, play: Callable[[], None]) -> int:
+    """Interrupt ``play`` in a process of its own; return its exit code: 2 where a thread is left."""
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        interrupted_at(point, play)
+        code = 0  # this storm was over sooner
+    except KeyboardInterrupt:
+        others = set(threading.enumerate()) - {threading.current_thread()}
+        for each in others:
+            each.join(1)  # one that is over may still be ending
+        code = 2 if any(each.is_alive() for each in others) else 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def test_wherever_ctrl_c_comes_no_thread_is_left(rig: Rig) -> None:
+    sides = side("ringbuf", find), side("perfbuf", find)
+    config = TrialConfig(
+        transport="none", budget_bytes=0, storm=STORMS[Shape.TRICKLE], duet=Duet()
+    )
+    cpus = len(os.sched_getaffinity(0))
+    arms = compose_duet("test", "", sides, config, 256 * KIB, blocks=1, cpus=cpus).arms
+
+    def play() -> None:
+        run_duet(rig, arms, Slot(experiment="test", block=0, position=0), seed=1)
+
+    play()  # compiles the programs
+    points = interrupted_at(0, play)
+    for point in range(1, points, points // POINTS):
+        assert ended(point, play) == 0, point
