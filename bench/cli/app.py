@@ -123,8 +123,8 @@ def _bufbench(
     Start with `bufbench doctor`, which says whether this machine can measure, then
     `bufbench size`, which recommends a buffer for a load, and its size.
 
-    Exit codes: 0 fine, 1 a gate failed, 2 wrong usage, 3 machine unfit or busy, 4 a trial did not
-    balance, 130 on Ctrl-C, 143 on SIGTERM.
+    Exit codes: 0 success, 1 a gate failed, 2 wrong usage or an unusable journal, 3 machine unfit
+    or busy, 4 a trial did not balance, 130 on Ctrl-C, 143 on SIGTERM.
 
     Sizes are bytes, such as 65536, 64K or 64KiB (K and KiB are 1,024); times are written like
     500ms, 30s or 1m.

@@ -42,9 +42,8 @@ def _certificates(
 ) -> None:
     """Make an authority, and certificates of scheduler, workers and clients.
 
-    A machine needs ca.pem and the two files of what runs there: worker.pem and worker-key.pem.
-    Keep ca-key.pem on a machine that runs neither: any of the keys allows code to be run as root
-    on every worker.
+    A machine needs ca.pem and the two files of its role, such as worker.pem and worker-key.pem.
+    Keep ca-key.pem on none of them: any of the keys allows code to be run as root on every worker.
 
     Example: bufbench fleet certificates ~/fleet
     """
@@ -93,7 +92,7 @@ def _scheduler(
     serve(where, security=security, say=say)
 
 
-_NAME = of_run(help="Of this machine in the fleet; its host name by default.")
+_NAME = of_run(help="Name of this machine in the fleet; its host name by default.")
 _SPOOL = of_output(
     help="Folder of journals until they are fetched; results/fleet-worker by default.",
     metavar="FOLDER",
@@ -113,7 +112,8 @@ def _worker(
     has been fetched: a plan that was run to its end is not run again. A scheduler that goes away
     is waited for. Ctrl-C ends the worker and what it runs.
 
-    Exit code 2 if the scheduler is off loopback and there are no certificates, 3 if none is there.
+    Exit code 2 if the scheduler is off loopback and there are no certificates, 3 if there is no
+    scheduler.
 
     Example: bufbench fleet worker 10.0.0.1 --certificates ~/fleet
     """
@@ -136,7 +136,9 @@ _PROFILE = of_run(click_type=click.Choice(PROFILES), help="What each machine run
 _SET = of_run(
     "--set", help="Option of run, claims or kernels run; repeatable.", metavar="NAME=VALUE"
 )
-_ONLY = of_run(help="Of --profile claims or kernels, this one; repeatable.", metavar="ID")
+_ONLY = of_run(
+    help="With --profile claims or kernels, only this claim or kernel; repeatable.", metavar="ID"
+)
 _MACHINE = of_run(help="Just this machine, by name; repeatable.", metavar="NAME")
 _MACHINES = of_run(within=(1, 10_000), help="Wait a minute for this many machines.", metavar="N")
 _RESUME = of_run("--resume", help="Continue --output: leave out the machines that are done.")
@@ -160,7 +162,8 @@ def _run(
 
     A machine that is lost costs its task, which is tried again when it is back, or on another of
     its type. Workers keep what was not fetched: after Ctrl-C, or without a scheduler, continue with
-    --resume. fleet.json in the folder has a row for each machine, with why there is no journal.
+    --resume. fleet.json in the folder has a row for each machine, with the reason if there is no
+    journal.
 
     Exit code 0, 2 on wrong usage, 3 where the scheduler or a machine gave nothing, 4 if a trial
     did not balance.
@@ -291,7 +294,7 @@ def _machines(files: list[Path]) -> list[Measured]:
 
 
 app = group(
-    """Run one plan on each machine of a fleet, by Dask, and judge what they say together.
+    """Run one plan on each machine of a fleet, by Dask, and judge the results together.
 
     A client of the scheduler can run code as root on its workers: off loopback all sides need
     certificates. docs/fleet.md has more.

@@ -86,7 +86,7 @@ def _run(
     *,
     event: Annotated[str | None, _EVENT] = None,
     buffer: Annotated[int | None, _BUFFER] = None,
-    as_json: Annotated[bool, of_output("--json", help="One JSON document a line.")] = False,
+    as_json: Annotated[bool, of_output("--json", help="Print one JSON object per line.")] = False,
     duration: Annotated[float | None, _DURATION] = None,
 ) -> None:
     """Load a packaged tracer, attach it and show its events as typed columns.
@@ -198,7 +198,7 @@ def _compare(
     """Measure a tracer's own buffers, and the same tracer on the other transport.
 
     The object runs in rounds, during the command or a storm. Its calls of output and reserve are
-    counted without a change to its source. In every second round, events that it sends by
+    counted without a change to its source. In half of the rounds, events that it sends by
     bpf_perf_event_output() go to a ring buffer instead, and those that it sends by
     bpf_ringbuf_output() to perf buffers, with equal budgets and in random order within blocks.
     Where a call cannot be replaced (reserve, dynptr), the reason is given and the object is

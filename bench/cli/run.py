@@ -86,7 +86,7 @@ _PAYLOAD = of_tracer(
 )
 _ms = partial(of_consumer, unit="ms", within=(0, 3_600_000.0))
 _POLL = of_consumer(
-    help="How the consumer waits; edge is edge-triggered epoll, edge-bare that without its barrier."
+    help="How the consumer waits; edge is edge-triggered epoll, and edge-bare lacks its barrier."
 )
 _FLUSH = _ms(help="Time after which the consumer reads even if not woken; 0: never.")
 _READER = of_consumer(help="What drains the buffers; libbpf: ring__consume_n, perf_buffer__poll.")
@@ -107,8 +107,8 @@ def command(
     rate: Annotated[float, of_storm(help="Children a second; 0: as fast as possible.")] = 0.0,
     spawn: Annotated[Spawn | None, _SPAWN] = None,
     gap: Annotated[Gap, of_storm(help="Spacing of a paced storm.")] = Gap.FIXED,
-    burst: Annotated[int, of_storm(help="Children that exit at once, of a burst.")] = 1_000,
-    depth: Annotated[int, of_storm(help="Processes in one chain, of a chain.")] = 8,
+    burst: Annotated[int, of_storm(help="Children that exit at once in a burst.")] = 1_000,
+    depth: Annotated[int, of_storm(help="Processes in each chain.")] = 8,
     execute: Annotated[bool, of_storm("--exec", help="Let each child exec a program.")] = False,
     seconds: Annotated[float, of_storm(unit="s", help="Longest duration of a storm.")] = 30.0,
     budget: Annotated[list[int] | None, _BUDGET] = None,

@@ -32,7 +32,7 @@ def command(
     *,
     transport: Annotated[str, _TRANSPORT] = "ringbuf",
     budget: Annotated[int | None, _BUDGET] = None,
-    as_json: Annotated[bool, of_output("--json", help="Print one JSON document a line.")] = False,
+    as_json: Annotated[bool, of_output("--json", help="Print one JSON object per line.")] = False,
     pid: Annotated[int | None, of_output(help="Show only this process.")] = None,
     comm: Annotated[str | None, of_output(help="Show only processes of this name.")] = None,
     duration: Annotated[float | None, _DURATION] = None,

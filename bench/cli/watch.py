@@ -29,8 +29,8 @@ _SECONDS = of_run(
 _INTERVAL = of_run(
     unit="ms",
     within=(0.1, 1_000),
-    help="Time between samples; by default 1 ms, of perf buffers more where that takes over 0.8 % "
-    "of a CPU.",
+    help="Time between samples; by default 1 ms, longer for perf buffers where that would take "
+    "over 0.8 % of a CPU.",
     show_default=False,
 )
 _OUTPUT = of_output(help="Write the load over time as JSON.", metavar="FILE")

@@ -39,7 +39,9 @@ _IMAGES = of_run(
     help="Search the kernel images in this folder, ordered by release.", metavar="FOLDER"
 )
 _LIMIT = of_guest(
-    unit="s", help="Of each boot, in seconds; 120, or 600 where trials are run.", show_default=False
+    unit="s",
+    help="Time limit of each boot, in seconds; by default 120, or 600 where trials are run.",
+    show_default=False,
 )
 _FOLDER = of_output(help="Folder to write; results/bisect-TIME by default.")
 _DRY_RUN = of_run("--dry-run", help="List the kernels and the most boots; boot nothing.")

@@ -30,14 +30,14 @@ _KERNELS = Argument(
 _JOBS = of_run(
     within=(1, 64), help="Guests at a time; as many as CPUs by default.", show_default=False
 )
-_LIMIT = of_guest(unit="s", within=(1, 86_400), help="Of each boot, in seconds.")
+_LIMIT = of_guest(unit="s", within=(1, 86_400), help="Time limit of each boot, in seconds.")
 _GATES = of_output(
     "--fail-on",
     help="Exit 1 where a call takes more instructions than on the first kernel, or in --baseline: "
     "reserve-submit:+0, all:+8; repeatable.",
     metavar="CALL:+N",
 )
-_BASELINE = of_run(help="JSON of an earlier one, to compare with.", metavar="FILE")
+_BASELINE = of_run(help="JSON of an earlier run, to compare with.", metavar="FILE")
 _FROM = of_run("--from", help="Boot nothing; show this JSON of an earlier run.", metavar="FILE")
 _KEEP = of_output(help="Keep what the guests wrote in this folder.", metavar="FOLDER")
 _OUTPUT = of_output("--output", help="File to write.", metavar="FILE")

@@ -31,22 +31,27 @@ if TYPE_CHECKING:
     from bench.questions.kernels.seeds import Request as Samples
 
 _MEMORY = of_guest(
-    click_type=options.Size(unit=1 << 20), help="Of each guest, 2G or in MiB; 2048 usually."
+    click_type=options.Size(unit=1 << 20),
+    help="Memory of each guest, like 2G, or in MiB; by default 2048 if there is enough.",
 )
 _LIMIT = of_guest(
-    unit="s", within=(10, 86_400), help="Of each guest, in seconds; it measures for half of it."
+    unit="s",
+    within=(10, 86_400),
+    help="Time limit of each guest, in seconds; it measures for half of that.",
 )
 _SPEEDS: Final = (("emulated", 800.0), ("a slow kernel emulated, such as rt", 150.0))
 _COUNTED_CPUS: Final = 2  # with one, no order of two CPUs can be violated
 _GUESTS_ONLY: Final = ("cpus", "memory", "jobs", "append", "accelerator", "emulate")
 _FOLDER = of_output(help="Folder to write; results/kernels-TIME by default.")
-_JOBS = of_run(within=(1, 64), help="Guests at a time; 1, of reproducible ones as many as CPUs.")
+_JOBS = of_run(
+    within=(1, 64), help="Guests at a time; by default 1, or one a CPU with --reproducible."
+)
 _ACCELERATOR = of_guest(
     click_type=click.Choice(("kvm", "emulated")), help="Use this; by default KVM where it works."
 )
 _REPRODUCIBLE = of_run(
     "--reproducible",
-    help="Count instructions in guests that come out the same, to the byte, on any machine.",
+    help="Count instructions, in guests whose results are the same each time, to the byte.",
 )
 _SEEDS = of_run(
     within=(1, 1_000), help="Reproducible guests of each kernel, one sample each; 8 make verdicts."
@@ -60,7 +65,7 @@ def command(
         list[str], Argument(help="6.12, 6.12-rt, ./bzImage, ci-kernels:6.12, host, a JSON list ...")
     ],
     *,
-    cpus: Annotated[int | None, of_guest(help="Of each guest; all, up to 4.")] = None,
+    cpus: Annotated[int | None, of_guest(help="CPUs of each guest; all, up to 4.")] = None,
     memory: Annotated[int | None, _MEMORY] = None,
     time_limit: Annotated[float, _LIMIT] = 600.0,
     jobs: Annotated[int | None, _JOBS] = None,
@@ -79,8 +84,8 @@ def command(
 ) -> None:
     """Measure each kernel in a guest of its own, and report on all of them.
 
-    The guest sees this machine's files read-only and writes only into the results folder. One that
-    panics, hangs or is killed costs that kernel's row, never the run.
+    The guest sees this machine's files read-only and writes only into the results folder. A guest
+    that panics, hangs or is killed costs only its kernel's result, never the run.
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
 

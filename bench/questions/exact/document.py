@@ -33,7 +33,7 @@ _IS_NOT: Final = {
     "a locked instruction counts like a nop",
     "a ratio of times": "ring against perf in instructions says nothing about their ratio in "
     "nanoseconds",
-    "contention": "a guest has one CPU, so nobody waits for a lock",
+    "contention": "a guest has one CPU, so nothing waits for a lock",
     "valid elsewhere": "it belongs to one architecture and build of a kernel (compiler, options, "
     "mitigations), one build of QEMU and one set of options",
     "representative": "a repetition is no second sample; another seed is, and has to give the same "
@@ -234,7 +234,7 @@ def _kernels(kernels: Sequence[KernelCount]) -> doc.Table:
         corner="kernel",
         columns=columns(*_FACTS, text={*_FACTS} - {_EMPTY}),
         rows=tuple(map(_kernel, kernels)),
-        hint="SHA-256 of console and report of a boot: the same wherever QEMU and RAM disk are.",
+        hint="SHA-256 of console and report of a boot: the same with the same QEMU and RAM disk.",
     )
 
 

@@ -82,7 +82,7 @@ def parse(report: bytes) -> GuestReport:
         else:
             facts[word] = rest
     if not re.fullmatch(_NUMBER, facts.get("page", "")) or not int(facts["page"]):
-        raise ValueError("the report names no size of a page")
+        raise ValueError("the report gives no page size")
     return GuestReport(facts=facts, calls=tuple(calls))
 
 

@@ -123,7 +123,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
         of("cost", "Which costs less in the kernel, for each exit?", counted, MIB),
         of(
             "refused",
-            "What does a write cost that finds no room?",
+            "What does a write that finds no space cost?",
             replace(counted, storm=refused, consumer=AWAY),
             buffers(on) * PAGE_BYTES,
         ),
@@ -170,7 +170,7 @@ def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     return _experiment(
         on,
         name,
-        "What is the least budget that holds a storm whose consumer is away?",
+        "What is the least budget that holds a storm whose consumer is not reading?",
         _config(storm, AWAY),
         *(each for each in rungs if each <= LARGEST_RING_BYTES),
         blocks=blocks,

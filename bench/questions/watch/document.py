@@ -60,7 +60,7 @@ def _parts(data: WatchData) -> Iterator[doc.Part]:
         yield Note(text=f"Not seen: {each}.", mark=Mark.OPEN)
     if data.buffers:
         yield Note(
-            text="Writes that found no room leave no trace in a buffer and are not seen from "
+            text="Writes that found no space leave no trace in a buffer and are not seen from "
             "outside; perf buffers report some (lost). What passes between two samples is "
             "counted, but how full the buffer was then is not known."
         )
