@@ -39,7 +39,7 @@ def test_facts_and_every_call_of_the_plan() -> None:
         (b"", "there is no report"),
         (WHOLE.removesuffix(b"end\n"), "not whole"),
         (WHOLE.replace(b"exact 1", b"exact 2"), "not whole"),
-        (WHOLE.replace(b"page 4096", b"page 0"), "size of a page"),
+        (WHOLE.replace(b"page 4096", b"page 0"), "no page size"),
         (WHOLE.replace(b"191,", b"", 1), "not 256 counts of reserve-submit"),
         (WHOLE.replace(b"191,", b"191*9999,", 1), "not 256 counts of reserve-submit"),
         (WHOLE.replace(b"191,", b"-191,", 1), "garbled"),
