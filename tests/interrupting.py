@@ -33,7 +33,7 @@ def interrupted_at(place: int, run: Callable[[], object]) -> int:
         if not _OWN & set(Path(frame.f_code.co_filename).parts):
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode":
+        if event in ("call", "opcode"):  # RESUME is traced as a call alone
             code = frame.f_code
             if code not in names:
                 names[code] = {each.offset: each.opname for each in dis.get_instructions(code)}
@@ -54,4 +54,5 @@ def interrupted_at(place: int, run: Callable[[], object]) -> int:
     finally:
         sys.settrace(None)
         signal.signal(signal.SIGINT, usual)
+        last.clear()  # frames and the closure hold each other
     return seen

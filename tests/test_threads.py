@@ -11,6 +11,7 @@ from interrupting import interrupted_at
 
 from bench.host.threads import beside, repeated
 
+
 def test_wherever_ctrl_c_comes_the_thread_ends_first() -> None:
     for place in range(1, 10_000):
         states: list[str] = []

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,12 +117,18 @@ def answers_signals(pid: int) -> bool:
 
 
 def reaches(process: subprocess.Popen[Any], holds: Callable[[], bool]) -> bool:
-    """Whether ``holds`` comes true before ``process`` ends, however little CPU it is given."""
-    while not holds():
-        if process.poll() is not None:
-            return holds()
+    """Whether ``holds`` comes true before ``process`` ends, however little CPU it is given.
+
+    A file that it reads need not be there: a journal is removed again once it could be written.
+    """
+    over = False
+    while not over:
+        over = process.poll() is not None
+        with suppress(FileNotFoundError):
+            if holds():
+                return True
         time.sleep(0.01)
-    return True
+    return False
 
 
 class Tracing:

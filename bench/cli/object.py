@@ -205,7 +205,7 @@ def _compare(
     measured as it is.
 
     Exit code 0; 2 if the object cannot be used, 3 if the kernel refuses it, 4 if events that it
-    sent were neither refused nor read.
+    sent were neither refused, discarded nor read.
 
     Example: bufbench object compare exitsnoop.json
 
@@ -231,7 +231,9 @@ def _compare(
         rounds = run(library, found, looks, load, order, stamp_at=stamp_at, say=progress)
     answer(form, [document(found.name, load, looks, rounds, stamp=stamp or "", seed=seed)])
     if residue := sum(each.residue for each in rounds):
-        raise NotBalanced(f"{residue:,} events that the object sent were neither refused nor read")
+        raise NotBalanced(
+            f"{residue:,} events that the object sent were neither refused, discarded nor read"
+        )
 
 
 app = options.group(

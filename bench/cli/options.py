@@ -178,7 +178,7 @@ Append = Annotated[
     list[str] | None, of_guest(help="Kernel parameter, like preempt=full; repeatable.")
 ]
 Emulate = Annotated[bool, of_guest("--emulate", help="Do not try KVM.")]
-Full = Annotated[bool, of_output("--full", help="Show every comparison, not only the decision.")]
+Full = Annotated[bool, of_output("--full", help="Show everything, not only the decision.")]
 
 
 def format_option(*more: str) -> object:

@@ -96,8 +96,9 @@ def write(path: Path, content: str | bytes) -> Path:
 def require_writable(path: Path) -> None:
     """Raise UsageError if a file cannot be written, without creating or changing it."""
     from bench.host import ownership
+    from bench.host.signals import uninterrupted
 
-    with writable(path):
+    with writable(path), uninterrupted():
         descriptor, made = ownership.opened(path, os.O_WRONLY)
         os.close(descriptor)
         if made:

@@ -15,6 +15,7 @@ from multiprocessing import get_context, parent_process, resource_tracker
 from typing import Final, TypeVar
 
 from bench.errors import MachineUnfit
+from bench.host.signals import uninterrupted
 from bench.linux import libc
 
 _MALLOC: Final = {-3: 64 << 20, -1: 256 << 20}
@@ -46,7 +47,8 @@ class Processes:
             self._stack.callback(self._pool.shutdown, cancel_futures=True)
         waiting: deque[Future[B]] = deque()
         for value in values:
-            waiting.append(self._pool.submit(function, value))
+            with uninterrupted():  # it may start a process
+                waiting.append(self._pool.submit(function, value))
             if len(waiting) > 2 * self._cpus:
                 yield waiting.popleft().result()
         while waiting:

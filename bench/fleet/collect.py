@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from distributed import Client, Future, Scheduler, SpecCluster, Worker
+from distributed import Client, Future, Scheduler, SpecCluster
 from pydantic import TypeAdapter, ValidationError
 
 from bench.amounts import counted
@@ -77,7 +77,7 @@ def local(name: str, spool: Path) -> Iterator[Client]:
         scheduler = {"protocol": "inproc://", "dashboard_address": LOOPBACK, "dashboard": True}
         with (
             SpecCluster(
-                workers={name: {"cls": Worker, "options": made}},
+                workers={name: {"cls": worker.Leaving, "options": made}},
                 scheduler={"cls": Scheduler, "options": scheduler},
             ) as cluster,
             Client(cluster, set_as_default=False) as client,

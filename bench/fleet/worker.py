@@ -33,7 +33,7 @@ class Station(WorkerPlugin):  # type: ignore[misc]
         self.spool = spool
 
 
-class _Worker(Worker):  # type: ignore[misc]
+class Leaving(Worker):  # type: ignore[misc]
     """Leave a scheduler without waiting for the running task, to be back before another has it."""
 
     async def close(self, *, executor_wait: bool = False, **settings: Any) -> Any:
@@ -85,7 +85,7 @@ def serve(
             joined = False
             while True:
                 try:
-                    async with _Worker(uri, host=host, security=security, **made) as worker:
+                    async with Leaving(uri, host=host, security=security, **made) as worker:
                         if not joined:
                             await _require_reached(worker, scheduler)
                         joined = True

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, Generic, TypeVar, cast
@@ -45,6 +45,7 @@ _LEAST_MIB: Final = 1024  # bcc's compiler takes half of it
 _PROBE_S: Final = 30.0
 _PROBE_MIB: Final = 512
 _CHECK_S: Final = 30.0
+_WATCH_ENDS_S: Final = 5.0
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
 
@@ -167,6 +168,7 @@ def foreign(label: str, image: Image | None = None) -> str:
     return "" if found == own() else found
 
 
+@contextmanager
 def watched(
     folder: Path,
     limit_s: float,
@@ -177,7 +179,7 @@ def watched(
     preloaded: str = "",
     measuring: int | None = None,
     **environment: str,
-) -> AbstractContextManager[subprocess.Popen[bytes]]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start the watch over ``command``, which ends with the context.
 
     Output goes to the file ``said`` in ``folder``, the console's. The library ``preloaded`` is
@@ -187,11 +189,18 @@ def watched(
     """
     words = [str(folder / said), str(limit_s), qmp, preloaded, "--", *command]
     lent = {} if measuring is None else {lock.LENT: str(measuring)}
-    return process.started(
+    with process.started(
         HERE.command("bench.guests.watch", *words),
         env={**HERE.environment, **environment, **lent},
         pass_fds=() if measuring is None else (measuring,),
-    )
+    ) as watch:
+        try:
+            yield watch
+        finally:
+            # It ends the command, also where this process does not live to see that.
+            if watch.stdin:
+                watch.stdin.close()
+            process.ended(watch, _WATCH_ENDS_S)
 
 
 @dataclass(frozen=True, slots=True)

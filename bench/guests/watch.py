@@ -34,7 +34,7 @@ MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """Output beyond this is not kept."""
 
 _LONGEST_BYTES: Final = 64 << 20
-_LAST_WORDS_S: Final = 1.0
+_LAST_WORDS_S: Final = 20.0
 _READ_BYTES: Final = 1 << 16
 _RETRY_S: Final = 0.1
 _ASK: Final = b'{"execute": "query-status"}\n'
@@ -170,7 +170,7 @@ def _copy(output: int, console: FileIO) -> None:
     """Copy output to the console's file, up to a bound."""
     left_bytes = MOST_CONSOLE_BYTES
     while chunk := os.read(output, _READ_BYTES):
-        with suppress(OSError):  # a full disk; the console is only quoted
+        with suppress(OSError, ValueError):  # a full disk, or closed; the console is only quoted
             console.write(chunk[:left_bytes])
         left_bytes = max(0, left_bytes - len(chunk))
 

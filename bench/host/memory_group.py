@@ -55,8 +55,8 @@ def entered() -> Iterator[Callable[[], int]]:
             if cgroup.hand_down(where.root, "memory"):
                 stack.callback(cgroup.take_back, where.root, "memory")
             group = stack.enter_context(scratch.group(where.root, _remove))
-            (group / "cgroup.procs").write_text(str(os.getpid()))
             stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
+            (group / "cgroup.procs").write_text(str(os.getpid()))
         except OSError as error:
             raise NoMemoryGroup(f"{error.filename or where.root}: {error.strerror}") from error
         if procfs.read_number(group / where.usage) is None:

@@ -37,7 +37,8 @@ _REASONS: Final = {
 
 _IN_ORDER_S: Final = 1.5  # 2 s are promised
 _AGAIN_S: Final = 0.001
-_CONTEXTS: Final = frozenset(("__enter__", "__exit__"))
+_NOT_WITHIN: Final = frozenset(("__enter__", "__exit__", "called_by_c"))
+"""Functions that do not raise it: ctypes drops what is raised in a function that C calls."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -109,8 +110,8 @@ class Ending:
         self._end(number, frame)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        """Raise; within the entering or leaving of a context, let the signal come again."""
-        if frame is not None and _enters_or_leaves(frame):
+        """Raise; where that would be lost, let the signal come again."""
+        if frame is not None and _must_wait(frame):
             signal.signal(number, self._end)
             with suppress(RuntimeError):
                 _thread.start_new_thread(_send_again, (number,))
@@ -134,10 +135,10 @@ class Ending:
             os.write(self._stderr, f"{line}\n".encode(errors="backslashreplace"))
 
 
-def _enters_or_leaves(frame: FrameType) -> bool:
-    """Return whether a context manager is being entered or left, or a stack of them."""
+def _must_wait(frame: FrameType) -> bool:
+    """Return whether a context manager is being entered or left, or C called the function."""
     code = frame.f_code
-    return code.co_name in _CONTEXTS or code.co_filename == contextlib.__file__
+    return code.co_name in _NOT_WITHIN or code.co_filename == contextlib.__file__
 
 
 def _send_again(number: int) -> None:
@@ -146,8 +147,9 @@ def _send_again(number: int) -> None:
 
 
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:
-    """Print no traceback for a signal that arrives in a finaliser."""
-    if not isinstance(lost.exc_value, KeyboardInterrupt):
+    """Print no traceback for a signal in a finaliser, nor for one that came beside the first."""
+    ignored = isinstance(lost.exc_value, OSError) and "race condition" in str(lost.exc_value)
+    if not ignored and not isinstance(lost.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
 
 
@@ -180,5 +182,5 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    if came:
-        signal.raise_signal(came[0])
+        for number in came:  # also where the block failed; what is ignored by now changes nothing
+            signal.raise_signal(number)

@@ -80,13 +80,14 @@ def beside(
     On leaving, ``stop`` asks it to return, and is waited for; it may be asked twice. Its error is
     raised, unless another one ended the context.
     """
-    running = Running(call, name)
+    running, started = Running(call, name), False
     try:
         with uninterrupted():
             start(running.thread)
+            started = True
         yield running
     finally:
-        if running.thread.ident is not None:  # else it could not be started
+        if started:
             try:
                 with uninterrupted():
                     stop()
@@ -95,6 +96,7 @@ def beside(
                 stop()
                 running.wait()
                 raise
+    running.thread.join()  # it uses nothing any more, so that Ctrl-C here does no harm
     running.result()
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from bench.amounts import counted
 from bench.errors import JournalError
 from bench.host import ownership
+from bench.host.signals import uninterrupted
 from bench.journal.raw_lines import MARK
 from bench.journal.schema import LONGEST_LINE_BYTES, SCHEMA, VALUES, Value
 from bench.trial.result import TrialResult
@@ -96,7 +97,9 @@ class JournalWriter:
 
     def __enter__(self) -> Self:
         try:
-            self._descriptor, self._created = ownership.opened(self.path, os.O_RDWR | os.O_APPEND)
+            with uninterrupted():
+                opened = ownership.opened(self.path, os.O_RDWR | os.O_APPEND)
+                self._descriptor, self._created = opened
             self._require_file()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._created:
@@ -219,8 +222,9 @@ class JournalWriter:
         """Close the file; a new one that holds nothing is removed."""
         if self._descriptor < 0:
             return
-        if self._created and os.fstat(self._descriptor).st_size == 0:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
-        os.close(self._descriptor)
-        self._descriptor = -1
+        with uninterrupted():
+            if self._created and os.fstat(self._descriptor).st_size == 0:
+                with contextlib.suppress(OSError):
+                    self.path.unlink()
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 
 from bench.errors import JournalError, MachineUnfit
+from bench.host.signals import uninterrupted
 from bench.linux import refusal
 
 
@@ -51,7 +52,8 @@ class Converter:
 
         JournalError if it cannot be drawn, MachineUnfit if the process has gone.
         """
-        return self._asking.submit(self._ask, specification)
+        with uninterrupted():  # it may start the thread
+            return self._asking.submit(self._ask, specification)
 
     def _ask(self, specification: dict[str, Any]) -> str:
         try:

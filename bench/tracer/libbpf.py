@@ -135,7 +135,7 @@ def loaded() -> Iterator[Libbpf]:
     library = find()
     c_library, warnings = ct.CDLL(None), list[str]()
 
-    def keep(level: int, form: bytes, arguments: int) -> int:
+    def called_by_c(level: int, form: bytes, arguments: int) -> int:
         text = ct.c_void_p()
         if (
             level == _WARNING
@@ -146,7 +146,7 @@ def loaded() -> Iterator[Libbpf]:
             c_library.free(text)
         return 0
 
-    printer = _ON_PRINT(keep)
+    printer = _ON_PRINT(called_by_c)
     library.libbpf_set_print(ct.cast(printer, ct.c_void_p))
     try:
         yield Libbpf(library, warnings)

@@ -296,6 +296,9 @@ def test_ended_by_a_signal_nothing_of_it_is_left(
     assert "Traceback" not in stderr
     if number != signal.SIGKILL:
         assert fetching.returncode == 128 + number
+        if "at once" in stderr:  # the rest is left to the next start
+            del user.env["PATH"]
+            assert user("list").returncode == 0
         assert not user.remains()
 
 

@@ -220,7 +220,8 @@ def test_the_disk_runs_without_the_rest_of_the_machine(tmp_path: Path, found: Cl
 
 
 _HELD = """
-import ctypes, os, threading, time
+import ctypes, os, sys, threading, time
+sys.setswitchinterval(100)  # else Python itself waits by pthread_cond_wait()
 libc = ctypes.CDLL(None)
 condition, mutex, nothing = (ctypes.create_string_buffer(64) for _ in range(3))
 asleep = []

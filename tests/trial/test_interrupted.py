@@ -22,23 +22,22 @@ from workloads.storm import Shape
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-POINTS = 40
+POINTS = 24
 
 
 def ended(point: int, play: Callable[[], None]) -> int:
-    """Interrupt ``play`` in a process of its own; return its exit code: 2 where a thread is left."""
+    """Interrupt ``play`` in a process of its own; return its exit code, 0 where all is well."""
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
-        interrupted_at(point, play)
-        code = 0  # this storm was over sooner
+        code = 0 if interrupted_at(point, play) < point else 3  # over sooner, or Ctrl-C was lost
     except KeyboardInterrupt:
         others = set(threading.enumerate()) - {threading.current_thread()}
         for each in others:
             each.join(1)  # one that is over may still be ending
         code = 2 if any(each.is_alive() for each in others) else 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001  whatever it is, this process ends here
         traceback.print_exc()
     finally:
         os._exit(code)
@@ -46,9 +45,7 @@ def ended(point: int, play: Callable[[], None]) -> int:
 
 def test_wherever_ctrl_c_comes_no_thread_is_left(rig: Rig) -> None:
     sides = side("ringbuf", find), side("perfbuf", find)
-    config = TrialConfig(
-        transport="none", budget_bytes=0, storm=STORMS[Shape.TRICKLE], duet=Duet()
-    )
+    config = TrialConfig(transport="none", budget_bytes=0, storm=STORMS[Shape.TRICKLE], duet=Duet())
     cpus = len(os.sched_getaffinity(0))
     arms = compose_duet("test", "", sides, config, 256 * KIB, blocks=1, cpus=cpus).arms
 

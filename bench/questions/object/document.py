@@ -183,7 +183,9 @@ def _notes(data: ObjectData) -> Iterator[Note]:
             mark=Mark.OPEN,
         )
     if residue := sum(each.residue for each in data.rounds):
-        yield Note(text=f"{residue:,} events were neither refused nor read.", mark=Mark.BAD)
+        yield Note(
+            text=f"{residue:,} events were neither refused, discarded nor read.", mark=Mark.BAD
+        )
     if discarded := sum(each.discarded for each in data.rounds):
         yield Note(text=f"The program itself reserved and discarded {discarded:,} events.")
     misdated, delivered = (

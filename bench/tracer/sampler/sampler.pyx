@@ -119,7 +119,7 @@ cdef inline void walk_perf(Watched *watched, uint64_t end) noexcept nogil:
         record = perf.data + (place & perf.mask)
         kind = (<const uint32_t *>record)[0]
         length = (<const uint16_t *>(record + 6))[0]
-        if length < PERF_HEADER_BYTES:
+        if length < PERF_HEADER_BYTES or length & 7:  # overwritten meanwhile
             break
         if kind == PERF_RECORD_LOST:
             watched.lost += lost_at(perf, place)

@@ -143,7 +143,7 @@ def test_what_is_wrong_is_noted() -> None:
     bad = {"delivered": 990, "discarded": 3, "misdated": 5, "ended": 2}
     found = said([one("ringbuf", **bad), one("perfbuf")])
     for words in (
-        "7 events were neither refused nor read",
+        "7 events were neither refused, discarded nor read",
         "reserved and discarded 3 events",
         "ns of 5 in 1,990 events is not a time of CLOCK_MONOTONIC",
         "The command ended with 2 in 1 of 2 rounds",
