@@ -16,13 +16,13 @@ from bench.host.signals import Ending
 
 _CHECKED = frozenset({"RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD", "SEND"})
 """After these instructions the interpreter looks whether a signal came."""
-_OWN = frozenset({"bench", "workloads", "contextlib.py", "threading.py"})
+_OWN = frozenset({"bench", "workloads", "contextlib.py", "threading.py", "ctypes"})
 
 
 def interrupted_at(place: int, run: Callable[[], object]) -> int:
     """Let SIGINT come at the ``place``-th point of ``run`` where it can; return how many it has.
 
-    Points count in bufbench, contextlib and threading alone.
+    Only points in bufbench, contextlib, threading and ctypes count.
     """
     seen = 0
     last: dict[FrameType, str] = {}

@@ -37,8 +37,8 @@ _BLOCKS = of_run(within=(0, 10_000), help="Blocks of each experiment; 0: as plan
 _SETTLED = of_run(
     unit="m",
     within=(0, 24 * 60),
-    help="Add blocks to undecided claims for this many minutes: quicker than planning more blocks, "
-    "but wrong somewhat more often than the p-values say.",
+    help="Add blocks to undecided claims for this many minutes: quicker than planning more, but "
+    "verdicts are then wrong somewhat more often than their p-values say.",
 )
 _EXPECT = of_output(help="Exit 1 unless this is the verdict; repeatable.", metavar="ID=VERDICT")
 _EXPECT_FILE = of_output(help='TOML file of expected verdicts, like rb-order = "reproduced".')

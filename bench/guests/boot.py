@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,7 +45,7 @@ _LEAST_MIB: Final = 1024  # bcc's compiler takes half of it
 _PROBE_S: Final = 30.0
 _PROBE_MIB: Final = 512
 _CHECK_S: Final = 30.0
-_WATCH_ENDS_S: Final = 5.0
+_WATCH_ENDS_S: Final = 1.0  # less than signals.py waits
 
 _ROOT_TAG: Final = "ROOTFS"  # virtme-ng's initial RAM disk looks for it
 
@@ -197,10 +197,15 @@ def watched(
         try:
             yield watch
         finally:
-            # It ends the command, also where this process does not live to see that.
-            if watch.stdin:
-                watch.stdin.close()
+            _tell([watch])
             process.ended(watch, _WATCH_ENDS_S)
+
+
+def _tell(watches: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Let watches end what they run, which they do even if this process is killed meanwhile."""
+    for each in watches:
+        if each.stdin:
+            each.stdin.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +231,7 @@ def side_by_side(
         while True:
             while len(running) < jobs and (begun := following()) is not None:
                 everything.push(begun.stack)
+                everything.callback(lambda: _tell(each.watch for each in running.values()))
                 stdout = cast("IO[bytes]", begun.watch.stdout)
                 selector.register(stdout, selectors.EVENT_READ)
                 running[stdout.fileno()] = begun

@@ -23,6 +23,7 @@ from bench.amounts import counted
 from bench.errors import FetchFailed
 from bench.guests.machines import header, release_of
 from bench.host import process
+from bench.host.signals import uninterrupted
 
 _UNPACK_S: Final = 600.0
 _BATCH: Final = 200
@@ -95,7 +96,9 @@ def _settle_modules(release: str, into: Path) -> None:
     decompress = ["prlimit", f"--fsize={_LARGEST_MODULE_BYTES}", "zstd", "-q", "-d", "--rm"]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         batches = [packed[at : at + _BATCH] for at in range(0, len(packed), _BATCH)]
-        list(pool.map(lambda batch: _run([*decompress, *batch], modules), batches))
+        with uninterrupted():  # it starts the threads
+            done = pool.map(lambda batch: _run([*decompress, *batch], modules), batches)
+        list(done)
     _run(["depmod", "-b", into, release], into)
 
 

@@ -34,7 +34,8 @@ MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """Output beyond this is not kept."""
 
 _LONGEST_BYTES: Final = 64 << 20
-_LAST_WORDS_S: Final = 20.0
+_LAST_WORDS_S: Final = 20.0  # of a busy machine or disk: both listeners end by themselves
+_GONE_S: Final = 1.0  # once bufbench has ended: nothing may be left 2 s later
 _READ_BYTES: Final = 1 << 16
 _RETRY_S: Final = 0.1
 _ASK: Final = b'{"execute": "query-status"}\n'
@@ -153,8 +154,9 @@ def watch(console: FileIO, limit_s: float, qmp: str, preloaded: str, argv: list[
             os.killpg(child.pid, signal.SIGKILL)
     code = child.wait()
     over.set()
+    deadline = time.monotonic() + (_GONE_S if 0 in ready else _LAST_WORDS_S)
     for listener in (copier, *([heard.thread] if heard else [])):
-        listener.join(_LAST_WORDS_S)
+        listener.join(max(0.0, deadline - time.monotonic()))
     if pid in ready:
         end = _natural(heard, code) if heard else End.EXITED
     elif 0 in ready:
@@ -170,7 +172,9 @@ def _copy(output: int, console: FileIO) -> None:
     """Copy output to the console's file, up to a bound."""
     left_bytes = MOST_CONSOLE_BYTES
     while chunk := os.read(output, _READ_BYTES):
-        with suppress(OSError, ValueError):  # a full disk, or closed; the console is only quoted
+        with suppress(
+            OSError, ValueError
+        ):  # the disk is full, or the file closed; it is only quoted
             console.write(chunk[:left_bytes])
         left_bytes = max(0, left_bytes - len(chunk))
 

@@ -12,6 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from bench.host import scratch
+from bench.host.signals import uninterrupted
 from bench.linux import cgroup, procfs
 
 
@@ -55,8 +56,9 @@ def entered() -> Iterator[Callable[[], int]]:
             if cgroup.hand_down(where.root, "memory"):
                 stack.callback(cgroup.take_back, where.root, "memory")
             group = stack.enter_context(scratch.group(where.root, _remove))
-            stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
-            (group / "cgroup.procs").write_text(str(os.getpid()))
+            with uninterrupted():
+                (group / "cgroup.procs").write_text(str(os.getpid()))
+                stack.callback((where.home / "cgroup.procs").write_text, str(os.getpid()))
         except OSError as error:
             raise NoMemoryGroup(f"{error.filename or where.root}: {error.strerror}") from error
         if procfs.read_number(group / where.usage) is None:

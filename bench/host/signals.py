@@ -7,8 +7,9 @@ it. An alarm that a caller set before its exec is a time limit, and ends as SIGT
 the limit on CPU time.
 
 The first signal becomes a KeyboardInterrupt, so that everything open is closed on the way out. It
-is raised when no context manager is just being entered or left: one that holds something, but is
-not yet known to the with statement, would not release it. What takes too long is left to the
+is not raised in __enter__, __exit__ or contextlib themselves, but a moment later: a context manager
+that holds something, but is not yet known to the with statement, would not release it. What these
+call, and the body of a generator, has to clean up by itself. What takes too long is left to the
 kernel, which frees everything with the process; further signals change nothing.
 """
 
@@ -107,7 +108,7 @@ class Ending:
         except RuntimeError:  # a limit on processes is reached
             signal.signal(signal.SIGALRM, lambda *_: self._at_once())
             signal.setitimer(signal.ITIMER_REAL, _IN_ORDER_S)
-        self._end(number, frame)
+        self._end(self._asked, frame)  # never SIGALRM, which may be the limit by now
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         """Raise; where that would be lost, let the signal come again."""

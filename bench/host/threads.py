@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Run a function in a thread that ends before what it uses is closed, also on Ctrl-C.
 
-Python's own means do not ensure it. A join that a signal's handler leaves takes the thread for
-ended (_wait_for_tstate_lock() in CPython 3.11), an executor does not wait for a thread that it was
-just starting, and the lock inside an Event may stay locked. What the thread still uses, a mapping
-or bcc's compiler, would then be gone.
+Python's own means do not ensure it. If a signal's handler raises during join(), Python takes the
+thread for ended (_wait_for_tstate_lock() in CPython 3.11); an executor does not wait for a thread
+that it was just starting; and the lock inside an Event may stay locked. What the thread still uses,
+a mapping or bcc's compiler, would then be gone.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def beside(
 ) -> Iterator[Running[Result]]:
     """Run ``call`` in a thread called ``name`` while the context lasts.
 
-    On leaving, ``stop`` asks it to return, and is waited for; it may be asked twice. Its error is
-    raised, unless another one ended the context.
+    On leaving, ``stop`` asks it to return (``stop`` may be called twice), and its end is waited
+    for. Its error is raised, unless another one ended the context.
     """
     running, started = Running(call, name), False
     try:

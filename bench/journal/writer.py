@@ -118,7 +118,11 @@ class JournalWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        try:
+            self._close()
+        except KeyboardInterrupt:  # it came before the file was closed; there is one at most
+            self._close()
+            raise
 
     def write(self, *values: Value) -> None:
         """Append a line for each or, on failure, nothing; on return they are on the disk.

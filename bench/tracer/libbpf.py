@@ -134,16 +134,18 @@ def loaded() -> Iterator[Libbpf]:
     """Load the system's libbpf and keep its warnings; MachineUnfit as of :func:`find`."""
     library = find()
     c_library, warnings = ct.CDLL(None), list[str]()
+    vasprintf, free = c_library.vasprintf, c_library.free
 
     def called_by_c(level: int, form: bytes, arguments: int) -> int:
-        text = ct.c_void_p()
+        # It calls no Python function, in which Ctrl-C would be raised: bench/host/signals.py.
+        text = ct.c_char_p()
         if (
             level == _WARNING
-            and c_library.vasprintf(ct.byref(text), ct.c_char_p(form), ct.c_void_p(arguments)) >= 0
+            and vasprintf(ct.byref(text), ct.c_char_p(form), ct.c_void_p(arguments)) >= 0
             and text.value
         ):
-            warnings.append(ct.string_at(text.value).decode(errors="replace"))
-            c_library.free(text)
+            warnings.append(text.value.decode(errors="replace"))
+            free(text)
         return 0
 
     printer = _ON_PRINT(called_by_c)

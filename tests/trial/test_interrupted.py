@@ -26,12 +26,15 @@ POINTS = 24
 
 
 def ended(point: int, play: Callable[[], None]) -> int:
-    """Interrupt ``play`` in a process of its own; return its exit code, 0 where all is well."""
+    """Interrupt ``play`` in a process of its own; return its exit code.
+
+    0: it was interrupted, and no thread is left; 4: it was over sooner.
+    """
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
-        code = 0 if interrupted_at(point, play) < point else 3  # over sooner, or Ctrl-C was lost
+        code = 4 if interrupted_at(point, play) < point else 3  # over sooner, or Ctrl-C was lost
     except KeyboardInterrupt:
         others = set(threading.enumerate()) - {threading.current_thread()}
         for each in others:
@@ -54,5 +57,6 @@ def test_wherever_ctrl_c_comes_no_thread_is_left(rig: Rig) -> None:
 
     play()  # compiles the programs
     points = interrupted_at(0, play)
-    for point in range(1, points, points // POINTS):
-        assert ended(point, play) == 0, point
+    codes = {point: ended(point, play) for point in range(1, points, points // POINTS)}
+    assert set(codes.values()) <= {0, 4}, codes
+    assert sum(code == 0 for code in codes.values()) > POINTS // 2, codes
