@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 from fleet_hosts import Fleet, Network, fleet, network, row, unused_port
-from tracing import BUFBENCH, bufbench, eventually, reaches
+from tracing import BUFBENCH, PATIENCE_S, bufbench, eventually, reaches
 
 from bench.fleet import certificates
 from bench.host import lock, process
@@ -321,7 +321,7 @@ def test_what_was_interrupted_is_resumed_and_nothing_is_measured_twice(hosts: Fl
     hosts.worker("a")
     with hosts.running("--set=count=30") as running:
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 143
+        assert running.wait(PATIENCE_S) == 143
     assert "add --resume" in hosts.run("out", "--set=count=30").stderr
     assert "another plan" in hosts.run("out", "--set=count=31", "--resume").stderr
     done = hosts.run("out", "--set=count=30", "--resume")
