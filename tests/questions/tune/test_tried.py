@@ -58,7 +58,7 @@ def test_the_recommendation_beats_the_default_in_most_duets(axis: Axis, tmp_path
     For the same reason the default may be kept; then the cheapest setting of the grid is tried.
     """
     output = ("--output", str(tmp_path / "tune.jsonl"))
-    done = bufbench("tune", *WORDS, *LIMIT[axis], "--for", axis, *output, timeout_s=400)
+    done = bufbench("tune", *WORDS, *LIMIT[axis], "--for", axis, *output, timeout_s=1_200)
     assert not done.returncode, done.stderr
     cpus = len(usable())
     for transport, found in json.loads(done.stdout)["transports"].items():
