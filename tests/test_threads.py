@@ -63,5 +63,11 @@ def test_it_is_waited_for_until_it_stops() -> None:
 
 
 def test_a_repeated_look_that_fails_is_reported() -> None:
-    with pytest.raises(ZeroDivisionError), repeated(lambda: 1 / 0, 0.001, name="tested"):
-        time.sleep(0.05)
+    looked = threading.Event()
+
+    def fail() -> float:
+        looked.set()
+        return 1 / 0
+
+    with pytest.raises(ZeroDivisionError), repeated(fail, 0.001, name="tested"):
+        assert looked.wait(60)

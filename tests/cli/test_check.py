@@ -90,7 +90,7 @@ def losing(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["true"], "true ended with 0"),
         (["cat", "/nowhere"], "cat ended with 1: cat: /nowhere: No such file"),
         (["sh", "-c", "kill -9 $$"], "sh was killed by SIGKILL"),
-        (["sleep", "600"], "sleep printed no line within 1.5 s; raise --attach-timeout"),
+        (["sleep", "600"], "sleep printed no line within 5 s; raise --attach-timeout"),
         (["yes"], "yes printed more than 8 MiB"),
         (["yes", "1"], "yes printed more than 8 MiB"),
         (

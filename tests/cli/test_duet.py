@@ -65,7 +65,7 @@ def test_an_arm_that_this_kernel_lacks_is_refused(tmp_path: Path) -> None:
 @pytest.mark.live
 def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path: Path) -> None:
     journal = tmp_path / "duet.jsonl"
-    words = ["ringbuf:delay=50000", "perfbuf", "--storms", "8", "--count", "1500", "--wait"]
+    words = ["ringbuf:delay=150000", "perfbuf", "--storms", "8", "--count", "1500", "--wait"]
     done = bufbench("duet", *words, "--json", "--output", str(journal), timeout_s=120)
     answer = json.loads(done.stdout)
     numbers = {each["key"]: each for each in answer["numbers"]}
@@ -74,15 +74,16 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
     for each in numbers.values():
         assert each["low"] <= each["ratio"] <= each["high"]
         assert each["resolvable"] > 0
-    assert numbers["write_ns"]["verdict"] == "more"  # 50 us and some 7, against some 10 or 20
-    assert numbers["write_ns"]["first"] > 50_000
+    # 150 us and some 7, against some 10 or 20, on a slow machine 100.
+    assert numbers["write_ns"]["verdict"] == "more"
+    assert numbers["write_ns"]["first"] > 147_000  # its bucket begins at 147,456 ns
     trials = read_journal(journal, strict=True).trials
-    found = judge(planned("ringbuf:delay=50000", "perfbuf"), trials)
+    found = judge(planned("ringbuf:delay=150000", "perfbuf"), trials)
     assert (answer["later_share"], answer["p"]) == (found.later_share, found.p)
     assert answer["later_share"] > 0.6
     assert answer["p"] < 1e-6
     assert [trial.arm for trial in trials if trial.block == 0] == [
-        "ringbuf@1MiB/delay=50000",
+        "ringbuf@1MiB/delay=150000",
         "perfbuf@1MiB",
     ]
     assert len(trials) == 16

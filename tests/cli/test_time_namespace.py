@@ -40,7 +40,7 @@ def test_an_offset_of_another_clock_does_not_matter(tmp_path: Path) -> None:
     assert done.returncode == 0, done
     latencies = [trial.latency for trial in read_journal(journal).trials]
     assert len(latencies) == 4
-    assert all(each is not None and each.max_ns < 10**9 for each in latencies)
+    assert all(each is not None and each.max_ns < 60 * 10**9 for each in latencies)
 
 
 def test_the_doctor_finds_it() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from hotplug import last_cpu
 from moments import Faults
-from tracing import BUFBENCH
+from tracing import BUFBENCH, reaches
 from victim import Victim, await_storm, generator, victim
 
 from bench.host import memory_group
@@ -221,6 +221,11 @@ def pids_cgroup() -> Iterator[Path]:
         _emptied(folder)
 
 
+def refused(folder: Path) -> bool:
+    """Whether a process could not be made, in this cgroup or one within it."""
+    return any(each.read_text() != "max 0\n" for each in folder.rglob("pids.events"))
+
+
 def test_pids_max_reached_by_another_process_within_a_storm(
     pids_cgroup: Path, tmp_path: Path
 ) -> None:
@@ -230,9 +235,9 @@ def test_pids_max_reached_by_another_process_within_a_storm(
     with victim(tmp_path, words, command) as hit:
         await_storm(hit, journal)
         time.sleep(0.5)
-        # As if others had taken all that there is: nothing more can be made, for a while.
+        # As if others had taken all that there is: nothing more can be made, until that was tried.
         (pids_cgroup / "pids.max").write_text("1")
-        time.sleep(0.3)
+        assert reaches(hit.process, lambda: refused(pids_cgroup)), hit.stderr()
         (pids_cgroup / "pids.max").write_text("max")
         hit.ended_after_s()
         assert hit.process.returncode == 0, hit.stderr()

@@ -62,7 +62,7 @@ def test_a_run_opens_no_socket_and_leaves_nothing(
     monkeypatch.setenv("SUDO_UID", "12345")
     monkeypatch.setenv("SUDO_GID", "23456")
     journal = tmp_path / "results" / "journal.jsonl"
-    command = [*BUFBENCH, "run", *BURSTS, "--blocks", "2"]
+    command = [*BUFBENCH, "run", *BURSTS, "--blocks", "6"]  # a look takes a tenth of a second
     seen_sockets: set[str] = set()
     seen_storms = 0
     made: set[Path] = set()

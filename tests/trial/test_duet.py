@@ -205,16 +205,18 @@ def _mixed(key: np.uint64, units: np.ndarray) -> np.ndarray:
 
 def test_windows_come_in_pairs_of_both_arms(rig: Rig) -> None:
     rule = Duet(window_ns=2_000_000, washout_ns=400_000)
-    play(rig, "ringbuf", "perfbuf", rule=rule, storm=Storm(count=6_000))
+    trials = play(rig, "ringbuf", "perfbuf", rule=rule, storm=Storm(count=6_000))
+    half = trials[0].half
+    assert half is not None
     rows = records(rig)
     rows = rows[rows["timestamp_ns"] % np.uint64(rule.window_ns) >= rule.washout_ns]
     window = rows["timestamp_ns"] // np.uint64(rule.window_ns)
     second = (rows["flags"] & Flag.SECOND) != 0
-    arms = {int(each): set(second[window == each].tolist()) for each in np.unique(window)}
-    assert all(len(seen) == 1 for seen in arms.values())
-    both = [each for each in arms if each % 2 == 0 and each + 1 in arms]
-    assert len(both) > 5
-    assert all(arms[each] != arms[each + 1] for each in both)
+    drawn = (_mixed(np.uint64(half.key), window >> np.uint64(1)) ^ window) & np.uint64(1)
+    # What the hypervisor holds up between choice and stamp may be stamped in a later window.
+    assert float(np.mean(drawn == second)) > 0.99
+    seen = {int(each) for each in np.unique(window[drawn == second])}
+    assert len([each for each in seen if each % 2 == 0 and each + 1 in seen]) > 5
 
 
 def test_each_age_of_the_windows_has_its_writes_and_its_records(rig: Rig) -> None:
@@ -320,7 +322,8 @@ def test_solo_each_arm_has_a_storm_to_itself(rig: Rig) -> None:
 
 def test_solo_each_arm_is_read_as_it_is_to_be(rig: Rig) -> None:
     """One arm wakes nobody and is read every 20 ms, the other wakes at every record."""
-    paced = Storm(shape=Shape.TRICKLE, workers=1, count=200, rate_per_s=2_000)
+    # Long beside the time that a reader may wait for a CPU.
+    paced = Storm(shape=Shape.TRICKLE, workers=1, count=1_200, rate_per_s=2_000)
     rule = Duet(solo=True)
     config = TrialConfig(transport="none", budget_bytes=0, storm=paced, duet=rule)
     flushed, woken = arms(config, "perfbuf:none", "perfbuf", 256 * KIB)

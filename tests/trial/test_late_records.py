@@ -32,11 +32,11 @@ def waited_long(rows: Records) -> np.ndarray:
     return late
 
 
-def late(rig: Rig, name: str, producer: Producer) -> TrialResult:
+def late(rig: Rig, name: str, producer: Producer, *, count: int = TRICKLE.count) -> TrialResult:
     config = TrialConfig(
         transport=name,
         budget_bytes=64 * KIB * len(rig.cpus),
-        storm=TRICKLE,
+        storm=replace(TRICKLE, count=count),
         producer=producer,
         consumer=Consumer(poll=Poll.EPOLL, late_ms=LATE_NS / 1e6),
     )
@@ -46,8 +46,11 @@ def late(rig: Rig, name: str, producer: Producer) -> TrialResult:
 
 
 def test_what_no_wake_up_was_raised_for_is_stranded(rig: Rig) -> None:
-    """Every third record of a CPU wakes: those before it wait for it, asleep in epoll_wait."""
-    found = late(rig, "ringbuf", Producer(wake=Wake.WATERMARK, watermark=3)).late
+    """Every third record of a CPU wakes: those before it wait for it, asleep in epoll_wait.
+
+    A reader that is not given a CPU for a tenth of a second does not sleep for 20 of the records.
+    """
+    found = late(rig, "ringbuf", Producer(wake=Wake.WATERMARK, watermark=3), count=300).late
     assert found is not None
     rows = records(rig)
     stamps_ns = rows["timestamp_ns"].astype(np.int64)
@@ -103,7 +106,7 @@ def test_a_ring_spins_behind_its_head_and_that_is_no_wake_up(rig: Rig) -> None:
             transport=name,
             budget_bytes=1024 * KIB,
             storm=Storm(shape=Shape.UNEVEN, count=300, rate_per_s=1_000.0, seconds=2.0),
-            producer=Producer(delay_ns=200_000, delay_cpu=0),
+            producer=Producer(delay_ns=400_000, delay_cpu=0),
         )
         polls[name] = run(rig, replace(config, consumer=Consumer(cpu=rig.cpus[-1])))
         assert_balanced(polls[name])
