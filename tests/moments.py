@@ -26,9 +26,14 @@ class Faults:
         return -(-self._asked // of) or some
 
     @property
+    def quiet(self) -> bool:
+        """Whether the machine is quiet, as it has to be for ./run faults."""
+        return self._asked > 0
+
+    @property
     def soon_s(self) -> float:
-        """SOON_S for ./run faults, on a quiet machine; elsewhere only that it ends is checked."""
-        return SOON_S if self._asked else math.inf
+        """SOON_S on a quiet machine; elsewhere only that it ends is checked."""
+        return SOON_S if self.quiet else math.inf
 
     def moments(self, *what: object) -> random.Random:
         """Of this kind; they follow from the seed."""

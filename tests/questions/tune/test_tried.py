@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Try what `bufbench tune` recommends: in duets of its own it mostly beats the default."""
+"""Try what `bufbench tune` recommends: in duets of its own it beats the default."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moments import Faults
 from tracing import bufbench
 
 from bench.host import lock
@@ -52,10 +53,13 @@ def cheapest(found: dict[str, Any]) -> Setting:
 
 
 @pytest.mark.parametrize("axis", LIMIT)
-def test_the_recommendation_beats_the_default_in_most_duets(axis: Axis, tmp_path: Path) -> None:
-    """Not in nine of ten: where the hypervisor is busy, it adds to the CPU time of some storms.
+def test_the_recommendation_beats_the_default_in_new_duets(
+    axis: Axis, tmp_path: Path, faults: Faults
+) -> None:
+    """In nine of ten on a quiet machine (./run faults), elsewhere in more than half.
 
-    For the same reason the default may be kept; then the cheapest setting of the grid is tried.
+    A busy hypervisor adds to the CPU time of some storms. For the same reason the default may be
+    kept; then the cheapest setting of the grid is tried.
     """
     output = ("--output", str(tmp_path / "tune.jsonl"))
     done = bufbench("tune", *WORDS, *LIMIT[axis], "--for", axis, *output, timeout_s=1_200)
@@ -65,9 +69,9 @@ def test_the_recommendation_beats_the_default_in_most_duets(axis: Axis, tmp_path
         recommended = Setting(**found["setting"])
         assert recommended.default or found["check"]["cpu_s_per_million"]["better_in"] >= 9
         chosen = cheapest(found) if recommended.default else recommended
-        assert not chosen.default, found["sentence"]
+        assert not (recommended if faults.quiet else chosen).default, found["sentence"]
         tried = choices([find(transport)], config(LOAD, cpus), MIB, cpus=cpus)
         of = {each.setting: each for each in tried}
         with lock.held(wait=True), Rig() as rig:
             better = better_in(rig, of[chosen], of[Setting()], axis)
-        assert better > DUETS / 2, found["sentence"]
+        assert better >= (9 if faults.quiet else DUETS // 2 + 1), found["sentence"]
