@@ -64,10 +64,7 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         for row in matrix.rows
     )
     every = [answer for question in found for answer in question.answers]
-    hint = (
-        "The better side and what it saves, least to most over the decided comparisons (drops and "
-        "order in points). Claims: how many of those judged were reproduced"
-    )
+    hint = "What the better side saves, least to most where decided. Claims: reproduced of judged"
     hints = [hint]
     if any(each.words == TOO_FEW_PAIRS for each in every):
         hints.append(f"{TOO_FEW_PAIRS}: a trial had fewer than {LEAST_PAIRS:,} causal pairs")
