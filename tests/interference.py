@@ -11,6 +11,7 @@ FOLDER gets a journal of each; gzip -9n them into results/reference/duets and ..
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -69,8 +70,11 @@ def washout(folder: Path) -> None:
 
 
 @contextmanager
-def busy() -> Iterator[None]:
+def busy(cpu: int | None = None) -> Iterator[None]:
+    """Keep ``cpu`` busy, or one that the scheduler chooses."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog:
+        if cpu is not None:
+            os.sched_setaffinity(hog.pid, {cpu})
         time.sleep(1)
         try:
             yield

@@ -15,7 +15,7 @@ from typing import Any
 from bench.host.signals import Ending
 
 _CHECKED = frozenset({"RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD", "SEND"})
-"""After these instructions the interpreter looks whether a signal came."""
+"""After these instructions the interpreter checks for signals."""
 _OWN = frozenset({"bench", "workloads", "contextlib.py", "threading.py", "ctypes"})
 
 
@@ -50,9 +50,9 @@ def interrupted_at(place: int, run: Callable[[], object]) -> int:
     try:
         run()
         if seen >= place > 0:
-            time.sleep(5)  # it is to come within a millisecond
+            time.sleep(5)  # the signal must come within a millisecond
     finally:
         sys.settrace(None)
         signal.signal(signal.SIGINT, usual)
-        last.clear()  # frames and the closure hold each other
+        last.clear()  # breaks a reference cycle of frames and the closure
     return seen

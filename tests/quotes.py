@@ -332,7 +332,7 @@ BLOCKS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
 
 
 def written(text: str) -> str:
-    """Return ``text`` with every generated part anew; KeyError for a name that there is not."""
+    """Return ``text`` with every generated part renewed; KeyError for a name that there is not."""
     return _BLOCK.sub(lambda found: f"{found[1]}{_lines(found[2])}{found[3]}", text)
 
 

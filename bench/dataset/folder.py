@@ -35,7 +35,7 @@ def by_machine(
     """Return what ``conclude`` makes of each machine's journals in a folder and below.
 
     ``keep`` has a name and the type of what is concluded: kept under that name beside the data set,
-    it is not concluded anew as long as the journals are the same. ``say`` is called with what
+    it is not concluded again as long as the journals are the same. ``say`` is called with what
     cannot be used. The machines of a large folder are distributed over processes, unless all is
     concluded ``here``: what is sent between processes has to be pickled. JournalError if there is
     no trial at all.

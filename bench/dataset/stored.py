@@ -54,7 +54,9 @@ def read_parts(parts: Sequence[Part], names: Sequence[str]) -> pl.DataFrame:
             return found
     if len(parts) > 1:  # find out which
         return pl.concat([read_parts([part], names) for part in parts])
-    raise JournalError(f"{parts[0].path} is damaged", remedy="remove it: what it held is read anew")
+    raise JournalError(
+        f"{parts[0].path} is damaged", remedy="remove it: its journals are read again"
+    )
 
 
 class Table:

@@ -204,7 +204,7 @@ class Root:
         )
 
     def update(self) -> tuple[str, ...]:
-        """Fetch the lists anew; return for which suites that failed, and why. Old lists stay.
+        """Fetch the lists again; return for which suites that failed, and why. Old lists stay.
 
         FetchFailed if it failed for all of them.
         """
@@ -245,7 +245,7 @@ class Root:
         if ended.returncode or len(files) != len(wanted):
             raise FetchFailed(
                 f"{wanted[0]} could not be fetched: {_first_complaint(ended)}",
-                remedy="try again with --update, which fetches the lists anew",
+                remedy="try again with --update, which fetches the lists again",
             )
         return files
 

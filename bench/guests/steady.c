@@ -15,7 +15,7 @@
  * And share time among the CPUs where QEMU does not (before 8.1). There the first runs until a timer
  * is due, unless it pauses or halts, and for the others nothing is left: where it waits for another,
  * it waits for ever. A CPU that is asked to leave has its turn once the timers have run, before the
- * first begins anew.
+ * first begins again.
  *
  * And keep turns short: QEMU's last until the guest's next timer, milliseconds, in which a CPU spins
  * for what the other holds, and a consumer that was woken waits. A timer of this library ends them

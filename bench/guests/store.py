@@ -168,7 +168,7 @@ class Store(Generic[K]):
             elif self._read(folder) is not None:
                 continue
             with self.locked(key) as free:
-                # Another process may have fetched it anew before the lock was taken.
+                # Another process may have fetched it again before the lock was taken.
                 if free and self._read(folder) is None:
                     shutil.rmtree(folder, ignore_errors=True)
 

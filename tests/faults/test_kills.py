@@ -81,7 +81,7 @@ def hit(runs: Runs, target: str, moment: random.Random, soon_s: float) -> tuple[
         elif target in ("harness", "consumer"):
             assert struck.ended_after_s() < soon_s
             struck_there = struck.process.returncode == -signal.SIGKILL
-            # Else it was ending by itself, its exit code already given.
+            # Otherwise it was already exiting when the signal came.
             assert struck_there or (struck.process.returncode == 0 and runs.over), struck.stderr()
         else:
             _check_reported(struck, soon_s)

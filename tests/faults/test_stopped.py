@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 SOME = 1
 RARELY = 20  # of the faults asked for: each takes seconds
 STOPPED_S = 1.5
-UNREAD = 1_500  # processes at least that end meanwhile, however slowly they are made
+UNREAD = 1_500  # at least so many processes are made while the harness is stopped
 
 
 def made() -> int:

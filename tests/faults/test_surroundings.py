@@ -235,7 +235,7 @@ def test_pids_max_reached_by_another_process_within_a_storm(
     with victim(tmp_path, words, command) as hit:
         await_storm(hit, journal)
         time.sleep(0.5)
-        # As if others had taken all that there is: nothing more can be made, until that was tried.
+        # As if other processes had used up the limit, until a fork has been refused.
         (pids_cgroup / "pids.max").write_text("1")
         assert reaches(hit.process, lambda: refused(pids_cgroup)), hit.stderr()
         (pids_cgroup / "pids.max").write_text("max")
@@ -376,14 +376,14 @@ def test_a_cpu_that_goes_and_comes_back(tmp_path: Path) -> None:
     trials = read_journal(journal, strict=True).trials
     assert len(trials) == 4
     in_order(trials)
-    met = 0
+    causes = 0
     for trial in trials:
         assert trial.ledger is not None
         lost = {"ENOENT", "EOPNOTSUPP"} & set(trial.ledger.dropped_by_cause)
         said = [each for each in trial.reasons if f"of CPU {last} dropped" in each]
         assert len(said) == len(lost), (trial.reasons, trial.ledger.dropped_by_cause)
-        met += len(lost)
-    assert met
+        causes += len(lost)
+    assert causes
 
 
 def test_a_cpu_that_was_away_at_the_start_is_named(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def measure(reader, length):
     seeds = reader.seeds()
     for seed in seeds:
         reader.try_on(seed)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     base = most_kib()
     for piece in (b"\\n".join(seeds), b"\\n", b"[", b"9", b"field: a["):
         before_s = time.process_time()

@@ -110,7 +110,7 @@ def _held(rows: list[dict[str, int]], window_ns: int) -> list[int]:
 
 
 def rounds(records: Records) -> list[int]:
-    """Where a consumer that reads the CPUs' buffers in turn began anew, as far as times tell."""
+    """Where a consumer that reads the CPUs' buffers in turn began again, as far as times tell."""
     begins: list[int] = []
     visit_ns = 0
     for index, row in enumerate(records):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from statistics import median
 from threading import Thread
 
 import pytest
+from interference import busy
 from tracing import eventually
 
 from bench.linux import bpf, perf_event
@@ -145,21 +145,11 @@ def test_samples_that_are_rare_leave_the_rings_to_the_thread() -> None:
             unread.check_by_thread(1.5)
 
 
-@contextmanager
-def busy() -> Iterator[None]:
-    """Keep the timer's CPU from being idle: a virtual machine may then run timers seldom."""
-    cpu = str(min(os.sched_getaffinity(0)))
-    with subprocess.Popen(["taskset", "-c", cpu, "sh", "-c", "while :; do :; done"]) as loop:
-        try:
-            yield
-        finally:
-            loop.kill()
-
-
 def test_half_a_ring_wakes_the_thread() -> None:
     half, taken_s = RING_BYTES // RECORD_BYTES // 2, []
     with ExitStack() as stack:
-        stack.enter_context(busy())
+        # An idle CPU of a virtual machine may run timers rarely.
+        stack.enter_context(busy(min(os.sched_getaffinity(0))))
         ring = Produced(stack)
         with sampled([ring.map]) as sampler:
             for turn in range(1, 21):

@@ -213,7 +213,7 @@ def test_windows_come_in_pairs_of_both_arms(rig: Rig) -> None:
     window = rows["timestamp_ns"] // np.uint64(rule.window_ns)
     second = (rows["flags"] & Flag.SECOND) != 0
     drawn = (_mixed(np.uint64(half.key), window >> np.uint64(1)) ^ window) & np.uint64(1)
-    # What the hypervisor holds up between choice and stamp may be stamped in a later window.
+    # A vCPU that is preempted between choice and stamp may stamp the record in a later window.
     assert float(np.mean(drawn == second)) > 0.99
     seen = {int(each) for each in np.unique(window[drawn == second])}
     assert len([each for each in seen if each % 2 == 0 and each + 1 in seen]) > 5
@@ -322,7 +322,7 @@ def test_solo_each_arm_has_a_storm_to_itself(rig: Rig) -> None:
 
 def test_solo_each_arm_is_read_as_it_is_to_be(rig: Rig) -> None:
     """One arm wakes nobody and is read every 20 ms, the other wakes at every record."""
-    # Long beside the time that a reader may wait for a CPU.
+    # Much longer than a reader may have to wait for a CPU.
     paced = Storm(shape=Shape.TRICKLE, workers=1, count=1_200, rate_per_s=2_000)
     rule = Duet(solo=True)
     config = TrialConfig(transport="none", budget_bytes=0, storm=paced, duet=rule)

@@ -40,7 +40,7 @@ def ended(point: int, play: Callable[[], None]) -> int:
         for each in others:
             each.join(1)  # one that is over may still be ending
         code = 2 if any(each.is_alive() for each in others) else 0
-    except BaseException:  # noqa: BLE001  whatever it is, this process ends here
+    except BaseException:  # noqa: BLE001  the child must not return to pytest
         traceback.print_exc()
     finally:
         os._exit(code)

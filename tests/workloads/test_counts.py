@@ -39,7 +39,7 @@ def children_of_the_quiet(storm: Storm, report: StormReport) -> int:
     if storm.shape is not Shape.UNEVEN:
         return 0
     quiet = report.made - COUNT - storm.workers
-    # None where its CPU was taken away for the whole of so short a storm.
+    # It may be 0: so short a storm can be over before the quiet worker gets the CPU.
     assert 0 <= quiet <= 1 + 5_000 * report.seconds
     return quiet
 

@@ -100,11 +100,11 @@ def test_a_hot_cpu_sees_every_exit(forkstorm: Path) -> None:
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("spawn", Spawn)
 def test_uneven_has_a_hot_cpu_and_a_quiet_one(spawn: Spawn, forkstorm: Path) -> None:
-    # Long enough for the quiet one to make some, whoever else wants its CPU.
+    # Long enough for the quiet worker to make some children even where others compete for its CPU.
     storm = replace(STORM, shape=Shape.UNEVEN, count=4_000, spawn=spawn, rate_per_s=1_000.0)
     report, events = run(storm, forkstorm)
     parent_of, end_of = parents(events), ends(events)
-    # In the order in which they were made: PIDs begin again at some point.
+    # In the order in which they were made, which PIDs do not show: they wrap around.
     hot, quiet = (pid for pid, parent in parent_of.items() if parent not in parent_of)
     children = Counter((parent_of[pid], end_of[pid].cpu) for pid in parent_of.keys() - {hot, quiet})
     cpus = sorted(os.sched_getaffinity(0))
@@ -130,7 +130,7 @@ def test_every_process_has_its_threads(forkstorm: Path) -> None:
 
 
 def test_exponential_gaps_vary(forkstorm: Path) -> None:
-    # Gaps many times as long as a process takes, or else that makes them alike.
+    # The gaps are many times as long as a process takes, which would otherwise even them out.
     storm = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=200.0, gap=Gap.EXPONENTIAL)
     _, events = run(storm, forkstorm)
     made_ns = [e.time_ns for e in events if e.parent is not None][1:]

@@ -45,7 +45,7 @@ class Options:
 
     say: Callable[[str], None]  # takes a line about a slow step or a failure
     sources_file: Path | None = None  # kernels.toml; None: where it usually lies
-    update: bool = False  # fetch archives' lists anew, however old
+    update: bool = False  # fetch archives' lists again, however old
     every: bool = False  # list not only the newest of each series and flavour
 
 

@@ -75,7 +75,7 @@ class Library:
     def known(self, *, troubles: bool = False) -> tuple[Kernel, ...]:
         """Return all kernels that are offered or fetched, oldest first.
 
-        Lists that are a day old are fetched anew, all with --update; where that fails, old ones
+        Lists that are a day old are fetched again, all with --update; where that fails, old ones
         serve. Suites without a fresh list are reported then, or with ``troubles``. Without a
         network, what was fetched remains; FetchFailed if that is nothing.
         """

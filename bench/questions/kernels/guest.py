@@ -123,7 +123,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 def _run(running: campaign.Campaign, folder: Path, left_s: float) -> tuple[str, ...]:
     """Run all that there is time for; return what was left out.
 
-    The guest's speed is measured before each experiment, and what is left is fitted anew into the
+    The guest's speed is measured before each experiment, and what is left is fitted again into the
     time that is left: its host may have become busy, or idle. Duets that are undecided by then get
     more storms.
     """

@@ -83,7 +83,6 @@ cdef class Capture:
     cdef int flush_ms                     # longest wait; -1: without end
     cdef readonly int stopping
     cdef readonly uint64_t stopped_ns     # when stop() was called; 0: not yet
-    cdef int running                      # run() reads the buffers
 
     # what few consumers do with a record
     cdef int has_extras                   # late_ns, cost_ns or a stall is set, or stamp_each()

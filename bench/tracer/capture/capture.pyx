@@ -18,9 +18,7 @@ from bench.tracer.capture.drain cimport EDGE, drain_until_stopped, fill_rows
 from bench.tracer.capture.rows cimport (
     on_perf_event, on_perf_lost, on_perf_sample, on_ring_sample,
 )
-from bench.tracer.capture.shims cimport (
-    load_int, monotonic_ns, sleep_until_ns, store_int, wait_readable,
-)
+from bench.tracer.capture.shims cimport monotonic_ns, store_int, wait_readable
 
 RING_CALLBACK = <uintptr_t>&on_ring_sample
 PERF_CALLBACK = <uintptr_t>&on_perf_sample
@@ -116,13 +114,7 @@ cdef class Capture:
             unmap(&self.sources[self.buffer_count].buffer)
 
     def unmap(self):
-        """Unmap all buffers, once run() reads them no more; the records stay."""
-        if load_int(&self.running):  # on Ctrl-C
-            self.stop()
-            with nogil:
-                # Pairs with run()'s release: its last read comes before the unmapping.
-                while load_int(&self.running):
-                    sleep_until_ns(monotonic_ns() + 1_000_000, -1)
+        """Unmap all buffers, which run() no longer reads; the records stay."""
         self.unmap_all()
 
     def run(self, *, poll, uint64_t interval_ns=0, int flush_ms=0, uint64_t cost_ns=0,
@@ -143,10 +135,8 @@ cdef class Capture:
         self.flush_ms = flush_ms or -1
         self.late_ns = late_ns
         self.spend(cost_ns)
-        store_int(&self.running, 1)
         with nogil:
             drain_until_stopped(self, way, interval_ns)
-            store_int(&self.running, 0)
 
     def collect(self, int timeout_ms):
         """Wait up to ``timeout_ms``, read from row 0 on, and return the number of rows read.

@@ -81,7 +81,7 @@ def changed(history: History) -> set[tuple[str, str, bool]]:
 
 
 def judged(places: Sequence[Path], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the journals that are judged anew, each read as far as that."""
+    """Names of the journals that are judged again, each read as far as that."""
     names: list[str] = []
 
     def rows_of(journal: Path, of_file: dict[str, object]) -> pl.DataFrame:

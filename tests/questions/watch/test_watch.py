@@ -109,7 +109,7 @@ def test_what_nobody_reads_is_seen_to_the_byte(name: str) -> None:
         assert buffers.delivered() > 100
         assert after["used_bytes"] == buffers.delivered() * ON_BUFFER[name]
         assert after["bytes_per_s"] == 0
-        # Where the kernel's samples are rare, the first may come after the thread's first second.
+        # Where the kernel's samples are rare, sampling may begin only after the first second.
         assert after["absence_ms"] > 1_000
         buffers.capture.stop()
         buffers.capture.run(poll=Poll.BUSY)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* The buffer that a call writes to, made anew for each. */
+/* The buffer that a call writes to, made again for each. */
 #include "guest.h"
 
 #include <errno.h>
