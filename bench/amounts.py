@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Amounts in words: counts with their noun, numbers with their unit; nothing else writes these.
+"""Write amounts for people: counts with their nouns, numbers with their units.
 
-What is not 0 is never written as 0: below the least that is shown, "<0.01 %", or ">-0.01 pt".
+No value but 0 is written as 0; smaller ones than are shown become "<0.01 %" or ">-0.01 pt".
 """
 
 from __future__ import annotations
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """Write a count of things: "1 trial", "1,200 trials", of ``many`` "2 processes"."""
+    """Write a count of things: "1 trial", "1,200 trials"; with ``many``, "2 processes"."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
@@ -42,7 +42,7 @@ def size(size_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write about how long something takes: "35 s", "12 min", "2 h 5 min"."""
+    """Write roughly how long something takes: "35 s", "12 min", "2 h 5 min"."""
     if seconds < 90:
         return f"{max(1, seconds):.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
@@ -73,7 +73,7 @@ def share(value: float) -> str:
 
 
 def bound(value: float, unit: str = "%") -> str:
-    """Write a proportion that was chosen, or that bounds one: "2 %", "0.0073 %", "5 points"."""
+    """Write a chosen proportion, or the bound of one: "2 %", "0.0073 %", "5 points"."""
     return f"{brief(100 * value)} {unit}"
 
 
@@ -108,5 +108,5 @@ def rate(per_s: float) -> str:
 
 
 def millions(per_s: float) -> str:
-    """Write a rate as publications have it: "3.87 M/s"."""
+    """Write a rate as publications give it: "3.87 M/s"."""
     return f"{digits(per_s / 1e6)} M/s"

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import ClassVar, Final
 
 Say = Callable[[str], None]
-"""Take a line for people."""
+"""A function that reports one line to people."""
 
 _LONGEST: Final = 600
 _HEAD, _TAIL = 400, 150
@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     MACHINE_UNFIT = 3
     NOT_BALANCED = 4
     UNDECIDED = 125  # makes git bisect run skip a commit
-    STOP = 128  # makes it end
+    STOP = 128  # makes git bisect run end
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -57,8 +57,8 @@ def reject(wrong: object, message: str, remedy: str = "") -> None:
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:
-    """Raise UsageError, naming the value, where it is not from ``least`` to ``most``."""
-    if not least <= value <= most:  # not a number either
+    """Raise UsageError, naming the value, unless it is from ``least`` to ``most``."""
+    if not least <= value <= most:  # also rejects NaN
         shown = value if isinstance(value, int) else f"{value:g}"
         raise UsageError(
             f"{name} {shown} is out of range", remedy=f"take {least:.15g} to {most:.15g}"
@@ -72,7 +72,7 @@ class MachineUnfit(BufbenchError):
 
 
 class Busy(MachineUnfit):
-    """Another measurement runs; the two would disturb each other."""
+    """Another measurement is running; the two would disturb each other."""
 
 
 class KernelRefused(MachineUnfit):
@@ -118,7 +118,7 @@ class JournalError(BufbenchError):
 
 
 def in_a_line(text: str) -> str:
-    """Return ``text`` as one printable line, without its middle where it is long."""
+    """Return ``text`` as one printable line; the middle of a long one is cut out."""
     shown = clean(text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_HEAD]} ... {shown[-_TAIL:]}"
 
@@ -135,7 +135,7 @@ def _visible(char: str) -> str:
 
 
 def clean_name(name: bytes) -> str:
-    """Return a process's name, which may be any bytes; no two names look the same.
+    """Return a process's name, which may be any bytes, as text; no two names look the same.
 
     Printable UTF-8 is kept, but a backslash is doubled; other characters become ``\\n``, ``\\t``,
     ``\\r``, or each of their bytes as ``\\xNN``.

@@ -19,7 +19,7 @@ def new_journal(name: str) -> Path:
 
 
 def utf8(path: Path) -> str:
-    """Return a path as UTF-8 has it: names of files need not be."""
+    """Return a path as valid UTF-8, which names of files need not be."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 

@@ -236,7 +236,7 @@ def test_a_kernel_without_a_shared_inode_is_called_one(
     monkeypatch.setattr(lock, "_place", lambda: tmp_path / "lock")
     with lock.held():
         pass
-    assert "would not be seen" in capsys.readouterr().err
+    assert "would go unnoticed" in capsys.readouterr().err
 
 
 def test_the_holder_in_proc_locks() -> None:

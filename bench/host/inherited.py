@@ -30,7 +30,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 _USUAL_SLACK_NS: Final = 50_000
 _STACK_BYTES: Final = 8 << 20
 _MOST_FILES: Final = 65_536  # some children walk through all possible descriptors
-_TO_END_S: Final = 2  # of CPU time, to end in order
+_TO_END_S: Final = 2  # of CPU time, for an orderly exit
 _LEAST: Final = (
     (resource.RLIMIT_AS, "-v", 512 << 20),
     (resource.RLIMIT_DATA, "-d", 384 << 20),
@@ -41,12 +41,12 @@ _COMPILERS: Final = ("BCC_", "LIBBPF_")
 
 
 def settle() -> None:
-    """Set them all. Call it in the main thread, before anything is opened or started."""
+    """Set all of them. Call this in the main thread, before anything is opened or started."""
     _open_standard_streams()
     _reset_signals()
-    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # of a profiler of the caller
+    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):  # left by a caller's profiler
         signal.setitimer(timer, 0)
-    # The caller chooses others' access; without the owner's, files are useless.
+    # What others may do is the caller's choice; the owner needs access.
     os.umask(os.umask(0o077) & ~_OWNER)
     _reset_process()
     _raise_limits()

@@ -16,11 +16,11 @@ _HARMLESS: Final = frozenset(
     )
 )
 _FOREIGN: Final = ("PYTEST_", "PY_COLORS", "TYPER_", "_TYPER_", "TERMINAL_WIDTH")
-_SIZES: Final = frozenset(("COLUMNS", "LINES"))  # if exported, of another terminal
+_SIZES: Final = frozenset(("COLUMNS", "LINES"))  # if exported, those of another terminal
 
 
 def isolate() -> None:
-    """Start again in a clean environment if Python itself has read one that is not clean.
+    """Start Python again in a clean environment if it has read one that is not.
 
     Warnings as errors, `-i`, `-OO` and the like cannot be undone once the interpreter runs.
     """

@@ -3,8 +3,8 @@
 
 The lock is flock(2)'s, which the kernel drops however its holder ends, on the one inode that all
 anonymous files of a kernel share (eventfd(2) gives a descriptor of it). Every process reaches it,
-whatever its root folder, its namespaces or its user. Where a kernel gives each anonymous file an
-inode of its own, a file takes its place.
+whatever its root folder, namespaces or user. On kernels that give each anonymous file its own
+inode, a regular file is locked instead.
 
 A program that measures for the holder inherits the descriptor, so that there is no gap between the
 two in which another measurement could begin.
@@ -40,9 +40,9 @@ def held(*, wait: bool = False, path: Path | None = None) -> Iterator[int]:
 
     Yields its descriptor, which may be lent to a program that measures meanwhile.
 
-    With ``path``, only those that name the same file. Raises Busy, naming the holder, where
-    it is held and ``wait`` is not set; MachineUnfit where there is no place for a file, or
-    the file belongs to another user.
+    With ``path``, only measurements that name the same file are excluded. Raises Busy, naming the
+    holder, if the lock is held and ``wait`` is not set; MachineUnfit if the file cannot be made
+    or belongs to another user.
     """
     descriptor = _of_kernel() if path is None else _opened(path)
     try:
@@ -53,7 +53,7 @@ def held(*, wait: bool = False, path: Path | None = None) -> Iterator[int]:
 
 
 def _of_kernel() -> int:
-    """Return a descriptor of the kernel's lock, which is the inherited one where there is one."""
+    """Return a descriptor of the kernel's lock: the inherited one, if any."""
     descriptor = _anonymous()
     with suppress(KeyError, ValueError, OSError):
         lent = int(os.environ[LENT])
@@ -63,7 +63,7 @@ def _of_kernel() -> int:
 
 
 def _anonymous() -> int:
-    """Return a descriptor of the inode that anonymous files share; where they do not, of a file."""
+    """Return a descriptor of the inode that anonymous files share; else, of a regular file."""
     first, second = (os.eventfd(0, os.EFD_CLOEXEC) for _ in range(2))
     shared = os.path.samestat(os.fstat(first), os.fstat(second))
     os.close(second)
@@ -72,7 +72,7 @@ def _anonymous() -> int:
     os.close(first)
     print(
         "bufbench: this kernel has no lock that containers share: a measurement in another "
-        "one would not be seen",
+        "container would go unnoticed",
         file=sys.stderr,
     )
     return _opened(_place())
@@ -118,7 +118,7 @@ def _take(descriptor: int, *, wait: bool) -> None:
 def locked_by(locks: str, seen: os.stat_result) -> int | None:
     """Return the pid that /proc/locks gives for an flock on this file; None if it shows none.
 
-    It leaves out holders that the reader's PID namespace does not contain.
+    The file omits holders outside the reader's PID namespace.
     """
     file = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}:{seen.st_ino}"
     for line in locks.splitlines():
@@ -129,7 +129,7 @@ def locked_by(locks: str, seen: os.stat_result) -> int | None:
 
 
 def _named(pid: int | None) -> str:
-    """Describe the holder: its process, since when it runs, and its command."""
+    """Describe the holder: its PID, start time and command."""
     if pid is None:
         return "in a PID namespace (a container) that this process cannot look into"
     with suppress(psutil.Error):

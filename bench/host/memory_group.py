@@ -22,7 +22,7 @@ class NoMemoryGroup(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchy:
-    """Name a hierarchy of memory cgroups, and where this process is in it."""
+    """A hierarchy of memory cgroups, and where this process is in it."""
 
     root: Path  # where a new group is made
     home: Path  # of this process
@@ -44,7 +44,7 @@ def place(homes: Iterable[cgroup.Home]) -> Hierarchy | None:
 
 @contextmanager
 def entered() -> Iterator[Callable[[], int]]:
-    """Move this process into a new group, and back afterwards. NoMemoryGroup if that fails.
+    """Move this process into a new group, and back afterwards. Raises NoMemoryGroup.
 
     Yields a function that returns the bytes charged to the group.
     """

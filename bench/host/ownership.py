@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Give files that root makes under sudo to the user who called it.
+"""Give files that root makes under sudo to the user who called sudo.
 
 Only files made here are handed over, by descriptor: never one that existed before, nor the target
 of a symbolic link.
@@ -35,14 +35,14 @@ def opened(path: Path, flags: int) -> tuple[int, bool]:
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
-        # Not O_CREAT again: with fs.protected_regular root may not so open what others own in /tmp.
+        # Without O_CREAT: fs.protected_regular forbids root to open others' files in /tmp with it.
         return os.open(path, flags | os.O_CLOEXEC), False
     _give(descriptor)
     return descriptor, True
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file. Raises OSError; where there is no room for all of it, nothing is changed."""
+    """Write a file. Raises OSError; if the disk has no room for all of it, nothing is changed."""
     descriptor, made = opened(path, os.O_WRONLY)
     with os.fdopen(descriptor, "wb") as file:
         before = os.fstat(descriptor)

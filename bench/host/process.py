@@ -37,7 +37,7 @@ import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
 if os.getppid() == int(sys.argv[1]):
     try:
-        os.execv(sys.argv[2], sys.argv[3:])  # under the name that it was called by
+        os.execv(sys.argv[2], sys.argv[3:])  # under the name by which it was called
     except OSError as error:
         sys.exit(f"cannot run {sys.argv[2]}: {error.strerror}")
 """

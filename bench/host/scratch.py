@@ -34,7 +34,7 @@ _UMOUNT_NOFOLLOW: Final = 8
 def folder() -> Iterator[Path]:
     """Make a folder that only this user can enter; it is removed with its contents.
 
-    Folders that killed runs left behind are removed first. MachineUnfit where there is no place.
+    Folders that killed runs left behind are removed first. Raises MachineUnfit.
     """
     sweep()
     path, lock = _made()
@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def group(where: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
-    """Make a cgroup in ``where``; ``remove`` removes it, and first those of killed runs.
+    """Make a cgroup in ``where``; ``remove`` removes killed runs' first, and this one at the end.
 
     Raises OSError.
     """
@@ -67,7 +67,7 @@ def group(where: Path, remove: Callable[[Path], None]) -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove folders whose owner is dead, with mounts inside; below 1 ms if there are none."""
+    """Remove folders whose owner is dead, and mounts inside; takes below 1 ms without any."""
     for place in _places():
         for path in abandoned_in(place):
             _remove(path)
@@ -101,7 +101,7 @@ def abandoned(path: Path) -> int | None:
 
 
 def _places() -> Iterator[Path]:
-    """Yield the places for folders: root's own, then the usual one."""
+    """Yield where folders may be made: root's own place, then the usual one."""
     if os.geteuid() == 0 and _SYSTEM.parent.is_dir():
         with suppress(OSError):
             _SYSTEM.mkdir(mode=0o700, exist_ok=True)

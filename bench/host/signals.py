@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""End on Ctrl-C or SIGTERM: in an orderly way, with one line, and soon.
+"""Exit on Ctrl-C or SIGTERM: in an orderly way, with one line, and soon.
 
-SIGINT that was ignored at the start stays ignored: a shell does that to background jobs, which a
-Ctrl-C at the terminal is not meant for. SIGTERM is sent to one process on purpose and always ends
-it. An alarm that a caller set before its exec is a time limit, and ends as SIGTERM does; so does
-the limit on CPU time.
+SIGINT that was ignored at the start stays ignored: shells do that to background jobs, for which
+Ctrl-C at the terminal is not meant. SIGTERM is sent to one process on purpose and always ends it.
+An alarm that a caller set before its exec is a time limit, and is handled like SIGTERM; so is the
+limit on CPU time.
 
 The first signal becomes a KeyboardInterrupt, so that everything open is closed on the way out. It
 is not raised in __enter__, __exit__ or contextlib themselves, but a moment later: a context manager
@@ -39,25 +39,25 @@ _REASONS: Final = {
 _IN_ORDER_S: Final = 1.5  # 2 s are promised
 _AGAIN_S: Final = 0.001
 _NOT_WITHIN: Final = frozenset(("__enter__", "__exit__", "called_by_c"))
-"""Functions that do not raise it: ctypes drops what is raised in a function that C calls."""
+"""Functions in which nothing is raised: ctypes drops what a function called from C raises."""
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised on SIGTERM, so that it closes what Ctrl-C closes."""
+    """Raised on SIGTERM, to close everything that Ctrl-C closes."""
 
 
 class Ending:
     """Handle Ctrl-C and SIGTERM; made once, at the start of the process."""
 
     def __init__(self) -> None:
-        self._asked = 0  # SIGINT or SIGTERM, once one came
+        self._received = 0  # SIGINT or SIGTERM, once one has come
         self._reason = ""
         self._stderr = -1
 
     @property
     def code(self) -> int:
         """Return the exit code of the signal: 130 or 143."""
-        return 128 + (self._asked or signal.SIGINT)
+        return 128 + (self._received or signal.SIGINT)
 
     def install(self) -> None:
         """Install the handlers; call it in the main thread."""
@@ -67,7 +67,7 @@ class Ending:
             self._stderr = os.dup(sys.stderr.fileno())
         for number in SIGNALS:
             if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._ask)
+                signal.signal(number, self._receive)
         sys.unraisablehook = _unraisable
         # The parent may have blocked them until there is a handler.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -76,12 +76,12 @@ class Ending:
         """Return the final exit code, ``code`` or that of a signal; later signals are ignored."""
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)  # Python restores defaults as it shuts down
-        if self._asked:  # but was swallowed, for example in a finaliser
+        if self._received:  # but was swallowed, for example in a finaliser
             self.leave()
         return code
 
     def leave(self, error: BaseException | None = None) -> NoReturn:
-        """Exit at once. An argument of ``error`` is the line that is printed.
+        """Exit at once; print the argument of ``error`` if it has one, else :attr:`line`.
 
         Python's shutdown would take a tenth of a second, and must not be interrupted.
         """
@@ -95,12 +95,12 @@ class Ending:
     @property
     def line(self) -> str:
         """Return the line that is printed by default."""
-        return f"bufbench: {word(self._asked == signal.SIGTERM)}"
+        return f"bufbench: {word(self._received == signal.SIGTERM)}"
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        self._asked = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
+        self._received = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
         self._reason = _REASONS.get(signal.Signals(number), "")
         # Not threading's: the signal may have come while this thread held one of its locks.
         try:
@@ -108,7 +108,7 @@ class Ending:
         except RuntimeError:  # a limit on processes is reached
             signal.signal(signal.SIGALRM, lambda *_: self._at_once())
             signal.setitimer(signal.ITIMER_REAL, _IN_ORDER_S)
-        self._end(self._asked, frame)  # never SIGALRM, which may be the limit by now
+        self._end(self._received, frame)  # never SIGALRM, which may be the limit by now
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         """Raise; where that would be lost, let the signal come again."""
@@ -148,7 +148,7 @@ def _send_again(number: int) -> None:
 
 
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:
-    """Print no traceback for a signal in a finaliser, nor for one that came beside the first."""
+    """Print no traceback for a signal in a finaliser, nor for one that races with the first."""
     ignored = isinstance(lost.exc_value, OSError) and "race condition" in str(lost.exc_value)
     if not ignored and not isinstance(lost.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
@@ -170,8 +170,8 @@ def named(number: int) -> str:
 def uninterrupted() -> Iterator[None]:
     """Delay Ctrl-C and SIGTERM until the end of the block.
 
-    Between closing a descriptor and forgetting it bcc must not be cut short. By a handler, not a
-    mask: a masked signal would go to another thread, and be reported to this one.
+    bcc must not be interrupted between closing a descriptor and forgetting it. A mask would not
+    do: the signal would go to another thread, and be reported to this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in the main thread only

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run a function in a thread that ends before what it uses is closed, also on Ctrl-C.
+"""Run a function in a thread that ends before what it uses is closed, even on Ctrl-C.
 
-Python's own means do not ensure it. If a signal's handler raises during join(), Python takes the
-thread for ended (_wait_for_tstate_lock() in CPython 3.11); an executor does not wait for a thread
-that it was just starting; and the lock inside an Event may stay locked. What the thread still uses,
-a mapping or bcc's compiler, would then be gone.
+Python's own tools do not ensure it. If a signal's handler raises during join(), Python believes
+the thread to have ended (_wait_for_tstate_lock() in CPython 3.11); an executor does not wait for a
+thread that it was just starting; and the lock inside an Event may stay locked. A mapping or bcc's
+compiler would then be closed while the thread still uses it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Once:
         self._lock.acquire()
 
     def report(self) -> None:
-        """Let the wait end."""
+        """End the wait."""
         self._came = True
         self._lock.release()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait up to ``seconds`` (None: for ever); return whether it came."""
+        """Wait up to ``seconds`` (None: for ever); return whether it was reported."""
         if not self._came:
             self._lock.acquire(timeout=-1 if seconds is None else seconds)
         return self._came
@@ -77,8 +77,8 @@ def beside(
 ) -> Iterator[Running[Result]]:
     """Run ``call`` in a thread called ``name`` while the context lasts.
 
-    On leaving, ``stop`` asks it to return (``stop`` may be called twice), and its end is waited
-    for. Its error is raised, unless another one ended the context.
+    On leaving, ``stop``, which may be called twice, asks it to return, and the thread is joined.
+    Its error is raised, unless another one ended the context.
     """
     running, started = Running(call, name), False
     try:
@@ -92,11 +92,11 @@ def beside(
                 with uninterrupted():
                     stop()
                 running.wait()
-            except KeyboardInterrupt:  # there is one at most: Ending ignores what follows
+            except KeyboardInterrupt:  # at most one: Ending ignores the rest
                 stop()
                 running.wait()
                 raise
-    running.thread.join()  # it uses nothing any more, so that Ctrl-C here does no harm
+    running.thread.join()  # it no longer uses anything, so Ctrl-C here does no harm
     running.result()
 
 

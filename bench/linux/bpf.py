@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Commands of bpf(2) that bcc has no stable interface to.
+"""Issue commands of bpf(2) for which bcc has no stable interface.
 
 Source: include/uapi/linux/bpf.h. All raise OSError with the kernel's errno.
 """
@@ -77,13 +77,13 @@ def load(kind: int, instructions: Sequence[Instruction]) -> int:
 
 
 def encoded(instructions: Sequence[Instruction]) -> bytes:
-    """Return instructions as the kernel takes them."""
+    """Return instructions in the kernel's encoding."""
     return b"".join(_INSTRUCTION.pack(*each) for each in instructions)
 
 
 def decoded(code: bytes) -> list[Instruction]:
     """Return encoded instructions."""
-    return [each for each in _INSTRUCTION.iter_unpack(code)]  # noqa: C416  mypy takes them for Any
+    return [each for each in _INSTRUCTION.iter_unpack(code)]  # noqa: C416  mypy considers them Any
 
 
 def load_code(
@@ -198,8 +198,8 @@ def function_types(program_fd: int) -> list[int]:
     Empty without BTF.
     """
     block = ct.create_string_buffer(_MOST_FUNCTIONS * _FUNCTION.size)
-    asked = _FUNCTIONS.pack(_FUNCTION.size, ct.addressof(block), _MOST_FUNCTIONS)
-    _, _, count = _FUNCTIONS.unpack_from(_info(program_fd, asked))
+    request = _FUNCTIONS.pack(_FUNCTION.size, ct.addressof(block), _MOST_FUNCTIONS)
+    _, _, count = _FUNCTIONS.unpack_from(_info(program_fd, request))
     return [kind for _, kind in _FUNCTION.iter_unpack(block.raw[: count * _FUNCTION.size])]
 
 
@@ -216,7 +216,7 @@ def program_name(program: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapInfo:
-    """A map as bpf_map_info has it."""
+    """A map as bpf_map_info describes it."""
 
     id: int
     kind: int  # RINGBUF ...
@@ -232,7 +232,7 @@ def maps() -> Iterator[MapInfo]:
 
 
 def map_info(map_fd: int) -> MapInfo:
-    """Return the kernel's account of a map."""
+    """Return the kernel's description of a map."""
     kind, number, _, _, entries, _, name = _MAP_INFO.unpack_from(_info(map_fd))
     return MapInfo(id=number, kind=kind, entries=entries, name=_text(name))
 
@@ -254,9 +254,9 @@ def links() -> Iterator[int]:
 def raw_tracepoint_of(link: int) -> tuple[str, int] | None:
     """Return (tracepoint, program id) of a link to a raw tracepoint; None for any other."""
     name = ct.create_string_buffer(128)
-    asked = _LINK_INFO.pack(0, 0, 0, 0, ct.addressof(name), len(name), 0, 0)
+    request = _LINK_INFO.pack(0, 0, 0, 0, ct.addressof(name), len(name), 0, 0)
     with _opened(_LINK_FD_BY_ID, link) as descriptor:
-        kind, _, program, *_ = _LINK_INFO.unpack_from(_info(descriptor, asked, _LINK_INFO_BYTES))
+        kind, _, program, *_ = _LINK_INFO.unpack_from(_info(descriptor, request, _LINK_INFO_BYTES))
     return (name.value.decode(), program) if kind == _LINK_RAW_TRACEPOINT else None
 
 
@@ -275,8 +275,8 @@ def _text(name: bytes) -> str:
     return name.split(b"\0", 1)[0].decode(errors="replace")
 
 
-def _info(descriptor: int, asked: bytes = b"", size_bytes: int = _PROG_INFO_BYTES) -> bytes:
-    info = ct.create_string_buffer(asked, size_bytes)
+def _info(descriptor: int, request: bytes = b"", size_bytes: int = _PROG_INFO_BYTES) -> bytes:
+    info = ct.create_string_buffer(request, size_bytes)
     _bpf(_INFO_BY_FD, "=IIQ", descriptor, size_bytes, ct.addressof(info))
     return info.raw
 
@@ -292,9 +292,9 @@ def _opened(command: int, number: int) -> Iterator[int]:
 
 @contextmanager
 def statistics() -> Iterator[bool]:
-    """Have the kernel count runs and their time (5.8) while this lasts; yield whether it does.
+    """Make the kernel count runs and their time (5.8) in the context; yield whether it does.
 
-    Switching it on takes CAP_SYS_ADMIN.
+    Switching it on needs CAP_SYS_ADMIN.
     """
     with ExitStack() as stack:
         counts = True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Capabilities: those that this process holds, and how to give some up.
+"""Read the capabilities of this process, and drop some.
 
 Source: include/uapi/linux/capability.h, capabilities(7).
 """
@@ -53,10 +53,10 @@ def missing_to_trace(held: frozenset[Capability]) -> tuple[Capability, ...]:
     return tuple(each for each in (Capability.BPF, Capability.PERFMON) if each not in held)
 
 
-def go_on_with(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
+def keep_only(kept: Iterable[Capability], *, ids: tuple[int, int] | None) -> None:
     """Keep only these capabilities, and become that user and group if any are given.
 
-    Cannot be undone. OSError where a kept capability is not held.
+    Cannot be undone. OSError if a kept capability is not held.
     """
     if ids is not None:
         _set(_PR_SET_KEEPCAPS)  # otherwise changing the user drops all capabilities

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The cgroups of a process, version 1 or 2, and the limits that they and others set.
+"""Find the cgroups of a process, version 1 or 2, and the limits on it.
 
 Source: Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/.
 """
@@ -68,10 +68,10 @@ def lineage(homes: Iterable[Home]) -> Iterator[Path]:
 
 
 def hand_down(group: Path, controller: str) -> bool:
-    """Have a cgroup hand a controller down; return whether it did not before. OSError."""
+    """Enable a controller for a cgroup's children; return whether it was off before. OSError."""
     control = group / _CONTROL
     before = procfs.read(control)
-    if before is None or controller in before.split():  # version 1 hands everything down
+    if before is None or controller in before.split():  # in version 1 all are on
         return False
     control.write_text(f"+{controller}")
     return True
@@ -100,7 +100,7 @@ def quota(homes: Iterable[Home]) -> float | None:
 
 
 def throttled_s() -> float | None:
-    """Return for how many seconds quotas have stopped tasks of this process's cgroup so far.
+    """Return the seconds for which quotas have throttled this process's cgroup so far.
 
     The longest of the cgroup and its ancestors, summed over CPUs; None where it is not counted.
     """

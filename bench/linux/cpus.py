@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The CPUs of this process: which it may use, its scheduling, their idle states and frequency.
+"""Read which CPUs this process may use, its scheduling, and their idle states and frequency.
 
 An open /dev/cpu_dma_latency bounds the exit latency of the idle states that CPUs may enter
 (Documentation/admin-guide/pm/cpuidle.rst).

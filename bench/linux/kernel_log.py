@@ -47,7 +47,7 @@ def complaints_since_boot() -> tuple[str, ...]:
 
 
 class KernelLog:
-    """The kernel's log since this context was entered, or the ``whole`` of it.
+    """The kernel's log since this context was entered, or all of it (``whole``).
 
     ``readable`` is False where the log is forbidden or missing; it then appears empty.
     """
@@ -80,7 +80,7 @@ class KernelLog:
             os.lseek(self._fd, 0, os.SEEK_END)
 
     def new_records(self) -> Iterator[str]:
-        """Yield all records since the last call, as /dev/kmsg gives them. Never waits."""
+        """Yield all records since the last call, as /dev/kmsg gives them. Never blocks."""
         while self._fd is not None:
             try:
                 yield os.read(self._fd, _RECORD_BYTES).decode(errors="replace")

@@ -33,7 +33,7 @@ def last_error() -> OSError:
 
 
 def call(function: str, *arguments: Any) -> int:
-    """Return what a function returns; OSError where that is negative."""
+    """Call a function of the C library; return its result, OSError if that is negative."""
     result = int(getattr(_libc, function)(*arguments))
     if result < 0:
         raise last_error()
@@ -48,7 +48,7 @@ def end_with_parent() -> None:
 def unshare_mounts() -> None:
     """Give this thread a mount namespace, whose mounts are seen nowhere else; OSError.
 
-    It goes with the thread, or with the process where that has one thread only.
+    It ends with the thread.
     """
     call("unshare", _CLONE_NEWNS)
     call("mount", None, b"/", None, _MS_REC_PRIVATE, None)
@@ -57,7 +57,7 @@ def unshare_mounts() -> None:
 def await_grace_period() -> None:
     """Return after an RCU grace period; at once where the kernel gives none (nohz_full).
 
-    A BPF program is an RCU reader, also while it is preempted: those that ran have ended then.
+    A BPF program is an RCU reader, even while preempted: all that were running have then ended.
     """
     with suppress(OSError):
         call("syscall", _SYS_MEMBARRIER, _MEMBARRIER_CMD_GLOBAL, 0, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernel lockdown: interfaces that the running kernel closes even to root (Linux 5.4).
+"""Read kernel lockdown: which interfaces the kernel closes even to root (Linux 5.4).
 
 integrity forbids changing the kernel, which no tracer does. confidentiality forbids reading it,
 too: BPF programs have no bpf_probe_read_kernel, and tracefs is empty, so that no tracepoint has a
@@ -53,7 +53,7 @@ def require_open() -> None:
 def _read_privately(place: Path) -> str | None:
     """Mount securityfs in a private mount namespace and read it; None where that is not allowed.
 
-    A mount namespace belongs to a thread, and goes with it.
+    A mount namespace belongs to a thread, and ends with it.
     """
     found: list[str | None] = []
 

@@ -50,8 +50,8 @@ def classify(*, cpuinfo: str, clock_sources: str, vendor: str) -> Virtualisation
     """Decide by /proc/cpuinfo, the available clock sources and the DMI system vendor.
 
     A hypervisor's own clock is the best evidence: QEMU offers kvm-clock only where KVM runs the
-    guest, and its made-up CPU models carry its name in either case. arm64 has no such clock; there
-    QEMU's made-up model is of no implementer.
+    guest, and its invented CPU models carry its name in either case. arm64 has no such clock;
+    there QEMU's invented model has no implementer.
     """
     for clock, kind in _CLOCKS:
         if clock in clock_sources:
@@ -98,14 +98,14 @@ def preemption_model(*, debugfs: str | None, version: str, cmdline: str, config:
     ``debugfs``: sched/preempt, which marks the model in brackets. ``version``: as in uname -v.
     ``config``: the kernel's build configuration.
     """
-    if "PREEMPT_RT" in version:  # newer ones mark in debugfs what else they are: full or lazy
+    if "PREEMPT_RT" in version:  # newer ones show what else they are in debugfs: full or lazy
         return "rt"
     if debugfs and (marked := re.search(r"\((\w+)\)", debugfs)):
         return marked[1]
     if "PREEMPT_DYNAMIC" in version:
-        asked = re.findall(r"(?:^|\s)preempt=(none|voluntary|full|lazy)\b", cmdline)
-        if asked:
-            return str(asked[-1])
+        requested = re.findall(r"(?:^|\s)preempt=(none|voluntary|full|lazy)\b", cmdline)
+        if requested:
+            return str(requested[-1])
     if config:
         built = set(config.splitlines())
         return next((name for option, name in _CONFIG if f"{option}=y" in built), UNKNOWN)
@@ -155,13 +155,13 @@ class Machine:
     cpu_quota: float | None = None  # CPUs' worth of time; None: no limit, or not recorded
     idle_states: str = ""  # driver and states; "": none, or not recorded
     idle_held: bool | None = None  # kept shallow while trials ran; None: not recorded
-    frequency: str = ""  # governor and range; "": not this kernel's to choose, or not recorded
+    frequency: str = ""  # governor and range; "": not controlled by this kernel, or not recorded
     architecture: str = ""  # uname -m; "": not recorded
-    identity: str = ""  # differs between machines that have one name; "": not recorded
+    identity: str = ""  # differs between machines that share a name; "": not recorded
 
     @property
     def hypervisor(self) -> str:
-        """Return in words what executed its instructions."""
+        """Return in words what executed the instructions."""
         if self.counts_instructions:
             return "emulated, instructions counted"
         return "emulated" if self.emulated else self.virtualisation
@@ -180,9 +180,9 @@ class Machine:
 
 
 def identity(of: Path = _ID) -> str:
-    """Return a digest of this machine's private id, from which that cannot be derived.
+    """Return a digest of this machine's private id, which it does not reveal.
 
-    "" where it has none, and in a guest that comes out the same on any machine.
+    "" without an id, and in a guest whose results are the same on any machine.
     """
     found = procfs.word(of)
     if not re.fullmatch("[0-9a-f]{32}", found) or os.environ.get(COUNTED_VARIABLE):

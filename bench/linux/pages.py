@@ -13,7 +13,7 @@ PAGE_BYTES: Final = 4_096
 
 
 def require(size_bytes: int | None = None) -> None:
-    """Raise MachineUnfit unless pages (of this machine, by default) are of ``PAGE_BYTES``."""
+    """Raise MachineUnfit unless pages (of this machine, by default) have ``PAGE_BYTES``."""
     size_bytes = size_bytes or os.sysconf("SC_PAGE_SIZE")
     if size_bytes != PAGE_BYTES:
         raise MachineUnfit(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Open perf events: a CPU's buffer of BPF output, on a tracepoint, to sample one, or as a timer.
+"""Open perf events: for a CPU's BPF output, on a tracepoint, to sample one, or as a timer.
 
 Source: include/uapi/linux/perf_event.h.
 """
@@ -38,7 +38,7 @@ def output_attributes(*, wake_every: int | None = 1, in_bytes: bool = False) -> 
     """Return the perf_event_attr of an event that wakes every ``wake_every`` records (None: never).
 
     ``in_bytes``: it counts bytes, with headers. The second is for kernels before 6.0, which refuse
-    the first, by EINVAL.
+    the first with EINVAL.
     """
     flags = _WATERMARK_BIT if in_bytes or wake_every is None else 0
     counting, plain = (

@@ -84,7 +84,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
 
 
 def _number(text: str) -> int | None:
-    """Return the number that ``text`` is; None for anything else, or one too long."""
+    """Return ``text`` as a number; None for anything else, or one too long."""
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
@@ -109,7 +109,7 @@ def parse_capabilities(status: str) -> int:
 def parse_free_pages(zoneinfo: str) -> int | None:
     """Return free pages of all zones, and of all CPUs' lists; None where there is no zone.
 
-    MemFree leaves out what each CPU keeps on its lists: some thousand pages, that come and go.
+    MemFree leaves out the pages on each CPU's lists: some thousands, which come and go.
     """
     zones = re.findall(r"^[ ]+nr_free_pages[ ]+([0-9]{1,19})$", zoneinfo, re.MULTILINE)
     lists = re.findall(r"^[ ]+count:[ ]+([0-9]{1,19})$", zoneinfo, re.MULTILINE)
@@ -168,7 +168,7 @@ def online_cpus() -> tuple[int, ...]:
 
 
 def possible_cpus() -> tuple[int, ...]:
-    """Return the CPUs that the kernel has per-CPU memory for, also those that are offline."""
+    """Return the CPUs for which the kernel has per-CPU memory, offline ones included."""
     return parse_cpu_list(read(SYS / "devices/system/cpu/possible") or "0")
 
 
@@ -219,7 +219,7 @@ def process_memory() -> ProcessMemory:
 
 
 def _settle_rss() -> None:
-    """Bring VmRSS up to date: before 6.2 a thread keeps counts of its last pages to itself.
+    """Bring VmRSS up to date: before 6.2 each thread caches the counts of its last pages.
 
     It adds them after 64 page faults, which mapping a ring buffer does not cause (seen on
     5.10 and 6.1: a ring of 1 MiB, and VmRSS as before), or when it gives a page back.
@@ -238,7 +238,7 @@ def mappings(names: frozenset[str]) -> Mappings:
 
 def free_pages() -> int | None:
     """Return the free pages, those on per-CPU lists included; None if not reported."""
-    read(PROC / "sys/vm/stat_refresh")  # brings each CPU's share of the counts in
+    read(PROC / "sys/vm/stat_refresh")  # adds each CPU's pending counts
     return parse_free_pages(read(PROC / "zoneinfo") or "")
 
 

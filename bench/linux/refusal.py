@@ -18,7 +18,7 @@ from bench.linux.version import numbers
 
 _INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO
 _MEMORY_BY_CGROUP: Final = (5, 11, 0)
-"""BPF memory is charged to the memory cgroup from here on, before to RLIMIT_MEMLOCK."""
+"""BPF memory is charged to the memory cgroup from here on, before that to RLIMIT_MEMLOCK."""
 _PARANOID: Final = 2
 _NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeError
 _ROOM: Final = "make room, in /tmp and /run too, or set TMPDIR"
@@ -34,7 +34,7 @@ _REMEDIES: Final = {
 
 
 def refused(what: str, error: OSError, *, remedy: str = "") -> KernelRefused:
-    """Return the error for ``what`` failed; ``remedy`` replaces that of the errno."""
+    """Return the error for a failed ``what``; ``remedy`` replaces that of the errno."""
     code = error.errno or 0
     return KernelRefused(f"{what}: {named(error)}", remedy=remedy or remedy_for(code))
 
@@ -69,13 +69,13 @@ def _more_memory() -> str:
 
 
 def _paranoid() -> bool:
-    """Return whether perf_event_open(2) takes CAP_SYS_ADMIN, as on Debian and Ubuntu it can."""
+    """Return whether perf_event_open(2) needs CAP_SYS_ADMIN, as it may on Debian and Ubuntu."""
     level = procfs.sysctl("kernel.perf_event_paranoid") or 0
     return level > _PARANOID and Capability.SYS_ADMIN not in capabilities.held()
 
 
 def _permission() -> str:
-    """Return what to do about a missing permission, tried from the outermost cause on."""
+    """Return what to do about a missing permission; the outermost cause is tried first."""
     if procfs.namespace("user") not in (None, _INITIAL_USER_NAMESPACE):
         return "leave the user namespace: capabilities of one do not count for BPF and perf"
     missing = capabilities.missing_to_trace(capabilities.held())
@@ -94,7 +94,7 @@ def _permission() -> str:
 
 
 def explained(error: Exception) -> MachineUnfit | None:
-    """Return what to raise at a limit on memory, files or processes; None for other causes."""
+    """Return the error for a limit on memory, files or processes; None for other causes."""
     if _is_about_memory(error):
         return refused("this process gets no more memory", OSError(errno.ENOMEM, ""))
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):

@@ -39,7 +39,7 @@ def numbers(release: str) -> tuple[int, int, int]:
 @total_ordering
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelVersion:
-    """A kernel's version as uname -r has it; 5.10 < 6.9 < 6.12-rc3 < 6.12 < 6.12.3 < 7.3."""
+    """A kernel's version as uname -r prints it; 5.10 < 6.9 < 6.12-rc3 < 6.12 < 6.12.3 < 7.3."""
 
     numbers: tuple[int, ...]
     """At least three; 6.12 is (6, 12, 0)."""

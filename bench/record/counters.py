@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 Histogram = Sequence[tuple[int, int]]
-"""Lowest ns of a bucket and its count, ascending: 16 buckets an octave, below 32 ns one a ns."""
+"""Lowest ns of a bucket and its count, ascending: 16 buckets an octave, one per ns below 32 ns."""
 
-_STEADY: Final = 0.9  # share of the writes, the quickest, without those that were interrupted
+_STEADY: Final = 0.9  # the quickest share of the writes, which leaves out interrupted ones
 _HELD_UP_NS: Final = 100_000
 _HELD_UP_TIMES: Final = 32
-"""A write that took longer than either, in ns and in medians, was held up: by the hypervisor,
-most often. It counts as one that long; one of 20 ms would else be all that a storm says."""
+"""A write that took longer than these ns or medians was held up, mostly by the hypervisor. It
+counts as one of that length; otherwise one of 20 ms would decide a storm's mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +40,15 @@ class WriteTimes:
     refused_ns: int
     clock_ns: float  # median between two readings of the clock with nothing between them
     histogram: tuple[tuple[int, int], ...]  # of those written: lowest ns of a bucket, count
-    # Those written in each part of all windows, the washout's too, and their ns with the clock's
-    # own, one that was held up as no longer than a bound. () without windows.
+    # Writes in each part of all windows, washout included, and their ns, clock time included,
+    # those that were held up cut to the bound. () without windows.
     by_age: tuple[tuple[int, int], ...] = ()
 
     @property
     def write_ns(self) -> float | None:
         """Return the mean of the successful writes, less the clock; None if there was none.
 
-        Those that were held up count as no longer than the bound.
+        Writes that were held up are cut to the bound.
         """
         return mean(self.histogram) - self.clock_ns if self._counted else None
 
@@ -68,7 +68,7 @@ class WriteTimes:
 
 
 def mean(histogram: Histogram) -> float:
-    """Return the mean of the counts, of at least one, with those that were held up at the bound."""
+    """Return the mean of at least one count, writes that were held up cut to the bound."""
     longest_ns = max(_HELD_UP_NS, _HELD_UP_TIMES * median(histogram))
     middles = ((low + (_width_ns(low) - 1) / 2, count) for low, count in histogram)
     total = sum(count * min(middle, longest_ns) for middle, count in middles)

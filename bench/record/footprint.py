@@ -25,13 +25,13 @@ class Footprint:
 
     @property
     def physical_bytes(self) -> int:
-        """Return all bytes that the formula knows."""
+        """Return the sum of all bytes in the formula."""
         return self.page_bytes + self.bookkeeping_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What instruments showed of the same buffers, as change over opening them; None: unknown."""
+    """What instruments showed of the same buffers: changes on opening them; None: unknown."""
 
     rss_bytes: int | None
     pinned_bytes: int | None  # VmPin
@@ -52,16 +52,16 @@ class MemoryLine:
     """One transport at one budget as every instrument reports it: a line of the journal.
 
     Sizes are changes made by one set of buffers, with all of it mapped and read once; None: not
-    reported, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change over
-    ``copies`` sets made at once, over their number: one alone drowns in batches and noise.
+    reported, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change per
+    set when ``copies`` sets are made at once: that of a single set is lost in batches and noise.
     """
 
     transport: str
     budget_bytes: int
-    data_bytes: int  # that it really had
+    data_bytes: int  # of the buffers made
     cpus: int
     page_size_bytes: int
-    footprint: Footprint | None = None  # None: the kernel gave no such buffers
+    footprint: Footprint | None = None  # None: the kernel refused such buffers
     mapped_formula_bytes: int | None = None
     mapped_bytes: int | None = None  # lengths in /proc/self/smaps
     mapped_rss_bytes: int | None = None  # of these mappings alone, in smaps
@@ -71,12 +71,12 @@ class MemoryLine:
     memlock_bytes: int | None = None  # fdinfo: of the rings, or of the array of perf events
     copies: int = 0
     memcg_bytes: int | None = None
-    free_bytes: int | None = None  # that the system had less of
+    free_bytes: int | None = None  # decrease of the system's free memory
     untold: dict[str, str] = field(default_factory=dict)  # field to why it is None
 
     @property
     def physical_bytes(self) -> int | None:
-        """Return the true bytes, by formula; None where the kernel gave no such buffers."""
+        """Return the true bytes, by formula; None where the kernel refused such buffers."""
         return self.footprint.physical_bytes if self.footprint is not None else None
 
 
@@ -112,7 +112,7 @@ def table_footprint(
     """Return the footprint of per-CPU hashes of ``entries`` elements each.
 
     Per element: its key, a value on each CPU, and struct htab_elem with a pointer to the values;
-    per bucket, of which there are as many rounded up to a power of two, a list's head and a lock
+    per bucket (as many, rounded up to a power of two), a list's head and a lock
     (kernel/bpf/hashtab.c).
     """
     data_bytes = tables * entries * (key_bytes + cpus * value_bytes)

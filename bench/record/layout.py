@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 class Flag(IntFlag):
     """Bits of ``flags``; they must agree with bpf/common/record.h."""
 
-    OWN = 1  # a process of the storm, by session, the session's leader not counted
+    OWN = 1  # a process of the storm, by session, except the session's leader
     NO_CHILDREN = 2  # task->children was empty when it exited
     GROUP_EXIT = 4  # the status is signal->group_exit_code
     REPEAT = 8  # record 2..K of one exit, when several are asked for
@@ -50,4 +50,4 @@ RECORD_BYTES: Final = struct.calcsize("<" + "".join(SENT_CODES))
 """Length of a record without padding."""
 
 CHECKSUM_BYTES: Final = 8
-"""That a checksum adds to a record; its upper half arrives as the tail."""
+"""Added to a record by a checksum, whose upper half arrives as the tail."""
