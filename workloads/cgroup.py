@@ -3,8 +3,8 @@
 
 It is made below bufbench's own, so that what bounds bufbench bounds the storm too, and is removed
 on every way out; one that a killed run left is swept by the next start. It bounds only processes: a
-cgroup of the CPU controller is a scheduling group, whose share of a busy CPU is another than the
-session's (seen: forks three times as quick under load), so that what is measured would change.
+cgroup of the CPU controller is a scheduling group, whose share of a busy CPU differs from the
+session's (seen: forks three times as quick under load), which would change what is measured.
 
 Source: Documentation/admin-guide, cgroup-v2.rst and cgroup-v1/.
 """
@@ -30,12 +30,12 @@ _PAUSE_S: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Cgroup:
-    """One that takes processes in. Made by :func:`made`."""
+    """A cgroup that accepts processes. Made by :func:`made`."""
 
     folder: Path
 
     def bound(self, processes: int) -> None:
-        """Allow at most so many at once, threads included. Raises OSError."""
+        """Allow at most this many at once, threads included. Raises OSError."""
         (self.folder / "pids.max").write_text(str(processes))
 
     def add(self, pid: int) -> None:
@@ -45,7 +45,7 @@ class Cgroup:
 
 @contextmanager
 def made() -> Iterator[Cgroup | None]:
-    """Make a cgroup; None where this machine has no place for one."""
+    """Make a cgroup; None where this machine allows none."""
     where = place()
     with ExitStack() as stack:
         group = None
@@ -56,7 +56,7 @@ def made() -> Iterator[Cgroup | None]:
 
 
 def place() -> Path | None:
-    """Return the own cgroup, where processes can be bounded; None on a machine without one."""
+    """Return this process's cgroup in which processes can be bounded; None without one."""
     return usable(cgroup.own(_PIDS))
 
 
@@ -81,10 +81,10 @@ def _group(where: Path) -> Iterator[Path]:
 
 
 def _hand_over(where: Path, group: Path) -> bool:
-    """Have ``where`` hand the controller down; whether it did not before. OSError if it cannot.
+    """Enable the controller for children of ``where``; return whether it was off before. OSError.
 
-    A cgroup that holds processes hands it down only to threaded cgroups, so that is what this one
-    becomes where need be; any other would take no process in.
+    A cgroup that holds processes can enable it only for threaded children, so ``group`` becomes
+    threaded where it must: otherwise it would accept no process.
     """
     handed, kind = cgroup.hand_down(where, _PIDS), group / "cgroup.type"
     if procfs.word(kind) == "domain invalid":
@@ -93,8 +93,8 @@ def _hand_over(where: Path, group: Path) -> bool:
 
 
 def _take_back(where: Path, *, handed: bool) -> None:
-    """Take back what ``where`` handed down, unless others use it; a killed run's as well."""
-    # Nobody else has a group that holds processes hand anything down.
+    """Disable the controller again, unless others use it, also after a killed run."""
+    # Only bufbench enables controllers in a group that holds processes.
     made = handed or procfs.word(where / "cgroup.type") == "domain threaded"
     if made and not any(each.is_dir() for each in where.iterdir()):
         cgroup.take_back(where, _PIDS)

@@ -101,10 +101,10 @@ def storm_arguments(storm: Storm) -> list[str]:
 
 
 class Generator:
-    """One run of forkstorm. Entered, it has its session and waits; `go` lets the storm loose.
+    """One run of forkstorm. Once entered, it has its session and waits; `go` starts the storm.
 
-    It runs as ``user``, by default nobody where this process may change user, within ``cgroup`` if
-    there is one, and writes down what it knows of each child in ``truth``. Leaving ends it and
+    It runs as ``user``, by default nobody if this process may change user, within ``cgroup`` if
+    there is one, and records what it knows of each child in ``truth``. Leaving ends it and
     everything that it made, whatever state it is in. It dies with the *thread* that entered it
     (PR_SET_PDEATHSIG), so that thread must stay until it is left.
 
@@ -282,7 +282,7 @@ class Generator:
     def _end(self, *, in_order: bool) -> None:
         """End the generator and what it made; close the pipes. Safe to call twice.
 
-        ``in_order`` gives it time to reap what it made; nobody waits for that on Ctrl-C.
+        ``in_order`` gives it time to reap what it made; Ctrl-C does not wait for that.
         """
         child = self._process
         try:

@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Shape(StrEnum):
-    """The kinds of storms; workloads/shapes.c makes them."""
+    """Kinds of storms; workloads/shapes.c makes them."""
 
     workers: int  # of a shape that has a fixed number; else 0
     cpus: int  # that it takes
@@ -74,7 +74,7 @@ class Storm:
     seed: int = 1
     schedule: tuple[int, ...] = ()  # replay: children of each bin of time
     bin_ms: float = 0.0
-    timed: bool = False  # ``seconds`` is what ends it: ``count`` is only a bound
+    timed: bool = False  # ``seconds`` ends it: ``count`` is only a bound
 
     @property
     def real_workers(self) -> int:
@@ -99,10 +99,10 @@ class StormReport:
     failed: dict[str, int] = field(default_factory=dict)  # errno name -> times
     exit_statuses: dict[int, int] = field(default_factory=dict)  # wait status -> times seen
     threads_made: int = 0
-    lowered_from: int = 0  # 0, or the processes at once asked for before limits cut it
+    lowered_from: int = 0  # 0, or the processes at once requested before limits cut them
     at_once: int = 0  # processes and threads at once; of a burst the most counted; 0: not recorded
     stopped_by: str = ""  # "", "seconds" or "signal"
-    user_id: int | None = None  # whose processes they were; None: not recorded
+    user_id: int | None = None  # that ran the storm; None: not recorded
 
     @property
     def seconds(self) -> float:

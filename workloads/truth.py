@@ -50,7 +50,7 @@ class Truth:
 
 @contextmanager
 def kept(children: int, *, kill_every: int = 0) -> Iterator[Truth]:
-    """Give room for the truth of ``children``; MachineUnfit where there is no memory for it."""
+    """Make room for the truth of ``children``; MachineUnfit if there is no memory for it."""
     try:
         fd = os.memfd_create("truth", os.MFD_CLOEXEC)
     except OSError as error:

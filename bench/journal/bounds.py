@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Bounds of what a line of a journal may hold: a journal is foreign data.
+"""Bound what a line of a journal may hold: a journal is foreign data.
 
 Within these bounds nothing that is computed from it overflows or turns into a NaN, and no line
 takes more memory than its length suggests. docs/record-format.md names them.

@@ -27,7 +27,7 @@ from bench.trial.result import TrialResult
 
 
 def trial_digest(trial: TrialResult) -> int:
-    """Return what no two trials of a machine share, mainly the ns at which the storm began."""
+    """Return a key that no two trials of a machine share, mainly the ns when the storm began."""
     storm = trial.storm
     times = trial.started_utc, trial.block, storm.start_ns, storm.end_ns
     return _digest(trial.experiment, str(trial.arm), *times)
@@ -39,7 +39,7 @@ def machine_digest(header: RunHeader) -> int:
 
 
 def place_id(trial: TrialResult) -> PlaceId:
-    """Return what no two trials of a run share: a digest of experiment, arm and block."""
+    """Return a key that no two trials of a run share: a digest of experiment, arm and block."""
     return _digest(trial.experiment, str(trial.arm), trial.block)
 
 

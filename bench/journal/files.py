@@ -111,7 +111,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @cache
 def code() -> str:
-    """Return a digest of the code that reads and judges: results of other code do not compare."""
+    """Return a digest of the code that reads and judges: results of other code differ."""
     found = sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         found.update(path.read_bytes())

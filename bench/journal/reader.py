@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read journals: whatever can be used is, and whatever cannot is named by line and reason."""
+"""Read journals: use every usable line, and report each other one with its number and reason."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _kind(text: bytes) -> Kind | Unusable:
     if isinstance(named, str) and named in list(Kind):
         return Kind(named)
     shown = repr(named[:40]) if isinstance(named, str) else f"(a {type(named).__name__})"
-    return Unusable(reason=f"of an unknown kind {shown}")
+    return Unusable(reason=f"unknown kind {shown}")
 
 
 def _undecodable(text: bytes, error: Exception) -> str:
@@ -234,7 +234,7 @@ class Begun:
     """A run while its lines are read."""
 
     header: RunHeader
-    trials: list[Any] = field(default_factory=list)  # or what stands for several
+    trials: list[Any] = field(default_factory=list)  # or values that stand for several
     memory: list[MemoryLine] = field(default_factory=list)
     plans: list[Outline] = field(default_factory=list)
 
@@ -347,7 +347,7 @@ def last_run(path: Path, header: RunHeader) -> Run | None:
 
 
 def finished(run: Run) -> dict[tuple[str, str, int], TrialConfig]:
-    """Return (experiment, arm, block) of every trial that ``run`` left, and what it was."""
+    """Return (experiment, arm, block) of every finished trial of ``run``, and its configuration."""
     return {(each.experiment, each.arm, each.block): each.config for each in run.trials}
 
 

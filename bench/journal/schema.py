@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The lines of a journal as values; docs/record-format.md describes them.
+"""Define the lines of a journal as values; docs/record-format.md describes them.
 
 History of ``SCHEMA``:
     1  the first
@@ -50,7 +50,7 @@ class RunHeader:
     profile: str  # its name, or "" for a run of a single experiment
     seed: int
     started_utc: str  # ISO 8601
-    resumed: bool = False  # goes on with the run before it in the same journal
+    resumed: bool = False  # continues the run before it in the same journal
     left_out: tuple[str, ...] = ()  # what the plan had to leave out on this machine, in words
     run_id: str = ""  # random; a run that is resumed keeps it; "": not recorded
     plan: Outline | None = None  # None: not recorded
@@ -80,7 +80,7 @@ PlaceId = int
 
 @runtime_checkable
 class StoredTrials(Protocol):
-    """A sequence of trials that are read from the disk only when they are asked for."""
+    """A sequence of trials that are read from the disk only on demand."""
 
     def identities(self) -> Sequence[TrialId]:
         """Return what identifies each trial."""

@@ -42,7 +42,7 @@ _KINDS: Final = {value: kind for kind, value in VALUES.items()}
 
 
 def _plain(value: object) -> object:
-    """Return what JSON has for a dataclass, and for numpy's numbers, which measuring leaves."""
+    """Return a dataclass, or one of numpy's numbers, as JSON has it."""
     if isinstance(value, np.generic):
         return value.item()
     if is_dataclass(value):
@@ -81,14 +81,14 @@ class JournalWriter:
         self.path = path
         self._resumable = resumable  # whether the command that writes it has --resume
         self.trials_safe = 0
-        """Trials that this writer has brought to the disk."""
+        """Trials that this writer has put on the disk."""
         self._descriptor = -1
         self._created = False
         self._end_bytes = 0  # up to here all lines are whole
 
     @classmethod
     def check(cls, path: Path) -> None:
-        """Raise JournalError where a journal could not be written; nothing is left of the trial.
+        """Raise JournalError if a journal could not be written; leave nothing behind.
 
         One that another run is writing may be free by the time it is needed.
         """
@@ -127,7 +127,7 @@ class JournalWriter:
     def write(self, *values: Value) -> None:
         """Append a line for each or, on failure, nothing; on return they are on the disk.
 
-        A header begins a run: what follows is its own. Trials of one storm are written together.
+        A header begins a run, to which the rest belongs. Trials of one storm are written together.
         """
         lines = [encode(value) for value in values]
         longest = max(map(len, lines))
@@ -176,7 +176,7 @@ class JournalWriter:
             os.ftruncate(self._descriptor, self._end_bytes)
 
     def _require_file(self) -> None:
-        """Refuse a device or a pipe, which keeps nothing that could be reported on."""
+        """Refuse a device or a pipe, which would keep nothing to report on."""
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             raise JournalError(
                 f"journal {self.path} is not a regular file", remedy="name one with --output"
@@ -190,7 +190,7 @@ class JournalWriter:
         with mmap.mmap(self._descriptor, size_bytes, prot=mmap.PROT_READ) as text:
             if not text[:32].removeprefix(MARK).startswith(b'{"schema":'):
                 raise JournalError(
-                    f"{self.path} is no journal, nothing was written to it",
+                    f"{self.path} is not a journal, nothing was written to it",
                     remedy="choose another place with --output",
                 )
             end_bytes = text.rfind(b"\n") + 1

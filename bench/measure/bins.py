@@ -163,7 +163,7 @@ def _numbers(histogram: str) -> bytes:
     unpacking = zlib.decompressobj()
     text = unpacking.decompress(packed[_COMPRESSED_HEADER:], _MOST_UNPACKED_BYTES)
     if not unpacking.eof or len(text) < _HEADER:
-        raise ValueError("no histogram, or too long a one")
+        raise ValueError("not a histogram, or too long")
     lengths = [int.from_bytes(each[_LENGTH], "big") for each in (packed, text)]
     if lengths != [len(packed) - _COMPRESSED_HEADER, len(text) - _HEADER]:
         raise ValueError("a length is wrong")

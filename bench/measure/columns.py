@@ -14,8 +14,8 @@ from bench.record.records import CAPTURED, Records
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# 5.8 MB of rows: a block is still in the cache when its next column is read, and long enough for
-# two threads to seldom wait for the interpreter.
+# 5.8 MB of rows: a block is still in the cache when its next column is read, and long enough
+# for two threads to wait seldom for the interpreter.
 BLOCK_ROWS = 65_536
 
 

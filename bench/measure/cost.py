@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measure what a trial took: CPU time and wake-ups, ns a record, and space in the buffers.
+"""Measure what a trial took: CPU time and wake-ups, ns per record, and space in the buffers.
 
 A mean over all of a trial's BPF runs, which is what the kernel's statistics give, includes every
 interrupt and every stolen millisecond, and a trial's runs together take only a few milliseconds.
 The median over exits includes none of that as long as fewer than half were interrupted. Nor does it
-include what fewer than half pay: those that write while another CPU does.
+include what fewer than half pay, such as those that write while another CPU does.
 
 Exits and deliveries are taken from the storm's steady middle. Workers do not start and stop at
 once, the consumer sleeps at first, and the last records are read after the storm: a tenth of the
@@ -25,9 +25,9 @@ import numpy.typing as npt
 from bench.measure.columns import Floats, percentiles
 from bench.record.records import Flag, Records
 
-_LEFT_OUT: Final = 10  # the n-th part of the events, at either end
+_LEFT_OUT: Final = 10  # 1/n of the events, at either end
 _FEWEST: Final = 100
-"""With fewer events, single ones decide the middle."""
+"""With fewer events, single ones would decide the middle."""
 
 _MOST: Final = 1 << 16  # exits that are sorted: of more, every n-th
 
@@ -49,7 +49,7 @@ class Cost:
     delivery_ns: int = 0  # first kernel timestamp to the last delivery; 0 without records
     consumer_syscalls: int | None = None  # None: not counted
     empty_polls: int | None = None  # returns of poll with nothing to read; None: not counted
-    record_ns: float | None = None  # from record to record of one exit; None: one record an exit
+    record_ns: float | None = None  # from record to record of one exit; None: one record per exit
     # In the storm's steady middle; None: too few, or not recorded.
     steady_exit_ns: float | None = None  # from one delivered exit of the storm to the next
     steady_delivery_ns: float | None = None  # from one delivery to the next
@@ -133,8 +133,8 @@ def _all_delivered_ns(records: Records) -> int:
 def per_record_ns(records: Records) -> float | None:
     """Return the median over exits of the mean ns between their records.
 
-    Only exits of the storm whose records, two at least, were all delivered count; None if there
-    are left out. A lost record at an exit's very end goes unnoticed and changes nothing.
+    An exit of the storm counts if it has two records or more and all were delivered; None without
+    any. A lost record at an exit's very end goes unnoticed and changes nothing.
     """
     paces = [_of_cpu(records[records["cpu"] == cpu]) for cpu in np.unique(records["cpu"])]
     found = np.concatenate(paces) if paces else np.empty(0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Measure latency: from the kernel timestamp to the moment the consumer held the record.
 
-The times of one trial are read from three sides, and have to be of one clock. The kernel stamps a
-record before the consumer can hold it, and the storm begins before its first process exits: what
-came earlier than its cause was read from another clock, or from a broken one.
+The times of one trial are read in three places, and must come from one clock. The kernel stamps a
+record before the consumer can hold it, and the storm begins before its first process exits: an
+event earlier than its cause was timed by another clock, or by a broken one.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ HIGHEST_NS: Final = 3_600_000_000_000
 NAMES: Final = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")
 _PERMILLES: Final = (500, 900, 990, 999, 1000)
 DIGITS: Final = 3
-# A float64 above this bit holds the exponent and 10 bits of mantissa: the very bins that an
+# A float64 above this bit holds the exponent and 10 bits of mantissa: exactly the bins that an
 # HdrHistogram of 3 digits has from 1,024 on; below, each integer has a bin of its own.
 _BIN_SHIFT: Final = 42
 _BIN_OF_ONE: Final = 1023 << 10
 _WIDER_NS: Final = 1024
 _BINS_BELOW: Final = (9 << 10) + 1
-"""By how much more the numbers of such bins are than those of the histogram, from 1,024 ns on."""
+"""Offset of the numbers of these bins from those of the histogram, from 1,024 ns on."""
 _COOKIE: Final = 0x1C849313  # V2
 _COMPRESSED_COOKIE: Final = 0x1C849314
 _OUTER: Final = struct.Struct(">II")  # cookie, bytes that follow
@@ -60,12 +60,12 @@ class Latency(Percentiles):
     """Latency of one trial's delivered records, percentiles exact; zeros without records."""
 
     histogram: str  # HdrHistogram V2, base64; 1 ns to 1 h, 3 significant digits
-    # By how much each is too long at most, and of how many records; None: not recorded.
+    # The most by which each is too long, and of how many records; None: not recorded.
     error: Percentiles | None = None
 
 
 def clock_faults(records: Records, storm: StormReport) -> tuple[str, ...]:
-    """Return in words what cannot be of one clock; () where everything agrees."""
+    """Return in words what contradicts a single clock; () where everything agrees."""
     early = furthest_ns = before = 0
     for rows in blocks(records):
         ahead_ns = rows["timestamp_ns"].astype(np.int64) - rows["delivered_ns"].astype(np.int64)
@@ -88,8 +88,8 @@ def clock_faults(records: Records, storm: StormReport) -> tuple[str, ...]:
 def measure(records: Records, capture: Records | None = None) -> Latency:
     """Measure the latency of every record, the storm's own or not.
 
-    Percentiles are nearest-rank, so each is a latency that occurred. Where clock_faults() finds
-    something there is nothing to measure. ``capture``: all records of the trial, where these are
+    Percentiles are nearest-rank, so each is a latency that occurred. Not to be used
+    where clock_faults() finds any. ``capture``: all records of the trial, where these are only
     some of them.
     """
     latencies, filled = np.empty(len(records), np.int64), 0
@@ -99,7 +99,7 @@ def measure(records: Records, capture: Records | None = None) -> Latency:
         filled += len(rows)
     histogram = _histogram(latencies)
     errors = errors_ns(records, records if capture is None else capture)
-    # No latency is shorter than these are, and so no percentile.
+    # No latency is shorter than these, so neither is a percentile.
     shortest = percentiles(latencies - errors, _PERMILLES)
     longest = percentiles(latencies, _PERMILLES)
     inexact = [long - short for long, short in zip(longest, shortest, strict=True)]
@@ -114,7 +114,7 @@ def errors_ns(records: Records, capture: Records) -> Integers:
     """Return by how much each of ``records``, all from ``capture``, may precede its stamp.
 
     Behind a backlog records share stamps. The capture stamps in ascending order, and a record that
-    has a stamp with others was held after the stamp before it (bench/tracer/capture/rows.pxd).
+    shares its stamp was held after the previous stamp (bench/tracer/capture/rows.pxd).
     """
     stamps = np.sort(select(capture, ("delivered_ns",))["delivered_ns"])
     first = np.flatnonzero(np.diff(stamps, prepend=-1))
@@ -152,8 +152,8 @@ def _histogram(latencies: Integers) -> str:
 def encoded(numbers: bytes) -> str:
     """Return the HdrHistogram with bufbench's bins whose counts are packed in ``numbers``.
 
-    Not by its library, of which neither a distribution nor, for arm64, a registry has a build: so
-    a guest of any architecture can do without.
+    Its library has no build in distributions nor, for arm64, in registries: without it, guests of
+    any architecture can do this.
     """
     header = _HEADER.pack(_COOKIE, len(numbers), 0, DIGITS, 1, HIGHEST_NS, 1.0)
     body = zlib.compress(header + numbers)

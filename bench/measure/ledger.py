@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Balance the ledger: all that was attempted was delivered or counted as dropped; else why not.
+"""Balance the ledger: every attempt was delivered or counted as dropped; else, say why not.
 
 Records that are overwritten before they are read are not counted as it happens: the consumer counts
 the bytes that it found overwritten, and missing sequence numbers show which records they were. Both
 have to agree.
 
 Torn records were delivered, but are not what a program meant to send (bpf/common/checked.h): they
-are left out of what is measured, and counted apart.
+are left out of what is measured, and counted separately.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def overwritten(
 def _astray(attempted: int, delivered: int, dropped: int, torn: int | None) -> int:
     """Return how many records of a part, such as a CPU's, were torn: those missing there.
 
-    No more than there are, so that what else is missing stays a residue.
+    At most ``torn``, so that all others that are missing stay a residue.
     """
     return min(max(attempted - delivered - dropped, 0), torn or 0)
 
@@ -193,7 +193,7 @@ class _Found:
     own_delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
     first: Integers = field(default_factory=lambda: np.full(_CPUS, _NONE, np.int64))  # sequence
     last: Integers = field(default_factory=lambda: np.full(_CPUS, -1, np.int64))
-    unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers sometimes fall
+    unsorted: set[int] = field(default_factory=set)  # CPUs whose sequence numbers decrease
     damaged: int = 0
     preemptible: bool = False
 
@@ -239,7 +239,7 @@ def _find_in(records: Records, *, checked: bool) -> _Found:
         first, last = sequence[order[ends - counts[present]]], sequence[order[ends - 1]]
         found.unsorted.update(present[first <= found.last[present]].tolist())
         found.unsorted.update((keys[1:][keys[1:] <= keys[:-1]] >> _SEQUENCE_BITS).tolist())
-        # Where a CPU's numbers do not rise these are not its extremes: it is examined again.
+        # Where a CPU's numbers decrease these are not its extremes: it is examined again.
         found.first[present] = np.minimum(found.first[present], first)
         found.last[present] = np.maximum(found.last[present], last)
     return found
@@ -325,7 +325,7 @@ def _sum_residue(where: str, attempted: int, delivered: int, dropped: int) -> It
 def checksums(records: Records) -> npt.NDArray[np.uint64]:
     """Return the checksum of each record, over all words that the tracer sent before it.
 
-    Each word is turned and multiplied into the next, so that it depends on their order too.
+    Each word is rotated and multiplied into the next, so that their order matters too.
     """
     words = np.ascontiguousarray(records).view("<u8").reshape(-1, CAPTURED.itemsize // 8)
     found = np.zeros(len(words), np.uint64)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Examine the order of delivery: causal violations and, separately, timestamp inversions.
 
-A parent that reaped its children exits after them, and must come later.
+A parent that reaped its children exits after them, and must be delivered later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.host.threads import beside
 from bench.measure.columns import Integers, blocks, percentiles, select, stable_order
 from bench.record.records import Flag, Records
 
-_GOLDEN: Final = 0x9E3779B97F4A7C15  # odd, and its bits are spread: Fibonacci hashing
+_GOLDEN: Final = 0x9E3779B97F4A7C15  # odd, its bits spread out: Fibonacci hashing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,11 @@ def examine(records: Records) -> Ordering:
 
 
 _END_OF_TIME_NS = np.iinfo(np.int64).max
-"""Of int64: what would be due later never is."""
+"""Of int64: the end of time."""
 
 
 def _examine_times(records: Records, having: int) -> Ordering:
-    """Return all but the causal pairs."""
+    """Return everything but the causal pairs."""
     columns = select(records, ("timestamp_ns", "delivered_ns"), having=having)
     timestamp_ns, delivered_ns = columns["timestamp_ns"], columns["delivered_ns"]
     latest_ns = np.maximum.accumulate(timestamp_ns)

@@ -2,7 +2,7 @@
 """Measure what it takes to sort by timestamp the records that one buffer for each CPU delivered.
 
 The records of a trial are sorted again, natively and timed (bench/measure/release.pyx), in the ways
-of tracers that use perf buffers: a merge of what each round of reading brought, a heap with a
+of tracers that use perf buffers: a merge of the records of each round of reading, a heap with a
 hold-back, queues with a watermark. The heap's hold-back is the least that restores order, which
 only the whole trial shows, and each of those that tools fix in advance.
 """
@@ -32,8 +32,8 @@ _MOST: Final = 1 << 19  # records: what comes after them is left out
 class Sorting(StrEnum):
     """How order is restored."""
 
-    MERGE = "merge"  # of the records of all CPUs that one round of reading brought; none is held
-    HEAP_1MS = "heap_1ms"  # each record is held until it is so old
+    MERGE = "merge"  # of the records of all CPUs from one round of reading; none is held
+    HEAP_1MS = "heap_1ms"  # each record is held until it is this old
     HEAP_10MS = "heap_10ms"
     HEAP_100MS = "heap_100ms"
     HEAP = "heap"  # ... until it is old enough for all to be in order
@@ -113,7 +113,7 @@ def restore(records: Records, cpus: Iterable[int] = ()) -> tuple[Restored, ...]:
 
 
 def _examiner(records: Records) -> Callable[[Integers], Ordering]:
-    """Return what examines an order of records; the same order is examined once."""
+    """Return a function that examines an order of records, and the same order only once."""
     known: dict[bytes, Ordering] = {}
 
     def examine(order: Integers) -> Ordering:

@@ -46,7 +46,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """What a chart of one trial is drawn from."""
+    """The data of a chart of one trial."""
 
     origin_ns: int  # CLOCK_MONOTONIC: when the storm began
     records: int  # delivered, of which ``sampled`` is a part

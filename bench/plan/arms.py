@@ -58,7 +58,7 @@ SHORTEST_WINDOW_NS: Final = 500_000
 LONGEST_WINDOW_NS: Final = 1_000_000_000
 WASHOUT: Final = 0.2
 LEAST_WASHOUT_NS: Final = 200_000
-"""The beginning of a window that is left out, since the arm before still has an effect.
+"""The beginning of a window that is left out, since the previous arm still has an effect.
 
 It has this length or this share. How long the effect lasts does not depend on the window:
 docs/metrics.md has the experiment.
@@ -70,7 +70,7 @@ _UNITS_NS: Final = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSpec:
-    """Hold one arm as it was asked for."""
+    """Hold one arm as requested."""
 
     transport: Traits
     producer: Producer = field(default_factory=Producer)
@@ -84,14 +84,14 @@ class ArmSpec:
 
     @property
     def own_reader(self) -> bool:
-        """Return whether it says how records are read, which only bufbench's reader follows."""
+        """Return whether it sets how records are read, which only bufbench's reader obeys."""
         return self.lazy_reader or self.whole_reader or self.consumers > 1
 
 
 def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None) -> ArmSpec:
     """Return the arm that ``text`` describes; UsageError for what is not one.
 
-    ``usual`` applies where its words say nothing else.
+    ``usual`` has the defaults.
     """
     called, *words = text.replace(",", ":").split(":")
     transport = find(called)
@@ -104,7 +104,7 @@ def side(text: str, find: Callable[[str], Traits], usual: Producer | None = None
     for word in words:
         more = _chosen(word)
         if any(chosen.get(name, value) != value for name, value in more.items()):
-            raise UsageError(f"{text[:80]}: {word} contradicts what is before it", remedy=_ONE)
+            raise UsageError(f"{text[:80]}: {word} contradicts the words before it", remedy=_ONE)
         chosen |= more
     reading = {name: chosen.pop(name) for name in _READING if name in chosen}
     producer = replace(usual or Producer(), **chosen)
@@ -156,7 +156,7 @@ def _check_checked(text: str, transport: Traits, producer: Producer, *, padded: 
     """Raise UsageError for what records with a checksum, or preemptible programs, cannot have."""
     call, counts = producer.call, producer.wake is Wake.WATERMARK and transport.calls
     for wrong, why, remedy in (
-        (padded, "a checked record has its checksum for payload", "leave it out"),
+        (padded, "a checked record's payload is its checksum", "leave it out"),
         (
             transport.overwrites or call not in (Call.RESERVE, Call.OUTPUT),
             "a checked arm is written by reserve or output, and overwrites nothing",
@@ -275,7 +275,7 @@ def compose_duet(
 ) -> Experiment:
     """Return the duet of two arms with the storm, consumer and rule of ``config``.
 
-    UsageError where one of them cannot hold a record at this budget, or takes twice as much.
+    UsageError if one of them cannot hold a record at this budget, or takes twice the other's.
     """
     found: list[Arm] = []
     for each in sides:

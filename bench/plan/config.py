@@ -13,8 +13,8 @@ from workloads.storm import Storm
 class Poll(StrEnum):
     """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end.
 
-    Edge-triggered epoll asks no buffer before it sleeps: the consumer has to look again after its
-    position is published, which takes a full barrier. ``EDGE_BARE`` lacks both.
+    Edge-triggered epoll checks no buffer before it sleeps: the consumer must look again after it
+    has published its position, which needs a full barrier. ``EDGE_BARE`` lacks both.
     """
 
     EPOLL = "epoll"
@@ -51,7 +51,7 @@ class Call(StrEnum):
 
 
 class Attach(StrEnum):
-    """What a program that runs at an exit is attached to."""
+    """Where a program that runs at an exit is attached."""
 
     TRACEPOINT = "tracepoint"  # a perf event on it: never preempted
     RAW = "raw"  # the raw tracepoint: preemptible from 7.0 on
@@ -59,12 +59,12 @@ class Attach(StrEnum):
 
     @property
     def preemptible(self) -> bool:
-        """Return whether some kernel lets others run on the program's CPU before it has ended."""
+        """Return whether some kernel can preempt the program."""
         return self is not Attach.TRACEPOINT
 
 
 class Reader(StrEnum):
-    """What drains the buffers."""
+    """Readers that drain the buffers."""
 
     NATIVE = "native"
     LIBBCC = "bcc"
@@ -95,7 +95,7 @@ class Consumer:
     cost_ns: int = 0  # spent on each record, as a slower consumer would
     cpu: int | None = None  # pin the consumer
     threads: int = 1  # that drain, each its own share of the buffers
-    late_ms: float = 0.0  # find out why records that wait this long do; 0: of none
+    late_ms: float = 0.0  # find out why records wait this long; 0: do not
     count_syscalls: bool = False  # of the consuming thread; not from within a PID namespace
 
 
@@ -113,11 +113,11 @@ class Producer:
     delay_cpu: int = -1  # ... on this CPU (-1: on all)
     attach: Attach = Attach.TRACEPOINT
     checked: bool = False  # a record has a checksum for payload; two programs share the work
-    scratch: bool = False  # they build records in one memory of each CPU, not on their stacks
+    scratch: bool = False  # they build records in memory of their CPU, not on their stacks
 
 
 AGES: Final = 20
-"""Parts of a window, which show for how long the arm before it has an effect."""
+"""Parts of a window, which show for how long the previous arm has an effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ half as long, and those that send 500,000 records up to twice as long.
 """
 
 MOST_PER_S: Final = 100_000.0
-"""The most processes a second that are expected of any machine."""
+"""The most processes a second that any machine is expected to make."""
 
 _RECORD_S: Final = 0.2e-6
 _PAYLOAD_BYTE_S: Final = 0.5e-9

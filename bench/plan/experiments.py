@@ -7,7 +7,7 @@ Names of arms carry what a comparison needs, since a journal holds nothing else 
     noop                    a program that writes nothing
     ringbuf@64KiB           a transport at a budget
     perfbuf@64KiB(48KiB)    the same budget, but these data bytes: the nearest that it can have
-    ringbuf@64KiB/forced    the same budget, otherwise than the experiment's other arms
+    ringbuf@64KiB/forced    the same budget, set apart from the experiment's other arms
     ringbuf@64KiB#2         the same configuration under a second name (A/A)
 
 An outline lists the trials that a run is to have, so that its journal shows what is missing.
@@ -56,7 +56,7 @@ class ArmName(str):  # noqa: SLOT000  its parts are few, and vars() names them
         return self
 
     def having(self, **parts: Any) -> ArmName:
-        """Return the name with other ``parts``."""
+        """Return the name with these parts replaced."""
         return ArmName(**{**vars(self), **parts})
 
     @classmethod
@@ -103,7 +103,7 @@ class Experiment:
 
     @property
     def duet(self) -> bool:
-        """Return whether two arms meet in the storms of a block."""
+        """Return whether two arms share the storms of a block."""
         return bool(self.arms) and self.arms[0].config.duet is not None
 
     @property
@@ -134,8 +134,8 @@ class Pair:
 def comparisons(names: Iterable[ArmName]) -> tuple[Pair, ...]:
     """Pair every transport with the perf buffers of its budget and variant, in order.
 
-    Of these there are one or two, of which a transport that is per CPU too meets the one of its own
-    size; UsageError if there are more than any plan has.
+    There are one or two of these; a transport that is also per CPU is paired with the one of its
+    own size. UsageError if there are more than any plan has.
     """
     first = [name for name in names if name.copy == 1 and name.budget]
     references: dict[tuple[str, str], list[ArmName]] = {}

@@ -47,13 +47,13 @@ class Traits:
     header_bytes: int = 8  # before each record
     least_records: int = 1  # that a buffer must be able to hold to measure anything
     setting: str = "max_entries"  # the name of its size in bcc and libbpf
-    in_pages: bool = False  # the unit of that setting; else bytes
-    share: str = ""  # of what the setting is the size, if not of the whole
-    wake_policy: str = "leave wake-ups adaptive (flags 0)"  # the advice
+    in_pages: bool = False  # whether that setting is in pages; else in bytes
+    share: str = ""  # the part whose size is set, if not the whole
+    wake_policy: str = "leave wake-ups adaptive (flags 0)"  # as advice
 
     @property
     def sharer(self) -> str:
-        """Name what has a share of a budget."""
+        """Name the thing that has a share of the budget."""
         return "CPU" if self.most_buffers is None else "ring"
 
     @property

@@ -119,8 +119,8 @@ def test_the_fullest_histogram_that_can_be_is_read():
     ("histogram", "why"),
     [
         (_packed(b"\0" * ((1 << 20) + 1)), "too long"),
-        (_packed(b"\0" * 39), "no histogram"),
-        (_packed(b"\0" * 500)[:24], "no histogram"),  # torn
+        (_packed(b"\0" * 39), "not a histogram"),
+        (_packed(b"\0" * 500)[:24], "not a histogram"),  # torn
         (HdrHistogram(1, HOUR_NS, 2).encode().decode(), "other bins"),
         (HdrHistogram(2, HOUR_NS, 3).encode().decode(), "other bins"),
         (HdrHistogram(1, 2 * HOUR_NS, 3).encode().decode(), "other bins"),
