@@ -27,7 +27,7 @@ _OVERWRITE_POS: Final = 16  # bytes from producer_pos; bench/tracer/capture/buff
 _KIND_DATASEC: Final = 15
 _WORDS: Final = struct.Struct("=III")
 _MODIFIERS: Final = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
-_MEMBERS: Final = {  # bpf/common/exit.h asks for OFFSET_TASK_SIGNAL and so on
+_MEMBERS: Final = {  # bpf/common/exit.h needs OFFSET_TASK_SIGNAL and so on
     "TASK": "task_struct signal group_leader real_parent children start_time tgid comm exit_code",
     "SIGNAL": "signal_struct live nr_threads flags group_exit_code pids",
     "PID": "pid level numbers",
@@ -67,7 +67,7 @@ class _Type(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A member of a structure: its place in bytes and the name of its type."""
+    """A member of a structure: its offset in bytes and the name of its type."""
 
     offset: int
     type_name: str
@@ -125,7 +125,7 @@ class Btf:
     def declarations(self, *structures: str) -> str:
         """Return those of these structures that exist, in C, with all that they contain.
 
-        What is only pointed to is declared by its name alone.
+        Types that are only pointed to are declared by name.
         """
         with os.fdopen(os.memfd_create("bufbench_types"), "w+b") as file:
             self._print((found for name in structures if (found := self._find(name)) > 0), file)
@@ -142,7 +142,7 @@ class Btf:
     def _print(self, types: Iterable[int], file: IO[bytes]) -> None:
         """Append the declarations of types to a file, by libbpf's btf_dump; OSError.
 
-        libbpf hands format and arguments to vfprintf(3) itself: some 500,000 times for a kernel.
+        libbpf calls vfprintf(3) itself, without Python: some 500,000 times for a kernel.
         """
         library = ct.CDLL(None, use_errno=True)
         library.fdopen.restype = ct.c_void_p
@@ -161,7 +161,7 @@ class Btf:
             raise libc.last_error()
 
     def variables(self, section: str) -> dict[str, int]:
-        """Return the place of each variable in an object's data section."""
+        """Return the offset of each variable in an object's data section."""
         rows = self._type(self._find(section, _KIND_DATASEC)).rows()
         return {self._name(self._type(kind).name_off).decode(): offset for kind, offset, _ in rows}
 

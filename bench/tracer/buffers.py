@@ -40,9 +40,9 @@ def make_map(
     flags: int = 0,
     smaller: str = "",
 ) -> int:
-    """Make a map and return its descriptor; KernelRefused: "the kernel gives no ``what``".
+    """Make a map and return its descriptor; KernelRefused, which names it ``what``.
 
-    ``entries``: of a ring, its data bytes. ``smaller``: the remedy where that is too much.
+    ``entries``: of a ring, its data bytes. ``smaller``: the remedy if that is too much.
     """
     if kind == bpf.RINGBUF:
         key_bytes = value_bytes = 0
@@ -82,7 +82,7 @@ def touch(view: mmap.mmap) -> None:
 
 
 def attributes(producer: Producer) -> tuple[bytes, bytes]:
-    """Return the attributes of events. Adaptive wake-ups, which they lack, are as forced."""
+    """Return the attributes of events, which treat adaptive wake-ups as forced."""
     wake = producer.wake
     every = producer.watermark if wake in (Wake.WATERMARK, Wake.BYTES) else 1
     return perf_event.output_attributes(
@@ -110,7 +110,7 @@ def perf_buffer(
 
 
 def lost(events: Sequence[int]) -> int | None:
-    """Return the records that found no space in perf buffers, by the kernel; None before 6.0."""
+    """Return the kernel's count of records that found no space in perf buffers; None before 6.0."""
     exact = [count for count in map(perf_event.lost, events) if count is not None]
     return sum(exact) if len(exact) == len(events) else None
 
@@ -124,7 +124,7 @@ def drain(
     *,
     rings: bool,
 ) -> Callable[[], None]:
-    """Return what drains buffers of ``data_bytes`` each: ``capture``, or a reader of its own.
+    """Return a drain of buffers of ``data_bytes`` each: by ``capture``, or by another reader.
 
     ``fds``: of ring buffers' maps, or of perf buffers' events. MachineUnfit.
     """

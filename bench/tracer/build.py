@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The settings that a program is built with, and the facts of the kernel that it is built for."""
+"""Define the settings of a program's build, and the facts of the kernel that it is built for."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _FETCH_ADD: Final = (5, 12)  # when BPF got the instruction; older kernels preem
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Facts of the running kernel that building takes."""
+    """Facts of the running kernel that a build needs."""
 
     release: str
     macros: Mapping[str, int]
     facts: Mapping[str, str]
-    dynptr: bool = True  # ring buffers can be written through one
-    overwrites: bool = False  # ring buffers can be made that do
+    dynptr: bool = True  # ring buffers can be written by dynptr
+    overwrites: bool = False  # ring buffers that overwrite can be made
 
     @classmethod
     def by_types(cls) -> Self:
-        """Ask BTF alone what rings can do, which takes no privileges; MachineUnfit without it."""
+        """Read from BTF alone what rings can do, without privileges; MachineUnfit without BTF."""
         with btf.opened() as types:
             return cls(os.uname().release, {}, {}, **_abilities(types))
 
     @classmethod
     def probe(cls) -> Self:
-        """Ask BTF and tracefs; MachineUnfit if they fail or privileges are missing."""
+        """Read BTF and tracefs; MachineUnfit if that fails or privileges are missing."""
         if missing := capabilities.missing_to_trace(capabilities.held()):
             raise MachineUnfit(  # before bcc tries, which would blame the program
                 "this process may not load BPF programs",
@@ -57,7 +57,7 @@ class Kernel:
 
 
 def adds_atomically(release: str) -> bool:
-    """Return whether programs that may be preempted can count on a kernel."""
+    """Return whether preemptible programs can count correctly on a kernel."""
     return version.numbers(release) >= _FETCH_ADD
 
 

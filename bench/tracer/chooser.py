@@ -39,7 +39,7 @@ def set_up(chooser: Program, arms: Sequence[Program], duet: Duet, *, key: int) -
 
 
 def zero_write_times(program: Program) -> None:
-    """Start a new account."""
+    """Set the write times to zero."""
     for kind in _KINDS:
         program.zero("write_times", kind, 8 * _WORDS)
 
@@ -53,7 +53,7 @@ def write_times(program: Program, duet: Duet) -> WriteTimes:
         written_ns=int(written[1]),
         refused=int(refused[0]),
         refused_ns=int(refused[1]),
-        clock_ns=median(_histogram(nothing)),  # a mean has every interrupt in it
+        clock_ns=median(_histogram(nothing)),  # a mean includes every interrupt
         histogram=_histogram(written),
         by_age=tuple(zip(*by_age.tolist(), strict=True)) if duet.window_ns else (),
     )
@@ -62,7 +62,7 @@ def write_times(program: Program, duet: Duet) -> WriteTimes:
 def delays(program: Program) -> Histogram:
     """Read how long the delays of an arm with a ``delay`` really were, as ``write_times`` does.
 
-    Of the writes that count; those on other CPUs than ``delay-cpu`` have none, of 0 ns.
+    Only of the writes that count; on CPUs other than ``delay-cpu`` they are 0 ns.
     """
     return _histogram(_words(program, _DELAYED))
 
@@ -79,6 +79,6 @@ def _histogram(words: npt.NDArray[np.uint64]) -> tuple[tuple[int, int], ...]:
 
 
 def _lowest_ns(bucket: int) -> int:
-    """Return the least time of a bucket; there are 16 an octave, from 32 ns on."""
+    """Return the least time of a bucket; there are 16 per octave, from 32 ns on."""
     octave = max(bucket // 16 - 1, 0)
     return bucket - 16 * octave << octave

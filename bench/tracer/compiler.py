@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Load a build that bcc compiles, in a kernel source tree just large enough for it.
 
-bcc wants the headers of the running kernel, which CI machines and cloud guests seldom have.
-bufbench's programs use none of them: offsets come from BTF. What bcc's own preamble includes is
-little, and it honours BCC_KERNEL_SOURCE.
+bcc needs the headers of the running kernel, which CI machines and cloud guests seldom have.
+bufbench's programs use none of them: offsets come from BTF. bcc's own preamble includes few, and
+bcc honours BCC_KERNEL_SOURCE.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ _EMPTY: Final = (
     "include/uapi/linux/if_ether.h",
     "include/uapi/linux/ptrace.h",
     "include/generated/autoconf.h",
-    # bcc knows the folders of these by the machine's name.
+    # bcc finds the folders of these by the machine's name.
     *(f"arch/{each}/include/generated/.made-by-bufbench" for each in ("x86", "arm64")),
 )
 
 
-def _keep_to_one_arena() -> None:
+def _use_one_arena() -> None:
     """Make malloc use one arena, where the C library has several.
 
-    glibc gives each thread its own. bcc's compiler runs in a thread and leaves 16 MiB in whichever
-    arena that thread was given (seen: four arenas of that size after a soak of 40 minutes).
+    glibc gives each thread its own. bcc's compiler runs in a thread and leaves 16 MiB in that
+    thread's arena (seen: four arenas of that size after a soak of 40 minutes).
     """
     if mallopt := getattr(ct.CDLL(None), "mallopt", None):
         mallopt(_M_ARENA_MAX, 1)
@@ -69,7 +69,7 @@ def _keep_to_one_arena() -> None:
 def flattened(path: Path, root: Path) -> str:
     """Return the text of ``path`` with every quoted include replaced by the file under ``root``.
 
-    bcc rewrites map methods only in the text that it was handed itself.
+    bcc rewrites map methods only in the text that it is given directly.
     """
     return _INCLUDE.sub(
         lambda match: f"{flattened(root / match[1], root)}\n", path.read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def kernel_tree(release: str) -> Mapping[str, str]:
 
 
 def tree_for_others(release: str, declarations: str) -> Mapping[str, str]:
-    """Return the tree for bcc's own tools, which read the kernel's structures: these."""
+    """Return the tree for bcc's own tools, which need these declarations of kernel structures."""
     return {
         **kernel_tree(release),
         "include/linux/kconfig.h": _OTHERS_CONFIG,
@@ -106,7 +106,7 @@ def tree_for_others(release: str, declarations: str) -> Mapping[str, str]:
 
 @contextmanager
 def tree(files: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """Write ``files`` for as long as the context lasts; yield the environment to find them by."""
+    """Write ``files`` for as long as the context lasts; yield an environment that names them."""
     with scratch.folder() as folder:
         for name, text in files.items():
             path = folder / name
@@ -133,7 +133,7 @@ def installed(release: str) -> Iterator[None]:
 def _without_kallsyms(call: Callable[[], Any]) -> Any:
     """Call ``call`` in a thread that finds /proc/kallsyms empty, and return its result.
 
-    bcc reads all of it, a fifth of the time that compiling takes, to learn whether the kernel has
+    bcc reads all of it, in a fifth of the time of a compilation, to learn whether the kernel has
     bpf_probe_read_kernel, which bufbench's programs name themselves. The thread has its own mount
     namespace; where that is not allowed, ``call`` is merely slower.
     """
@@ -153,7 +153,7 @@ class ByBcc:
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         loader.bcc_version()
-        _keep_to_one_arena()
+        _use_one_arena()
         from bcc import BPF
 
         self._build = build
@@ -195,7 +195,7 @@ class ByBcc:
         if attach is not Attach.TP_BTF:
             kind = "RAW_TRACEPOINT" if attach is Attach.RAW else "TRACEPOINT"
             return int(self._bpf.load_func(function.encode(), getattr(self._type, kind)).fd)
-        with libbpf.loaded() as library:  # bcc knows no such programs
+        with libbpf.loaded() as library:  # bcc does not support such programs
             traced = library.libbpf_find_vmlinux_btf_id(
                 self._build.event.encode(), bpf.TRACE_RAW_TP
             )
@@ -212,11 +212,11 @@ class ByBcc:
         return program
 
     def close(self) -> None:
-        """Leave nothing of it in the kernel."""
+        """Remove it from the kernel."""
         with uninterrupted():
             self._stack.close()
             self._bpf.cleanup()
-            atexit.unregister(self._bpf.cleanup)  # bcc registers it, and so would keep all for good
+            atexit.unregister(self._bpf.cleanup)  # bcc registers it, which would keep it all alive
 
 
 def _refusal(what: str, error: Exception, code: int = 0, *, remedy: str) -> BufbenchError:

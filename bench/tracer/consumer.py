@@ -16,7 +16,7 @@ from bench.host.threads import Once, beside
 from bench.plan.config import Consumer, Poll
 from bench.tracer.capture import Capture
 
-POLL_MS: Final = 10  # how long a library's poll waits before it looks whether to stop
+POLL_MS: Final = 10  # how long a library's poll waits before it checks whether to stop
 
 
 def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
@@ -33,9 +33,9 @@ def reader(capture: Capture, consumer: Consumer) -> Callable[[], None]:
 def by_library(
     capture: Capture, consumer: Consumer, poll: Callable[[], object], consume: Callable[[], object]
 ) -> Callable[[], None]:
-    """Return a drain by a library's functions; UsageError for a wait that it does not have.
+    """Return a drain by a library's functions; UsageError for a way to wait that it lacks.
 
-    ``poll`` waits up to POLL_MS and reads what is there, ``consume`` reads without a wait.
+    ``poll`` waits up to POLL_MS and reads what is there, ``consume`` reads without waiting.
     """
     if consumer.poll.on_epoll and consumer.poll is not Poll.EPOLL:
         raise UsageError(

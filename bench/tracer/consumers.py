@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Drain by several threads of this process, each its own share of the buffers."""
+"""Drain with several threads of this process, each its own share of the buffers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.tracer.consumer import reader as alone
 def reader(capture: Capture, consumer: Consumer, stack: ExitStack) -> Callable[[], None]:
     """Return a drain by ``consumer.threads``, each with its own share of the mapped buffers.
 
-    There are never more threads than buffers. Each record has a stamp of its own, since the rows of
+    There are never more threads than buffers. Each record has its own stamp, since the rows of
     all threads are put into the order of delivery once they have ended. MachineUnfit without
     memory.
     """

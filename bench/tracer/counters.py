@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""struct tracer_counters of bpf/common/counters.h: one value for each possible CPU."""
+"""Decode struct tracer_counters of bpf/common/counters.h: one for each possible CPU."""
 
 from __future__ import annotations
 

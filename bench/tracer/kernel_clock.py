@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Compare the clock of kernel timestamps with the CLOCK_MONOTONIC that user space reads.
 
-bpf_ktime_get_ns() knows no time namespace (Linux 5.6), clock_gettime() does. So a timestamp that a
-BPF program takes is bracketed between two readings of this process, and the offsets that the kernel
-gives the processes it starts are read.
+bpf_ktime_get_ns() ignores time namespaces (Linux 5.6), clock_gettime() does not. So a BPF program's
+timestamp is bracketed between two readings of this process, and the offset for the processes that
+it starts is read from the kernel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Clocks:
 
     here_ns: int  # as this process reads it
     started_ns: int  # as the processes that it starts read it
-    namespace: str = ""  # of the clock that is another one, like time:[4026532501]
+    namespace: str = ""  # of the clock that differs, like time:[4026532501]
 
     @property
     def shared(self) -> bool:
@@ -43,7 +43,7 @@ class Clocks:
 
 
 def look() -> Clocks:
-    """Compare the clocks; where no BPF program may run, go by the namespace's offsets alone."""
+    """Compare the clocks; where no BPF program may run, by the namespace's offsets alone."""
     own, started = _namespace("time"), _namespace("time_for_children")
     offset_ns = parse_offset_ns(procfs.read(procfs.PROC / "self/timens_offsets") or "")
     try:
@@ -54,11 +54,10 @@ def look() -> Clocks:
 
 
 def compare(low_ns: int, high_ns: int, offset_ns: int, *, own: str, started: str) -> Clocks:
-    """Return what a bracket and the offset of the processes to start say together.
+    """Combine a bracket with the offset of the processes to start.
 
     The offset holds for this process too where both are in one namespace. It is exact, and a
-    bracket some microseconds wide; but if they contradict each other, the bracket is what was
-    observed.
+    bracket some microseconds wide; but if they contradict each other, the bracket was observed.
     """
     here_ns = offset_ns if own == started else 0
     if not low_ns <= here_ns <= high_ns:
@@ -94,7 +93,7 @@ def parse_offset_ns(timens_offsets: str) -> int:
 
 
 def bracket_ns() -> tuple[int, int]:
-    """Return bounds of what CLOCK_MONOTONIC is ahead of bpf_ktime_get_ns(), the nearest of some.
+    """Return bounds of CLOCK_MONOTONIC's lead over bpf_ktime_get_ns(), the narrowest of several.
 
     Raises OSError where no BPF program may be loaded or run.
     """
@@ -134,7 +133,7 @@ def _stamping(stamp: int) -> tuple[Instruction, ...]:
 
 
 def _namespace(name: str) -> str:
-    """Return what the kernel calls a namespace of this process; "" where it has none (5.5)."""
+    """Return the kernel's name of a namespace of this process; "" without one (5.5)."""
     try:
         return str((procfs.PROC / "self/ns" / name).readlink())
     except OSError:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""libbcc's readers: libbpf's ring loop and bcc's perf reader, with bufbench's callbacks.
+"""Read with libbcc: libbpf's ring loop and bcc's perf reader, with bufbench's callbacks.
 
-They run until a buffer is empty and cannot be stopped within, which is part of what they are
-measured for. The callbacks append to the capture without the GIL.
+They run until a buffer is empty and cannot be stopped before, which is part of what is measured.
+The callbacks append to the capture without the GIL.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _function(name: str) -> Any:
 
 
 def _refused(what: str) -> KernelRefused:
-    """Return the error of the library's last call; it leaves errno as the kernel set it."""
+    """Return the error of the library's last call, with the kernel's errno."""
     return refusal.refused(what, libc.last_error())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Load the system's libbpf by ctypes, and keep the reasons that it prints when a call fails."""
+"""Load the system's libbpf with ctypes, and keep the reasons that it prints when a call fails."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def require(function: str, came_with: str) -> None:
 
 
 def version_of(library: ct.CDLL) -> str:
-    """Return "1.1" of libbpf 1.1.2."""
+    """Return "1.1" for libbpf 1.1.2."""
     return f"{library.libbpf_major_version()}.{library.libbpf_minor_version()}"
 
 
@@ -137,7 +137,7 @@ def loaded() -> Iterator[Libbpf]:
     vasprintf, free = c_library.vasprintf, c_library.free
 
     def called_by_c(level: int, form: bytes, arguments: int) -> int:
-        # It calls no Python function, in which Ctrl-C would be raised: bench/host/signals.py.
+        # Call no Python function here: Ctrl-C would be raised in it (bench/host/signals.py).
         text = ct.c_char_p()
         if (
             level == _WARNING

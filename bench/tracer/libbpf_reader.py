@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""libbpf's own readers, ring__consume_n() and perf_buffer__poll(), with bufbench's callbacks.
+"""Read with libbpf, ring__consume_n() and perf_buffer__poll(), with bufbench's callbacks.
 
-ring_buffer__poll(), which bcc calls, reads a ring until it is empty before it turns to the next
-one; here a batch of each ring is read in turn.
+ring_buffer__poll(), which bcc calls, empties a ring before it turns to the next one; here a batch
+of each ring is read in turn.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def ring_reader(
             if failed < 0:
                 raise library.refused("libbpf cannot open a second ring buffer", -failed)
         rings = [library.ring_buffer__ring(manager, at) for at in range(len(fds))]
-        readable = select.poll()  # asks the descriptor of epoll, which is readable if a ring is
+        readable = select.poll()  # on the epoll descriptor, which is readable if a ring is
         readable.register(library.ring_buffer__epoll_fd(manager), select.POLLIN)
 
         def consume() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The live tracer: records batch by batch, to watch exits, not to measure them."""
+"""Trace live: yield records batch by batch, to watch exits, not to measure them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _USUAL_BYTES: Final = 8 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Account of all exits while the tracer was attached."""
+    """Counts of all exits while the tracer was attached."""
 
     delivered: int
     lost: int
@@ -49,13 +49,13 @@ class LiveTrace:
             yield
 
     def wall_offset_ns(self) -> int:
-        """Return what to add to a kernel timestamp for the time of day, in any time namespace."""
+        """Return what to add to a kernel timestamp for wall-clock time, in any time namespace."""
         return time.time_ns() - (time.monotonic_ns() - self._ahead_ns)
 
     def batch(self, timeout_ms: int) -> list[CapturedRecord]:
         """Return the records of up to ``timeout_ms``, in the order of kernel timestamps.
 
-        The next batch continues where one was full. Empty: there was no record.
+        A batch continues where a full one ended. Empty: there was no record.
         """
         count = self._capture.collect(timeout_ms)
         self._delivered += count
@@ -63,7 +63,7 @@ class LiveTrace:
         return sorted(map(CapturedRecord._make, ROW.iter_unpack(rows)))
 
     def tally(self) -> Tally:
-        """Return the account so far; after detaching it is final."""
+        """Return the counts so far; after detaching they are final."""
         lost = sum(sum(cpu.dropped.values()) for cpu in self._program.read_counters())
         return Tally(delivered=self._delivered, lost=lost, missed=self._program.total("missed"))
 

@@ -17,14 +17,14 @@ from bench.errors import MachineUnfit, UsageError
 VARIABLE: Final = "BUFBENCH_LOADER"
 INSTALL: Final = "apt-get install python3-bpfcc"
 _OLDEST: Final = (0, 26)
-"""Debian 12's: the oldest that was seen working without kernel headers."""
+"""Debian 12's: the oldest seen to work without kernel headers."""
 TOO_COMPLEX: Final = (E2BIG, EFAULT)
 """Errors of a verifier that gives up: too many steps, or too many branches left."""
 SIMPLER: Final = "take 100 --records or fewer, or records of one length"
 
 
 class Loader(StrEnum):
-    """What loads tracers."""
+    """Ways to load tracers."""
 
     BCC = "bcc"
     PREBUILT = "prebuilt"
@@ -36,7 +36,7 @@ def objects() -> tuple[Path, ...]:
 
 
 def chosen() -> Loader:
-    """Return the loader that the caller names; else bcc if installed, or if nothing is prebuilt."""
+    """Return the loader that the environment names; else bcc if installed, or without prebuilt."""
     if name := os.environ.get(VARIABLE):
         if name not in [*Loader]:
             raise UsageError(
@@ -49,7 +49,7 @@ def chosen() -> Loader:
 def of_emulated() -> Loader:
     """Return the loader in emulated guests, where bcc would compile for half a minute.
 
-    The one that the caller names; else prebuilt, if anything is.
+    The one that the environment names; else the prebuilt ones, if there are any.
     """
     if os.environ.get(VARIABLE):
         return chosen()

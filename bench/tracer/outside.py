@@ -58,7 +58,7 @@ _REMEDY: Final = "see docs/readers.md for what a reader does"
 def reader(
     fds: Sequence[int], data_bytes: int, capture: Capture, consumer: Consumer, *, rings: bool
 ) -> Iterator[Callable[[], None]]:
-    """Start the reader and hand it buffers of ``data_bytes`` each; yield what drains them.
+    """Start the reader and pass it buffers of ``data_bytes`` each; yield the drain.
 
     ``fds``: of ring buffers' maps, or of the perf events of perf buffers. MachineUnfit if it does
     not follow the protocol.
@@ -68,7 +68,7 @@ def reader(
         memory = os.memfd_create("bufbench_rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         stack.callback(os.close, memory)
         os.ftruncate(memory, rows_bytes)
-        # Reading what the reader has cut off would end this process, by SIGBUS.
+        # If the reader shrank it, reading here would end this process by SIGBUS.
         fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         shared = stack.enter_context(mmap.mmap(memory, rows_bytes))
         harness_end, reader_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -110,7 +110,7 @@ class _Peer:
     def expect(self, word: bytes, within_s: float, asleep_s: float = inf) -> None:
         """Wait for the reader to say ``word``; MachineUnfit if it says anything else, or nothing.
 
-        The same if it sleeps for ``asleep_s`` without a break before.
+        Also if it first sleeps for ``asleep_s`` without a break.
         """
         what, said = f"did not say {word.decode()!r}", b""
         end, used_ns = time.monotonic() + within_s, _use(self.child.pid)[0]
@@ -131,7 +131,7 @@ class _Peer:
             raise self.refused(what)
 
     def refused(self, what: str) -> MachineUnfit:
-        """Return the error for what the reader did, with how it ended if it has."""
+        """Return the error for what the reader did, and how it ended if it has."""
         code = process.ended(self.child, _END_S)
         if code is not None:
             end = f"was killed by {signals.named(-code)}" if code < 0 else f"ended with {code}"
@@ -140,7 +140,7 @@ class _Peer:
 
 
 def _drain(peer: _Peer, shared: mmap.mmap, capture: Capture) -> None:
-    """Wait for ``capture.stop()``, have the reader finish, and take its rows."""
+    """Wait for ``capture.stop()``, make the reader finish, and take its rows."""
     before = _use(peer.child.pid)
     while not capture.stopping:
         if process.ended(peer.child) is not None:
@@ -149,7 +149,7 @@ def _drain(peer: _Peer, shared: mmap.mmap, capture: Capture) -> None:
     try:
         peer.socket.send(STOP)
     except OSError as error:
-        raise peer.refused("does not listen any more") from error
+        raise peer.refused("no longer listens") from error
     peer.expect(DONE, _DONE_S, _ASLEEP_S)
     after = _use(peer.child.pid)
     count, overflow, malformed, lost, wakeups, empty = _CONTROL.unpack_from(shared)
@@ -161,13 +161,13 @@ def _drain(peer: _Peer, shared: mmap.mmap, capture: Capture) -> None:
         capture.take(rows, overflow=overflow, malformed=malformed, lost=lost, empty_polls=empty)
     capture.wakeups_taken = wakeups
     capture.cpu_ns, capture.voluntary_switches, capture.involuntary_switches = (
-        max(0, now - then)  # of threads that ended meanwhile nothing is known
+        max(0, now - then)  # nothing is known of threads that have ended meanwhile
         for now, then in zip(after, before, strict=True)
     )
 
 
 def _use(pid: int) -> tuple[int, int, int]:
-    """Return CPU ns and voluntary and other switches of all threads that a process has now."""
+    """Return CPU ns, voluntary and involuntary switches of all threads that a process has now."""
     found = [0, 0, 0]
     for task in Path(f"/proc/{pid}/task").glob("[0-9]*"):
         ran = (procfs.read(task / "schedstat") or "0").split()

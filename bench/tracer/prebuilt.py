@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Load a build from an object that was made with the package, by libbpf.
 
-What bcc gets as a macro is a variable in the object (bpf/common/prebuilt.h). Some macros choose
-the object: they change what a kernel must know to verify it.
+A macro for bcc is a variable in the object (bpf/common/prebuilt.h). Some macros choose the object
+instead: they change what a kernel must support to verify it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bench.tracer.loader import INSTALL, SIMPLER, TOO_COMPLEX
 from bench.tracer.object import loaded
 
 _COMPILED_IN: Final = {f"CALL_{call.name}": call.value for call in Call}
-_OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others come with these
+_OF_RECORDS: Final = ("CHECKED", "PADDED", "WAKE_BY_BYTES", "DELAY")  # others imply these
 _PLAIN: Final = "SIZE_0"  # compiled in where none of these is set
-_OF_KERNEL: Final = HAS_FETCH_ADD  # which preemptible objects take
+_OF_KERNEL: Final = HAS_FETCH_ADD  # which preemptible objects need
 _RAW: Final = "PREEMPTIBLE"
 _TIMED: Final = "TIMED_WRITES"
 _ELSEWHERE: Final = frozenset(
@@ -85,7 +85,7 @@ class Prebuilt:
         return self._object.program_fd(function)
 
     def close(self) -> None:
-        """Leave nothing of it in the kernel."""
+        """Remove it from the kernel."""
         with uninterrupted():
             self._stack.close()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Privileged operations and the steps of loading a tracer, one probe each.
+"""Probe privileged operations and the steps of loading a tracer, one by one.
 
 bcc reports every failure as a program that does not compile; a probe raises the kernel's OSError.
-Those that are tried with fewer privileges leave what they make to the end of their process.
+Probes that are tried with fewer privileges release what they make when their process ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.linux import bpf, libc, perf_event, procfs, refusal
 from bench.tracer import loader
 
 _FILES: Final = 64  # maps, programs, pipes, logs and what bcc has open; and 2 for each CPU
-_COMPILER_BYTES: Final = 320 << 20  # its libraries most of all
+_COMPILER_BYTES: Final = 320 << 20  # mostly its libraries
 _DATA_BYTES: Final = 64 << 20
 _ROOM_BYTES: Final = 64 << 10  # a tree of headers
 _IOC_SET_BPF: Final = 0x40042408
@@ -37,7 +37,7 @@ _SMALLEST: Final = (
     (0x07, 1, 0, -8),  # r1 += -8
     (0xB7, 2, 0, 8),  # r2 = 8
     (0xB7, 3, 0, 0),  # r3 = 0
-    (0x85, 0, 0, 113),  # bpf_probe_read_kernel(), which takes CAP_PERFMON
+    (0x85, 0, 0, 113),  # bpf_probe_read_kernel(), which needs CAP_PERFMON
     (0xB7, 0, 0, 0),  # r0 = 0
     (0x95, 0, 0, 0),  # exit
 )
@@ -100,12 +100,12 @@ def mount_tracefs() -> None:
 
 
 def change_user() -> None:
-    """Become another user in a child process, and end that by a signal."""
+    """Become another user in a child process, and end that with a signal."""
     became, report = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            signal.alarm(_PATIENCE_S)  # where it cannot be ended: end the wait
+            signal.alarm(_PATIENCE_S)  # if it cannot be ended: end the wait
             os.closerange(3, became)
             os.setgroups([])
             os.setresgid(_ANOTHER, _ANOTHER, _ANOTHER)
@@ -151,7 +151,7 @@ def _memory() -> None:
 _FOLDER: Final = "current folder"
 _COMPILER: Final = "compiler's memory"
 _STEPS: Final[tuple[tuple[str, str, Callable[[], object]], ...]] = (
-    ("open files", "this process may not open the files that a tracer takes", _files),
+    ("open files", "this process may not open as many files as a tracer needs", _files),
     (_FOLDER, "the current folder is gone", os.getcwd),
     ("temporary files", "temporary files cannot be written", _room),
     (_COMPILER, f"bcc's compiler gets no {size(_COMPILER_BYTES)}", _memory),

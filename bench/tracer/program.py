@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One tracer in the kernel: built and loaded once, attached and detached per trial."""
+"""Run one tracer in the kernel: built and loaded once, attached and detached per trial."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _MISSED: Final = "count_missed"  # a function of bpf/common/missed.h
 
 
 class Program:
-    """A loaded tracer. Use as a context manager; nothing of it stays in the kernel after.
+    """A loaded tracer. Use it as a context manager; on leaving it is removed from the kernel.
 
-    ``cpus`` are those that the kernel has per-CPU memory for: a map's values are in this order.
+    ``cpus`` are those for which the kernel has per-CPU memory: a map's values are in this order.
     """
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
@@ -39,7 +39,7 @@ class Program:
         self._programs: dict[str, int] = {}
         self._event = -1  # of perf, while it is attached to one
         self.cpus = procfs.possible_cpus()
-        self._counted: Sequence[int] = ()  # causes of drops that need not be 0 in the kernel
+        self._counted: Sequence[int] = ()  # causes of drops that may not be 0 in the kernel
         self._loaded = _loaded(build, kernel)
 
     def __enter__(self) -> Self:
@@ -97,7 +97,7 @@ class Program:
 
     @contextmanager
     def _attaching(self, attach: Attach, *programs: int) -> Iterator[Sequence[int]]:
-        """Attach programs while the context lasts; when it is left, none of them runs any more."""
+        """Attach programs while the context lasts; after it none of them is still running."""
         held: list[int] = []
         try:
             for program in programs:
@@ -111,14 +111,14 @@ class Program:
                 libc.await_grace_period()
 
     def _attach(self, program: int, attach: Attach) -> int:
-        """Attach one program; it runs until the descriptor that is returned is closed."""
+        """Attach one program, until the descriptor that is returned is closed."""
         try:
             if attach is not Attach.TRACEPOINT:
                 name = self.build.event if attach is Attach.RAW else ""
                 return bpf.open_raw_tracepoint(program, name)
             return probes.attach(program, tracefs.number(self.build.tracepoint))
         except OSError as error:
-            usual = "`bufbench doctor --least-privilege` tries what it takes"
+            usual = "`bufbench doctor --least-privilege` finds out what it needs"
             raise refusal.refused(
                 "the tracer could not be attached", error,
                 remedy=refusal.remedy_for(error.errno or 0) or usual,
@@ -127,7 +127,7 @@ class Program:
     def neighbours(self) -> frozenset[int] | None:
         """Return the ids of other programs at the same event, while attached; None if unknown.
 
-        Each exit runs them too. None of these calls makes the kernel skip tracers: only operations
+        Each exit runs them too. These calls do not make the kernel skip tracers: only operations
         on maps do.
         """
         own = {*map(bpf.program_id, self.load_all())}
@@ -142,14 +142,14 @@ class Program:
         self.set("settings", 0, settings)
 
     def zero_counters(self) -> None:
-        """Start a new account."""
+        """Set all counters to zero."""
         self.zero("counters", 0, counters.BYTES_PER_CPU)
         for cause in self._counted:
             self.zero("drops", cause, counters.DROP_BYTES_PER_CPU)
         self._counted = ()
 
     def read_counters(self) -> list[CpuCounters]:
-        """Read the account. Call it after detaching: bpf() calls make the kernel skip tracers."""
+        """Read the counters. Call it after detaching: bpf() calls make the kernel skip tracers."""
         counts = self.get("counters", 0, counters.BYTES_PER_CPU)
         unexplained, by_cause = counters.dropped(counts), dict[int, bytes]()
         for cause in counters.causes():
@@ -164,7 +164,7 @@ class Program:
 
 
 def names(programs: Iterable[int]) -> tuple[str, ...]:
-    """Return the programs' names, or the id of one that is gone or not readable."""
+    """Return the programs' names, or the id of one that is gone or unreadable."""
     found = []
     for program in sorted(programs):
         name = ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def allocated(way: Ringbuf, request: BufferRequest) -> Iterator[Allocation]:
     """Make the rings alone.
 
-    UsageError for a size that no ring can have, KernelRefused if there is no space for it.
+    UsageError for a size that no ring can have, KernelRefused if there is no memory for it.
     """
     sizes, fds = way.slots(request).values(), list[int]()
     with ExitStack() as stack:

@@ -20,14 +20,14 @@ _WAKE_FLAGS: Final = {
     Wake.WATERMARK: 1,
     Wake.BYTES: 1,
 }
-_MOST_RECORDS: Final = (1, 100, 1000)  # of an exit: few bounds, since each is a program of its own
+_MOST_RECORDS: Final = (1, 100, 1000)  # of an exit: few bounds, since each needs its own program
 _MIXED_BYTES: Final = (RECORD_BYTES, 200, 1024, RECORD_BYTES + 4096)
 
 
 def macros(producer: Producer) -> dict[str, int]:
     """Return the macros of all transports: record lengths, and loops only where needed.
 
-    The verifier walks a loop of 1,000 records for half a second, and a delay within it for ever.
+    The verifier takes half a second for a loop of 1,000 records, and for ever for a delay in it.
     """
     *fewer, most = _MOST_RECORDS
     most = next((each for each in fewer if producer.records_per_exit <= each), most)
@@ -58,7 +58,7 @@ def lengths(producer: Producer) -> tuple[int, ...]:
 
 
 def _turns(producer: Producer) -> tuple[int, ...]:
-    """Return the bytes that records are written with in turn."""
+    """Return the bytes with which records are written in turn."""
     if producer.payload_bytes == MIXED:
         return _MIXED_BYTES
     return tuple(RECORD_BYTES + padding for padding in producer.mix or (producer.payload_bytes,))

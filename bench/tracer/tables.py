@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Make the hash tables that exits are counted in, and read them at an interval.
+"""Make the hash tables in which exits are counted, and read them at an interval.
 
-The program counts in one of two tables. The consumer switches it over to the other, and reads the
-first an interval later, when no run that began before is left, so that nothing is counted in an
-element that is being removed. Removal in batches takes Linux 5.6.
+The program counts in one of two tables. The consumer switches it to the other, and reads the first
+an interval later, when every run that began before has ended, so that nothing is counted in an
+element that is being removed. Removal in batches needs Linux 5.6.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VALUE_BYTES: Final = 16
 TABLES: Final = 2
 
 _SETTLE_S: Final = 0.01
-"""A run of the program is over after that: it takes microseconds and cannot be preempted."""
+"""After this, a run of the program is over: it takes microseconds and cannot be preempted."""
 
 
 def entries(budget_bytes: int, cpus: int) -> int:
@@ -78,7 +78,7 @@ def opened(
 ) -> Iterator[Opened]:
     """Put both tables into the program's array of maps, and read them at an interval.
 
-    Beside another arm, whose buffers the consumer reads, they are read at the end alone.
+    Beside another arm, whose buffers the consumer reads, they are read only at the end.
     """
     cpus = program.cpus
     with ExitStack() as stack:
@@ -111,7 +111,7 @@ class _Reader:
         self._choose()
 
     def turn(self) -> None:
-        """Read the table that was left a turn ago, and switch the program over to it."""
+        """Read the table that was left a turn ago, and switch the program to it."""
         self._read(1 - self._active)
         self._active = 1 - self._active
         self._choose()
@@ -131,7 +131,7 @@ class _Reader:
 
 
 def _drain(capture: Capture, request: BufferRequest, reader: _Reader) -> Callable[[], None]:
-    """Return what reads a table at each interval until ``capture.stop()``."""
+    """Return a drain that reads a table at each interval until ``capture.stop()``."""
     interval_s = max(_SETTLE_S, request.consumer.interval_ms / 1e3)
     stopped = request.consumer.poll is Poll.STOPPED
 

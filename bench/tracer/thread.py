@@ -51,8 +51,8 @@ def wakes(thread_id: int, cpus: Iterable[int]) -> Iterator[Callable[[], Times | 
 
     It returns None if the kernel does not permit this, or if not all fitted in.
 
-    Not by a BPF program: the kernel skips those on a CPU that already runs one, and the wake-up of
-    a ring buffer is an interrupt that falls into the very program that raised it. Wake-ups of perf
+    A BPF program could not do this: the kernel skips those on a CPU that already runs one, and a
+    ring buffer's wake-up is an interrupt of the very program that raised it. Wake-ups of perf
     buffers are not seen: the kernel keeps events like this one quiet while it raises them.
     """
     with ExitStack() as stack:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The interface of a transport: its buffers for a trial, and their description."""
+"""Define the interface of a transport: its buffers for a trial, and their description."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BufferRequest:
-    """The buffers that a trial asks for."""
+    """The buffers that a trial requests."""
 
     budget_bytes: int  # over the buffers of the CPUs that share it
     cpus: tuple[int, ...]  # online: each has a buffer, since exits happen on all of them
@@ -35,7 +35,7 @@ class BufferRequest:
     consumer: Consumer
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
     lazy_reader: bool = False  # publish the consumer's position once a visit
-    whole_reader: bool = False  # copy each record whole, in place of reading it in the buffer
+    whole_reader: bool = False  # copy each record whole, instead of reading it in the buffer
     shared: bool = False  # the consumer reads another arm's buffers too
 
     def pages_per_cpu(self) -> int:
@@ -81,10 +81,10 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Transport(Traits):
-    """A way from the tracer to the consumer."""
+    """A path from the tracer to the consumer."""
 
     made_by: str = ""  # the module beside this one that makes its buffers
-    flags: int = 0  # with which its rings are made
+    flags: int = 0  # of its rings
     only_native: str = ""  # why no other reader can take its records
 
     def rings(self, cpus: tuple[int, ...]) -> int:  # noqa: ARG002
@@ -108,7 +108,7 @@ class Transport(Traits):
         return value
 
     def macros(self, producer: Producer, cpus: tuple[int, ...]) -> dict[str, int]:
-        """Return the macros that its program is compiled with, beside those that all have."""
+        """Return the macros of its program, besides those that all have."""
         if not self.calls:
             return {}
         found = {"MAX_RINGS": self.rings(cpus)}
@@ -119,7 +119,7 @@ class Transport(Traits):
         return found
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
-        """Raise MachineUnfit where the kernel lacks what the program is to call."""
+        """Raise MachineUnfit if the kernel lacks a function that the program would call."""
         if self.calls and kernel.facts.get("ring_buffer") == "no":
             raise MachineUnfit(
                 "this kernel has no BPF ring buffer, which came with Linux 5.8",
@@ -132,7 +132,7 @@ class Transport(Traits):
             )
 
     def require_reader(self, reader: Reader, wake: Wake = Wake.ADAPTIVE) -> None:
-        """Raise UsageError for a reader that cannot drain it, MachineUnfit for one not here."""
+        """Raise UsageError for a reader that cannot drain it, MachineUnfit for a missing one."""
         if self.only_native and reader is not Reader.NATIVE:
             raise UsageError(self.only_native, remedy="leave out --reader")
         if reader is Reader.LIBBCC and not self.calls and wake in (Wake.NONE, Wake.BYTES):
@@ -153,7 +153,7 @@ class Transport(Traits):
     def open(
         self, program: Program, capture: Capture, request: BufferRequest
     ) -> AbstractContextManager[Opened]:
-        """Make the buffers, hand them to the program and map them; UsageError, MachineUnfit."""
+        """Make the buffers, give them to the program and map them; UsageError, MachineUnfit."""
         self.require_reader(request.consumer.reader, request.producer.wake)
         made: AbstractContextManager[Opened] = self._maker().opened(self, program, capture, request)
         return made

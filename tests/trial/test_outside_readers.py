@@ -113,7 +113,7 @@ def test_a_small_buffer_balances_whatever_is_lost(rig: Rig, program: Path, trans
         ),
         (
             PROTOCOL + "connection.send(b'ready')\nconnection.shutdown(2)\nsys.stdin.read()",
-            "does not listen any more",
+            "no longer listens",
             {},
         ),
         (

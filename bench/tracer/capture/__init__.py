@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The capture: maps ring and perf buffers and drains both alike, without the GIL.
+"""Capture: map ring and perf buffers and drain both alike, without the GIL.
 
-Per record it copies and appends, stamps it or a batch, and does nothing else. From the bottom:
+For each record it copies, appends and stamps (one or a batch), nothing else. From the bottom:
 
 - ``capture.h``, ``shims``: C that Cython lacks
 - ``buffers``: map and unmap, also for the sampler

@@ -30,15 +30,15 @@ _ERROR: Final = re.compile(r"^(?P<place>.*?: )?(?:fatal )?error: (?P<reason>.*)$
 
 
 def possible() -> bool:
-    """Return whether what building takes is installed."""
+    """Return whether everything needed to build is installed."""
     return shutil.which("clang") is not None and _HEADERS.exists()
 
 
 def build(source: Path, header: Path | None, events: Sequence[str]) -> package.Package:
     """Compile ``source`` and return it with the structures that its events have.
 
-    These are ``events``, or else those that the header defines, or where there is none, the source
-    and what it includes from beside it. Raises UsageError where the source does not compile,
+    These are ``events``, else those that the header defines, or, without a header, the source and
+    its includes from the same folder. Raises UsageError if the source does not compile,
     MachineUnfit without clang.
     """
     names = [*events] or list(dict.fromkeys(_defined(source, header)))
@@ -82,7 +82,7 @@ def _compile(source: Path, names: Sequence[str]) -> bytes:
         with btf.opened() as types:
             types.write_header(folder / _TYPES)
         whole, elf = folder / "object.bpf.c", folder / "object.bpf.o"
-        # A structure that no variable has does not come into the object's BTF.
+        # A structure without a variable is not in the object's BTF.
         kept = "".join(
             f"struct {each} *bufbench_event_{each} __attribute__((unused));\n" for each in names
         )
@@ -101,7 +101,7 @@ def _compile(source: Path, names: Sequence[str]) -> bytes:
             )
         except process.ProgramFailed as error:
             raise _failed(source, error) from error
-        if shutil.which("llvm-strip"):  # of what debuggers alone read; BTF stays
+        if shutil.which("llvm-strip"):  # drop what only debuggers read; BTF stays
             process.run(["llvm-strip", "-g", elf], timeout_s=_LONGEST_S)
         return elf.read_bytes()
 

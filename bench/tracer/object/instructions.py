@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Rewrite a loaded program: count what it sends, or send it through the other transport.
 
-Each call that sends is redirected to a function behind the program, with registers and a stack of
-its own, which counts by CPU. Source of the encoding: Documentation/bpf/standardization.
+Each call that sends is redirected to a function appended to the program, with its own registers
+and stack, which counts by CPU. Source of the encoding: Documentation/bpf/standardization.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from bench.linux import bpf
 from bench.linux.bpf import Instruction
 
 COUNTERS_BYTES: Final = 1_024 * 64
-"""Of the array that is counted in: a cache line for each CPU, of 1,024 at most."""
+"""Size of the array of counters: a cache line for each CPU, of 1,024 at most."""
 
 
 class Counter(IntEnum):
-    """What is counted, by its place in a CPU's line."""
+    """Counters, by their place in a CPU's line."""
 
     OUTPUTS, OUTPUTS_FAILED, RESERVES, RESERVES_FAILED = range(4)
 
 
 class Helper(IntEnum):
-    """Kernel functions that have to do with buffers, by their number."""
+    """Kernel functions for buffers, by their number."""
 
     PERF_EVENT_READ = 22
     PERF_EVENT_OUTPUT = 25
@@ -54,7 +54,7 @@ _OUTPUTS: Final = frozenset(
 )
 _RESERVES: Final = frozenset({Helper.RINGBUF_RESERVE, Helper.RINGBUF_RESERVE_DYNPTR})
 SENDS: Final = _OUTPUTS | _RESERVES
-_CARRIED: Final = {  # by the kind of map that they are carried over to
+_CARRIED: Final = {  # by the kind of map to which they are carried over
     bpf.RINGBUF: Helper.PERF_EVENT_OUTPUT,
     bpf.PERF_EVENT_ARRAY: Helper.RINGBUF_OUTPUT,
 }
@@ -75,7 +75,7 @@ Code = Sequence[Instruction]
 
 
 def helpers(code: Code) -> set[Helper]:
-    """Return the functions of buffers that a program calls."""
+    """Return the functions for buffers that a program calls."""
     numbers = {each.value for each in Helper}
     return {Helper(each[3]) for each in code if _is_helper(each) and each[3] in numbers}
 
@@ -95,9 +95,9 @@ def rewritten(
 ) -> list[Instruction]:
     """Return the program with its sending counted in the array ``counters_fd``.
 
-    ``stack_bytes``: gives what the program uses of its stack, where that has to be known.
-    ``to``: the kind of map that it is carried over to; then ``maps`` has the map in place of each.
-    UsageError where a program cannot be carried over.
+    ``stack_bytes``: returns how much of its stack the program uses, called only where needed.
+    ``to``: the kind of map to carry it over to; then ``maps`` has the replacement of each map.
+    UsageError if a program cannot be carried over.
     """
     code = [_remapped(each, maps or {}) for each in code]
     if to == bpf.PERF_EVENT_ARRAY and Helper.RINGBUF_OUTPUT in helpers(code):
@@ -121,15 +121,15 @@ def typed(code: Code, types: Sequence[int]) -> list[tuple[int, int]]:
     """Return where the program and each of its functions begin, and the type of each in BTF.
 
     ``types``: of those in the program that libbpf loaded. Only callbacks need types: without one,
-    the result is empty. Functions that count get a callback's type, as they are static, too; no
-    more of a static function's type is verified. UsageError where a callback has none.
+    the result is empty. Functions that count get a callback's type: they are static too, and no
+    more of a static function's type is verified. UsageError if a callback has no type.
     """
     callbacks = _functions(code, _REFERRED)
     if not callbacks:
         return []
     starts = [0, *_functions(code, _CALLED, _REFERRED)]
     if len(types) <= (place := starts.index(callbacks[0])):
-        raise UsageError("the kernel removed functions of it, so that their types are not known")
+        raise UsageError("the kernel removed some of its functions, so their types are unknown")
     return [*zip_longest(starts, types, fillvalue=types[place])]
 
 
@@ -143,8 +143,8 @@ def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruct
         called = Helper.PERF_EVENT_OUTPUT
         before = [_move(6, 1), _move(1, 5), _move(5, 3), _move(4, 2), _move(2, 6)]
         before.append((_SET_WORD, 3, 0, -1))
-    # An address, or 0. After a test for inequality it would be known to be an address, yet the
-    # verifier of 5.10 also follows the program's own test to where it is 0 and not yet released.
+    # An address, or 0. A test for inequality would mark it as an address, yet the verifier of 5.10
+    # also follows the program's own test to where it is 0 and not yet released.
     reserves = helper is Helper.RINGBUF_RESERVE
     attempted = Counter.RESERVES if helper in _RESERVES else Counter.OUTPUTS
     return [
@@ -167,9 +167,9 @@ def _function(helper: Helper, counters_fd: int, to: int | None) -> list[Instruct
 
 
 def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
-    """Keep the context on the stack, and hand it to each output as a fifth argument.
+    """Keep the context on the stack, and pass it to each output as a fifth argument.
 
-    Outputs move to the front, to be jumped to and back from: all other jumps stay as they are.
+    Outputs move to the front, with jumps there and back: all other jumps stay as they are.
     """
     sends = [
         place
@@ -182,10 +182,10 @@ def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
         )
     slot = -(-stack_bytes // 8) * 8 + 8
     if slot > _STACK_BYTES:
-        raise UsageError("the program's stack is full, and the context has no place")
+        raise UsageError("the program's stack is full, with no room for the context")
     begin = 2 + 3 * len(sends)
     if begin + len(code) > _FARTHEST_JUMP:
-        raise UsageError("the program is too long to hand its context to each output")
+        raise UsageError("the program is too long to pass its context to each output")
     front = [(_STORE, _FRAME | 1 << 4, -slot, 0), (_JUMP, 0, begin - 2, 0)]
     rest = [*code]
     for place in sends:
@@ -196,7 +196,7 @@ def _with_context(code: Code, stack_bytes: int) -> list[Instruction]:
 
 
 def _functions(code: Code, *ways: tuple[int, int]) -> list[int]:
-    """Return where the functions behind the program begin: those that are _CALLED or _REFERRED."""
+    """Return where the functions after the main one begin: those that are _CALLED or _REFERRED."""
     starts = {
         index + 1 + value
         for index, (operation, registers, _, value) in enumerate(code)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""An object in the kernel: opened, loaded, attached by its section names, its buffers read."""
+"""Open an object, load it into the kernel, attach it by its section names, read its buffers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from bench.tracer.libbpf import ON_LOST, ON_PERF, ON_SAMPLE, Libbpf
 from bench.tracer.object.instructions import Helper
 
 MOST_MAP_BYTES: Final = 256 << 20
-"""Of all maps of an object together; more is refused, since it would be taken from the machine."""
+"""Of all maps of an object together; more is refused: it would be taken from the machine."""
 PROGRAM_ARRAY: Final = 3  # BPF_MAP_TYPE_PROG_ARRAY
-USUAL_PER_CPU_BYTES: Final = 64 * PAGE_BYTES  # as eunomia and bcc have it
-_MOST_RECORDS: Final = 4_096  # of a batch; an object may send without an end
+USUAL_PER_CPU_BYTES: Final = 64 * PAGE_BYTES  # as in eunomia and bcc
+_MOST_RECORDS: Final = 4_096  # of a batch; an object may send endlessly
 _CONSTANTS: Final = ".rodata"
 _RINGS: Final = frozenset({bpf.RINGBUF, 31})  # BPF_MAP_TYPE_USER_RINGBUF
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # BPF_MAP_TYPE_PERCPU_HASH, ..._ARRAY, LRU, storage
@@ -64,7 +64,7 @@ class Buffers:
     """
 
     def __init__(self) -> None:
-        self.lost = 0  # that perf buffers report; rings report nothing
+        self.lost = 0  # as perf buffers report; rings report nothing
         self.delivered = 0
         self._records: list[bytes] = []
         self._consume: list[Callable[[], int]] = []
@@ -74,7 +74,7 @@ class Buffers:
         self.on_lost = ON_LOST(self._lose)
 
     def add(self, consume: Callable[[], int], epoll: int) -> None:
-        """Read one more, by libbpf's function; ``epoll`` is readable once there is something."""
+        """Read another buffer, by libbpf's function; ``epoll`` is readable if there are records."""
         self._consume.append(consume)
         self._poll.register(epoll, select.POLLIN)
 
@@ -101,7 +101,7 @@ class Buffers:
 
 
 class Object:
-    """An object that libbpf has opened, and nothing of it in the kernel yet."""
+    """An object that libbpf has opened; nothing of it is in the kernel yet."""
 
     def __init__(self, library: Libbpf, handle: int, kept: ExitStack) -> None:
         self._library = library
@@ -198,7 +198,7 @@ class Object:
     def attached(self) -> Iterator[None]:
         """Attach every program for as long as the context lasts.
 
-        Where there are tail calls, those that have nothing to be attached to are run by them alone.
+        Programs that can be attached to nothing are left to tail calls, if there are any.
         """
         library, alone = self._library, list[KernelRefused]()
         tails = any(each.kind == PROGRAM_ARRAY for each in self.maps())

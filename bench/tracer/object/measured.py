@@ -2,7 +2,7 @@
 """Load an object on either transport with its sending counted, to read its buffers here.
 
 Programs that libbpf has loaded are replaced by rewritten ones before it attaches them: a descriptor
-keeps its number and gets another program, so that libbpf attaches that one, as its section says.
+keeps its number and gets another program, which libbpf then attaches as its section says.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _STACK: Final = re.compile(r"^(?:stack depth|subprog 0 \(.*\) .* stack) ([0-9]+)
 """The program's own line: 7.3 reports one for each of its functions."""
 
 Rewrite = Callable[[Code, Callable[[], int]], list[Instruction]]
-"""Of a program, and what gives the bytes of its stack that it uses."""
+"""Takes a program, and a function that returns how many bytes of its stack it uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
     """What can be measured of an object."""
 
-    transports: tuple[str, ...]  # that it sends through
+    transports: tuple[str, ...]  # through which it sends
     other: str  # the transport that it can be carried over to; "": none
     alone: str  # why there is none
-    uncounted: str  # why its sending cannot be counted; "": it can
-    budget_bytes: int  # that it asks for itself
+    uncounted: str  # why its sending cannot be counted; "": it can be
+    budget_bytes: int  # that it requests itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Measuring:
         return bpf.run_time(self.programs)
 
     def refused(self) -> int | None:
-        """Return what perf buffers had no room for, as the kernel counts it (6.0)."""
+        """Return the kernel's count of records for which perf buffers had no room (6.0)."""
         return buffers.lost(self.events) if self.events else None
 
 
@@ -136,10 +136,10 @@ def measuring(
     stamp_at: int = -1,
     stamped_from_ns: int = 0,
 ) -> Iterator[Measuring]:
-    """Load an object with buffers of this budget; KernelRefused where that cannot be.
+    """Load an object with buffers of this budget; KernelRefused if that is impossible.
 
-    ``transport``: that it is carried over to; "": as it is. ``stamp_at``: where its records have a
-    u64 of CLOCK_MONOTONIC ns, invalid from before ``stamped_from_ns``; -1: nowhere.
+    ``transport``: to carry it over to; "": as it is. ``stamp_at``: where its records have a u64 of
+    CLOCK_MONOTONIC ns, invalid if earlier than ``stamped_from_ns``; -1: nowhere.
     """
     to = {name: kind for kind, name in _TRANSPORTS.items()}.get(transport)
     with loaded.opened(library, package.elf, package.name) as opened, ExitStack() as stack:
@@ -200,13 +200,13 @@ def _asked(opened: loaded.Object) -> int:
 
 
 def _share(budget_bytes: int, count: int) -> int:
-    """Return what each of ``count`` maps has of a budget: a power of two of pages."""
+    """Return the share of a budget that each of ``count`` maps has: a power of two of pages."""
     pages = max(1, budget_bytes // (max(1, count) * PAGE_BYTES))
     return PAGE_BYTES << (pages.bit_length() - 1)
 
 
 def _prepared(opened: loaded.Object, each_bytes: int, to: int | None) -> int:
-    """Return the data bytes that its own rings have, or where it has none a CPU's perf buffer."""
+    """Return the data bytes of its own rings or, without rings, of a CPU's perf buffer."""
     if to == bpf.PERF_EVENT_ARRAY:
         return PAGE_BYTES
     rings = any(each.kind == bpf.RINGBUF for each in opened.maps())
@@ -214,7 +214,7 @@ def _prepared(opened: loaded.Object, each_bytes: int, to: int | None) -> int:
 
 
 def _in_the_way(helpers: frozenset[Helper], to: int) -> str:
-    """Name what cannot be carried over to this kind of map; "": nothing."""
+    """Name what cannot be carried over to this kind of map; "" if everything can."""
     family = _OF_A_RING if to == bpf.PERF_EVENT_ARRAY else frozenset(Helper) - _OF_A_RING
     found = instructions.not_carried(helpers & family, to)
     return f"it calls {', '.join(each.title for each in found)}" if found else ""
@@ -243,7 +243,7 @@ def _open(
 
 
 def _code_of(library: Libbpf, program: loaded.Program) -> list[Instruction]:
-    """Return the instructions of a loaded program as the kernel was given them."""
+    """Return the instructions of a loaded program as the kernel got them."""
     count = library.bpf_program__insn_cnt(program.handle)
     return bpf.decoded(ct.string_at(library.bpf_program__insns(program.handle), 8 * count))
 

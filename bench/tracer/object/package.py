@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A tracer as one file: an object and what is known of it, in the form of eunomia-bpf's packages.
+"""Read and write a tracer as one file: an object and its description, as eunomia-bpf has it.
 
 Source of the format: https://docs.rs/bpf-loader-lib, module meta. ``bpf_object`` is the ELF file,
 compressed by zlib, in base64. ``arch`` is an addition to eunomia's form. The ELF file
-(elf(5)) is read here before libbpf does, which trusts more than it should.
+(elf(5)) is checked here before libbpf reads it, which trusts more than it should.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _file(content: bytes) -> _File:
 
 
 def _unpacked(file: _File) -> bytes:
-    """Return the object, and no more than it is said to have."""
+    """Return the object, unpacked up to its stated size."""
     if not 0 <= file.bpf_object_size <= _MOST_BYTES:
         raise UsageError(f"its object has {file.bpf_object_size} bytes", remedy=_REMEDY)
     try:
@@ -243,7 +243,7 @@ def written(
 
 
 def exports(types: Types, names: list[str]) -> tuple[Exported, ...]:
-    """Return the description of these structures, as far as the object's BTF has them."""
+    """Return the description of those structures that the object's BTF has."""
     return tuple(
         Exported(
             name=name,

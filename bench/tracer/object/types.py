@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The types of an object by its BTF, and the columns that a structure of it has.
+"""Read the types of an object from its BTF, and the columns of its structures.
 
 Source of the format: Documentation/bpf/btf.rst. Read without libbpf: it is foreign data.
 """
@@ -19,7 +19,7 @@ from bench.amounts import size
 from bench.errors import UsageError, clean_name
 
 Value = int | float | bool | str | list[int] | None
-"""What a column can hold; None where the record ends before it."""
+"""A value in a column; None if the record ends before it."""
 
 _HEADER: Final = struct.Struct("=HBBIIIII")
 _TYPE: Final = struct.Struct("=III")
@@ -61,7 +61,7 @@ _BOOL: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Type:
-    """One type. ``rows`` are its members, values or what else its kind has, by ``names``."""
+    """One type. ``rows`` are its members, values or whatever its kind has, called ``names``."""
 
     name: str
     kind: Kind
@@ -189,11 +189,11 @@ class Types:
             else:
                 name = "void" if found.kind is Kind.VOID else found.name
                 return f"{_WORDS.get(found.kind, '')}{name}{behind}"
-        raise UsageError("its BTF is damaged: types in a circle", remedy=_REMEDY)
+        raise UsageError("its BTF is damaged: a cycle of types", remedy=_REMEDY)
 
     def columns(self, structure: int) -> tuple[Column, ...]:
-        """Return the columns of a structure, those of structures within it too."""
-        left = iter(range(_MOST_MEMBERS))  # empty ones within each other have no columns
+        """Return the columns of a structure, including those of nested structures."""
+        left = iter(range(_MOST_MEMBERS))  # nested empty ones have no columns
         found = tuple(islice(self._leaves(structure, "", 0, left), _MOST_COLUMNS + 1))
         if not 0 < len(found) <= _MOST_COLUMNS or next(left, None) is None:
             raise UsageError(
@@ -209,7 +209,7 @@ class Types:
         offset, shift = divmod(bit, 8)
         if found.kind in (Kind.STRUCT, Kind.UNION):
             if deep > _DEEPEST:
-                raise UsageError("its BTF has structures too deep in each other", remedy=_REMEDY)
+                raise UsageError("its BTF nests structures too deeply", remedy=_REMEDY)
             for member, row in zip(found.names, found.rows, strict=True):
                 inner = ".".join(filter(None, (name, member)))
                 place, length = (row[2] & 0xFFFFFF, row[2] >> 24) if found.flag else (row[2], 0)
@@ -248,7 +248,7 @@ class Types:
     def _array(self, found: Type, name: str, offset: int) -> Column:
         element, _, count = found.rows[0]
         inner, form = self._resolved(element), Form.NUMBERS
-        for _ in range(_DEEPEST):  # of more than one dimension
+        for _ in range(_DEEPEST):  # arrays of several dimensions
             if inner.kind is not Kind.ARRAY:
                 break
             element, _, more = inner.rows[0]
@@ -271,7 +271,7 @@ class Types:
             if found.kind not in _MODIFIERS:
                 return found
             number = found.size
-        raise UsageError("its BTF is damaged: types in a circle", remedy=_REMEDY)
+        raise UsageError("its BTF is damaged: a cycle of types", remedy=_REMEDY)
 
 
 def _types(blob: bytes) -> Iterator[Type]:
@@ -285,7 +285,7 @@ def _types(blob: bytes) -> Iterator[Type]:
         raise ValueError("truncated")
 
     def text(offset: int) -> str:
-        # Names are identifiers; whatever else a stranger writes is shown escaped.
+        # Names are identifiers; anything else in foreign data is shown escaped.
         return clean_name(texts[offset : offset + _LONGEST_NAME].split(b"\0", 1)[0])
 
     yield Type(name="void", kind=Kind.VOID, flag=False, size=0, rows=(), names=())

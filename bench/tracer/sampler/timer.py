@@ -2,9 +2,9 @@
 """Sample ring buffers in the kernel, by a BPF program that a timer runs.
 
 A thread that is woken a thousand times a second takes more than 1 % of a CPU in a virtual machine.
-The program writes the positions of all rings to a ring of its own, which the sampler's thread reads
-some times a second. It wakes the thread earlier when half a ring has been written since that
-thread last counted the ring's records: they have to be counted before they are overwritten.
+The program writes the positions of all rings to its own ring, which the sampler's thread reads a
+few times a second. It wakes the thread earlier when half a ring has been written since the thread
+last counted the ring's records: they have to be counted before they are overwritten.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.linux.pages import PAGE_BYTES
 from bench.tracer import kernel_clock
 from bench.tracer.sampler.sampler import LOOK_NS, Sampler
 
-_MOST_RINGS: Final = 62  # of a program, beside its own two maps: MAX_USED_MAPS
+_MOST_RINGS: Final = 62  # of a program, besides its own two maps: MAX_USED_MAPS
 _ROOM: Final = 4  # looks whose samples have room, if the thread is late
 
 _KTIME, _RESERVE, _SUBMIT, _QUERY = 5, 131, 132, 134
@@ -33,7 +33,7 @@ _NO_WAKEUP, _WAKEUP = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Name a ring that the sampler has mapped."""
+    """A ring that the sampler has mapped."""
 
     place: int  # in the sampler
     map: int  # its number
@@ -42,9 +42,9 @@ class Ring:
 
 @contextmanager
 def running(sampler: Sampler, rings: Sequence[Ring], interval_ns: int) -> Iterator[None]:
-    """Have the kernel sample ``rings``, at least one, every ``interval_ns`` while this lasts.
+    """Make the kernel sample ``rings``, at least one, every ``interval_ns`` in the context.
 
-    OSError where the kernel refuses the program or the timer.
+    OSError if the kernel refuses the program or the timer.
     """
     with ExitStack() as stack:
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Transports, looked up by name: each file here defines TRANSPORT.
 
-Reports look up traits on machines without bcc: a file imports no more than its traits take, and
-leaves the rest to its functions.
+Reports look up traits on machines without bcc: a file imports only what its traits need, and its
+functions import the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def names() -> tuple[str, ...]:
 def find(name: str, *, beside: tuple[str, ...] = ()) -> Transport:
     """Return the transport of that name, like "sharded:rings=2"; UsageError for an unknown one.
 
-    ``beside``: other names that the caller takes, for the error.
+    ``beside``: other names that the caller accepts, for the error.
     """
     listed, (base, colon, setting) = names(), name.partition(":")
     if base not in listed:

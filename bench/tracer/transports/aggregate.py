@@ -21,8 +21,8 @@ _MOST_KEYS: Final = 10_000_000
 class Aggregate(Transport):
     """BPF_MAP_TYPE_PERCPU_HASH, Linux 4.6: exits are counted by name and status.
 
-    With ``keys=K``, also by one of K numbers in turn: as many keys as a tracer would have that
-    counts by user, file or endpoint.
+    With ``keys=K``, also by one of K numbers in turn, like a tracer that counts by user, file or
+    endpoint.
     """
 
     @property
@@ -46,7 +46,7 @@ class Aggregate(Transport):
         return {**super().macros(producer, cpus), "KEYS": self.keys}
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
-        """Raise UsageError for what only records have."""
+        """Raise UsageError for settings that only records have."""
         super().require(producer, kernel)
         if (
             producer.payload_bytes

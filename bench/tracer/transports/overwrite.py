@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One BPF ring buffer that overwrites its oldest records in place of refusing new ones."""
+"""One BPF ring buffer that overwrites its oldest records instead of refusing new ones."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One ring buffer for each online CPU, or for some CPUs each: the ring's answer to contention."""
+"""One ring buffer for each online CPU, or for several CPUs: the ring's answer to contention."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.tracer.transports.ringbuf import Ringbuf
 
 _Cpus = tuple[int, ...]
 
-_MOST_RINGS: Final = 8192  # as many as a kernel can have CPUs
+_MOST_RINGS: Final = 8192  # the most CPUs of a kernel
 _COLOURS: Final = (
     ("#CC79A7", "#E39BC4"),
     ("#E69F00", "#F5B93D"),
@@ -49,7 +49,7 @@ class Sharded(Ringbuf):
         )
 
     def rings(self, cpus: tuple[int, ...]) -> int:
-        """Return the slots for all CPUs up to the highest online; those offline stay empty."""
+        """Return the slots for all CPUs up to the highest online; those offline have none."""
         return cpus[-1] + 1
 
     def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:

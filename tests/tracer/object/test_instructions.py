@@ -125,7 +125,7 @@ def test_functions_that_count_have_the_type_of_a_callback() -> None:
     own = [(0, 11), (5, 12), (6, 13)]
     assert typed(code, [11, 12, 13]) == own
     assert typed(counted(code), [11, 12, 13]) == [*own, (len(code), 13)]
-    with pytest.raises(UsageError, match="types are not known"):
+    with pytest.raises(UsageError, match="types are unknown"):
         typed(code, [11, 12])
 
 
