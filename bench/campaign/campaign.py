@@ -39,25 +39,25 @@ _WARM_UP_S: Final = 0.1
 _MOST_WARM_UPS: Final = 6
 _AGREEING: Final = 0.05  # share by which two storms may differ
 _NS_PER_RECORD: Final = number("kernel_ns_per_record")
-_WAKEUP_RECORDS: Final = 50  # of each exit, so that what an exit costs besides counts little
+_WAKEUP_RECORDS: Final = 50  # of each exit, so that other costs of an exit count little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """A run that is asked for, as its header records it."""
+    """A requested run, as its header records it."""
 
     journal: Path
     command_line: Sequence[str] = field(default_factory=lambda: sys.argv)
     profile: str = ""
     seed: int = 1
     resume: bool | None = None  # None: the command has no --resume
-    storm_user: StormUser | None = None  # None: nobody, where we may change user
+    storm_user: StormUser | None = None  # None: nobody, if this process may change user
     wait: bool = False  # for another measurement to end
-    wakeups: bool = True  # measure what one costs, which takes a program of its own
-    warm_up: bool = True  # not where instructions are counted: they are as many at first
+    wakeups: bool = True  # measure what one costs, which needs its own program
+    warm_up: bool = True  # useless where instructions are counted
     left_out: Sequence[str] = ()  # what the plan had to leave out, in words
     plan: Outline = _OPEN  # as far as it is known before the run begins
-    # By transport, as in the header; found out once nothing else measures.
+    # By transport, as in the header; called once no other measurement runs.
     capabilities: Callable[[], Mapping[str, tuple[str, ...] | None]] = dict
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class RunRequest:
 class Campaign:
     """A rig and an open journal. Made by :func:`opened`; ``last`` is the run that is resumed.
 
-    ``trials`` are those of the journal's run, the resumed ones among them.
+    ``trials`` are those of the journal's run, including resumed ones.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Campaign:
     ) -> Iterator[tuple[int, int, Arm]]:
         """Yield (block, position, arm) of every trial that the journal does not hold yet.
 
-        JournalError where it holds one of that name that was configured otherwise.
+        JournalError if it holds one of that name with another configuration.
         """
         arms: dict[str, Arm] = {arm.name: arm for arm in experiment.arms}
         for (name, arm_name, _), done in self._done.items():  # all, before anything is run
@@ -131,14 +131,14 @@ class Campaign:
                 results += found
                 for result in found:
                     listener(result)
-        except KeyboardInterrupt as asked:
-            how = word(isinstance(asked, Terminated))
-            asked.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
+        except KeyboardInterrupt as interrupt:
+            how = word(isinstance(interrupt, Terminated))
+            interrupt.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
             raise
         return tuple(results)
 
     def intend(self, *stages: Stage) -> None:
-        """Write that these are planned, unless the journal has it already."""
+        """Write that these are planned, unless the journal says so already."""
         fresh = [each for each in stages if not _places(each) <= self._planned]
         if fresh:
             self._planned.update(*map(_places, fresh))
@@ -158,9 +158,9 @@ class Campaign:
             self._writer.write(Outline(no_time_for=tuple(self._no_time_for)))
 
     def census(self, budgets_bytes: Sequence[int]) -> None:
-        """Measure memory by every instrument at these budgets, unless it is known already.
+        """Measure memory by every instrument at these budgets, unless the journal has that.
 
-        Done before the trials, so that a killed run has it, too.
+        Done before the trials, so that a killed run has it too.
         """
         for line in () if self._looked else census(budgets_bytes):
             self._writer.write(line)
@@ -226,7 +226,7 @@ def _places(stage: Stage) -> set[tuple[str, str, int]]:
 
 
 def restrictions(machine: machine.Machine) -> Iterator[str]:
-    """Yield in words what keeps a run from CPUs, or from their time, that the machine has."""
+    """Yield in words what denies a run some of the machine's CPUs, or of their time."""
     if machine.usable_cpus != machine.online_cpus:
         yield (
             f"restricted to CPUs {machine.usable_cpus} of {machine.online_cpus} by affinity or "
@@ -248,9 +248,9 @@ def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def warm_up(rig: Rig) -> tuple[float, ...]:
-    """Run bare storms until two in a row agree; return the ns a process of each.
+    """Run bare storms until two in a row agree; return the ns per process of each.
 
-    Caches, frequencies and a hypervisor that has to find the CPUs first make the first ones slow.
+    Cold caches, low frequencies and a hypervisor that must find CPUs make the first ones slow.
     """
     storm = Storm(count=1_000_000, seconds=_WARM_UP_S, timed=True, workers=max(2, len(rig.usable)))
     arm = Arm(

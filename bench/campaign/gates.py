@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Check gates for CI: counts that must be zero, out of something. Times never gate."""
+"""Check gates for CI: counts that must be zero, out of some total. Times never gate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.tracer.transports import known, names
 from bench.trial.result import State, TrialResult
 
 WHAT: Final = {"drops": "records", "causal": "pairs of a parent and its child"}
-"""What may be gated, and what it is counted out of."""
+"""Names of gates, and what each is counted out of."""
 
 
 def counts(what: str, trial: TrialResult) -> tuple[int, int]:
@@ -37,8 +37,8 @@ class Gate:
     def failure(self, trials: Iterable[TrialResult]) -> str:
         """Return why the gate does not hold; "" if it does.
 
-        Zero out of nothing is no evidence and fails, too; a reduced storm counts as nothing.
-        Invalid trials do not count, as they fail on their own.
+        Zero out of nothing is no evidence and fails too; a reduced storm counts as nothing.
+        Invalid trials do not count, as they fail by themselves.
         """
         happened = 0
         out_of = dict.fromkeys([self.transport] if self.transport else [], 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Show progress on stderr: a bar with the time left, or a line an experiment off a terminal."""
+"""Show progress on stderr: a bar with the time left or, off a terminal, a line per experiment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Begin = Callable[[Experiment], Callable[[TrialResult], None]]
 
 @contextmanager
 def shown(experiments: Iterable[Experiment], stream: TextIO | None = None) -> Iterator[Begin]:
-    """Yield what to call as each experiment begins; it gives what to call for each trial.
+    """Yield a function to call as each experiment begins; it returns one to call for each trial.
 
     It is shown on ``stream``, by default stderr: a bar on a terminal, else lines.
     """
@@ -34,7 +34,7 @@ def shown(experiments: Iterable[Experiment], stream: TextIO | None = None) -> It
         return
     name, share = TextColumn("{task.description}"), TextColumn("{task.percentage:>3.0f} %")
     columns = name, BarColumn(), share, TimeRemainingColumn()
-    # Lines that are printed meanwhile go above the bar, except those that another captures.
+    # Lines that are printed meanwhile go above the bar, unless stderr is captured.
     above = stream is None
     with Progress(
         *columns,

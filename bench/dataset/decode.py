@@ -23,7 +23,7 @@ from bench.trial.result import TrialResult
 
 _AT_ONCE_BYTES: Final = 8 << 20
 _TRIALS: Final = (TrialResult, msgspec.Struct)
-"""A trial, or what has its attributes."""
+"""A trial, or a value with its attributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ Item = Written | Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A journal as it was before it was read, and what it holds."""
+    """A journal's stamp from before it was read, and its content."""
 
     path: Path
     stamp: Stamp
@@ -50,7 +50,7 @@ class Decoded:
 def decoded(folder: Path, path: Path) -> Decoded | str:
     """Decode a journal; its trials are written to ``folder``. Return why if it cannot be read."""
     try:
-        # Looked at before it is read: what is added meanwhile alters it.
+        # Before it is read: lines that are added meanwhile alter it.
         stamp, sha256 = Stamp.of(path), digest(path)
         found = usable(utf8(path), _items(folder, path), _trials)
         items = tuple(item for _, item in found)

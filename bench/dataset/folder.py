@@ -32,20 +32,19 @@ def by_machine(
     *,
     here: bool = False,
 ) -> list[T]:
-    """Return what ``conclude`` makes of each machine's journals in a folder and below.
+    """Return the conclusions of ``conclude`` from each machine's journals in a folder and below.
 
-    ``keep`` has a name and the type of what is concluded: kept under that name beside the data set,
-    it is not concluded again as long as the journals are the same. ``say`` is called with what
-    cannot be used. The machines of a large folder are distributed over processes, unless all is
-    concluded ``here``: what is sent between processes has to be pickled. JournalError if there is
-    no trial at all.
+    ``keep`` is a name and the type of the conclusions: kept under that name beside the data set,
+    they are used again as long as the journals are the same. ``say`` is called with what cannot be
+    used. The machines of a large folder are distributed over processes, unless ``here`` is set:
+    what is sent between processes must be pickled. JournalError if there is no trial at all.
     """
     journals = below(folder, say)
     nothing = JournalError(
         f"no trial in {folder}",
         remedy="name a folder of journals; they end in .jsonl, .jsonl.gz",
     )
-    if not journals:  # nothing to make a data set from
+    if not journals:  # no data set to make
         raise nothing
     with ExitStack() as stack:
         others = stack.enter_context(processes())
@@ -87,7 +86,7 @@ def _concluded(
 
 
 class Kept(Generic[T]):
-    """Conclusions of one type, by a digest of all that they rest on."""
+    """Conclusions of one type, by a digest of everything they depend on."""
 
     def __init__(self, path: Path, kind: type[T]) -> None:
         self._path = path
@@ -111,7 +110,7 @@ class Kept(Generic[T]):
         self._used[key] = value
 
     def save(self) -> None:
-        """Write what was asked for or put, if it is not what there was. Raises OSError."""
+        """Write what was read or added since loading, if it has changed. Raises OSError."""
         if self._used.keys() != self._found.keys():
             lines = (
                 b"%s %s\n" % (k.encode(), self._adapter.dump_json(v)) for k, v in self._used.items()

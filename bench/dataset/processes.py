@@ -21,7 +21,7 @@ from bench.linux import libc
 _MALLOC: Final = {-3: 64 << 20, -1: 256 << 20}
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3).
 
-Arrays of a batch come and go: without these, the kernel clears each one's pages.
+Arrays of a batch come and go: otherwise the kernel would clear the pages of each.
 """
 A = TypeVar("A")
 B = TypeVar("B")
@@ -41,13 +41,13 @@ class Processes:
             yield from map(function, values)
             return
         if self._pool is None:
-            # A fork would copy whatever threads there are half-way.
+            # A fork would copy other threads half-way.
             resource_tracker.ensure_running()
             self._pool = ProcessPoolExecutor(self._cpus, get_context("spawn"), initializer=_begin)
             self._stack.callback(self._pool.shutdown, cancel_futures=True)
         waiting: deque[Future[B]] = deque()
         for value in values:
-            with uninterrupted():  # it may start a process
+            with uninterrupted():  # which may start a process
                 waiting.append(self._pool.submit(function, value))
             if len(waiting) > 2 * self._cpus:
                 yield waiting.popleft().result()
@@ -57,7 +57,7 @@ class Processes:
 
 @contextmanager
 def processes() -> Iterator[Processes]:
-    """Yield processes that end with the context. MachineUnfit where one of them was killed."""
+    """Yield processes that end with the context. MachineUnfit if one of them was killed."""
     with ExitStack() as stack:
         try:
             yield Processes(stack)
@@ -69,14 +69,14 @@ def processes() -> Iterator[Processes]:
 
 def _begin() -> None:
     """Prepare a process before it imports what it needs."""
-    # Each worker holds the pipe open, so none would see the parent's end if that is killed.
+    # Each worker holds the pipe open, so none would notice if the parent is killed.
     libc.end_with_parent()
     parent = parent_process()
     if parent is None or parent.pid != os.getppid():
         os._exit(1)  # the parent had already been killed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the first process handles Ctrl-C
     os.environ["POLARS_MAX_THREADS"] = "1"
-    gc.set_threshold(200_000)  # trials that are decoded form no circles
+    gc.set_threshold(200_000)  # decoded trials form no cycles
     with suppress(AttributeError):  # not every C library has it
         for parameter, value in _MALLOC.items():
             ctypes.CDLL(None).mallopt(parameter, value)

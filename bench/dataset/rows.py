@@ -41,7 +41,7 @@ def _label(trial: TrialResult) -> str:
 
 
 _OF_TRIAL: Final[dict[str, tuple[type[pl.DataType], _Take]]] = {
-    "identity": (pl.Int64, trial_digest),  # of what no other trial anywhere has
+    "identity": (pl.Int64, trial_digest),  # unique to the trial
     "place": (pl.Int64, place_id),  # digest of experiment, arm and block
     "experiment": (pl.String, attrgetter("experiment")),
     "arm": (pl.String, _label),
@@ -72,12 +72,12 @@ _OF_SORTING: Final = tuple(
 _OF_LATENCY: Final[dict[str, type[pl.DataType]]] = {
     # A histogram's counts as hdrh packs them. Null: without records, or damaged.
     "latency": pl.Binary,
-    # At the first trial of an arm in each part, of all of them there that count.
+    # At the first trial of an arm in each part: sums over all of its trials there that count.
     "arm_trials": pl.Int64,
     "arm_latency": pl.Binary,
 }
 JUDGED: Final = ["line", *_OF_TRIAL, *_OF_ALL, *_OF_DUETS, *_OF_SORTING]
-"""Columns that every report reads; those of latency are read where they are asked for."""
+"""Columns that every report reads; those of latency are read on demand."""
 _KINDS: Final[dict[str, type[pl.DataType]]] = {
     **dict.fromkeys(JUDGED, pl.Float64),
     "line": pl.Int64,  # of the journal, from 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep the data set of a folder of journals in the folder: by kernel, machine and month.
+"""Keep the data set of a folder of journals in that folder: by kernel, machine and month.
 
-A journal's rows count as long as it has the size, mtime and ctime that it had; where one of them
-differs, its SHA-256 decides. What was made by other code, is torn or is foreign does not count.
+A journal's rows are valid as long as its size, mtime and ctime are unchanged; if one of them
+differs, its SHA-256 decides. Rows that other code made, or that are torn or foreign, are not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bench.record.footprint import MemoryLine
 
 NAME: Final = ".bufbench-trials"
 _INDEX: Final = "index"
-_COMING: Final = "coming-"  # folders of parts on their way
+_COMING: Final = "coming-"  # folders of parts that are being written
 _MONTH: Final = re.compile(r"\d{4}-\d{2}", re.ASCII)
 _WORTH_BYTES: Final = 16 << 20
 """Of journals: less is read before other processes have started."""
@@ -85,12 +85,12 @@ def opened(
 ) -> Iterator[DataSet]:
     """Yield the data set that holds these journals and no others, unaltered meanwhile.
 
-    What it lacks is read first, by ``others``; ``say`` is called with what has faults. Raises
-    OSError where it cannot be written.
+    Missing ones are read first, by ``others``; ``say`` is called with faults. Raises OSError if it
+    cannot be written.
     """
     place = folder / NAME
     ownership.make_folder(place)
-    lock = os.open(place, ownership.FOLDER)  # what a link leads to may be another user's
+    lock = os.open(place, ownership.FOLDER)  # the target of a link may be another user's
     try:
         _take(lock, fcntl.LOCK_SH, folder, say)
         data_set = DataSet(folder, load(place))
@@ -123,7 +123,7 @@ class DataSet:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Return what of the journals could not be used."""
+        """Return the parts of journals that could not be used."""
         return tuple(fault for entry in self._entries.values() for fault in entry.faults)
 
     @property
@@ -132,7 +132,7 @@ class DataSet:
         return sum(part.size_bytes for entry in self._entries.values() for part in entry.parts)
 
     def machines(self) -> Iterator[MachineRuns]:
-        """Yield each machine and kernel, in the order in which journals have them."""
+        """Yield each machine and kernel, in the order of the journals."""
         machines: dict[tuple[str, str], list[tuple[Entry, StoredRun]]] = {}
         for entry in self._entries.values():
             for run in entry.runs:
@@ -174,7 +174,7 @@ class DataSet:
     def _sorted_out(
         self, journals: Iterable[Path], say: Say
     ) -> tuple[dict[str, Entry], list[Path]]:
-        """Return the entries of what is as it was, and the journals that are to be read."""
+        """Return the entries of unchanged journals, and the journals to be read."""
         kept: dict[str, Entry] = {}
         fresh = []
         for path in journals:
@@ -199,7 +199,7 @@ class DataSet:
         return False
 
     def _entry(self, journal: Decoded) -> Entry:
-        """Return the entry of a journal, its parts moved to where they belong."""
+        """Move a journal's parts to where they belong; return its entry."""
         name = name_in(self._folder, journal.path)
         part = f"{sha256(name.encode()).hexdigest()[:16]}-{journal.sha256[:8]}"
         runs, faults = by_run(journal.items)
@@ -239,7 +239,7 @@ class DataSet:
         write_whole(self.place / _INDEX, text)
 
     def _sweep(self, entries: Iterable[Entry]) -> None:
-        """Remove the parts that no journal has any more, and those that killed processes left."""
+        """Remove parts that no longer belong to a journal, and those that killed processes left."""
         used = {self.place / part.name for entry in entries for part in entry.parts}
         for path in self.place.rglob("*.parquet"):
             if path not in used:
@@ -257,7 +257,7 @@ class MachineRuns:
 
     @property
     def key(self) -> str:
-        """Return a digest of all that the content follows from."""
+        """Return a digest of everything that determines the content."""
         found = sha256(code().encode())
         for entry, run in self._runs:
             names = entry.journal, entry.sha256, *(part.name for part in run.parts)

@@ -29,7 +29,7 @@ from bench.plan.experiments import ArmName
 from bench.trial.result import State, TrialResult
 
 T = TypeVar("T")
-_MANY: Final = 50  # one in so many
+_MANY: Final = 50  # 1 / share of the trials
 _MOST_KEPT: Final = 20_000  # trials of a journal that may be in memory
 
 
@@ -102,7 +102,7 @@ class Table:
         return self._listed[names]
 
     def trials(self, rows: Integers) -> tuple[TrialResult, ...]:
-        """Read trials from their journals: all of them if many are wanted, as more will be."""
+        """Read trials from their journals: all if many are requested, since more will be."""
         journals, lines = self._journal[rows], self.array("line")[rows]
         found: dict[tuple[int, int], TrialResult] = {}
         for at in np.unique(journals).tolist():
@@ -119,7 +119,7 @@ class Table:
         return {line: self._kept[at][line] for line in lines}
 
     def bins(self, rows: Integers) -> Bins:
-        """Read histograms, of which each trial with a count of records has to have one."""
+        """Read histograms; each trial with a count of records must have one."""
         parts = self.part[rows]
         met, here = np.unique(parts, return_inverse=True)
         some = [self._parts[part] for part in met.tolist()]
@@ -165,11 +165,11 @@ class Stored(Columns, Sequence[TrialResult]):
         return iter(self.trials())
 
     def identities(self) -> Sequence[int]:
-        """Return what identifies each trial."""
+        """Return a key that identifies each trial."""
         return [*self._array("identity").tolist()]
 
     def places(self) -> Sequence[int]:
-        """Return what no two trials of a run share."""
+        """Return a key for each trial that no two of a run share."""
         return [*self._array("place").tolist()]
 
     def having(self, rows: Sequence[int]) -> Stored:
@@ -245,7 +245,7 @@ class Stored(Columns, Sequence[TrialResult]):
         return self._table.bins(self._rows)
 
     def merged_bins(self) -> Bins:
-        """Return the histogram of all records' latencies, which for a whole arm is at hand."""
+        """Return the histogram of all records' latencies; a whole arm's is stored."""
         _, arms = self._listed("experiment", "arm")
         parts, numbers = np.unique(self._table.part[self._rows], return_counts=True)
         sums = self._table.sums()
@@ -258,13 +258,13 @@ class Stored(Columns, Sequence[TrialResult]):
         return self._table.array(name)[self._rows]
 
     def _made(self, name: str, of: Callable[[str], T]) -> Iterator[T]:
-        """Yield what ``of`` makes of each one's text, made once of each text."""
+        """Yield the value that ``of`` makes from each one's text, once per distinct text."""
         at, texts = self._listed(name)
         made = [of(text) for (text,) in texts]
         return (made[place] for place in at.tolist())
 
     def _listed(self, *names: str) -> tuple[Integers, list[tuple[Any, ...]]]:
-        """Return the place of each one's values in a list of those that it has."""
+        """Return the index of each one's values in a list of the distinct ones, and the list."""
         places, values = self._table.listed(*names)
         here = places[self._rows]
         met = np.flatnonzero(np.bincount(here))
@@ -272,7 +272,7 @@ class Stored(Columns, Sequence[TrialResult]):
 
 
 def _read(journal: Path, lines: set[int]) -> dict[int, TrialResult]:
-    """Return the trials on some lines of a journal; JournalError if it has become another."""
+    """Return the trials on some lines of a journal; JournalError if it has changed."""
     found = {
         number: value
         for number, line in lines_of(journal)

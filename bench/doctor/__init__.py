@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Say what this machine can do, and which privileges that takes."""
+"""Report what this machine can do, and which privileges that needs."""

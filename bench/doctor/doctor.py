@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find what this machine can and cannot do, and what would disturb a measurement.
 
-Every check makes one finding from what was seen; ``examine`` examines this machine.
+Every check turns what was seen into one finding; ``examine`` examines this machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BTF: Final = procfs.SYS / "kernel/btf/vmlinux"
 
 _STEAL_BOUND: Final = 0.02
 _LOAD_PER_CPU_BOUND: Final = 0.25
-_PROCESSES_NEEDED: Final = 2_048  # a burst of 1,000, with room
+_PROCESSES_NEEDED: Final = 2_048  # a burst of 1,000, with room to spare
 _MEMORY_NEEDED_BYTES: Final = 1 << 30
 _USUAL_MLOCK_KB: Final = 516
 _LOOK_S: Final = 1.0
@@ -73,7 +73,7 @@ def judge(name: str, fine: bool, seen: str, remedy: str, *, fails: bool = False)
 
 
 def required(name: str, look: Callable[[], object]) -> Finding:
-    """Return what ``look`` gives; a failure where it raises a BufbenchError."""
+    """Return what ``look`` returns, as a finding; a failure if it raises a BufbenchError."""
     try:
         return judge(name, True, str(look()), "")
     except BufbenchError as error:
@@ -136,7 +136,7 @@ def cpus(online: Sequence[int], usable: Sequence[int]) -> Finding:
 
 
 Rule = Callable[..., tuple[bool, str]]
-"""From what was seen: whether that is fine, and how it is shown."""
+"""From what was seen: whether that is fine, and how to show it."""
 
 _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
     "kernel": (
@@ -177,7 +177,7 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
         ),
         "cpupower frequency-set -g performance",
     ),
-    "perf_event_mlock_kb": (  # beyond it, perf buffers of the unprivileged are locked memory
+    "perf_event_mlock_kb": (  # beyond it, perf buffers of unprivileged users count as locked memory
         lambda mlock_kb, privileged: (
             privileged or (mlock_kb or 0) >= _USUAL_MLOCK_KB,
             "unknown" if mlock_kb is None else f"{size(mlock_kb << 10)} per CPU",
@@ -195,7 +195,7 @@ _CHECKS: Final[dict[str, tuple[Rule, str]]] = {
         ),
         "stop them: their map lookups make the kernel skip the tracer (missed)",
     ),
-    "memory": (  # captured records stay there until a trial is measured
+    "memory": (  # captured records stay in memory until a trial is measured
         lambda free: (free >= _MEMORY_NEEDED_BYTES, f"{size(free)} available"),
         "free memory to 1 GiB or more, or run smaller storms",
     ),
@@ -217,7 +217,7 @@ def check(name: str, *seen: object) -> Finding:
 
 
 def objects(library: Callable[[], object], can_build: bool) -> Finding:
-    """Report whether others' objects can be run, by ``library``, and built: few need either."""
+    """Report whether other people's objects can be run, by ``library``, and built."""
     try:
         library()
     except BufbenchError as error:
@@ -227,7 +227,7 @@ def objects(library: Callable[[], object], can_build: bool) -> Finding:
 
 
 def processes(limit: cgroup.ProcessLimit) -> Finding:
-    """Warn where a burst's processes exceed the limit; the generator lowers itself below it."""
+    """Warn if a burst's processes exceed the limit; the generator makes fewer then."""
     seen = f"{limit.processes} at once ({limit.source})"
     remedy = f"raise {limit.source} to {_PROCESSES_NEEDED} or more: bursts are made smaller"
     return judge("processes", limit.processes >= _PROCESSES_NEEDED, seen, remedy)

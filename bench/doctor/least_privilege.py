@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find which capabilities each part of bufbench needs on this machine, by trying.
 
-Each part is tried in processes of its own, which become an unprivileged user and keep one set of
-capabilities. The smallest set with which that works is the answer.
+Each part is tried in separate processes, which become an unprivileged user and keep one set of
+capabilities. The smallest set with which it works is the answer.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from bench.tracer.transports import perfbuf, ringbuf
 from workloads import cgroup, user
 
 Attempt = Callable[[], object]
-"""Do what a part does; OSError where the kernel refuses."""
+"""Does what a part does; OSError if the kernel refuses."""
 
 _ADMIN: Final = frozenset({Cap.SYS_ADMIN})
 _DEADLINE_S: Final = 5
 _RING_BYTES: Final = 8 << 20  # the default of trace
-_SMALL_BYTES: Final = 512 << 10  # of each CPU: what the kernel usually grants everybody
+_SMALL_BYTES: Final = 512 << 10  # per CPU: usually granted to everybody
 _LARGE_BYTES: Final = 16 << 20
 _WITHOUT_PERF: Final = "ring buffers alone"
-_USUALLY_PARANOID: Final = 2  # Debian and Ubuntu know more, which they leave to CAP_SYS_ADMIN
+_USUALLY_PARANOID: Final = 2  # Debian and Ubuntu have higher levels, for CAP_SYS_ADMIN alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Report what a part of bufbench turned out to need."""
+    """The capabilities that a part of bufbench turned out to need."""
 
     name: str
     commands: str  # that need it; "" if there is another way
@@ -45,12 +45,12 @@ class Need:
     possible: bool
     capabilities: tuple[str, ...]  # with which it works; () if it needs none
     refused: str  # the kernel's answer without them; "" if it needs none
-    remedy: str = ""  # in place of a capability, where there is something
+    remedy: str = ""  # instead of a capability, if there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """Report what every part needs."""
+    """The needs of every part."""
 
     parts: tuple[Need, ...]
 
@@ -123,7 +123,7 @@ def together(needs: Sequence[Need], command: str) -> tuple[str, ...]:
 
 
 def by_transport(needs: Sequence[Need]) -> dict[str, tuple[str, ...] | None]:
-    """Return the capabilities that a tracer takes with either buffer; None where none will do."""
+    """Return the capabilities that a tracer needs with either buffer; None if none suffice."""
     parts = [each for each in needs if each.commands]
     rings = [each for each in parts if each.otherwise != _WITHOUT_PERF]
     return {
@@ -168,7 +168,8 @@ def need(
 ) -> Need:
     """Return the smallest set with which ``attempt`` works; ``plausible`` before CAP_SYS_ADMIN.
 
-    It is tried as nobody where this process may change user, else as its own; with what it holds.
+    It is tried as nobody if this process may change user, else as its own, with the capabilities
+    that it holds.
     """
     refused = _tried(attempt, frozenset())
     sizes = range(1, len(plausible) + 1)
@@ -208,7 +209,7 @@ def _child(attempt: Attempt, kept: frozenset[Cap], writer: int) -> None:
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_DEADLINE_S)
-        capabilities.go_on_with(kept, ids=user.chosen().ids)
+        capabilities.keep_only(kept, ids=user.chosen().ids)
         attempt()
         code = 0
     except OSError as error:

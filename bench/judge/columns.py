@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Give what is judged of the trials of one run as columns, an entry for each trial.
+"""Provide what is judged of the trials of one run as columns, an entry for each trial.
 
-A data set has columns of its own, and no trial in memory before one is asked for
-(bench/dataset/stored.py).
+A data set has its own columns, and reads a trial only on demand (bench/dataset/stored.py).
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Numbers:
         }
 
     def of(self, take: Take) -> Floats:
-        """Return a number of each trial; NaN where it is unknown or means nothing."""
+        """Return a number of each trial; NaN where it is unknown or meaningless."""
         match take:
             case At():
                 rows, parts = self._having(take.part)
@@ -94,7 +93,7 @@ class Columns:
         return self._trials
 
     def arms(self) -> Iterator[tuple[str, ArmName, Integers]]:
-        """Yield experiment, arm, and the rows of each, in the order in which they were met."""
+        """Yield experiment, arm, and the rows of each, in the order of their first trials."""
         found: dict[tuple[str, ArmName], list[int]] = {}
         for row, trial in enumerate(self._trials):
             found.setdefault((trial.experiment, trial.arm), []).append(row)
@@ -118,11 +117,11 @@ class Columns:
         return (trial.reasons for trial in self._trials)
 
     def loads(self) -> tuple[Integers, Sequence[Load]]:
-        """Return the place of each trial's load among those that occur, and these."""
+        """Return the index of each trial's load in a list of the distinct ones, and the list."""
         return _listed(map(load_of, self._trials))
 
     def configs(self) -> tuple[Integers, Sequence[TrialConfig]]:
-        """Return the place of each trial's configuration among those that occur, and these."""
+        """Return the index of each trial's configuration in a list of distinct ones, and it."""
         return _listed(trial.config for trial in self._trials)
 
     def duets(self) -> npt.NDArray[np.bool_]:

@@ -48,13 +48,13 @@ class Outcome(StrEnum):
     MORE = "more"
     EQUAL = "same in every block"  # on both sides; more blocks might differ
     EQUIVALENT = "equivalent"  # the whole interval of a ratio lies within 2 % of 1
-    UNDECIDED = "undecided"  # neither: Compared.resolvable is what could have been seen
+    UNDECIDED = "undecided"  # neither: Compared.resolvable could have been seen
     TOO_FEW = "too few blocks"
     UNKNOWN = "not measured"
 
 
 class Bottleneck(StrEnum):
-    """What was short."""
+    """What there was too little of."""
 
     NONE = "none"  # nothing was lost
     BUFFER = "buffer"  # the consumer was mostly idle but woke too late: more space helps
@@ -74,12 +74,12 @@ class Compared(Metric):
     right: float | None
     estimate: Estimate | None
     floor: Floor | None  # None: no A/A comparison of this number
-    margin: float  # what the difference has to exceed; a ratio's as 0.02, a share's as such
+    margin: float  # that the difference must exceed; 0.02 for a ratio, points for a share
     outcome: Outcome
 
     @property
     def better(self) -> int:
-        """Return -1 if left is better, 1 if right is, 0 if neither is or it is not known."""
+        """Return -1 if left is better, 1 if right is, 0 if neither is or it is unknown."""
         if self.outcome not in (Outcome.LESS, Outcome.MORE):
             return 0
         return 1 if (self.outcome is Outcome.MORE) != self.more_is_better else -1
@@ -88,7 +88,7 @@ class Compared(Metric):
     def resolvable(self) -> float | None:
         """Return the smallest difference that could have been seen: margin and half an interval.
 
-        Of a ratio as a share, inf where it has no bound; of a difference in its unit.
+        For a ratio, a share, or inf if it has no bound; for a difference, in its unit.
         """
         found = self.estimate
         if found is None:
@@ -99,7 +99,7 @@ class Compared(Metric):
 
     @property
     def saving(self) -> float:
-        """Return what the better side saves: of a ratio as a share of the other, else as such."""
+        """Return what the better side saves: a ratio's as a share of the other, or in its unit."""
         if self.estimate is None:
             return 0.0
         found = self.estimate.point
@@ -114,7 +114,7 @@ class Side:
 
     arm: ArmName
     transport: str
-    budget_bytes: int  # data bytes that it really had
+    budget_bytes: int  # actual data bytes
     trials: int
     lossy: int  # trials that dropped something
     own_attempted: int
@@ -126,7 +126,7 @@ class Side:
     missed: int
     lost_told: dict[str, int]  # the kernel's own counts
     latency: Percentiles | None  # of all its trials, merged
-    latency_error: Percentiles | None  # by how much that of any trial is too long, at most
+    latency_error: Percentiles | None  # the most by which that of any trial is too long
     bottleneck: Bottleneck = Bottleneck.NONE
 
 
@@ -150,9 +150,9 @@ class Comparison:
 
 
 def outcome_of(found: Estimate | None, margin: float, equivalence: float = LEAST_MARGIN) -> Outcome:
-    """Return what an estimate says, given the margin that it has to exceed.
+    """Return what an estimate says, given the margin that it must exceed.
 
-    A ratio that lies within ``equivalence`` as a whole is equivalent, however sure its direction.
+    A ratio whose interval lies within ``equivalence`` is equivalent, however sure its direction.
     """
     if found is None:
         return Outcome.UNKNOWN
@@ -211,7 +211,7 @@ def row_of(
     inexact = _apparent(metric, left, right)
     if found is not None and found.scale is Scale.RATIO:
         needed = max(needed, inexact)
-    # What runs of one duet differ by says as little of equality as it does of a difference.
+    # Variation between runs of one duet limits a claim of equality like one of a difference.
     vague = needed if left.duet else inexact
     of_left, of_right = _sides(metric, left, right, found)
     return Compared(
@@ -226,7 +226,7 @@ def row_of(
 
 
 def _apparent(metric: Metric, *arms: ArmSamples) -> float:
-    """Return by what share latencies of equal arms may seem to differ: records share stamps."""
+    """Return the share by which latencies of equal arms may differ, since records share stamps."""
     return max(map(partial(too_long, metric.key), arms)) if metric.group is Group.LATENCY else 0.0
 
 
@@ -241,7 +241,7 @@ def too_long(key: str, arm: ArmSamples) -> float:
 
 
 def _largest_error(arm: ArmSamples) -> Percentiles | None:
-    """Return by how much the latencies of any trial are too long at most; None: not recorded."""
+    """Return the most by which latencies of any trial are too long; None: not recorded."""
     errors_ns = [arm.number(f"latency_error_{name}") for name in NAMES]
     if np.isnan(errors_ns[-1]).all():
         return None
@@ -250,7 +250,7 @@ def _largest_error(arm: ArmSamples) -> Percentiles | None:
 
 
 def bottleneck(trial: TrialResult) -> Bottleneck:
-    """Return what one trial lost its own records for."""
+    """Return why one trial lost its own records."""
     if trial.ledger is None or trial.occupancy is None or not trial.ledger.own_dropped:
         return Bottleneck.NONE
     busy = trial.occupancy.consumer_busy_share
@@ -258,9 +258,9 @@ def bottleneck(trial: TrialResult) -> Bottleneck:
 
 
 def usual(dropped: Floats, busy: Floats) -> Bottleneck:
-    """Return what most of the trials that lost something were short of; NONE without any.
+    """Return the bottleneck of most of the trials that lost something; NONE without any.
 
-    Of each trial: own records that were dropped, and the share that its consumer was busy.
+    For each trial: own records that were dropped, and the share of time its consumer was busy.
     """
     busy = busy[(dropped > 0) & ~np.isnan(busy)]
     if not len(busy):
@@ -292,7 +292,7 @@ def _side(arm: ArmSamples) -> Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unequal:
-    """Two arms whose loads differed, and so were not compared, in some blocks."""
+    """Two arms that were not compared in some blocks, since their loads differed."""
 
     experiment: str
     left: str  # arms
@@ -302,7 +302,7 @@ class Unequal:
 
 
 def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
-    """Yield every pair of an experiment that was loaded unequally in some block."""
+    """Yield every pair of an experiment with unequal loads in some block."""
     for pair in comparisons(samples.names):
         left, right = samples.arms[pair.left], samples.arms[pair.right]
         if places := uneven(left, right):
@@ -342,8 +342,8 @@ def _compare(samples: ExperimentSamples, pair: Pair, floors: Sequence[Floor]) ->
 def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[Comparison, ...]:
     """Compare every pair of an experiment that has trials on both sides, by budget.
 
-    Blocks in which the loads of both sides differ are left out, and so are arms that are held up
-    for their records to tear.
+    Blocks in which the loads of the sides differ are left out, as are arms that are delayed so
+    that records tear.
     """
     names = (arm.name for arm in samples.arms.values() if not arm.held_up)
     found = (_compare(samples, pair, floors) for pair in comparisons(names))

@@ -38,7 +38,7 @@ from bench.trial.result import TrialResult
 
 ALPHA: Final = 0.05
 _SHARPEST_AT: Final = 16
-"""Values at which the interval is as narrow as it can be; it holds at any number."""
+"""Number of values at which the interval is narrowest; it holds at any number."""
 
 _PRIOR: Final = 8 / _SHARPEST_AT  # variance of the effect size
 _LEAST_ERROR: Final = 0.002  # of a log: bins of a histogram are up to half as wide
@@ -55,7 +55,7 @@ def half_width(deviation: float, count: int) -> float:
     """Return the half width after ``count`` values of this standard deviation; inf if too few.
 
     With k = 1 + count x prior the Bayes factor of t is (k ** -0.5) x ((1 + t²/v) / (1 + t²/vk)) **
-    (count / 2), v = count - 1; those means are in for which it stays below 1 / ALPHA.
+    (count / 2), v = count - 1; the interval has the means for which it stays below 1 / ALPHA.
     """
     if count < 2:
         return inf
@@ -124,7 +124,7 @@ def _p(centre: float, deviation: float, count: int) -> float:
 
 
 def latency_error(trial: TrialResult) -> float | None:
-    """Return the standard error of the log of the median latency; None if it is not known."""
+    """Return the standard error of the log of the median latency; None if unknown."""
     found, half = trial.latency, trial.half
     if found is None or found.count < _FEWEST:
         return None
@@ -144,7 +144,7 @@ def _design_effect(ranks: Ranks, count: int) -> float:
 
     L. Kish, "Survey Sampling" (1965): the variance of what units sum up to, here the signed ranks
     of those that were assigned together, over that of as many independent records. Neighbouring
-    windows have opposite signs, so that what falls on both cancels out.
+    windows have opposite signs, so that what affects both cancels out.
     """
     scatter = (ranks.rank_variance - ranks.rank_sum**2 / ranks.units) / (1 - 1 / ranks.units)
     both = 2 * count
@@ -153,7 +153,7 @@ def _design_effect(ranks: Ranks, count: int) -> float:
 
 @lru_cache(maxsize=1024)
 def _median_error(histogram: str, count: float) -> float:
-    """Return half the way, in logs, between the ranks one standard deviation off the median."""
+    """Return half the log distance between the ranks one standard deviation off the median."""
     off = min(0.5 / sqrt(count), 0.5)
     low, high = percentiles(Bins.of([histogram]), (0.5 - off, 0.5 + off))
     return log(max(high, 1) / max(low, 1)) / 2
@@ -167,14 +167,14 @@ class Tail(NamedTuple):
 
 
 def tails(first: Bins, second: Bins) -> dict[str, Tail]:
-    """Compare the quantiles of two arms, of each the histograms of the same storms.
+    """Compare the quantiles of two arms, given the histograms of each for the same storms.
 
     Intervals hold however many storms were run: their width is that of a mean of as many values
     that would scatter as the bootstrap over storms does. ValueError where an arm has none.
     """
     storms = len(first.sizes)
     draws = np.random.default_rng(SEED).multinomial(storms, [1 / storms] * storms, _RESAMPLES)
-    weights = np.vstack([np.ones((1, storms)), draws])  # first as it was, then resampled
+    weights = np.vstack([np.ones((1, storms)), draws])  # the original first, then resamples
     of_first, of_second = (_quantiles(weights, each) for each in (first, second))
     found = {}
     for key in QUANTILES:

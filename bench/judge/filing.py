@@ -16,9 +16,9 @@ from bench.trial.result import State
 
 
 def file(stretches: Iterable[Stretch]) -> dict[str, ExperimentSamples]:
-    """File all trials by experiment, in the order in which experiments were first met.
+    """File all trials by experiment, in the order of their first trials.
 
-    Invalid and reduced ones are kept apart, and count in nothing.
+    Invalid and reduced ones are kept apart, and do not count.
     """
     experiments: dict[str, ExperimentSamples] = {}
     known: dict[Load, int] = {}

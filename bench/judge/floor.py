@@ -14,7 +14,7 @@ from bench.judge.statistics import Estimate, Scale
 from bench.plan.experiments import twins
 
 LEAST_MARGIN: Final = 0.02
-"""A ratio within 2 % of 1 is no difference, however certain."""
+"""A ratio within 2 % of 1 is not a difference, however certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ def size_of(estimate: Estimate) -> float:
 
 
 def shown_by(estimate: Estimate) -> float:
-    """Return how far from equality the interval begins; 0 where it holds equality."""
+    """Return how far from equality the interval begins; 0 where it contains equality."""
     if estimate.scale is Scale.RATIO:
         return max(estimate.low, 1 / estimate.high, 1.0) - 1
     return max(estimate.low, -estimate.high, 0.0)
@@ -73,6 +73,6 @@ def floor_for(
 
 
 def margin(scale: Scale, floor: Floor | None) -> float:
-    """Return what a difference has to exceed: a ratio 2 % or more, proportions the floor."""
+    """Return what a difference must exceed: 2 % or more for a ratio, the floor for proportions."""
     size = floor.size if floor is not None else 0.0
     return max(LEAST_MARGIN, size) if scale is Scale.RATIO else size

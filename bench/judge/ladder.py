@@ -14,7 +14,7 @@ from bench.judge.samples import ExperimentSamples
 from bench.judge.statistics import loss_bound
 
 STORMS: Final = 20
-"""Storms without a loss that a rung needs to mean something (upper bound: 14 %)."""
+"""Lossless storms that a rung needs to be conclusive (upper bound: 14 %)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

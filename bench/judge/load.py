@@ -2,8 +2,8 @@
 """Decide which trials put the same load on a transport, and may be paired.
 
 A storm that was reduced (lowered by limits, failed in part, stopped early) is paired with nothing.
-Of the others two loads are equal if the same storm was asked for and as many processes came of it,
-as many at once.
+Two other loads are equal if the same storm was requested and produced as many processes, and as
+many at once.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from workloads.storm import Shape, Storm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What one storm put on a transport."""
+    """The load that one storm put on a transport."""
 
-    asked: Storm  # the seed left out
-    children: int | None  # that came of it; None where the storm's length decides, by design
+    asked: Storm  # without the seed
+    children: int | None  # that it produced; None if the storm's length decides, by design
     at_once: int | None  # None: not recorded
 
     def __str__(self) -> str:
@@ -30,19 +30,19 @@ class Load:
 
 
 def load_of(trial: TrialResult) -> Load:
-    """Return the load of a trial, workers left out of its count."""
+    """Return the load of a trial, workers not counted."""
     asked = replace(trial.config.storm, seed=0)
     return Load(asked=asked, children=children_of(trial), at_once=trial.storm.at_once or None)
 
 
 def children_of(trial: TrialResult) -> int | None:
-    """Return how many processes came of a storm, workers left out; None if its length decides."""
+    """Return how many processes a storm produced, without workers; None if its length decides."""
     storm = trial.config.storm
     return None if storm.shape is Shape.UNEVEN else trial.storm.reaped - storm.real_workers
 
 
 def contradict(*loads: Load) -> bool:
-    """Return whether one storm was asked for and other loads came of it.
+    """Return whether one storm was requested but different loads resulted.
 
     Arms that a plan gives different storms on purpose do not contradict each other.
     """
@@ -51,7 +51,7 @@ def contradict(*loads: Load) -> bool:
 
 
 def reduced(trial: TrialResult) -> tuple[str, ...]:
-    """Return why the storm of a trial was not the one asked for; () if it was.
+    """Return why the storm of a trial was not the one requested; () if it was.
 
     Determined again here, since journals before schema 3 have no such state.
     """

@@ -12,11 +12,11 @@ from bench.record.footprint import MemoryLine
 from bench.tracer.transports import traits
 
 FREE_TOLERANCE: Final = 0.10
-"""Of the change of free pages, as a share of what the formula says."""
+"""Of the change of free pages, as a share of the formula's bytes."""
 
 
 class Worth(StrEnum):
-    """Verdict on an instrument's number, against the bytes that are really taken."""
+    """Verdict on an instrument's number, against the bytes actually taken."""
 
     RIGHT = "right"
     WRONG = "wrong"

@@ -33,7 +33,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a comparison: of a trial, or one that an arm's samples derive."""
+    """A number of a comparison: of a trial, or derived from an arm's samples."""
 
     key: str  # as in JSON
     label: str  # as in tables
@@ -44,7 +44,7 @@ class Metric:
 
     @property
     def in_duets(self) -> bool:
-        """Return whether each arm of a duet has its own value of it."""
+        """Return whether each arm of a duet has its own value."""
         return self.group is Group.LATENCY or self.key in (
             "own_dropped_share",
             "write_ns",

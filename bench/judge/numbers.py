@@ -19,7 +19,7 @@ from bench.trial.result import TrialResult
 Value = float | None
 """None: unknown, or without meaning in this trial."""
 Take = Callable[[TrialResult], Value]
-"""Take a number of a trial."""
+"""Takes a number from a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Number:
 
 
 class At:
-    """Take what ``path`` leads to; None where it breaks off."""
+    """Take the value at ``path``; None where it breaks off."""
 
     def __init__(self, path: str) -> None:
         self.part, _, self.field = path.rpartition(".")  # "memory.observed", "rss_bytes"
@@ -52,7 +52,7 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Take one over the other; None unless below is above 0."""
+    """Take one number over another; None unless the latter is above 0."""
 
     above: Take
     below: Take
@@ -65,7 +65,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Take a number; None where what was ``counted`` is 0 or None."""
+    """Take a number; None where ``counted`` is 0 or None."""
 
     of: Take
     counted: Take
@@ -78,7 +78,7 @@ class Known:
 def take(formula: str) -> Take:
     """Take a path or one over another; "... if PATH" is None where that leads to 0 or None.
 
-    bench/judge/columns.py takes them of many trials at once.
+    bench/judge/columns.py takes them from many trials at once.
     """
     of, _, counted = formula.partition(" if ")
     above, _, below = of.partition(" / ")
@@ -97,7 +97,7 @@ def _rows(part: str, rows: str, prefix: str = "", having: str = "") -> Iterator[
 def _derived(rows: str) -> Iterator[Number]:
     """Yield numbers by formula, each a line of name, unit and formula, then its meaning.
 
-    Without a meaning the formula says it.
+    Without a meaning the formula explains it.
     """
     for row in re.split(r"\n(?! )", rows.strip()):
         line, _, meaning = row.partition("\n")
@@ -266,5 +266,5 @@ NUMBERS: Final = {
 
 
 def number(key: str) -> Take:
-    """Return what takes the number ``key`` from a trial."""
+    """Return the function that takes the number ``key`` from a trial."""
     return NUMBERS[key].of

@@ -28,14 +28,14 @@ from bench.plan.experiments import BASELINES, ArmName
 from bench.trial.result import State, TrialResult
 
 Place = tuple[int, int]
-"""Run and block: trials are compared with those of the same place only."""
+"""Run and block: trials are compared only with those of the same place."""
 
 Column = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """The trials of one run, and the machine that they ran on where it is known."""
+    """The trials of one run, and the machine on which they ran, if known."""
 
     trials: Sequence[TrialResult]
     machine: Machine | None = None
@@ -56,7 +56,7 @@ class Part:
     run: int
     columns: Columns
     machine: Machine | None
-    loads: Integers  # by their place in ``known``
+    loads: Integers  # by their index in ``known``
     known: Mapping[Load, int]  # every load of these samples
 
     def chosen(self, rows: Integers) -> Part:
@@ -71,7 +71,7 @@ class _Both:
     left: Integers
     right: Integers
     same_load: npt.NDArray[np.bool_]
-    even: npt.NDArray[np.bool_]  # and the same storm, if it was to be shared
+    even: npt.NDArray[np.bool_]  # also the same storm, if it was to be shared
 
 
 _Ref = ReferenceType["ArmSamples"]
@@ -136,7 +136,7 @@ class ArmSamples:
 
     @property
     def held_up(self) -> bool:
-        """Return whether programs are delayed so that records tear; its buffers are not judged."""
+        """Return whether programs are delayed so that records tear; buffers are not judged then."""
         return any(each.producer.checked and each.producer.delay_ns for each in self.configs)
 
     def number(self, key: str) -> Floats:
@@ -166,7 +166,7 @@ class ArmSamples:
         return Percentiles(**named(int(np.nansum(counts)), [*found, most_ns]))
 
     def tails(self, other: ArmSamples) -> dict[str, Tail]:
-        """Compare the tails of latency in storms that both arms share and have records of."""
+        """Compare the tails of latency in storms that both arms share and have records from."""
         if self._tails is None or self._tails[0]() is not other:
             self._tails = ref(other), self._compare_tails(other)
         return self._tails[1]
@@ -279,7 +279,7 @@ _DERIVED: Final[Mapping[str, Callable[[ArmSamples], Floats]]] = {
 
 @dataclass(slots=True, kw_only=True)
 class ExperimentSamples:
-    """The trials of one experiment; arms in the order in which they were first met."""
+    """The trials of one experiment; arms in the order of their first trials."""
 
     name: str
     arms: dict[str, ArmSamples] = field(default_factory=dict)
@@ -337,7 +337,7 @@ def paired(metric: Metric, left: ArmSamples, right: ArmSamples) -> tuple[list[fl
 def _pairs(
     metric: Metric, left: ArmSamples, right: ArmSamples
 ) -> tuple[Floats, Floats, Integers, Integers]:
-    """Return the values of ``paired``, and the rows of both arms that they are of."""
+    """Return the values of ``paired``, and their rows in both arms."""
     both = left.aligned(right)
     rows, others = both.left[both.even], both.right[both.even]
     first, second = left.number(metric.key)[rows], right.number(metric.key)[others]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find what sharing a storm does to the numbers of a duet: carry-over, and contradiction.
 
-Carry-over: for how long into a window the other arm, which had the previous one, has an effect.
-While it does, the ratio of the arms is not what it is later in the window. So within each storm the
+Carry-over: how long the other arm, which had the previous window, affects this one. While it does,
+the ratio of the arms is not what it is later in the window. So within each storm the
 ratio at an age is compared with that of the window's second half. The arms' own levels, which move
 with age for both alike, cancel out, and an A/A duet shows what chance alone gives.
 
@@ -27,14 +27,14 @@ from bench.trial.result import TrialResult
 
 _LATER: Final = range(AGES // 2, AGES)
 _EARLY_SHARE: Final = 4
-"""Carry-over would be seen in the first n-th of the ages that are kept."""
+"""Carry-over would be seen in the first 1/n of the ages that are kept."""
 SUFFIX: Final = "-duet"
 """Ends a duet's name; the rest names the experiment that runs the same storm in blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarryOver:
-    """How far the ratio of one number at an age is from what it is later in the window."""
+    """How far the ratio of one number at each age is from that later in the window."""
 
     key: str
     by_age: tuple[Estimate | None, ...]  # over the ratio in the window's second half; None: no pair
@@ -98,7 +98,7 @@ def _estimate(
 
 
 def _latency_ns(trial: TrialResult, ages: Sequence[int]) -> float | None:
-    """Return the geometric mean of the medians of these ages, each counting as its records do."""
+    """Return the geometric mean of the medians of these ages, weighted by their records."""
     found = trial.half.latency_by_age if trial.half else ()
     counted = [found[age] for age in ages if age < len(found) and min(found[age]) > 0]
     total = sum(count for count, _ in counted)

@@ -21,15 +21,15 @@ from bench.measure.columns import Floats
 Values = Sequence[float] | Floats
 
 FEWEST_BLOCKS: Final = 8
-"""With fewer there is an interval at best, and no verdict."""
+"""With fewer blocks there is an interval at best, and no verdict."""
 
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 4_999
 _TAIL: Final = (1 - CONFIDENCE) / 2
-SEED: Final = 20_200_601  # any: the same journal has to give the same interval every time
+SEED: Final = 20_200_601  # arbitrary: the same journal must always give the same interval
 
 
-_KEPT: Final = 500  # values of which the draws stay in memory: 20 MB
+_KEPT: Final = 500  # values whose draws stay in memory: 20 MB
 _AT_ONCE: Final = 1_000_000  # draws
 
 
@@ -48,8 +48,8 @@ class Estimate:
     point: float
     low: float
     high: float
-    blocks: int  # paired blocks that it rests on
-    p: float  # two-sided, of no difference at all; a bootstrap's not below 2 / (RESAMPLES + 1)
+    blocks: int  # paired blocks behind it
+    p: float  # two-sided, for no difference; a bootstrap's is at least 2 / (RESAMPLES + 1)
 
     @property
     def half_width(self) -> float:
@@ -80,7 +80,7 @@ def _interval(values: Floats, *, mean: bool = False) -> Estimate:
 
 
 def _between(values: Floats, share: float) -> float:
-    """Return np.quantile(values, share), which takes five times as long to decide."""
+    """Return np.quantile(values, share), in a fifth of its time."""
     rank, part = divmod(share * (len(values) - 1), 1)
     at = int(rank)
     lower, upper = np.partition(values, (at, at + 1))[at : at + 2]
@@ -97,8 +97,8 @@ def _resampled_medians(values: Floats) -> Floats:
 def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the ranks of the two middle values of every resample of one length.
 
-    A bootstrap of sorted values is a draw of ranks, and all that a median needs of it is which
-    ranks come to lie in the middle. That makes a thousand journals as quick to judge as ten.
+    A bootstrap of sorted values is a draw of ranks, and a median needs only the ranks in the
+    middle. That makes a thousand journals as quick to judge as ten.
     """
     middle = [(count - 1) // 2, count // 2]
     found = [np.partition(draws, middle, axis=1)[:, middle] for draws in _in_parts(count)]
@@ -157,7 +157,7 @@ def same_p(then: Sequence[float], now: Sequence[float]) -> float:
         return 1.0
     (centre, _, kept, error), (other, _, its_kept, its_error) = map(_trimmed, (then, now))
     squared = error + its_error
-    if squared == 0:  # all agree, in each
+    if squared == 0:  # all agree within each
         return float(centre == other)
     from scipy.special import stdtr
 
@@ -209,7 +209,7 @@ def counted_share(shares: Sequence[float], part: int, whole: int) -> Estimate:
 
 
 def moved_p(then: Sequence[float], now: Sequence[float], shown: float) -> float:
-    """Return the p of ``same_p``; 1 where the trimmed means moved the other way than ``shown``."""
+    """Return the p of ``same_p``; 1 if the trimmed means moved against ``shown``."""
     p = same_p(then, now)
     if p == 1.0 or shown == 0:
         return p
@@ -223,7 +223,7 @@ def loss_bound(lossy: int, trials: int) -> float:
     0 of 20 give 0.139. ValueError unless 0 <= lossy <= trials and trials > 0.
     """
     if not 0 <= lossy <= trials or trials == 0:
-        raise ValueError(f"{lossy} of {trials} trials is no proportion")
+        raise ValueError(f"{lossy} of {trials} trials is not a proportion")
     if lossy == trials:
         return 1.0
     from scipy.special import betaincinv  # scipy.stats would take most of a second to import

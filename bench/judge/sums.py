@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sum up the trials of an arm: torn records, and the cost and result of each way of sorting."""
+"""Sum over the trials of an arm: torn records, and the cost and result of each way of sorting."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Torn:
     arm: str
     transport: str
     attach: Attach
-    scratch: bool  # records are built in a memory that two programs share
+    scratch: bool  # records are built in memory that two programs share
     trials: int
     delivered: int
     torn: int

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Complete the JUnit file of the suite by what pytest does not know: gates and exit codes.
+"""Add to the JUnit file of the suite what pytest does not know: gates and exit codes.
 
-A file that says nothing failed must mean exit code 0, however the suite ended: so one that says
-that it did not end is written first.
+A file without failures must mean exit code 0, however the suite ended: so one that says that the
+suite did not end is written first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Case:
 
 
 def place(arguments: Sequence[str]) -> Path | None:
-    """Return the file that a command line asks for; the last one counts."""
+    """Return the file that a command line requests; the last one counts."""
     found = None
     if not _NOTHING_RUNS & {*arguments}:
         for at, word in enumerate(arguments):
@@ -45,7 +45,7 @@ def place(arguments: Sequence[str]) -> Path | None:
 
 
 def begin(path: Path) -> None:
-    """Write the file of a suite that did not end. UsageError where it cannot be written."""
+    """Write the file of a suite that did not end. UsageError if it cannot be written."""
     try:
         ownership.make_folder(path.parent)
     except OSError as error:
@@ -54,7 +54,7 @@ def begin(path: Path) -> None:
 
 
 def complete(path: Path, cases: Iterable[Case], *, code: int, why: str) -> None:
-    """Add ``cases``, and an error ``why`` if no case stands for the exit code."""
+    """Add ``cases``, and an error ``why`` if no case explains the exit code."""
     more = [*cases]
     root = ET.Element("testsuites")
     try:

@@ -55,14 +55,14 @@ class Suite:
             (arm.config.transport for each in self.profile.experiments for arm in each.arms),
         )
         self.replayed_ns = 0  # the time of rounds: it passes only as one is replayed
-        self.chosen = self.profile.experiments  # those of them that tests were selected of
+        self.chosen = self.profile.experiments  # those of which tests were selected
         self.trials: dict[str, tuple[TrialResult, ...]] = {}
-        self.reduced: list[str] = []  # storms that are no rounds, in words
-        self.unmeasured: list[str] = []  # tests that had no other storms
+        self.reduced: list[str] = []  # storms that are not rounds, in words
+        self.unmeasured: list[str] = []  # tests that had only such storms
         self.failures: dict[str, str] = {}  # by gate: why it does not hold, "" if it does
         self.stack = ExitStack()
-        self.progress: TextIO | None = None  # where it is shown; pytest captures stderr
-        self.error: BufbenchError | None = None  # the first that ended it, or gates at its end
+        self.progress: TextIO | None = None  # stderr, which pytest captures
+        self.error: BufbenchError | None = None  # the first that ended it, or gates at the end
         self.opening_s = 0.0
         self._spent_s: dict[tuple[str, str], float] = defaultdict(float)  # by experiment and arm
         self._ran_s = 0.0  # since a test's time was last taken
@@ -87,7 +87,7 @@ class Suite:
             try:
                 with refusal.explain():
                     self.trials[experiment.name] = self._trials(experiment)
-            except BufbenchError as error:  # no other experiment would fare better
+            except BufbenchError as error:  # the other experiments would fail too
                 self.error = error
                 pytest.exit(f"bufbench: {error}", returncode=error.exit_code)
             self._ran_s += time.monotonic() - began
@@ -191,7 +191,7 @@ def suite(request: pytest.FixtureRequest) -> Suite:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let each test have the time of its own arm: the first one runs all of its experiment's."""
+    """Give each test the time of its own arm: the first one runs all arms of its experiment."""
     report = yield
     if call.when == "setup" and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
         found: Any = item.callspec.params
@@ -202,14 +202,14 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Close the journal, then let the gates decide about the exit code."""
+    """Close the journal, then let the gates decide the exit code."""
     suite = session.config.stash[SUITE]
     suite.stack.close()
     if suite.journal.exists():
         _record_run(session.config, suite)
     try:
         yield
-    except Exception as error:  # noqa: BLE001  whatever saving or comparing ends in
+    except Exception as error:  # noqa: BLE001  anything from saving or comparing
         suite.error = suite.error or internal(error)
     if suite.error is None:
         try:
@@ -269,7 +269,7 @@ def _regressions(config: pytest.Config, unmeasured: list[str]) -> str:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say below all tables why the exit code is what it is; under sudo, hand over what is left."""
+    """Explain the exit code below all tables; under sudo, hand over the files."""
     written = config.getoption("benchmark_json", None)
     if written:
         ownership.hand_over(Path(getattr(written, "name", written)))
@@ -282,7 +282,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Iterator[None]:
-    """Print the decision and where its journal lies; pytest-benchmark's tables if asked for."""
+    """Print the decision and where its journal is; pytest-benchmark's tables on request."""
     suite = config.stash[SUITE]
     session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001
     shown = ("timings", "benchmark_compare", "benchmark_histogram", "benchmark_cprofile")
@@ -290,8 +290,8 @@ def pytest_terminal_summary(
     try:
         yield
     except PerformanceRegression:
-        pass  # a gate, which has been judged
-    except Exception as error:  # noqa: BLE001  whatever a table of a library's ends in
+        pass  # a gate, already judged
+    except Exception as error:  # noqa: BLE001  anything from a library's table
         suite.error = suite.error or internal(error)
     if not suite.trials:
         return
@@ -307,7 +307,7 @@ def pytest_terminal_summary(
 
 
 def internal(error: BaseException) -> UsageError:
-    """Say what pytest or a plugin of its failed at: neither a gate nor a trial."""
+    """Return the error for a failure of pytest or a plugin: neither a gate nor a trial."""
     words = " ".join(str(error).split())[:200]
     return UsageError(
         f"pytest failed: {type(error).__name__}: {words}",

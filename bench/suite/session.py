@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run pytest with the plugin, as ./run bench does, and end with bufbench's exit codes."""
+"""Run pytest with the plugin, as ./run bench does, and exit with bufbench's codes."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _MEANINGS: Final[Mapping[pytest.ExitCode, ExitCode]] = {
 
 
 class _Session:
-    """Do what pytest does not at a session's beginning and end.
+    """Do at a session's beginning and end what pytest does not.
 
-    It keeps the session's own exit status: pytest.main takes bufbench's codes for its own.
+    It keeps the session's own exit status: pytest.main mistakes bufbench's codes for its own.
     """
 
     def __init__(self, ending: Ending, xml: Path | None, stderr: TextIO) -> None:
@@ -69,7 +69,7 @@ class _Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
-        """Refuse, before pytest begins, what would come to nothing. Raises BufbenchError."""
+        """Refuse, before pytest begins, whatever must fail. Raises BufbenchError."""
         suite = plugin.prepared(config)
         suite.progress = self._stderr
         if config.option.help or config.option.version:
@@ -91,9 +91,9 @@ class _Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Leave, as soon as what is open is closed: pytest would go on for another second.
+        """Leave as soon as everything is closed: pytest would go on for another second.
 
-        It reads the sources that the traceback leads through, and its plugins sum up.
+        It would read the sources in the traceback, and its plugins would sum up.
         """
         if isinstance(excinfo.value, KeyboardInterrupt) and self._config:  # not pytest.exit
             self._config.stash[plugin.SUITE].stack.close()
@@ -116,7 +116,7 @@ class _Session:
         self.status = session.exitstatus if error is None else error.exit_code
 
     def complete(self, code: int, why: str = "") -> None:
-        """Let the JUnit file say how it ended: every gate's outcome, and a cause of the code."""
+        """Complete the JUnit file: every gate's outcome, and a cause of the exit code."""
         if self._xml is None:
             return
         cases = []
@@ -160,14 +160,14 @@ def _check(config: pytest.Config) -> None:
         "--benchmark-histogram needs pygal, which is not here",
         "leave it out: the page has charts",
     )
-    # A path; in older versions a file that was opened as the options were parsed.
+    # A path; in older versions a file, opened when the options were parsed.
     if isinstance(option.benchmark_json, Path):
         _check_writable("--benchmark-json", option.benchmark_json)
     _check_storage(config, saves)
 
 
 def _check_writable(what: str, path: Path) -> None:
-    """Raise UsageError if a file cannot be opened to be written; one that is there stays."""
+    """Raise UsageError if a file cannot be opened for writing; an existing one stays."""
     there = os.path.lexists(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -190,7 +190,7 @@ def _check_storage(config: pytest.Config, saves: str | None) -> None:
         )
         wanted: Sequence[str] = () if compare is True else (compare,)
         found = [*storage.load(*wanted)] if compare else []
-    except Exception as error:  # of any library that stores
+    except Exception as error:  # from any library that stores
         raise UsageError(
             f"--benchmark-compare, --benchmark-storage: {' '.join(str(error).split())[:200]}",
             remedy="name a saved run, or a file of --benchmark-json",
@@ -206,21 +206,21 @@ def _check_storage(config: pytest.Config, saves: str | None) -> None:
 
 
 def main(arguments: list[str], ending: Ending) -> int:
-    """Run the suite; a checkout's configuration of its own tests does not apply."""
+    """Run the suite, without a checkout's configuration of its own tests."""
     xml = None if "--dry-run" in arguments else junit.place(arguments)
     if xml is not None:
         junit.begin(xml)
-    # A copy, since pytest captures the one that it finds.
+    # A copy, since pytest captures the original.
     stderr = DetachedStream(os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace"))
     session = _Session(ending, xml, stderr)
-    # Nor do pytest plugins that the system's Python has installed.
+    # Nor with pytest plugins that the system's Python has installed.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
         code = pytest.main(
             [
                 f"--config-file={os.devnull}",
                 f"--rootdir={Path(bench.__file__).parents[1]}",
-                "--noconftest",  # pytest would take tests/conftest.py of the folder it starts in
+                "--noconftest",  # pytest would load tests/conftest.py from the working folder
                 "--import-mode=importlib",
                 "--no-header",
                 *("-p", "no:cacheprovider"),

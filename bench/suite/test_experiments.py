@@ -24,12 +24,12 @@ _EXTRA: Final[tuple[tuple[str, str, Callable[[Iterable[Any]], object], tuple[str
 """The part of a trial, the prefix of its numbers' names, and how several are combined."""
 
 _ERRORS: Final = ("latency_error_p50_ns", "latency_error_p99_ns")
-"""By how much latencies are too long: of any round, the most."""
+"""The most by which latencies of any round are too long."""
 
 
 @pytest.fixture
 def trials(suite: Suite, experiment: Experiment, arm: Arm) -> list[TrialResult]:
-    """Return the arm's trials with full storms, before ``benchmark`` is made: it must be used."""
+    """Return the arm's trials with full storms; ``benchmark`` must not be made without any."""
     every = [trial for trial in suite.run(experiment) if trial.arm == arm.name]
     cut = [trial for trial in every if state_of(trial) is State.REDUCED]
     if cut:
@@ -61,7 +61,7 @@ def test_arm(
 
 
 def extra_info(trials: list[TrialResult]) -> dict[str, object]:
-    """Return what JSON holds beside the times: sums and medians over the rounds."""
+    """Return the extra values of JSON: sums and medians over the rounds."""
     info: dict[str, object] = {
         "transport": trials[0].config.transport,
         "budget_bytes": trials[0].config.budget_bytes,

@@ -23,8 +23,8 @@ In a nested guest each wake-up of an idle CPU counts as some steal: quiet trials
 
 
 FOREIGN_CPUS_BOUND: Final = 0.25
-"""CPU seconds a second that others used, beyond which a trial is noisy, unless sampling may be off
-by more: in short trials, or over many CPUs."""
+"""CPU seconds per second that others used, beyond which a trial is noisy, unless the sampling
+error is larger: in short trials, or over many CPUs."""
 
 OTHER_EXITS_BOUND: Final = 0.05
 """Exits outside the storm, as a share of its records, beyond which a trial is noisy."""
@@ -32,16 +32,16 @@ OTHER_EXITS_BOUND: Final = 0.05
 STALLED_BOUNDS: Final = {"memory": 0.10, "io": 0.10}
 """Shares of time in which some task waited (PSI), beyond which a trial is noisy.
 
-Nothing of a trial reads, writes or reclaims. For a CPU the storm's own processes wait, so that its
+A trial itself never reads, writes or reclaims. But the storm's own processes wait for CPUs, so CPU
 pressure has no bound.
 """
 
 AWAY_BOUND_NS: Final = 500_000_000
-"""Time that the harness did not run, at a stretch, beyond which a trial is noisy."""
+"""Longest time that the harness did not run, beyond which a trial is noisy."""
 
 
 def assess(bare: TrialResult, seen: Observation, *, with_timeline: bool = False) -> TrialResult:
-    """Measure everything that the design defines; add it to what is known without a transport.
+    """Measure all numbers of a trial, and add them to those known without a transport.
 
     If the trial's times are from different clocks, nothing that compares them is measured.
     """
@@ -107,9 +107,9 @@ def _misread(seen: Observation) -> Iterator[str]:
 def state_of(
     account: Ledger | None, conditions: Conditions, lacking: tuple[str, ...] = ()
 ) -> tuple[State, tuple[str, ...]]:
-    """Return what a trial counts as, and why: the gravest reason decides, all are given.
+    """Return a trial's state, and why: the gravest reason decides, all are given.
 
-    ``lacking`` is what the storm fell short of.
+    ``lacking``: how the storm fell short.
     """
     grave: dict[State, list[str]] = {
         State.INVALID: [*conditions.kernel_complaints],
@@ -138,7 +138,7 @@ def state_of(
 
 
 def _competition(conditions: Conditions, account: Ledger | None) -> Iterator[str]:
-    """Yield what others did beyond the bounds, which are named."""
+    """Yield, with its bound, each activity of others that exceeds one."""
     foreign = conditions.foreign_cpus
     most = max(FOREIGN_CPUS_BOUND, conditions.foreign_cpus_error)
     if foreign is not None and foreign > most:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Measure competition: CPU time that others used during a trial, and time that tasks waited.
 
-Tasks wait for others, or for their cgroup's next period. A harness that is stopped, frozen or
-starved meanwhile reads nothing.
+Tasks wait for others, or for their cgroup's next period. While the harness is stopped, frozen or
+starved, it reads nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.host.threads import repeated
 from bench.linux import cgroup, procfs
 
 _TICK_S: Final = 0.01  # at most: 100 Hz is the slowest that kernels are built for
-_ERRORS: Final = 3.0  # standard errors that sampling may be off by
+_ERRORS: Final = 3.0  # standard errors of sampling
 _LOOK_NS: Final = 50_000_000
 
 Amount = TypeVar("Amount", int, float)
@@ -30,14 +30,14 @@ class Competition:
     """Hold the activity of other processes, as rates over a trial's storm and drain."""
 
     foreign_cpus: float  # CPU seconds a second of tasks that are not the trial's
-    foreign_cpus_error: float = 0.0  # that it may be off by, either way
+    foreign_cpus_error: float = 0.0  # in either direction
     stalled: dict[str, float] = field(default_factory=dict)  # share of time, by resource
     throttled_s: float | None = None  # for which a quota stopped tasks; None: not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """The accounts at one moment, in seconds."""
+    """Readings at one moment, in seconds."""
 
     at_s: float
     working_s: float  # of all tasks, on all CPUs
@@ -47,9 +47,9 @@ class Accounts:
 
 
 def read(beside: Iterable[int] = ()) -> Accounts:
-    """Read the accounts. The trial's own processes are this one, children that ended, ``beside``.
+    """Read the clocks. The trial's own processes are this one, children that ended, and ``beside``.
 
-    ``beside`` are pids of children that still run.
+    ``beside`` are pids of children that are still running.
     """
     own = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return Accounts(
@@ -66,8 +66,8 @@ def between(before: Accounts, after: Accounts, *, cpus: int) -> Competition:
     """Return what happened on ``cpus`` from one reading to the other.
 
     The kernel samples the time of all tasks at its ticks, and measures that of a single one
-    exactly, so that the difference has the error of a binomial sample: of a CPU that works at half
-    of the ticks.
+    exactly, so that the difference has the error of a binomial sample: that of a CPU that is busy
+    at half of the ticks.
     """
     passed_s = max(after.at_s - before.at_s, 1e-6)
     throttled_s = risen(before.throttled_s, after.throttled_s)
@@ -85,7 +85,7 @@ def between(before: Accounts, after: Accounts, *, cpus: int) -> Competition:
 
 
 def risen(before: Amount | None, after: Amount | None) -> Amount | None:
-    """Return by how much an account has risen; None where it is not known."""
+    """Return by how much a reading has risen; None where it is unknown."""
     return None if before is None or after is None else after - before
 
 

@@ -3,9 +3,9 @@
 
 Each arm is a whole tracer with its own counters and buffers, so that each has its own ledger. One
 consumer drains the buffers of both. Which arm's buffers it visits first, and which arm is the
-marked program of the two that a hash chooses from, change from block to block: identical arms
-differ slightly by where their code lies, and this makes both bear it. Solo, each arm has a storm,
-a consumer and its CPU time of its own, under the same programs.
+marked one of the two programs between which a hash chooses, change from block to block: identical
+arms differ slightly by where their code lies, and this affects both alike. Solo, each arm has its
+own storm, consumer and CPU time, under the same programs.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ Arms = tuple[Arm, Arm]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """Hold what one arm counted."""
+    """The counts of one arm."""
 
     counters: tuple[CpuCounters, ...]
     writes: WriteTimes
     memory: Memory
     reading_ns: int | None  # None: it has no buffers that the consumer reads
     overwritten_bytes: int | None
-    in_kernel: Mapping[int, tuple[int, int]] | None  # what was counted there in place of records
+    in_kernel: Mapping[int, tuple[int, int]] | None  # counts that replace records
     lengths: tuple[int, ...]
 
 
 def require_cpus(usable: int) -> None:
-    """Raise MachineUnfit where a duet has too few CPUs."""
+    """Raise MachineUnfit if there are too few CPUs for a duet."""
     if usable < _FEWEST_CPUS:
         raise MachineUnfit(
             "a duet needs 2 usable CPUs: on one, its consumer runs only when the storm does not",
@@ -66,7 +66,7 @@ def require_cpus(usable: int) -> None:
 def run_duet(rig: Rig, arms: Arms, place: Slot, seed: int) -> tuple[TrialResult, TrialResult]:
     """Run one storm under both arms, or solo one under each; return a trial of each.
 
-    UsageError for arms that cannot share a storm, MachineUnfit where one CPU would have both.
+    UsageError for arms that cannot share a storm, MachineUnfit if only one CPU is usable.
     """
     rule = _rule(arms)
     if not rule.solo:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Take the memory census: what every instrument reports of each transport's buffers.
+"""Take the memory census: what every instrument reports about each transport's buffers.
 
-No tracer runs: buffers alone are made, examined and released. A trial cannot do this, since
-charges and free pages only show in many copies.
+No tracer runs: only buffers are made, examined and released. A trial cannot do this, since charges
+and free pages show only with many copies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bench.trial.competition import risen
 
 COPIES: Final = 64
 _ROUNDS: Final = 5  # of copies; the median counts, since other processes allocate meanwhile ...
-_LARGE_BYTES: Final = 256 * budgets.MIB  # ... which is nothing beside this
+_LARGE_BYTES: Final = 256 * budgets.MIB  # ... which is negligible beside this
 _MOST: Final = 4  # copies may take this fraction of the memory: a quarter
 _FILES: Final = resource.RLIMIT_NOFILE
 _LOCKED: Final = resource.RLIMIT_MEMLOCK
@@ -42,10 +42,10 @@ _LONGEST_CALM_S: Final = 2.0
 
 
 def census(budgets_bytes: Iterable[int], *, copies: int = COPIES) -> tuple[MemoryLine, ...]:
-    """Measure every transport at each budget, smallest first. Needs root; leaves nothing.
+    """Measure every transport at each budget, smallest first. Needs root; leaves nothing behind.
 
-    A ring that overwrites takes the same memory as one that does not; counts are not buffers. If
-    the kernel refuses buffers, the line holds the reason and no numbers.
+    Overwriting rings are left out, as they take the same memory, and counts, which are not buffers.
+    If the kernel refuses buffers, the line holds the reason and no numbers.
     """
     ways = map(transports.find, transports.names())
     names = [way.name for way in ways if way.streams and not way.overwrites]
@@ -69,7 +69,7 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
         page_size_bytes=PAGE_BYTES,
     )
     try:
-        _one(way, request, line)  # the first look makes the interpreter grow
+        _one(way, request, line)  # the first call makes the interpreter grow
         return _many(way, request, _one(way, request, line), copies)
     except BufbenchError as refused:
         return replace(line, untold={"footprint": refused.message})
@@ -96,7 +96,7 @@ def _one(way: Transport, request: BufferRequest, line: MemoryLine) -> MemoryLine
 
 
 def _many(way: Transport, request: BufferRequest, line: MemoryLine, copies: int) -> MemoryLine:
-    """Measure what many sets take of a group's allowance and of the system's free pages."""
+    """Measure what many sets charge to a memory cgroup and take from the system's free pages."""
     memory_bytes = psutil.virtual_memory().total
     if copies * request.budget_bytes * _MOST > memory_bytes:
         why = f"{copies} copies would take more than a quarter of {size(memory_bytes)} of memory"
@@ -122,7 +122,7 @@ def _many(way: Transport, request: BufferRequest, line: MemoryLine, copies: int)
 
 
 def _nothing() -> None:
-    """Stand in where no group's charge can be seen."""
+    """Replace the charge where there is none to see."""
 
 
 def _round(
@@ -163,7 +163,7 @@ def _more_allowed() -> Iterator[None]:
     try:
         for which, (_, hard) in limits.items():
             resource.setrlimit(which, (hard, hard))
-        with suppress(OSError, ValueError):  # more than the hard limit takes a capability
+        with suppress(OSError, ValueError):  # exceeding the hard limit needs a capability
             resource.setrlimit(_LOCKED, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         yield
     finally:

@@ -20,7 +20,7 @@ from workloads.storm import StormReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A storm that is over, and what went on beside it."""
+    """A storm that is over, and what happened meanwhile."""
 
     storm: StormReport
     competition: Competition
@@ -38,12 +38,12 @@ class Observation:
     counters: tuple[CpuCounters, ...]
     passage: Passage
     memory: Memory
-    cost: Cost  # without what records and counters say
+    cost: Cost  # without figures from records and counters
     malformed: int  # records that the tracer cannot have sent
     misdated: int  # visits whose last record was dated later than the visit's end
     occupancy: npt.NDArray[np.uint64]  # shape (n, 2): CLOCK_MONOTONIC ns, bytes not yet read
     lost_told: dict[str, int] = field(default_factory=dict)
-    late: LateFacts | None = None  # None: not asked for, or not by this reader
+    late: LateFacts | None = None  # None: not requested, or not by this reader
     skipped_told: int | None = None
     counted: Mapping[int, tuple[int, int]] | None = None  # by CPU, of all and own; None: records
     cpus: tuple[int, ...] = ()  # that had a buffer, where each has one

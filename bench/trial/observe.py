@@ -103,7 +103,7 @@ def observe(rig: Rig, config: TrialConfig) -> Observation:
         malformed=capture.malformed,
         misdated=capture.misdated,
         late=_late(capture, config, wakes_ns) if diagnosed else None,
-        # Each of several threads would sample its own buffers, at moments of its own.
+        # Each of several threads would sample its own buffers, at its own times.
         occupancy=np.frombuffer(
             capture.occupancy() if config.consumer.threads == 1 else b"", dtype=np.uint64
         ).reshape(-1, 2),
@@ -162,7 +162,7 @@ def pass_storm(
     running: ExitStack,
     beside: Sequence[int] = (),
 ) -> Passage:
-    """Let the storm pass, then close ``running``, which has the tracer attached and drained.
+    """Let the storm pass, then close ``running``, which keeps the tracer attached and drained.
 
     ``beside`` are the trial's other processes.
     """
@@ -226,7 +226,7 @@ def _late(capture: Capture, config: TrialConfig, wakes_ns: tuple[int, ...] | Non
 
 
 def _skipped(programs: Sequence[int]) -> int | None:
-    """Return how often the kernel says it skipped a program; None where it does not say."""
+    """Return how often the kernel reports having skipped a program; None if it does not."""
     found = [procfs.fd_info(program).get("recursion_misses") for program in programs]
     known = [each for each in found if each is not None]
     return sum(known) if len(known) == len(found) else None

@@ -26,7 +26,7 @@ from workloads.storm import Shape, Storm, StormReport
 
 
 class State(StrEnum):
-    """Whether a trial counts. Only VALID, DISTURBED and NOISY trials enter comparisons."""
+    """States of a trial. Only VALID, DISTURBED and NOISY trials enter comparisons."""
 
     VALID = "valid"
     NOISY = "noisy"  # the machine was disturbed beyond the stated bound
@@ -43,29 +43,29 @@ class Conditions:
     load_1m: float
     other_exits: int  # exits of processes that are not the storm's
     kernel_complaints: tuple[str, ...] = ()  # WARN, BUG, stall lines of dmesg
-    # None: no transport ran, or the kernel does not say.
+    # None: no transport ran, or the kernel does not report it.
     away_ns: int | None = None  # the longest time that the harness did not run
     neighbours: tuple[str, ...] | None = None  # others' programs at the same event
     unbuffered: tuple[str, ...] = ()  # CPUs that had no living buffer, in words
-    foreign_cpus: float | None = None  # CPU seconds a second of others' tasks; None: not recorded
-    foreign_cpus_error: float = 0.0  # that sampling at ticks may be off by
+    foreign_cpus: float | None = None  # CPU seconds per second of others' tasks; None: not recorded
+    foreign_cpus_error: float = 0.0  # of sampling at ticks
     stalled: dict[str, float] = field(default_factory=dict)  # share of time some task waited (PSI)
     throttled_s: float | None = None  # for which a CPU quota stopped tasks; None: not recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Half:
-    """A trial that shared its storm with another one: a duet."""
+    """What only a trial has that shared its storm with another one: a duet."""
 
-    second: bool  # of the two arms as they were asked for
+    second: bool  # of the two arms as requested
     key: int  # of the hash that shared out the exits
     swapped: bool  # the first arm's records carry the flag SECOND, not the second's
-    ranks: Ranks | None  # the first arm's latencies against the second's; None: not both have some
+    ranks: Ranks | None  # the first arm's latencies against the second's; None: one has none
     wakeups_raised: int | None = None  # in the storm, by both arms; None: not recorded
     washed_out: int  # records left out of latency, from the beginnings of windows
     reading_ns: int | None = None  # the consumer's, of the arm's buffers; None: not recorded
-    # Records stamped in each part of all windows, the washout's too, and their median latency in
-    # ns; () without windows.
+    # Records stamped in each part of all windows, washout included, and their median latency in ns;
+    # () without windows.
     latency_by_age: tuple[tuple[int, int], ...] = ()
 
 
@@ -92,10 +92,10 @@ class TrialResult:
     occupancy: Occupancy | None = None
     lost_told: dict[str, int] = field(default_factory=dict)  # the kernel's own lost counts, by kind
     timeline: Timeline | None = None  # of the first block's trials only
-    late: Late | None = None  # why records waited long; None: not asked for
+    late: Late | None = None  # why records waited long; None: not requested
     write: WriteTimes | None = None  # of duets only
     half: Half | None = None  # None: the arm had the storm to itself
-    restored: tuple[Restored, ...] = ()  # of buffers of each CPU; (): of others, or not recorded
+    restored: tuple[Restored, ...] = ()  # with per-CPU buffers; (): with others, or not recorded
     skipped_told: int | None = None  # recursion_misses of fdinfo; some kernels always say 0
 
     @property
@@ -105,7 +105,7 @@ class TrialResult:
 
 
 def shortfall(storm: Storm, report: StormReport) -> tuple[str, ...]:
-    """Return the reasons why ``report`` is not the storm asked for, in words; () if it is.
+    """Return the reasons why ``report`` is not the storm requested, in words; () if it is.
 
     Journals before schema 3 do not record how many processes a burst had at once; there the
     limits that lowered it, and the calls that failed, are the evidence.

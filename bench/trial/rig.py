@@ -32,8 +32,8 @@ _SLACK_RECORDS = 65_536  # for exits that are not the storm's: one record each
 class Rig:
     """Loaded programs, the capture array and the kernel's log. A context manager.
 
-    MachineUnfit where kernel timestamps, the consumer and the storm have no clock in common, or
-    pages are not of 4 KiB.
+    MachineUnfit if kernel timestamps, the consumer and the storm do not share a clock, or pages
+    are not 4 KiB.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Rig:
         self._stack = ExitStack()
         self._programs: dict[Build, Program] = {}
         self._capture: Capture | None = None
-        self._held = ""  # the tracepoint that is kept registered
+        self._held = ""  # the tracepoint that stays registered
         self._holding = self._stack.enter_context(ExitStack())
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ class Rig:
     def program_for(
         self, transport: Transport, config: TrialConfig, more: Mapping[str, int] | None = None
     ) -> Program:
-        """Return the program of a transport, compiled with ``more`` macros beside its own."""
+        """Return the program of a transport, compiled with ``more`` macros besides its own."""
         producer = config.producer
         transport.require(producer, self.kernel)
         own = settings.macros(producer) | transport.macros(producer, self.cpus)
@@ -98,8 +98,8 @@ class Rig:
 
         Closing the last event on a tracepoint waits for several grace periods, half of what a short
         trial takes (perf_trace_event_unreg() in kernel/trace/trace_event_perf.c). Without a
-        program, or with one on a raw tracepoint, no event is held: exits would pass through perf as
-        well.
+        program, or with one on a raw tracepoint, no event is held: exits would also pass through
+        perf.
         """
         wanted = ""
         if program is not None and program.build.attach is Attach.TRACEPOINT:
@@ -115,7 +115,7 @@ class Rig:
                 self._holding.callback(os.close, event)
 
     def capture(self, config: TrialConfig) -> Capture:
-        """Return an empty capture that holds all that this storm can send; it is used again."""
+        """Return an empty capture that holds all that this storm can send; it is reused."""
         own = config.storm.most_processes * config.producer.records_per_exit
         capacity = own + _SLACK_RECORDS
         if self._capture is None or self._capture.capacity < capacity:

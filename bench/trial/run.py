@@ -80,12 +80,12 @@ def judged(trial: TrialResult, account: Ledger | None) -> TrialResult:
 
 
 def run_trial(rig: Rig, arm: Arm, place: Slot) -> TrialResult:
-    """Run one trial and measure it. BufbenchError where there is nothing to measure."""
+    """Run one trial and measure it. BufbenchError if there is nothing to measure."""
     start = begin(rig)
     if arm.config.transport in BASELINES:
         return judged(end(rig, start, arm, place, observe_bare(rig, arm.config)), None)
     seen = observe(rig, arm.config)
     trial = end(rig, start, arm, place, seen.passage, counters=seen.counters)
-    # One block is enough to draw, and keeps the journal small.
+    # One block is enough for charts, and keeps the journal small.
     trial = assess(trial, seen, with_timeline=place.block == 0)
     return judged(trial, trial.ledger)

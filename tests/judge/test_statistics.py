@@ -305,7 +305,7 @@ def test_loss_bounds_are_scipys(lossy: int, trials: int) -> None:
 
 @pytest.mark.parametrize(("lossy", "trials"), [(0, 0), (3, 2), (-1, 5)])
 def test_what_is_no_proportion_is_refused(lossy: int, trials: int) -> None:
-    with pytest.raises(ValueError, match="no proportion"):
+    with pytest.raises(ValueError, match="not a proportion"):
         loss_bound(lossy, trials)
 
 
