@@ -12,7 +12,7 @@ import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent, Run
 from bench.questions.claims.catalogue import Judged
-from bench.questions.claims.data import data_of
+from bench.questions.claims.document import data_of
 from bench.questions.kernels.document import document as kernels_document
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.page import documents

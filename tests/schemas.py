@@ -21,7 +21,7 @@ from bench.guests.sources import Image, Listed
 from bench.questions.bisect.run import Bisection
 from bench.questions.change.difference import Difference
 from bench.questions.check.document import CheckData
-from bench.questions.claims.data import ClaimsData
+from bench.questions.claims.document import ClaimsData
 from bench.questions.duet.designs import DesignsData
 from bench.questions.duet.document import DuetData
 from bench.questions.exact.study import Study

@@ -84,7 +84,7 @@ def command(
     from bench.plan.experiments import outline
     from bench.questions.claims import expectations, run
     from bench.questions.claims.catalogue import chosen, judge
-    from bench.questions.claims.data import data_of
+    from bench.questions.claims.document import data_of
     from bench.questions.claims.document import document
     from bench.questions.claims.evidence import of_journals
 

@@ -25,7 +25,7 @@ from bench.journal import reader
 from bench.journal.schema import SCHEMA, JournalContent, RunHeader
 from bench.measure.timeline import trace
 from bench.questions.claims.catalogue import judge
-from bench.questions.claims.data import data_of
+from bench.questions.claims.document import data_of
 from bench.questions.claims.evidence import of_journals
 from bench.questions.transports import table
 from bench.questions.transports.document import report_of

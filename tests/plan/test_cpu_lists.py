@@ -107,6 +107,7 @@ def test_what_cannot_run_is_left_out_by_name() -> None:
         *(f"reserve-output-{size}" for size in (0, 256, 1024, 4096)),
         *("reading-128", "reading-2400"),
         *("dynptr-output", "slow-consumer", "one-producer", "order-sharded", "many-buffers"),
+        *("chain", "stall", "equal-n"),
     }  # fmt: skip
     profile = profiles.profile("standard", (3,))
     assert [line.split(":")[0] for line in profile.left_out] == [

@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judged claims as a document: the verdicts first, then the reasons, claim by claim."""
+"""Judged claims as a document: the verdicts first, then the reasons, claim by claim.
+
+docs/record-format.md documents its data, which JSON has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
+from itertools import starmap
 from typing import Final
 
 from bench.amounts import counted
 from bench.errors import clean
 from bench.judge.metrics import Unit
+from bench.linux.machine import Machine
 from bench.questions.claims import words
 from bench.questions.claims.catalogue import UNTESTABLE, Judged, Judgement
-from bench.questions.claims.claim import Side, Verdict
-from bench.questions.claims.data import judged_data
+from bench.questions.claims.claim import MeasuredData, Side, Statement, Verdict
 from bench.questions.claims.expectations import Expectations
 from bench.questions.claims.words import SPOKEN
+from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.measures import origin
 from bench.questions.transports.words import machine_words
 from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Level, Note, Sentence, TrialSet, pick
 from bench.report.table import row
 
+FORMAT: Final = 1
 _COLUMNS: Final = (
     Column(heading="verdict", numeric=False, verdict=True),
     Column(heading="published", numeric=False),
@@ -29,6 +36,54 @@ _COLUMNS: Final = (
     Column(heading="blocks"),
 )
 _reason: Final = partial(Sentence, level=Level.EVIDENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialData:
+    """A trial, by its run and block."""
+
+    run: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasisData:
+    """Trials of one arm that a verdict rests on."""
+
+    experiment: str
+    arm: str
+    trials: tuple[TrialData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimData(Statement):
+    """A claim and its verdict."""
+
+    verdict: Verdict
+    reason: str
+    measured: MeasuredData | None
+    blocks: int
+    p: float | None
+    further_blocks: int | None
+    details: tuple[str, ...]
+    rests_on: tuple[BasisData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedData:
+    """The verdicts on one machine."""
+
+    machine: Machine | None
+    plan: PlanData | None  # how much of it ran
+    claims: tuple[ClaimData, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsData:
+    """The JSON output: every machine."""
+
+    format: int
+    machines: tuple[JudgedData, ...]
 
 
 def document(
@@ -46,10 +101,35 @@ def document(
         title=words.tally(judged),
         subject=machine_words(judged.machine),
         parts=tuple(_parts(judged, lines or {})),
-        data=judged_data(judged),
+        data=pick(
+            JudgedData,
+            judged,
+            plan=judged.coverage,
+            claims=tuple(map(_data, judged.judgements)),
+        ),
         short="Claims",
         origin=origin(judged.machine),
         checks=tuple(words.checks(judged, expected or {}, strict=strict)),
+    )
+
+
+def data_of(*documents: Document) -> ClaimsData:
+    """Return the JSON of several machines; format is raised when a key changes its meaning."""
+    return ClaimsData(format=FORMAT, machines=tuple(each.data for each in documents))
+
+
+def _data(judgement: Judgement) -> ClaimData:
+    claim, finding = judgement.claim, judgement.finding
+    return pick(
+        ClaimData,
+        finding,
+        **{each.name: getattr(claim, each.name) for each in fields(Statement)},
+        measured=None if finding.measured is None else pick(MeasuredData, finding.measured),
+        further_blocks=finding.further_blocks if judgement.open else None,
+        rests_on=tuple(
+            pick(BasisData, basis, trials=tuple(starmap(TrialData, basis.trials)))
+            for basis in finding.rests_on
+        ),
     )
 
 

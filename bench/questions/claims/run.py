@@ -19,6 +19,7 @@ from bench.plan.budgets import LARGEST_RING_BYTES, parse
 from bench.plan.config import Reader
 from bench.plan.duration import estimate_seconds
 from bench.plan.experiments import Arm, Experiment
+from bench.questions.claims import catalogue
 from bench.questions.claims.catalogue import Judged, families, judge
 from bench.questions.claims.claim import Claim
 from bench.questions.claims.evidence import of_trials
@@ -82,7 +83,9 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
     )
     ordered = [known[name] for name in dict.fromkeys((*_FIRST, *known))]
     found = (*of_profiles, *(each for family in ordered for each in family.experiments(on)))
-    return tuple(each for each in found if on.count > 1 or not each.duet)
+    # What a claim asks of more CPUs than four is tried with four, to show that it can be run.
+    able = [each for each in catalogue.claims() if min(each.cpus, _ENOUGH_CPUS) <= on.count]
+    return needed(able, found)
 
 
 def _here(cpus: Sequence[int], kernel: Kernel | None) -> tuple[Experiment, ...]:

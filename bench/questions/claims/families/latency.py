@@ -45,14 +45,13 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         )
         for every in (100, 400)  # 50 and 200 ms: a late scheduler adds little
     )
-    found = (
+    return (
         _ask(
             "slow-producer", on.each(MIB, {"prompt": slow, "delayed": delayed}), blocks=MORE_BLOCKS
         ),
         _ask("waiting", on.each(MIB, ways), twins=()),
         _ask("sampling", sampling, twins=()),
     )
-    return found if on.count > 1 else found[1:]
 
 
 _time: Final = form("{}: {}", time)

@@ -27,17 +27,11 @@ from bench.questions.transports.profiles import PERFBUF, RINGBUF, TRANSPORTS
 from bench.trial.result import TrialResult
 
 _NAME: Final = "many-buffers"
-_LEAST_CPUS: Final = 4  # that can be halved
 _PUBLISHED_CPUS: Final = 32
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
-    """Return storms on half of the CPUs and on all of them; none where there are few.
-
-    Below the CPUs of the claim they show that the experiment works, and judge nothing.
-    """
-    if on.count < _LEAST_CPUS:
-        return ()
+    """Return storms on half of the CPUs and on all of them."""
     writing = {"half": on.count // 2, "all": on.count}
     configs = {
         words: on.on_cpus(on.amplified(20 * count, 50), count) for words, count in writing.items()

@@ -34,16 +34,14 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return the least budgets that hold a storm, spread over CPUs and on one.
 
     The consumer is away, so that room alone decides: the 600 records of a CPU fill 64 KiB by three
-    quarters, on either transport. Where CPUs can be halved, storms are drained, too.
+    quarters, on either transport. As CPUs double, storms are drained.
     """
     known = storms(on.count)
     spread = replace(known[Shape.STORM], count=600 * on.workers)
     away = {"capacity-spread": spread, "capacity-onecpu": replace(known[Shape.HOTCPU], count=600)}
-    drained = {}
-    if on.count >= 4:
-        half = on.count // 2
-        fewer = replace(spread, workers=half, count=600 * half, cpus=on.cpus[:half])
-        drained = {"memory-spread": spread, "memory-half": fewer}
+    half = on.count // 2
+    fewer = replace(spread, workers=half, count=600 * half, cpus=on.cpus[:half])
+    drained = {"memory-spread": spread, "memory-half": fewer}
     top_bytes = 128 * budgets.KIB * power_of_two(on.workers) // 2
     least_bytes = 4 * PAGE_BYTES
     rungs = [least_bytes << power for power in range(20) if least_bytes << power <= top_bytes]

@@ -40,8 +40,6 @@ _ask = asked(
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return one producer against a consumer on another CPU: too slow a one, and a library's."""
-    if on.count < 2:
-        return ()
     elsewhere = on.cpus[-1]
     slow = Consumer(cost_ns=_COST_NS, cpu=elsewhere)
     # Paced, or how long the storm takes decides how much of it the consumer can read.
