@@ -84,8 +84,7 @@ def command(
     from bench.plan.experiments import outline
     from bench.questions.claims import expectations, run
     from bench.questions.claims.catalogue import chosen, judge
-    from bench.questions.claims.document import data_of
-    from bench.questions.claims.document import document
+    from bench.questions.claims.document import data_of, document
     from bench.questions.claims.evidence import of_journals
 
     filed = {} if expect_file is None else parsed("--expect-file", expectations.read, expect_file)

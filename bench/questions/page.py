@@ -10,10 +10,9 @@ from typing import Final
 import bench.questions.claims.document as claims
 import bench.questions.transports.document as transports
 from bench.journal.schema import JournalContent
-from bench.questions.claims.catalogue import judge
+from bench.questions.claims.catalogue import Judged, of_machines
 from bench.questions.claims.claim import Verdict
-from bench.questions.claims.evidence import Evidence, of_journals
-from bench.questions.transports.summary import Places, Summary, compare_journals
+from bench.questions.transports.summary import Places, Summary
 from bench.report.document import Document, TrialSet
 
 _NOTHING_SAID: Final = (Verdict.NOT_MEASURED, Verdict.NOT_APPLICABLE)
@@ -30,9 +29,8 @@ def documents(content: JournalContent, places: Places) -> tuple[Document, ...]:
 
 def by_machine(content: JournalContent, places: Places) -> list[OfMachine]:
     """Return every machine and its documents, in the order of the journals."""
-    summaries = compare_journals(content)
-    pairs = zip(summaries, of_journals(content, summaries), strict=True)
-    return [(_name(summary), tuple(_of(summary, each, places))) for summary, each in pairs]
+    found = of_machines(content)
+    return [(_name(summary), tuple(_of(summary, judged, places))) for summary, judged in found]
 
 
 def together(found: Sequence[OfMachine]) -> tuple[Document, ...]:
@@ -49,9 +47,8 @@ def _name(summary: Summary) -> str:
     return f"{machine.hostname} {machine.kernel_release}" if machine is not None else "?"
 
 
-def _of(summary: Summary, evidence: Evidence, places: Places) -> Iterator[Document]:
+def _of(summary: Summary, judged: Judged, places: Places) -> Iterator[Document]:
     found = [transports.document(summary, places)]
-    judged = judge(evidence)
     claimed = {run.header.profile for run in summary.runs} == {"claims"}
     if claimed or any(each.finding.verdict not in _NOTHING_SAID for each in judged.judgements):
         bases = {basis for each in judged.judgements for basis in each.finding.rests_on}

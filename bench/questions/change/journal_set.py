@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from bench.journal.schema import JournalContent
 from bench.judge.samples import ArmSamples
 from bench.plan.experiments import ArmName
-from bench.questions.claims.catalogue import Judged, judge
-from bench.questions.claims.evidence import of_journals
-from bench.questions.transports.summary import Summary, compare_journals
+from bench.questions.claims.catalogue import Judged, of_machines
+from bench.questions.transports.summary import Summary
 from workloads.storm import Storm
 
 ArmKey = tuple[str, ArmName]
@@ -33,9 +32,8 @@ class JournalSet:
 
 def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
     """Return one for every machine and kernel, in the order of the journals."""
-    summaries = compare_journals(content)
-    pairs = zip(summaries, of_journals(content, summaries), strict=True)
-    return tuple(JournalSet(summary=summary, judged=judge(evidence)) for summary, evidence in pairs)
+    found = of_machines(content)
+    return tuple(JournalSet(summary=summary, judged=judged) for summary, judged in found)
 
 
 def same_question(before: JournalSet, then: ArmSamples, after: JournalSet, now: ArmSamples) -> bool:

@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 
 import bench.questions.claims.families as package
 from bench.errors import UsageError
+from bench.journal.schema import JournalContent
 from bench.judge.statistics import holm
-from bench.linux.machine import Machine
 from bench.questions.claims.claim import Claim, Finding, Side, Verdict
-from bench.questions.claims.evidence import Evidence
-from bench.questions.transports.coverage import PlanData
+from bench.questions.claims.evidence import Evidence, of_journals
+from bench.questions.transports.summary import Summary, compare_journals
 
 LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all comparative claims
 
@@ -67,10 +67,8 @@ class Judgement:
 class Judged:
     """Hold all judgements on one machine."""
 
-    machine: Machine | None
+    evidence: Evidence
     judgements: tuple[Judgement, ...]
-    coverage: PlanData | None = None  # None: trials that are not read from a journal
-    reduced: int = 0  # trials left out, since their storms were not the ones asked for
 
 
 @cache
@@ -115,12 +113,17 @@ def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
                 further_blocks=finding.further_blocks or 1,
             )
     return Judged(
-        machine=evidence.machine,
+        evidence=evidence,
         judgements=tuple(
             Judgement(claim=claim, finding=finding)
             for claim, finding in found.items()
             if claim in (only or found)
         ),
-        coverage=evidence.coverage,
-        reduced=sum(len(samples.reduced) for samples in evidence.experiments.values()),
     )
+
+
+def of_machines(content: JournalContent) -> list[tuple[Summary, Judged]]:
+    """Return the comparison and the claims of each machine, in the order of the journals."""
+    summaries = compare_journals(content)
+    pairs = zip(summaries, of_journals(content, summaries), strict=True)
+    return [(summary, judge(evidence)) for summary, evidence in pairs]

@@ -99,16 +99,16 @@ def document(
     """
     return Document(
         title=words.tally(judged),
-        subject=machine_words(judged.machine),
+        subject=machine_words(judged.evidence.machine),
         parts=tuple(_parts(judged, lines or {})),
         data=pick(
             JudgedData,
-            judged,
-            plan=judged.coverage,
+            judged.evidence,
+            plan=judged.evidence.coverage,
             claims=tuple(map(_data, judged.judgements)),
         ),
         short="Claims",
-        origin=origin(judged.machine),
+        origin=origin(judged.evidence.machine),
         checks=tuple(words.checks(judged, expected or {}, strict=strict)),
     )
 

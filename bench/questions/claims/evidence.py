@@ -14,7 +14,6 @@ from bench.judge.numbers import Take
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
 from bench.plan.experiments import comparisons
-from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 from bench.questions.transports.summary import Filed, filed
 from bench.report.document import TrialSet, pick
@@ -54,18 +53,15 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Filed):
     """Hold all trials of one machine, filed, and what other machines of the journals gave."""
 
-    experiments: Mapping[str, ExperimentSamples]
-    machine: Machine | None = None
     kernels: Mapping[str, bool] = field(default_factory=dict)
     """Whether the ring ran, by release of the kernels of a matrix."""
     beside: tuple[Evidence, ...] = ()
     """Evidence of all machines of the journals, this one included."""
     capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     """By transport, the fewest with which its tracer works; None: no set will do. {}: not tried."""
-    coverage: PlanData | None = None  # None: trials that are not read from a journal
 
     def samples(self, experiment: str) -> ExperimentSamples:
         """Return the trials of an experiment or its stand-in, which may be none."""

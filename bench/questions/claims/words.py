@@ -68,17 +68,18 @@ def tally(judged: Judged) -> str:
     if not of:
         text = f"None of {counted(len(judged.judgements), 'claim')} could be judged"
     text += "".join(f", {counts[each]} {each}" for each in SPOKEN if counts[each])
-    if judged.reduced:
-        text += f"; {counted(judged.reduced, 'reduced trial was', 'reduced trials were')} left out"
-    return incomplete(judged.coverage) + text
+    experiments = judged.evidence.experiments.values()
+    if reduced := sum(len(samples.reduced) for samples in experiments):
+        text += f"; {counted(reduced, 'reduced trial was', 'reduced trials were')} left out"
+    return incomplete(judged.evidence.coverage) + text
 
 
 def notes(judged: Judged) -> Iterator[str]:
     """Yield what the runs lack, and how many trials were given more than once."""
-    if judged.coverage is not None:
-        yield from pooled(judged.coverage)
-        yield from completeness(judged.coverage)
-        yield from repeats(judged.coverage.repeated_trials)
+    if (coverage := judged.evidence.coverage) is not None:
+        yield from pooled(coverage)
+        yield from completeness(coverage)
+        yield from repeats(coverage.repeated_trials)
 
 
 def badge(finding: Finding) -> str:

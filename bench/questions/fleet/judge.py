@@ -17,15 +17,13 @@ from bench.judge.comparison import Comparison, Outcome
 from bench.judge.statistics import Estimate, Scale, holm
 from bench.linux.machine import Machine
 from bench.linux.version import numbers as release_numbers
-from bench.questions.claims import evidence
-from bench.questions.claims.catalogue import Judged
-from bench.questions.claims.catalogue import judge as judge_claims
+from bench.questions.claims.catalogue import Judged, of_machines
 from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import SPOKEN
 from bench.questions.fleet import meta
 from bench.questions.fleet.meta import Effect
 from bench.questions.transports.standing import Question
-from bench.questions.transports.summary import Summary, compare_journals
+from bench.questions.transports.summary import Summary
 from bench.report.document import pick
 
 _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
@@ -164,9 +162,7 @@ def measured(summary: Summary, judged: Judged | None = None) -> Measured:
 
 def of_journals(content: JournalContent) -> list[Measured]:
     """Return what a fleet needs of each machine of some journals."""
-    summaries = compare_journals(content)
-    claims = map(judge_claims, evidence.of_journals(content, summaries))
-    return [measured(*each) for each in zip(summaries, claims, strict=True)]
+    return [measured(*each) for each in of_machines(content)]
 
 
 def judge(machines: Sequence[Measured]) -> Fleet:

@@ -14,7 +14,7 @@ A permutation supposes that runs are exchangeable: a number that drifts slowly "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Final, TypeVar
@@ -131,8 +131,3 @@ def _by_chance(scores: Floats32, draws: int) -> Floats32:
         rows = np.tile(scores, (min(at_once, draws - start), 1))
         largest.append(_differences(random.permuted(rows, axis=1, out=rows)).max(axis=1))
     return np.concatenate(largest)
-
-
-def median(values: Sequence[float] | Floats) -> float:
-    """Return the median as a plain number."""
-    return float(np.median(values))

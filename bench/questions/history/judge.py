@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import inf
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.judge.metrics import Unit
 from bench.judge.statistics import holm, same_p
 from bench.linux.version import KernelVersion
-from bench.questions.history.changepoints import LEVEL, Floats, Split, median, splits
+from bench.questions.history.changepoints import LEVEL, Floats, Split, splits
 from bench.report.document import Labels
 
 FORMAT: Final = 1

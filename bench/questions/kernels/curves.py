@@ -233,7 +233,7 @@ def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:
         points = []
         for (kernel, result), transport in product(results.items(), TRANSPORTS):
             with suppress(NotMeasured):
-                values = least_lossless(result.evidence, ladder, transport).values.values()
+                values = least_lossless(result.claims.evidence, ladder, transport).values.values()
                 if values:
                     note = f"{counted(len(values), 'storm')} a rung"
                     points.append(_point(kernel, transport, _middle(values), note))

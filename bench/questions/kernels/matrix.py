@@ -205,7 +205,7 @@ def _findings(result: Result) -> dict[str, Finding]:
     found = {each.claim.id: each.finding for each in result.claims.judgements}
     for name, finding in found.items():
         if finding.verdict is Verdict.NOT_MEASURED:
-            found[name] = by_chains_alone(name, result.evidence) or finding
+            found[name] = by_chains_alone(name, result.claims.evidence) or finding
     return found
 
 

@@ -14,10 +14,9 @@ from bench.journal.schema import JournalContent
 from bench.judge.memory import JudgedMemory, latest
 from bench.linux.machine import Machine
 from bench.linux.version import KernelVersion
-from bench.questions.claims.catalogue import Judged, judge
-from bench.questions.claims.evidence import Evidence, of_journals
+from bench.questions.claims.catalogue import Judged, of_machines
 from bench.questions.kernels.folders import Entry
-from bench.questions.transports.summary import Summary, compare_journals
+from bench.questions.transports.summary import Summary
 from bench.report.document import pick
 from bench.trial.result import TrialResult
 
@@ -28,13 +27,16 @@ class Result:
 
     machine: Machine
     summary: Summary
-    evidence: Evidence
     claims: Judged
-    memory: tuple[JudgedMemory, ...]
+
+    @property
+    def memory(self) -> tuple[JudgedMemory, ...]:
+        """Return what instruments say of each transport and budget."""
+        return latest(line for run in self.summary.runs for line in run.memory)
 
     def trials(self) -> Iterator[TrialResult]:
         """Yield every trial that is judged, except those that provoke torn records."""
-        for samples in self.evidence.experiments.values():
+        for samples in self.claims.evidence.experiments.values():
             for arm in samples.arms.values():
                 if not arm.held_up:
                     yield from arm.trials
@@ -45,7 +47,12 @@ class KernelRow(Entry):
     """Hold one kernel on one machine; no two rows have the same label."""
 
     result: Result | None = None  # None: not one trial
-    trials: tuple[TrialResult, ...] = ()  # of its journals
+
+    @property
+    def trials(self) -> tuple[TrialResult, ...]:
+        """Return every trial of its journals."""
+        runs = self.result.summary.runs if self.result is not None else ()
+        return tuple(trial for run in runs for trial in run.trials)
 
     @cached_property
     def version(self) -> KernelVersion | None:
@@ -92,21 +99,12 @@ def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
     )
     found = []
     served: set[int] = set()
-    summaries = compare_journals(content)
-    for summary, evidence in zip(summaries, of_journals(content, summaries), strict=True):
+    for summary, judged in of_machines(content):
         group = summary.runs
         served |= {id(owners[id(run)]) for run in group}
         machine = group[0].header.machine
-        result = Result(
-            machine=machine,
-            summary=summary,
-            evidence=evidence,
-            claims=judge(evidence),
-            memory=latest(line for run in group for line in run.memory),
-        )
-        trials = tuple(trial for run in group for trial in run.trials)
-        owner = owners[id(group[-1])]
-        found.append(_row(owner, machine.kernel_release, result=result, trials=trials))
+        result = Result(machine=machine, summary=summary, claims=judged)
+        found.append(_row(owners[id(group[-1])], machine.kernel_release, result=result))
     for entry in entries:
         if id(entry) not in served:
             runs, faults = entry.content.runs, entry.content.faults
@@ -120,7 +118,7 @@ def _row(entry: Entry, release: str, **given: object) -> KernelRow:
     version = _parsed(release)
     short = release if version is None else f"{version.series}-{version.flavour}".rstrip("-")
     label = entry.label or short or entry.path
-    defaults = {"result": None, "trials": (), "release": release, "label": label}
+    defaults = {"result": None, "release": release, "label": label}
     return pick(KernelRow, entry, **defaults | given)
 
 

@@ -70,7 +70,7 @@ class LeftOut:
 class Filed:
     """The trials of one machine, filed."""
 
-    machine: Machine | None
+    machine: Machine | None = None
     experiments: Mapping[str, ExperimentSamples]
     coverage: PlanData | None = None  # None: trials that are not from a journal
     runs: tuple[Run, ...] = ()
