@@ -332,6 +332,11 @@ def untitled(fold: Fold) -> Iterator[Part]:
         yield part
 
 
+def definitions(terms: Mapping[str, str]) -> Definitions:
+    """Return terms of which one thing is said each."""
+    return Definitions(entries=tuple((term, (text,)) for term, text in terms.items()))
+
+
 def tables(parts: Iterable[Part]) -> Iterator[Table]:
     """Yield every table, those within folds too."""
     for part in parts:

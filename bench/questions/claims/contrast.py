@@ -230,7 +230,7 @@ def ratio(what: str, *parts: Series, margin: float) -> Contrast:
         scale=Scale.RATIO,
         values=tuple(map(sub, first, *others)) if others else tuple(first),
         margin=margin,
-        rests_on=tuple(chain.from_iterable(part.rests_on for part in parts)),
+        rests_on=bases(parts),
     )
 
 
@@ -241,7 +241,7 @@ def together(what: str, contrasts: Sequence[Contrast]) -> Contrast:
         what=what,
         values=tuple(map(fmean, zip(*(each.values for each in contrasts), strict=False))),
         margin=max(each.margin for each in contrasts),
-        rests_on=tuple(chain.from_iterable(each.rests_on for each in contrasts)),
+        rests_on=bases(contrasts),
     )
 
 

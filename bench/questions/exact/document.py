@@ -125,7 +125,7 @@ def _parts(study: Study, counted: Sequence[KernelCount]) -> Iterator[doc.Part]:
     yield doc.Heading(
         text="What an instruction count is not", key="not", level=doc.Level.BACKGROUND
     )
-    yield doc.Definitions(entries=tuple((term, (text,)) for term, text in _IS_NOT.items()))
+    yield doc.definitions(_IS_NOT)
     if counted:
         yield doc.Heading(
             text="Distributions",

@@ -224,13 +224,10 @@ def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> 
         )
     if memory := [_fold(table.key.replace(":", "-"), table) for table in tables.memory(matrix)]:
         text = "The usual instruments disagree: each counts something else, and that changed, too."
-        instruments = doc.Definitions(
-            entries=tuple((name, (words,)) for name, words in EXPLAINED.items())
-        )
         yield doc.Fold(
             key="memory",
             summary="Memory, by every instrument",
-            parts=(doc.Note(text=text), instruments, *memory),
+            parts=(doc.Note(text=text), doc.definitions(EXPLAINED), *memory),
         )
     curves = [each for each in (*matrix.curves, matrix.skipped) if each.points]
     if folds := tuple(_fold(f"curve-{curve.key}", tables.curve(curve)) for curve in curves):
@@ -283,8 +280,8 @@ def _trials(matrix: Matrix) -> Iterator[doc.Part]:
     for trial in matrix.invalid:
         where = f"{trial.kernel}, {trial.experiment} {trial.arm} block {trial.block}"
         yield doc.Note(text=f"invalid: {where}: {'; '.join(trial.reasons)}", mark=doc.Mark.OPEN)
-    runs = ((row, counted(len(row.trials), "trial")) for row in matrix.rows)
-    yield doc.Definitions(entries=tuple((row.label, (f"{ran}: {row.path}",)) for row, ran in runs))
+    runs = {row.label: f"{counted(len(row.trials), 'trial')}: {row.path}" for row in matrix.rows}
+    yield doc.definitions(runs)
     for fault in matrix.faults:
         yield doc.Note(text=f"journal: {fault}", mark=doc.Mark.OPEN)
 

@@ -65,14 +65,10 @@ def background(summary: Summary, places: Places) -> Iterator[doc.Part]:
         yield replace(each, level=doc.Level.BACKGROUND)
 
 
-def _definitions(entries: dict[str, str]) -> doc.Definitions:
-    return doc.Definitions(entries=tuple((term, (text,)) for term, text in entries.items()))
-
-
 def _memory(summary: Summary) -> Iterator[doc.Part]:
     yield doc.Heading(text="Memory explained", key="memory", short="Memory")
     yield doc.Note(text="The usual instruments disagree, since each counts something else:")
-    yield _definitions(EXPLAINED)
+    yield doc.definitions(EXPLAINED)
     looked = [line for run in summary.runs for line in run.memory]  # else the trials' values
     if rows := tuple(map(_censused, latest(looked)) if looked else _of_trials(summary)):
         yield doc.Table(
@@ -139,7 +135,7 @@ def _noise(summary: Summary, places: Places) -> Iterator[doc.Part]:
             row(each.experiment, *map(str, attrgetter(*_STATES)(each))) for each in summary.tallies
         ),
     )
-    yield _definitions(_met(trials))
+    yield doc.definitions(_met(trials))
     named = [trial for trial in trials if state_of(trial) is not State.VALID]
     if not named:
         yield doc.Note(text="All trials are valid: every ledger balanced, nothing was disturbed.")
