@@ -259,7 +259,7 @@ def _kernels() -> Iterator[str]:
     decided = markdown.render(document_of_kernels(found).up_to(Level.DECISION))
     yield from decided.removeprefix("## ").splitlines()
     yield ""
-    yield from (f"- {escape(line)}" for line in sentences.verdict(found))
+    yield from (f"- {escape(str(each))}" for each in sentences.verdict(found))
 
 
 def _names() -> Iterator[str]:

@@ -77,8 +77,7 @@ def tally(judged: Judged) -> str:
 def notes(judged: Judged) -> Iterator[str]:
     """Yield what the runs lack, and how many trials were given more than once."""
     if (coverage := judged.evidence.coverage) is not None:
-        yield from pooled(coverage)
-        yield from completeness(coverage)
+        yield from map(str, (*pooled(coverage), *completeness(coverage)))
         yield from repeats(coverage.repeated_trials)
 
 

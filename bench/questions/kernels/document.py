@@ -117,14 +117,14 @@ class MatrixData:
 
 def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> doc.Document:
     """Return the report over all kernels of ``matrix``."""
-    found = answers(matrix)
+    found, said = answers(matrix), sentences.verdict(matrix)
     data = doc.pick(
         MatrixData,
         matrix,
         format=FORMAT,
         title=title(matrix, found),
         answers=found,
-        verdict=sentences.verdict(matrix),
+        verdict=tuple(map(str, said)),
         repeated_trials=matrix.repeated,
         kernels=tuple(map(_kernel, matrix.rows)),
         claims=tuple(
@@ -139,7 +139,7 @@ def document(matrix: Matrix, gates: Sequence[Gate] = ()) -> doc.Document:
             for each in matrix.claims
         ),
     )
-    parts = (*_decision(matrix, found), *_parts(matrix, found, data.verdict))
+    parts = (*_decision(matrix, found), *_parts(matrix, found, said))
     return doc.Document(
         title=data.title,
         subject=sentences.subject(matrix),
@@ -186,7 +186,7 @@ def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[doc.Check]:
 
 def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[doc.Part]:
     for line in (*sentences.trouble(matrix), *repeats(matrix.repeated)):
-        yield doc.Note(text=line, mark=doc.Mark.OPEN)
+        yield doc.Note(text=str(line), mark=doc.Mark.OPEN)
     yield tables.answers(matrix, found)
     yield from tables.torn_sentences(matrix.torn)
     if any(row.emulated and not row.counted for row in matrix.rows):
@@ -195,16 +195,16 @@ def _decision(matrix: Matrix, found: Sequence[Answers]) -> Iterator[doc.Part]:
         yield doc.Note(text=sentences.INSTRUCTIONS)
 
 
-def _parts(matrix: Matrix, found: Sequence[Answers], verdict: Sequence[str]) -> Iterator[doc.Part]:
+def _parts(
+    matrix: Matrix, found: Sequence[Answers], said: tuple[doc.Sentence, ...]
+) -> Iterator[doc.Part]:
     if matrix.curves or matrix.missed:
         yield doc.Heading(
             text="Over versions", key="charts", short="Charts", level=doc.Level.BACKGROUND
         )
         yield doc.Figures(make=lambda: charts.figures(matrix, found))
     yield doc.Heading(text="Evidence", key="evidence", short="Evidence", level=doc.Level.EVIDENCE)
-    leads = (line.partition(": ") for line in verdict)
-    counts = (doc.Sentence(lead=lead, text=text) for lead, _, text in leads)
-    yield doc.Fold(key="counts", summary="All kernels together, in counts", parts=tuple(counts))
+    yield doc.Fold(key="counts", summary="All kernels together, in counts", parts=said)
     yield _fold("kernels", tables.kernels(matrix))
     if matrix.torn:
         yield _fold("torn", tables.torn(matrix.torn))

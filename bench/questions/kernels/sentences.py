@@ -13,6 +13,7 @@ from bench.judge.statistics import loss_bound
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
 from bench.questions.transports.words import completeness, cpus_words, reduced
+from bench.report.document import Sentence
 from bench.tracer.transports import traits
 
 RATIOS: Final = (
@@ -38,15 +39,15 @@ def subject(matrix: Matrix) -> str:
     return clean("; ".join(filter(None, said)))
 
 
-def verdict(matrix: Matrix) -> tuple[str, ...]:
-    """Return what the answers rest on in sentences; "head: rest" each."""
+def verdict(matrix: Matrix) -> tuple[Sentence, ...]:
+    """Return what the answers rest on in sentences."""
     parts = (_kernels, trouble, _emulated, _ledger_and_order)
-    return tuple(line for part in parts for line in part(matrix))
+    return tuple(each for part in parts for each in part(matrix))
 
 
-def _kernels(matrix: Matrix) -> Iterator[str]:
+def _kernels(matrix: Matrix) -> Iterator[Sentence]:
     measured, every = len(matrix.measured), len(matrix.rows)
-    text = f"Kernels: {measured} of {every} left a result"
+    text = f"{measured} of {every} left a result"
     if measured < every:
         counts = Counter(row.status for row in matrix.rows if row.result is None)
         text += f" ({', '.join(f'{count} {clean(status)}' for status, count in counts.items())})"
@@ -55,24 +56,27 @@ def _kernels(matrix: Matrix) -> Iterator[str]:
         for row, _ in matrix.measured
         if row.status != Status.DONE
     ]
-    yield "; ".join((text, *faulty, counted(matrix.trials, "trial")))
+    said = "; ".join((text, *faulty, counted(matrix.trials, "trial")))
+    yield Sentence(lead="Kernels", text=said)
 
 
-def trouble(matrix: Matrix) -> Iterator[str]:
+def trouble(matrix: Matrix) -> Iterator[Sentence]:
     """Yield what is missing from the kernels' runs, and which storms were reduced."""
     for row, result in matrix.measured:
-        for line in completeness(result.summary.coverage):
-            yield f"{clean(row.label)}: {line[0].lower()}{line[1:].rstrip('.')}"
+        for line in map(str, completeness(result.summary.coverage)):
+            text = f"{line[0].lower()}{line[1:].rstrip('.')}"
+            yield Sentence(lead=clean(row.label), text=text)
     for row, result in matrix.measured:
-        for line in reduced(result.summary):
-            yield f"Reduced on {clean(row.label)}: {line.rstrip('.')}"
+        for line in map(str, reduced(result.summary)):
+            yield Sentence(lead=f"Reduced on {clean(row.label)}", text=line.rstrip("."))
     if matrix.invalid:
         counts = Counter(clean(trial.kernel) for trial in matrix.invalid)
         where = ", ".join(f"{count} on {label}" for label, count in counts.items())
-        yield f"Ledger: {len(matrix.invalid)} of {counted(matrix.trials, 'trial')} invalid: {where}"
+        text = f"{len(matrix.invalid)} of {counted(matrix.trials, 'trial')} invalid: {where}"
+        yield Sentence(lead="Ledger", text=text)
 
 
-def _emulated(matrix: Matrix) -> Iterator[str]:
+def _emulated(matrix: Matrix) -> Iterator[Sentence]:
     timed = [clean(row.label) for row, _ in matrix.measured if row.emulated and not row.counted]
     counting = [clean(row.label) for row, _ in matrix.measured if row.counted]
 
@@ -80,20 +84,21 @@ def _emulated(matrix: Matrix) -> Iterator[str]:
         return "all" if len(labels) == len(matrix.measured) else ", ".join(labels)
 
     if timed:
-        yield f"Emulated: {which(timed)}; counts, order and memory hold, times only as ratios"
+        hold = "counts, order and memory hold, times only as ratios"
+        yield Sentence(lead="Emulated", text=f"{which(timed)}; {hold}")
     if counting:
-        yield f"Instructions counted: {which(counting)}; times are instructions, not ns"
+        text = f"{which(counting)}; times are instructions, not ns"
+        yield Sentence(lead="Instructions counted", text=text)
 
 
-def _ledger_and_order(matrix: Matrix) -> Iterator[str]:
+def _ledger_and_order(matrix: Matrix) -> Iterator[Sentence]:
     if matrix.trials and not matrix.invalid:
-        yield "Ledger: every trial balances on every kernel"
+        yield Sentence(lead="Ledger", text="every trial balances on every kernel")
     for order in matrix.order:
         if not order.causal_pairs:
             continue
         violations = counted(order.causal_violations, "causal violation")
-        text = f"{traits(order.transport).short.capitalize()}, order: "
-        text += f"{violations} in {order.causal_pairs:,} pairs"
+        text = f"{violations} in {order.causal_pairs:,} pairs"
         if not order.violating:
             most = bound(loss_bound(0, order.causal_pairs))  # upper, 95 %
             text += f" on {counted(order.kernels, 'kernel')} (at most {most})"
@@ -101,4 +106,5 @@ def _ledger_and_order(matrix: Matrix) -> Iterator[str]:
             text += f", on {', '.join(map(clean, order.violating))}"
         else:
             text += ", on every kernel"
-        yield text
+        lead = f"{traits(order.transport).short.capitalize()}, order"
+        yield Sentence(lead=lead, text=text)

@@ -29,7 +29,6 @@ from bench.questions.transports.standing import (
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.tables import compared_columns, compared_row
 from bench.questions.transports.words import (
-    QUALITY,
     completeness,
     incomplete,
     listed,
@@ -37,11 +36,10 @@ from bench.questions.transports.words import (
     place,
     pooled,
     quality,
-    quality_mark,
     unfit,
     waiting,
 )
-from bench.report.document import Level, Mark, Row, Sentence, Table
+from bench.report.document import Level, Row, Sentence, Table
 from bench.report.table import row
 from bench.report.units import budget, interval, resolvable
 from bench.tracer.transports import traits
@@ -74,7 +72,7 @@ def headline(summary: Summary) -> str:
     A direction counts only where the comparisons carry it (``Standing.directions``). Drops and
     order come first: the rest decides where neither does.
     """
-    said = tuple(unfit(summary))
+    said = tuple(map(str, unfit(summary)))
     if len(said) > 1:
         said = (f"Parts could not be compared, for {len(said)} reasons given below.",)
     if summary.standings:
@@ -162,35 +160,33 @@ def _where(standing: Standing, comparison: Comparison) -> str:
 
 
 def verdict(summary: Summary) -> tuple[str, ...]:
-    """Return the decision on each question, the budget to use, and the quality of the run."""
-    load = tuple(unfit(summary))
-    before = (*pooled(summary.coverage), *completeness(summary.coverage), *load)
-    if not summary.comparisons:
-        equal = " under equal loads" if load else ""
-        nothing = "There is nothing to compare: no experiment has trials of both transports"
-        return (*before, f"{nothing}{equal}.")
-    said = (line for each in summary.standings for line in _answers(summary, each))
-    return (*before, *said, *_budgets(summary.ladders), *quality(summary))
+    """Return the sentences of the decision as text."""
+    return tuple(map(str, sentences(summary)))
 
 
 def sentences(summary: Summary) -> Iterator[Sentence]:
-    """Yield the verdict; that on a second pair of transports is evidence, not a decision."""
-    second = {f"{_lead(each)}: " for each in summary.standings if each.left != RINGBUF}
-    for line in verdict(summary):
-        lead, colon, text = line.partition(": ")
-        level = Level.EVIDENCE if lead + colon in second else Level.DECISION
-        mark = quality_mark(summary) if lead == QUALITY else Mark.NONE
-        yield Sentence(lead=lead if colon else "", text=text or lead, mark=mark, level=level)
+    """Yield the decision on each question, the budget to use, and the quality of the run."""
+    load = tuple(unfit(summary))
+    yield from (*pooled(summary.coverage), *completeness(summary.coverage), *load)
+    if summary.comparisons:
+        for each in summary.standings:
+            yield from _answers(summary, each)
+        yield from _budgets(summary.ladders)
+        yield from quality(summary)
+    else:
+        equal = " under equal loads" if load else ""
+        text = f"no experiment has trials of both transports{equal}."
+        yield Sentence(lead="There is nothing to compare", text=text)
 
 
-def _lead(standing: Standing) -> str:
-    noun = WORDS[standing.question][0]
-    of = "" if standing.left == RINGBUF else f", {name(standing.left)}"
-    return f"{noun[0].upper()}{noun[1:]}{of}"
-
-
-def _answers(summary: Summary, standing: Standing) -> Iterator[str]:
-    yield f"{_lead(standing)}: {_answer(standing)}{_violations(standing)}."
+def _answers(summary: Summary, standing: Standing) -> Iterator[Sentence]:
+    """Yield the answer; that on a second pair of transports is evidence, not a decision."""
+    noun, second = WORDS[standing.question][0], standing.left != RINGBUF
+    yield Sentence(
+        lead=f"{noun[0].upper()}{noun[1:]}" + (f", {name(standing.left)}" if second else ""),
+        text=f"{_answer(standing)}{_violations(standing)}.",
+        level=Level.EVIDENCE if second else Level.DECISION,
+    )
     if standing.question is Question.ORDER and standing in first_pair(summary):
         yield from restored(summary)
 
@@ -257,14 +253,14 @@ def _violations(standing: Standing) -> str:
     return f": {violations:,} violations in {pairs:,} causal pairs against {against}"
 
 
-def _budgets(ladders: Sequence[Ladder]) -> Iterator[str]:
+def _budgets(ladders: Sequence[Ladder]) -> Iterator[Sentence]:
     """Yield the sentence on the budget to use; transports with the same answer share a clause."""
     found = defaultdict[tuple[str, str], list[str]](list)
     for ladder in ladders:
         found[_budget(ladder)].append(name(ladder.transport))
     if found:
         said = (f"{take} for {listed(of)}: {why}" for (take, why), of in found.items())
-        yield f"Budget: {'; '.join(said)}."
+        yield Sentence(lead="Budget", text=f"{'; '.join(said)}.")
 
 
 def _budget(ladder: Ladder) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from bench.measure.restoring import Sorting
 from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import name, place
-from bench.report.document import NONE, Cell, Level, Row, Table
+from bench.report.document import NONE, Cell, Level, Row, Sentence, Table
 from bench.report.table import columns, row, unwanted
 from bench.report.units import number
 from bench.tracer.transports import traits
@@ -56,7 +56,7 @@ def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] 
     return max(found, key=lambda each: each[0])[1:] if found else None
 
 
-def sentence(summary: Summary) -> Iterator[str]:
+def sentence(summary: Summary) -> Iterator[Sentence]:
     """Yield what it takes to put perf buffers in order, where they were not."""
     if (found := _worst(summary)) is None:
         return
@@ -65,11 +65,12 @@ def sentence(summary: Summary) -> Iterator[str]:
     held = "no hold-back needed"
     if heap.hold_most_ns:
         held = f"hold-back up to {time(heap.hold_most_ns)} (median {time(heap.hold_ns)})"
-    yield (
-        f"Order restored: {name(comparison.right.transport)} sorted by a heap, {held}: "
+    yield Sentence(
+        lead="Order restored",
+        text=f"{name(comparison.right.transport)} sorted by a heap, {held}: "
         f"{heap.causal_violations:,} violations in {heap.causal_pairs:,} causal pairs, at "
         f"+{time(heap.added_p50_ns)} median latency; merged by CPU without hold-back: "
-        f"{merge.causal_violations:,} ({place(comparison)})."
+        f"{merge.causal_violations:,} ({place(comparison)}).",
     )
 
 

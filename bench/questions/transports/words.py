@@ -23,12 +23,11 @@ from bench.plan.experiments import BASELINES
 from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
-from bench.report.document import Level, Mark, Note
+from bench.report.document import Level, Mark, Note, Sentence
 from bench.report.units import budget, interval, number, point
 from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 
-QUALITY: Final = "Quality"
 _FEW_NOISY: Final = 0.05
 """Share of the trials: fewer hardly move a median."""
 _MOST_REASONS: Final = 3
@@ -182,7 +181,7 @@ def incomplete(coverage: PlanData | None) -> str:
     return f"Incomplete ({coverage.planned_trials_ran:,} of {_planned(coverage)} trials ran): "
 
 
-def completeness(coverage: PlanData | None) -> Iterator[str]:
+def completeness(coverage: PlanData | None) -> Iterator[Sentence]:
     """Yield sentences on what is missing from the runs."""
     if coverage is None:
         return
@@ -195,21 +194,21 @@ def completeness(coverage: PlanData | None) -> Iterator[str]:
             parts.append(f"the plan of {unknown} was not recorded")
         text = f"pooled from {coverage.runs} runs, {', '.join(parts)}"
     if coverage.runs_incomplete:
-        ran = f"{coverage.planned_trials_ran:,} ran"
-        yield f"Incomplete: {text}: planned {_planned(coverage)} trials, {ran}."
+        trials = f"planned {_planned(coverage)} trials, {coverage.planned_trials_ran:,} ran"
+        yield Sentence(lead="Incomplete", text=f"{text}: {trials}.")
     elif coverage.runs > 1 and not coverage.complete:
-        yield f"Runs: {text}."
+        yield Sentence(lead="Runs", text=f"{text}.")
     if coverage.no_time_for:
         more = len(coverage.no_time_for) - _MOST_NAMED
         tail = f" and {more} more" if more > 0 else ""
         named = "; ".join(map(clean, coverage.no_time_for[:_MOST_NAMED]))
-        yield f"Left out for lack of time: {named}{tail}."
+        yield Sentence(lead="Left out for lack of time", text=f"{named}{tail}.")
 
 
-def pooled(coverage: PlanData | None) -> Iterator[str]:
-    """Yield the line on several runs that were taken together, if all are complete."""
+def pooled(coverage: PlanData | None) -> Iterator[Sentence]:
+    """Yield the sentence on several runs that were taken together, if all are complete."""
     if coverage is not None and coverage.runs > 1 and coverage.complete:
-        yield f"Runs: pooled from {coverage.runs} runs, all complete."
+        yield Sentence(lead="Runs", text=f"pooled from {coverage.runs} runs, all complete.")
 
 
 def _planned(coverage: PlanData) -> str:
@@ -224,18 +223,19 @@ def repeats(trials: int) -> Iterator[str]:
         )
 
 
-def unfit(summary: Summary) -> Iterator[str]:
+def unfit(summary: Summary) -> Iterator[Sentence]:
     """Yield a sentence for each experiment and pair of arms whose storms cannot be compared."""
     yield from reduced(summary)
     for each in summary.unequal:
-        yield (
-            f"{clean(each.experiment)}: {clean(each.left)} and {clean(each.right)} are not "
-            f"compared in {counted(each.blocks, 'block')}: their loads differ "
-            f"({each.loads[0]} against {each.loads[1]})."
+        yield Sentence(
+            lead=clean(each.experiment),
+            text=f"{clean(each.left)} and {clean(each.right)} are not compared in "
+            f"{counted(each.blocks, 'block')}: their loads differ "
+            f"({each.loads[0]} against {each.loads[1]}).",
         )
 
 
-def reduced(summary: Summary) -> Iterator[str]:
+def reduced(summary: Summary) -> Iterator[Sentence]:
     """Yield a sentence for each experiment whose storms were smaller than requested."""
     by_experiment = defaultdict[str, list[TrialResult]](list)
     for trial in _lacking(summary):
@@ -248,10 +248,10 @@ def reduced(summary: Summary) -> Iterator[str]:
             remedy = "raise pids.max or RLIMIT_NPROC, or ask for fewer processes at once"
         elif any(storm.stopped_by == "seconds" for storm in storms):
             remedy = "allow more --seconds, or ask for a smaller --count"
-        yield (
-            f"{clean(experiment)}: {len(trials)} of {counted(totals[experiment], 'storm')} "
-            "reduced, and compared with nothing (the first: "
-            f"{clean('; '.join(shortfalls(trials[0])))}); {remedy}."
+        yield Sentence(
+            lead=clean(experiment),
+            text=f"{len(trials)} of {counted(totals[experiment], 'storm')} reduced, and compared "
+            f"with nothing (the first: {clean('; '.join(shortfalls(trials[0])))}); {remedy}.",
         )
 
 
@@ -321,7 +321,7 @@ def _contradicted(found: Contradiction) -> str:
     )
 
 
-def quality(summary: Summary) -> Iterator[str]:
+def quality(summary: Summary) -> Iterator[Sentence]:
     """Yield how sure the decision is, and whether times hold beyond this machine."""
     rows = (each.row("own_dropped_share") for each in summary.comparisons)
     blocks = [row.estimate.blocks for row in rows if row is not None and row.estimate is not None]
@@ -329,17 +329,21 @@ def quality(summary: Summary) -> Iterator[str]:
     if summary.reduced:
         balanced += f", {len(summary.reduced)} reduced and left out"
     span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
-    yield (
-        f"{QUALITY}: {counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
-        f"{_noise(summary.floors)}; {_noisy(summary)}."
+    yield Sentence(
+        lead="Quality",
+        text=f"{counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
+        f"{_noise(summary.floors)}; {_noisy(summary)}.",
+        mark=_quality_mark(summary),
     )
     if summary.machine is not None and summary.machine.counts_instructions:
-        yield "This guest's clock counted instructions: 1 ns is one, and no time."
+        counting = "This guest's clock counted instructions"
+        yield Sentence(lead=counting, text="1 ns is one, and no time.")
     elif summary.machine is not None and summary.machine.emulated:
-        yield "This machine was emulated: counts, order and memory hold, times only within it."
+        hold = "counts, order and memory hold, times only within it."
+        yield Sentence(lead="This machine was emulated", text=hold)
 
 
-def quality_mark(summary: Summary) -> Mark:
+def _quality_mark(summary: Summary) -> Mark:
     """Return the mark of the quality: bad where trials are invalid, open where there is noise."""
     noisy = sum(1 for _ in _noisy_trials(summary))
     if summary.invalid:

@@ -61,14 +61,14 @@ def test_a_stopped_run_counts_what_it_planned_and_what_ran() -> None:
         found.runs_incomplete,
         found.complete,
     ) == (416, 16, 1, False)
-    assert list(completeness(found)) == [
+    assert list(map(str, completeness(found))) == [
         "Incomplete: the run was stopped: planned 416 trials, 16 ran."
     ]
 
 
 def test_a_run_that_had_time_for_less_was_not_stopped() -> None:
     found = coverage([run(storm(), PLAN, Outline(no_time_for=("cost",)))])
-    assert list(completeness(found)) == [
+    assert list(map(str, completeness(found))) == [
         "Incomplete: time ran out: planned 416 trials, 16 ran.",
         "Left out for lack of time: cost.",
     ]
@@ -78,13 +78,13 @@ def test_of_a_complete_run_nothing_is_said() -> None:
     plan = Outline(stages=PLAN.stages[:1])
     found = coverage([run(storm(), plan)])
     assert (found.planned_trials, found.planned_trials_ran, found.complete) == (16, 16, True)
-    assert list(completeness(found)) == []
+    assert list(map(str, completeness(found))) == []
 
 
 def test_a_plan_that_was_not_recorded_is_not_guessed() -> None:
     found = coverage([run(storm())])
     assert found.complete is None
-    assert (found.runs_without_plan, list(completeness(found))) == (1, [])
+    assert (found.runs_without_plan, list(map(str, completeness(found)))) == (1, [])
 
 
 def test_trials_of_no_plan_fill_no_gap() -> None:
@@ -115,10 +115,12 @@ def test_an_adaptive_run_is_complete_once_it_says_so() -> None:
     begun = Outline(stages=PLAN.stages[:1], open=True)
     stopped = coverage([run(storm(), begun)])
     assert stopped.complete is False
-    assert "planned 16 or more trials, 16 ran" in next(completeness(stopped))
+    assert "planned 16 or more trials, 16 ran" in str(next(completeness(stopped)))
     ended = coverage([run(storm(), begun, Outline(no_time_for=("further blocks of chain",)))])
     assert ended.complete is True
-    assert list(completeness(ended)) == ["Left out for lack of time: further blocks of chain."]
+    assert list(map(str, completeness(ended))) == [
+        "Left out for lack of time: further blocks of chain."
+    ]
 
 
 def test_a_foreign_plan_of_any_size_is_counted_not_built() -> None:
@@ -157,7 +159,7 @@ def test_every_report_says_what_is_missing_first(tmp_path: Path) -> None:
     assert WORDS in claims_markdown(judged).splitlines()[4]
     matrix = compare(read_matrix([tmp_path]))
     assert "(1 incomplete)" in title(matrix, answers(matrix))
-    assert any(WORDS in line for line in sentences.verdict(matrix))
+    assert any(WORDS in each.text for each in sentences.verdict(matrix))
 
 
 def test_json_has_it_as_fields(tmp_path: Path) -> None:
