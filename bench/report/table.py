@@ -14,9 +14,16 @@ Value = str | int | Cell
 """A text, a count, or a finished cell."""
 
 
-def columns(*headings: str, numeric: bool = True, text: Collection[str] = ()) -> tuple[Column, ...]:
-    """Return columns of numbers, or of text; those named in ``text`` always hold text."""
-    return tuple(Column(heading=each, numeric=numeric and each not in text) for each in headings)
+def columns(
+    *headings: str, numeric: bool = True, text: Collection[str] = (), verdict: str | None = None
+) -> tuple[Column, ...]:
+    """Return columns of numbers, or of text; those named in ``text`` always hold text.
+
+    A last one with verdicts is headed ``verdict``.
+    """
+    found = (Column(heading=each, numeric=numeric and each not in text) for each in headings)
+    last = () if verdict is None else (Column(heading=verdict, numeric=False, verdict=True),)
+    return (*found, *last)
 
 
 def quantity(value: float | None, unit: Unit = Unit.COUNT, mark: Mark = Mark.NONE) -> Cell:

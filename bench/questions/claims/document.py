@@ -201,10 +201,9 @@ def _figure(judgement: Judgement) -> str:
 
 
 def _evidence(judgement: Judgement) -> doc.Evidence:
-    finding, measured = judgement.finding, judgement.finding.measured
-    if measured is None:
-        return doc.Evidence(trials=finding.rests_on)
-    return doc.Evidence(trials=finding.rests_on, low=measured.low, high=measured.high)
+    trials, measured = judgement.finding.rests_on, judgement.finding.measured
+    low, high = (None, None) if measured is None else (measured.low, measured.high)
+    return doc.Evidence(trials=trials, low=low, high=high)
 
 
 def _row(judgement: Judgement) -> doc.Row:

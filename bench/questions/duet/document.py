@@ -195,14 +195,12 @@ def _numbers(data: DuetData) -> Iterator[doc.Part]:
             doc.Cell(text=each.verdict, mark=_MARKS.get(each.verdict, doc.Mark.GOOD)),
         )
         rows.append(row(label, *cells, evidence=evidence))
-    verdict = doc.Column(heading="verdict", numeric=False, verdict=True)
     yield doc.Table(
         key="numbers",
         title="First arm against second, each storm a pair",
         corner="number",
-        columns=(
-            *columns(data.first, data.second, "ratio", "95 % interval", "resolvable"),
-            verdict,
+        columns=columns(
+            *(data.first, data.second, "ratio", "95 % interval", "resolvable"), verdict="verdict"
         ),
         rows=tuple(rows),
     )

@@ -119,24 +119,15 @@ def _charts(history: History) -> Iterator[doc.Figure]:
 
 def _changes(key: str, title: str, where: str, rows: Sequence[doc.Row]) -> Iterator[doc.Table]:
     """Yield the first changes, and all others as evidence."""
+    first, more = tuple(rows[:_SHOWN]), tuple(rows[_SHOWN:])
     headed = columns(where, "number", "was", "is", numeric=False)
-    for part, level, name, words in (
-        (rows[:_SHOWN], doc.Level.DECISION, key, title),
-        (rows[_SHOWN:], doc.Level.EVIDENCE, f"{key}-more", f"{title}, further ones"),
-    ):
-        if part:
-            left = len(rows) - _SHOWN
-            yield doc.Table(
-                key=name,
-                title=words,
-                corner="change",
-                columns=headed,
-                rows=tuple(part),
-                hint=f"{left:,} more with --full"
-                if level is doc.Level.DECISION and left > 0
-                else "",
-                level=level,
-            )
+    table = partial(doc.Table, corner="change", columns=headed)
+    if first:
+        hint = f"{len(more):,} more with --full" if more else ""
+        yield table(key=key, title=title, rows=first, hint=hint)
+    if more:
+        further = f"{title}, further ones"
+        yield table(key=f"{key}-more", title=further, rows=more, level=doc.Level.EVIDENCE)
 
 
 def _row(

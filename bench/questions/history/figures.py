@@ -33,14 +33,9 @@ S = TypeVar("S", bound=Series | KernelSeries)
 
 def figures(history: History) -> Iterator[Figure]:
     """Yield numbers over time, and over kernels where there are several."""
-    over_time = _chosen(
-        [each for each in history.series if len(each.runs) > 1],
-        [series for series, _ in sorted(history.changed, key=lambda pair: pair[1].p)],
-    )
-    over_kernels = _chosen(
-        history.kernels,
-        [series for series, _ in sorted(history.stepped, key=lambda pair: pair[1].p)],
-    )
+    several = [each for each in history.series if len(each.runs) > 1]
+    over_time = _chosen(several, history.changed)
+    over_kernels = _chosen(history.kernels, history.stepped)
     with debug_mode(False):
         panels = tuple(_time_panel(history, each) for each in over_time)
         kernel_panels = tuple(map(_kernel_panel, over_kernels))
@@ -64,8 +59,9 @@ def figures(history: History) -> Iterator[Figure]:
         )
 
 
-def _chosen(series: Sequence[S], changed: Iterable[S]) -> list[S]:
+def _chosen(series: Sequence[S], changes: Iterable[tuple[S, Change | Step]]) -> list[S]:
     """Return those that changed, the most certain first, then the most informative of each kind."""
+    changed = (each for each, _ in sorted(changes, key=lambda pair: pair[1].p))
     of_each_kind: dict[str, S] = {}
     for each in sorted(series, key=_tells, reverse=True):
         of_each_kind.setdefault(each.of.number, each)

@@ -19,7 +19,7 @@ from bench.questions.sizing.scaling import Scaled
 from bench.questions.transports.tables import rung_row
 from bench.questions.transports.words import name
 from bench.record.layout import RECORD_BYTES
-from bench.report.document import Cell, Column, Document, Mark, Note, Part, Sentence, Table, pick
+from bench.report.document import Cell, Document, Mark, Note, Part, Sentence, Table, pick
 from bench.report.table import columns
 from bench.tracer.transports import traits
 
@@ -176,12 +176,12 @@ def _curve(sizing: Sizing) -> Table:
         wanted = rung.budget_bytes == sizing.recommended_bytes
         mark = Cell(text=marks.get(rung.budget_bytes, ""), mark=Mark.GOOD if wanted else Mark.NONE)
         rows.append(replace(row, cells=(*row.cells, mark)))
-    shown = columns("storms that lost", "storms", "at most (95 %)", "records lost")
+    shown = ("storms that lost", "storms", "at most (95 %)", "records lost")
     return Table(
         key=f"loss-{sizing.transport}",
         title=f"Loss by budget: {name(sizing.transport)}",
         corner="budget",
-        columns=(*shown, Column(heading="", numeric=False, verdict=True)),
+        columns=columns(*shown, verdict=""),
         rows=tuple(rows),
     )
 

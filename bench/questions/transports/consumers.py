@@ -11,7 +11,7 @@ from bench.amounts import counted
 from bench.judge.comparison import Comparison, Consumers
 from bench.questions.transports.tables import compared_row
 from bench.questions.transports.words import listed, name, place
-from bench.report.document import Cell, Column, Level, Mark, Row, Table
+from bench.report.document import Cell, Level, Mark, Row, Table
 from bench.report.table import columns
 from bench.report.units import interval, number, point
 
@@ -57,10 +57,7 @@ def table(key: str, found: Consumers) -> Table:
         key=key,
         title=f"Consumers: {_where(found)}",
         corner="number",
-        columns=(
-            *columns(*heads, "ratio or diff.", "95 % interval"),
-            Column(heading="better", numeric=False, verdict=True),
-        ),
+        columns=columns(*heads, "ratio or diff.", "95 % interval", verdict="better"),
         rows=tuple(_rows(found.comparison, heads)),
         level=Level.EVIDENCE,
     )

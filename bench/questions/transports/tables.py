@@ -49,8 +49,7 @@ def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
     """Return the columns of both sides, those of what lies between them, and which is better."""
     return (
         *(Column(heading=side, transport=side) for side in sides),
-        *columns(*between),
-        Column(heading="better", numeric=False, verdict=True),
+        *columns(*between, verdict="better"),
     )
 
 

@@ -156,14 +156,13 @@ def _parts(
                 text=_checked(asked.tuned[transport], data.check),
                 evidence=_evidence(data.check.on(asked.tuned[transport].axis)),
             )
-    mark = doc.Column(heading="", numeric=False, verdict=True)
     for transport, data in transports.items():
         budget = size(asked.buffers[transport].budget_bytes)
         yield doc.Table(
             key=f"frontier-{transport}",
             title=f"{name(transport).capitalize()} of {budget}",
             corner="wake at, flush",
-            columns=(*columns("median", "x", "p99", "x", "CPU", "x", "woken"), mark),
+            columns=columns("median", "x", "p99", "x", "CPU", "x", "woken", verdict=""),
             rows=tuple(_row(asked.axis, each, data) for each in data.points),
         )
         entries = tuple((each.where, (each.text,)) for each in data.terms)

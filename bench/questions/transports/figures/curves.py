@@ -20,12 +20,12 @@ from bench.questions.transports.figures.panels import (
     layer,
     panel,
     shown_arms,
-    transports,
 )
 from bench.questions.transports.summary import Summary
 from bench.report import figure
 from bench.report.document import Figure, Panel
 from bench.report.units import budget
+from bench.tracer.transports import ranked
 
 _MOST_PANELS: Final = 9
 _MARKED: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -55,7 +55,7 @@ def loss(summary: Summary) -> Figure:
         if not arm.variant:
             found[arm.experiment].append(arm)
     several = {n: arms for n, arms in found.items() if len({e.budget_bytes for e in arms}) > 1}
-    ways = transports([arm for arms in several.values() for arm in arms])
+    ways = ranked(arm.transport for arms in several.values() for arm in arms)
     lossy = {
         n: arms for n, arms in several.items() if any(_lost(t) for e in arms for t in e.trials)
     }
@@ -169,7 +169,7 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
 def wakeups(summary: Summary) -> Figure:
     """Draw three panels, one for each meaning of "wake-up"."""
     arms = compared(summary)
-    ways = transports(arms)
+    ways = ranked(arm.transport for arm in arms)
     return Figure(
         key="wakeups",
         title="Wake-ups against load",

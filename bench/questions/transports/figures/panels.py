@@ -13,7 +13,6 @@ from bench.questions.transports.standing import lost
 from bench.questions.transports.summary import Summary
 from bench.report.document import Panel
 from bench.report.figure import HEIGHT, WIDTH, Datum, chart_of, colour, dash, shape
-from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
 if TYPE_CHECKING:
@@ -46,11 +45,6 @@ def shown_arms(summary: Summary) -> Iterator[ShownArm]:
             budget_bytes=arm.config.budget_bytes,
             trials=arm.trials,
         )
-
-
-def transports(arms: Sequence[ShownArm]) -> tuple[str, ...]:
-    """Return the transports of ``arms``, once each, in a fixed order."""
-    return ranked(arm.transport for arm in arms)
 
 
 def calm(summary: Summary) -> dict[str, Comparison]:

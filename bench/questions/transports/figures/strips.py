@@ -17,7 +17,6 @@ from bench.questions.transports.figures.panels import (
     layer,
     panel,
     side_by_side,
-    transports,
 )
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import place
@@ -97,7 +96,7 @@ def cost(summary: Summary) -> Figure:
 
 def _figure(summary: Summary, *strips: _Strip, reading: str, **texts: Any) -> Figure:
     arms = compared(summary)
-    ways = transports(arms)
+    ways = ranked(arm.transport for arm in arms)
     panels = (_panel(strip, arms, ways) for strip in strips)
     return Figure(
         reading=f"Further left is better: each point is one trial, the bar the median. {reading}",
