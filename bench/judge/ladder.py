@@ -6,15 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final
 
 import numpy as np
 
 from bench.judge.samples import ExperimentSamples
 from bench.judge.statistics import loss_bound
-
-STORMS: Final = 20
-"""Lossless storms that a rung needs to be conclusive (upper bound: 14 %)."""
+from bench.plan.experiments import LADDER_STORMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +26,7 @@ class Rung:
     @property
     def lossless(self) -> bool:
         """Return whether enough storms lost nothing."""
-        return self.lossy == 0 and self.trials >= STORMS
+        return self.lossy == 0 and self.trials >= LADDER_STORMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,7 @@ def ladders(experiments: Mapping[str, ExperimentSamples]) -> tuple[Ladder, ...]:
                 )
                 by_transport.setdefault(arm.name.transport, []).append(rung)
         for transport, rungs in by_transport.items():
-            if len(rungs) > 1 and max(rung.trials for rung in rungs) >= STORMS:
+            if len(rungs) > 1 and max(rung.trials for rung in rungs) >= LADDER_STORMS:
                 rungs.sort(key=lambda rung: rung.budget_bytes)
                 found.append(
                     Ladder(experiment=samples.name, transport=transport, rungs=tuple(rungs))

@@ -32,6 +32,9 @@ BASELINES: Final = ("none", "noop")
 REFERENCE: Final = "perfbuf"
 """The transport that every other one is compared with."""
 
+LADDER_STORMS: Final = 20
+"""Lossless storms that a rung of a ladder needs to be conclusive (upper 95 % bound: 14 %)."""
+
 _MOST_REFERENCES: Final = 8
 
 

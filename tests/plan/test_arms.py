@@ -53,7 +53,7 @@ def test_kinds_of_attachment(text: str, producer: Producer) -> None:
         ("ringbuf:reserve:scratch", Producer(), "scratch contradicts"),
         ("ringbuf:raw:payload=64", Producer(), "payload=64 contradicts"),
         ("ringbuf:forced:none", Producer(), "none contradicts"),
-        ("ringbuf:raw", Producer(payload_bytes=64), "checksum for payload"),
+        ("ringbuf:raw", Producer(payload_bytes=64), "payload is its checksum"),
         ("perfbuf:scratch:records=2", Producer(), "one record per exit"),
         ("perfbuf:checked", Producer(records_per_exit=10), "one record per exit"),
         ("ringbuf:raw:wakeup=9", Producer(), "cannot count records"),

@@ -7,9 +7,8 @@ import pytest
 
 from bench.plan.config import Attach
 from bench.plan.duration import OVERHEAD_S
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import LADDER_STORMS, Experiment
 from bench.questions.kernels import profile
-from bench.questions.transports.profiles import LADDER_STORMS
 from bench.record.layout import RECORD_BYTES
 from bench.tracer import settings
 from workloads.storm import Shape, Spawn

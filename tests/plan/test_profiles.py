@@ -4,14 +4,13 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.judge.ladder import STORMS
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Poll
 from bench.plan.duration import estimate_seconds, nominal_rate_per_s, storm_seconds
-from bench.plan.experiments import Experiment, comparisons, twins
+from bench.plan.experiments import LADDER_STORMS, Experiment, comparisons, twins
 from bench.questions.transports import profiles
 from workloads.storm import Shape, Spawn, Storm
 
@@ -112,7 +111,7 @@ def test_the_ladder_has_every_power_of_two_and_enough_storms() -> None:
     rungs = [arm.config.budget_bytes for arm in ladder.arms if arm.config.transport == "ringbuf"]
     assert rungs == [(8 * KIB) << power for power in range(8)]
     assert rungs[-1] == MIB
-    assert ladder.blocks >= STORMS
+    assert ladder.blocks >= LADDER_STORMS
     assert "ladder" not in experiments("quick")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.judge import ladder
+from bench.plan.experiments import LADDER_STORMS
 from bench.questions.kernels import profile, schedule
 from bench.questions.kernels.profile import Setting
 from bench.questions.kernels.schedule import Schedule, fitted
@@ -40,7 +40,7 @@ def test_what_is_planned_fits_and_the_rest_is_named(rate_per_s: float) -> None:
 def test_no_experiment_has_fewer_blocks_than_a_verdict_takes(rate_per_s: float) -> None:
     for each in planned(rate_per_s).experiments:
         assert each.blocks >= (
-            ladder.STORMS
+            LADDER_STORMS
             if each.name == "memory-spread"
             else (2 if each.name == "torn" else profile.BLOCKS)
         )

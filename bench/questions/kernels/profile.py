@@ -17,11 +17,10 @@ from bench.plan.arms import ArmSpec, assignment, compose, compose_duet
 from bench.plan.budgets import KIB, LARGEST_RING_BYTES, MIB
 from bench.plan.config import Consumer, TrialConfig
 from bench.plan.duration import nominal_rate_per_s
-from bench.plan.experiments import Arm, ArmName, Experiment
+from bench.plan.experiments import LADDER_STORMS, Arm, ArmName, Experiment
 from bench.questions.transports.profiles import (
     AWAY,
     EPOLL,
-    LADDER_STORMS,
     TIMED,
     TRANSPORTS,
     storms,
@@ -64,7 +63,7 @@ class Setting:
     transports: tuple[str, ...] = TRANSPORTS
     raw: bool = True  # whether there are tracers for raw tracepoints
 
-    def storm(self, shape: Shape, seconds: float, *, least: int = _LEAST_PROCESSES) -> Storm:
+    def storm(self, shape: Shape, seconds: float) -> Storm:
         """Return a storm of this shape, by fork, that takes about ``seconds`` here."""
         storm = _by_fork(storms(self.cpus)[shape])
         speed = self.rate_per_s / nominal_rate_per_s(_by_fork(storms(self.cpus)[Shape.STORM]))
@@ -72,7 +71,7 @@ class Setting:
         if shape is Shape.TRICKLE:
             rate_per_s = max(10.0, self.rate_per_s * _PACED_SHARE)
             storm = replace(storm, rate_per_s=rate_per_s)
-        return replace(storm, count=max(least, round(rate_per_s * seconds)))
+        return replace(storm, count=max(_LEAST_PROCESSES, round(rate_per_s * seconds)))
 
 
 def _by_fork(storm: Storm) -> Storm:

@@ -14,9 +14,8 @@ from typing import Final
 
 from bench.amounts import counted, duration
 from bench.plan.config import TrialConfig
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import LADDER_STORMS, Experiment
 from bench.questions.kernels.profile import BLOCKS, Setting
-from bench.questions.transports.profiles import LADDER_STORMS
 from workloads.storm import Shape
 
 IMPORTANCE: Final = (

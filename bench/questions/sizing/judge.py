@@ -14,9 +14,10 @@ from statistics import median
 from typing import Final
 
 from bench.judge.comparison import Bottleneck, bottleneck
-from bench.judge.ladder import STORMS, Ladder, Rung
+from bench.judge.ladder import Ladder, Rung
 from bench.judge.load import state_of
 from bench.judge.statistics import loss_bound
+from bench.plan.experiments import LADDER_STORMS
 from bench.trial.assess import OTHER_EXITS_BOUND
 from bench.trial.result import State, TrialResult
 
@@ -94,7 +95,7 @@ def sizing(
     for budget_bytes, of_rung in sorted(by_budget.items()):
         # Storms are left out by their conditions, never by their losses, and only if 20 remain.
         quiet = [trial for trial in of_rung if not _is_disturbed(trial)]
-        counted = quiet if len(quiet) >= STORMS else of_rung
+        counted = quiet if len(quiet) >= LADDER_STORMS else of_rung
         disturbed += len(counted) - len(quiet)
         limits.update(map(bottleneck, counted))
         books = [trial.ledger for trial in counted if trial.ledger is not None]
@@ -157,7 +158,7 @@ def next_rung(seen: Sizing) -> int | None:
         highest = seen.rungs[-1].budget_bytes
         return next((size for size in seen.rungs_bytes if size > highest), None)
     below = seen.tried(minimum // 2)
-    if below is not None and below.trials < STORMS:
+    if below is not None and below.trials < LADDER_STORMS:
         return below.budget_bytes
     return wanted if seen.tried(wanted) is None else None
 

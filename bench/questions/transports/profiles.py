@@ -13,15 +13,13 @@ from bench.plan.arms import ArmSpec, assignment, compose, compose_duet, side
 from bench.plan.budgets import KIB, MIB
 from bench.plan.config import Consumer, Poll, Producer, TrialConfig
 from bench.plan.duration import MOST_PER_S, nominal_rate_per_s
-from bench.plan.experiments import REFERENCE, Experiment
+from bench.plan.experiments import LADDER_STORMS, REFERENCE, Experiment
 from bench.tracer.transports import find
 from workloads.storm import Gap, Shape, Spawn, Storm
 
 DEFAULT_SEED: Final = 1
 TRANSPORTS: Final = ("ringbuf", REFERENCE)
 RINGBUF, PERFBUF = TRANSPORTS
-LADDER_STORMS: Final = 20
-"""Storms without a loss that a rung of the ladder takes: the upper 95 % bound is then 14 %."""
 
 DUET_STORMS: Final = 24
 DUET_WINDOW: Final = "1ms"

@@ -15,7 +15,7 @@ from bench.judge.floor import LEAST_MARGIN
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
 from bench.plan.config import Consumer, Poll
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import LADDER_STORMS, Experiment
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import ContrastOf, Of, over, said
 from bench.questions.claims.contrast import shared, sides
@@ -23,7 +23,7 @@ from bench.questions.claims.evidence import Evidence, NotMeasured, Series, serie
 from bench.questions.claims.planner import MORE_BLOCKS, Planner, experiment, power_of_two, trial
 from bench.questions.claims.quantities import dropped_share, rss_over_physical
 from bench.questions.claims.rules import above, held, inside, mean_above
-from bench.questions.transports.profiles import AWAY, LADDER_STORMS, storms
+from bench.questions.transports.profiles import AWAY, storms
 from workloads.storm import Shape
 
 LADDERS: Final = ("capacity-spread", "capacity-onecpu")
