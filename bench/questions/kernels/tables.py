@@ -55,7 +55,8 @@ def _row(label: str, cells: Iterable[Cell], reason: str = "", *, begins: bool = 
 def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
     """Tabulate the answer to each question on each kernel."""
     by_kernel: dict[str, list[Cell]] = {}
-    for each in (answer for question in found for answer in question.answers):
+    every = [answer for question in found for answer in question.answers]
+    for each in every:
         hint = f"not as on {each.changed}; {each.why}" if each.changed else each.why
         cell = _marked(each.words, hint, changed=bool(each.changed))
         by_kernel.setdefault(each.kernel, []).append(cell)
@@ -63,7 +64,6 @@ def answers(matrix: Matrix, found: Sequence[Answers]) -> Table:
         _row(row.label, by_kernel.get(row.label, ()), _ending(row) if row.result is None else "")
         for row in matrix.rows
     )
-    every = [answer for question in found for answer in question.answers]
     hint = "What the better side saves, least to most where decided. Claims: reproduced of judged"
     hints = [hint]
     if any(each.words == TOO_FEW_PAIRS for each in every):
