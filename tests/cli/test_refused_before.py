@@ -244,7 +244,7 @@ def test_an_output_that_cannot_be_written_is_reported_before_the_lock(
     places = {
         str(tmp_path): "Is a directory",
         str(file / "x.jsonl"): "cannot make the folder",
-        str(file): "is no journal",
+        str(file): "is not a journal",
         str(tmp_path / ("n" * 300)): "File name too long",
         "/proc/x.jsonl": "No such file",
         os.devnull: "is not a regular file",

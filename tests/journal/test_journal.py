@@ -232,7 +232,7 @@ def test_a_missing_folder_is_refused_before_anything_is_measured(tmp_path: Path)
 def test_a_foreign_file_is_never_written_to(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("mine\nnot finished")
-    with pytest.raises(JournalError, match="is no journal"), JournalWriter(path):
+    with pytest.raises(JournalError, match="is not a journal"), JournalWriter(path):
         pass
     assert path.read_text() == "mine\nnot finished"
 
