@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import chain, groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -14,8 +16,8 @@ from bench import paths
 from bench.amounts import counted, share
 from bench.cli import options
 from bench.cli.options import of_output, of_run, of_storm, of_tracer
-from bench.cli.output import answer
-from bench.errors import check_range, reject
+from bench.cli.output import answer, read
+from bench.errors import JournalError, check_range, reject
 from bench.linux.cpus import usable
 from bench.plan.arms import assignment, check_cpus, compose_duet, side
 from bench.plan.config import TrialConfig
@@ -25,6 +27,7 @@ from workloads.storm import Shape, Spawn, Storm
 
 if TYPE_CHECKING:
     from bench.questions.duet.judge import Duel
+    from bench.report.document import Document
 
 _FIRST = Argument(metavar="A", help="ringbuf, ringbuf:output ...", autocompletion=names)
 _SECOND = Argument(metavar="B", help="perfbuf, perfbuf:wakeup=50 ...", autocompletion=names)
@@ -41,14 +44,19 @@ _PRECISION = of_run(
     help="Add storms until intervals reach no farther than this, like 2%, and until what is "
     "undecided is settled, if the time is likely to suffice."
 )
+_FROM = of_run("--from", help="Judge the duets of this journal; run nothing.", metavar="FILE")
+_RUNNING: Final = (
+    *("first", "second", "assign", "storms", "precision", "seconds", "seed", "wait", "dry_run"),
+    *("workload", "count", "rate", "budget", "output"),
+)
 _SHAPES: Final = frozenset({Shape.STORM, Shape.BURST, Shape.TRICKLE, Shape.THREADS, Shape.HOTCPU})
 
 
 def command(
     context: typer.Context,
     *,
-    first: Annotated[str, _FIRST],
-    second: Annotated[str, _SECOND],
+    first: Annotated[str, _FIRST] = "",
+    second: Annotated[str, _SECOND] = "",
     assign: Annotated[list[str] | None, _ASSIGN] = None,
     workload: Annotated[Shape, of_storm(help="Shape of the storm.")] = Shape.STORM,
     count: Annotated[int, of_storm(help="Children of one storm.")] = 16_000,
@@ -61,6 +69,7 @@ def command(
     seed: options.Seed = 1,
     output: options.Journal = None,
     wait: options.Wait = False,
+    recorded: Annotated[Path | None, _FROM] = None,
     form: options.AsFormat = "text",
     dry_run: options.DryRun = False,
 ) -> None:
@@ -82,16 +91,23 @@ def command(
     Example: bufbench duet ringbuf ringbuf:output --assign 1ms --json
 
     Example: bufbench duet ringbuf perfbuf --assign record --assign 1ms --assign solo
+
+    Example: bufbench duet --from results/duet-20261122-101500.jsonl --margin 1%
     """
     from bench.campaign import campaign
     from bench.cli.dry_run import show
     from bench.cli.report import page_line
-    from bench.questions.duet.designs import designs
     from bench.questions.duet.document import document
     from bench.questions.duet.run import FEWEST_STORMS, Until, measure
     from bench.trial.duet import require_cpus
     from workloads.generator import check
 
+    equivalent = _share("--margin", margin)
+    if recorded is not None:
+        options.refuse(context, True, "with --from, which runs nothing", *_RUNNING)
+        _answered(form, _recorded(recorded, equivalent))
+        return
+    reject(not second, "a duet has two arms", "name both, as in bufbench duet ringbuf perfbuf")
     options.refuse(context, precision is not None, "with --precision", "storms")
     here = usable()
     sides = side(first, find), side(second, find)
@@ -106,7 +122,7 @@ def command(
         storms=storms,
         precision=None if precision is None else _share("--precision", precision),
         seconds=seconds,
-        margin=_share("--margin", margin),
+        margin=equivalent,
         seed=seed,
     )
     storm = Storm(
@@ -147,13 +163,49 @@ def command(
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         duels = measure(experiments, until, running, _progress)
     found = [
-        document(each, duels[each.name], margin=until.margin, journal=paths.utf8(journal))
+        document(each, duels[each.name], margin=equivalent, journal=paths.utf8(journal))
         for each in experiments
     ]
-    if len(found) > 1:
-        found.insert(0, designs([each.data for each in found]))
-    answer(form, found)
-    print(page_line(journal, *found), file=sys.stderr)
+    documents = _answered(form, found)
+    print(page_line(journal, *documents), file=sys.stderr)
+
+
+def _recorded(journal: Path, equivalent: float) -> list[Document]:
+    """Return the document of each duet in a journal. JournalError if there is none."""
+    from bench.questions.duet.document import document
+    from bench.questions.duet.judge import judge, recorded
+
+    path = paths.utf8(journal)
+    found = [
+        document(each, judge(each, run.trials, equivalent), margin=equivalent, journal=path)
+        for run in read([journal])
+        for each in recorded(run)
+    ]
+    if not found:
+        raise JournalError(f"{path} holds no duet", remedy=f"see bufbench report {path}")
+    return found
+
+
+def _answered(form: str, duets: Sequence[Document]) -> list[Document]:
+    """Print duets and, before those of the same arms and storms, what their designs show.
+
+    JSON is a list where there are several of other arms or storms. Return what was printed.
+    """
+    from bench.questions.duet.designs import designs
+
+    groups = [
+        [*group]
+        for _, group in groupby(
+            duets, lambda each: (each.data.first, each.data.second, each.data.workload)
+        )
+    ]
+    for group in groups:
+        if len(group) > 1:
+            group.insert(0, designs([each.data for each in group]))
+    data = [group[0].data for group in groups]
+    documents = [*chain.from_iterable(groups)]
+    answer(form, documents, data if len(data) > 1 else data[0])
+    return documents
 
 
 def _share(option: str, text: str) -> float:

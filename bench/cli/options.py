@@ -199,7 +199,10 @@ def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:
     """Raise UsageError for the first of these options that was given, where they are ``idle``."""
     for option in context.command.params if idle else ():
         if option.name in names and given(context, option.name):
-            raise UsageError(f"{option.opts[0]} has no effect {why}", remedy="leave it out")
+            named = (
+                option.opts[0] if isinstance(option, click.Option) else option.make_metavar(context)
+            )
+            raise UsageError(f"{named.strip('[]')} has no effect {why}", remedy="leave it out")
 
 
 def need_output(resume: bool, output: Path | None, what: str = "folder") -> None:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from reference import FOLDER
 from tracing import BUFBENCH, bufbench, on_one_cpu
 
 from bench.host import process
@@ -14,9 +15,12 @@ from bench.journal.reader import read_journal
 from bench.plan.arms import compose_duet, side
 from bench.plan.config import Duet, TrialConfig
 from bench.plan.experiments import Experiment
-from bench.questions.duet.judge import judge
+from bench.questions.duet.judge import judge, recorded
 from bench.tracer.program import Kernel
 from bench.tracer.transports import find
+
+QUICK = FOLDER / "quick/journal.jsonl.gz"
+SIZE = FOLDER / "size/journal.jsonl.gz"
 
 
 def planned(first: str, second: str) -> Experiment:
@@ -87,6 +91,8 @@ def test_a_duet_answers_in_json_and_leaves_a_journal_that_reports_read(tmp_path:
         "perfbuf@1MiB",
     ]
     assert len(trials) == 16
+    again = bufbench("duet", "--from", str(journal), "--json", "--margin", "2%")
+    assert json.loads(again.stdout) == answer
     assert f"page: {tmp_path}/duet.html\n" in done.stderr
     assert "<h1" in (tmp_path / "duet.html").read_text()
 
@@ -105,3 +111,41 @@ def test_a_precision_ends_the_run_once_it_is_reached(tmp_path: Path) -> None:
     assert len(central) == 2
     reached = all(each["resolvable"] <= 0.30001 for each in central)
     assert reached or answer["given_up"]  # a minute of storms on a noisy machine
+
+
+def test_duets_of_a_journal_are_judged_again() -> None:
+    done = bufbench("duet", "--from", str(QUICK), "--json")
+    answers = json.loads(done.stdout)
+    assert [each["workload"] for each in answers] == ["storm", "trickle"]
+    (run,) = read_journal(QUICK)
+    for answer, duet in zip(answers, recorded(run), strict=True):
+        found = judge(duet, run.trials)
+        assert [each["ratio"] for each in answer["numbers"]] == [
+            row.estimate.point for row in found.rows if row.estimate is not None
+        ]
+    *_, exact = json.loads(
+        bufbench("duet", "--from", str(QUICK), "--json", "--margin", "90%").stdout
+    )
+    assert {each["verdict"] for each in exact["numbers"] if each["key"] == "write_ns"} == {
+        "equivalent"
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "a duet has two arms; name both"),
+        (("ringbuf",), "a duet has two arms; name both"),
+        (("ringbuf", "--from", str(QUICK)), "A has no effect with --from, which runs nothing"),
+        (("--from", str(QUICK), "--seed", "3"), "--seed has no effect with --from"),
+        (("--from", str(QUICK), "--margin", "none"), "--margin none is not a share"),
+        (("--from", str(SIZE)), f"{SIZE} holds no duet; see bufbench report "),
+        (("--from", "/none"), "journal /none cannot be read: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_judged_again_is_refused(words: tuple[str, ...], message: str) -> None:
+    done = bufbench("duet", *words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"bufbench: {message}")
+    assert done.stderr.count("\n") == 1

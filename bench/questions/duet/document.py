@@ -13,7 +13,7 @@ from bench.judge.metrics import Group, Unit
 from bench.judge.sharing import CarryOver
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.config import Duet
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import ArmName, Experiment
 from bench.questions.duet.judge import Duel
 from bench.report import document as doc
 from bench.report.table import columns, quantity, row
@@ -69,8 +69,8 @@ class DuetData:
     """The JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
-    first: str
-    second: str
+    first: ArmName
+    second: ArmName
     workload: str
     assign: str
     storms: int
@@ -195,13 +195,13 @@ def _numbers(data: DuetData) -> Iterator[doc.Part]:
             doc.Cell(text=each.verdict, mark=_MARKS.get(each.verdict, doc.Mark.GOOD)),
         )
         rows.append(row(label, *cells, evidence=evidence))
+    # The title has the budgets; a narrow table would break names that have them within a word.
+    arms = (arm.having(budget="", actual="") for arm in (data.first, data.second))
     yield doc.Table(
         key="numbers",
         title="First arm against second, each storm a pair",
         corner="number",
-        columns=columns(
-            *(data.first, data.second, "ratio", "95 % interval", "resolvable"), verdict="verdict"
-        ),
+        columns=columns(*arms, "ratio", "95 % interval", "resolvable", verdict="verdict"),
         rows=tuple(rows),
     )
 

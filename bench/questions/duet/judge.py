@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import erfc, inf, sqrt
 from typing import Final
 
+from bench.journal.schema import Run
 from bench.judge.comparison import Compared, Outcome, row_of
 from bench.judge.filing import file
 from bench.judge.floor import LEAST_MARGIN
@@ -16,7 +17,7 @@ from bench.judge.samples import ArmSamples, ExperimentSamples, Stretch, uneven, 
 from bench.judge.sharing import CarryOver, carry_over
 from bench.judge.statistics import Scale
 from bench.plan.config import Wake
-from bench.plan.experiments import Experiment
+from bench.plan.experiments import Arm, ArmName, Experiment
 from bench.questions.transports.profiles import PERFBUF
 from bench.trial.result import TrialResult
 
@@ -69,6 +70,20 @@ class Duel:
         off = abs(found.point - 1)
         gap = max(off, self.equivalence - off) - row.margin
         return (found.half_width / gap) ** 2 if gap > 0 else inf
+
+
+def recorded(run: Run) -> Iterator[Experiment]:
+    """Yield the duets of a run of which both arms have trials, as its plan names them."""
+    configs = {(each.experiment, each.arm): each.config for each in run.trials if each.config.duet}
+    stages = (stage for plan in run.plans for stage in plan.stages)
+    for name, arms in {stage.experiment: stage.arms for stage in stages}.items():
+        known = tuple(
+            Arm(name=ArmName.parse(arm), config=configs[name, arm])
+            for arm in arms
+            if (name, arm) in configs
+        )
+        if len(known) == 2:
+            yield Experiment(name=name, title="", arms=known, blocks=0)
 
 
 def judge(

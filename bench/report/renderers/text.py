@@ -155,8 +155,10 @@ def _hanging(name: Text, width: int, console: Console) -> Text:
     first, *_ = name.wrap(console, width)
     rest = name[len(first) :]
     rest.plain = rest.plain.lstrip()
-    more = rest.wrap(console, width - _HANGING)
-    return Text("\n").join([first, *(Text(" " * _HANGING) + line for line in more)])
+    # Less where a word would not fit: a word is not broken for an indent.
+    indent = max(0, min(_HANGING, width - max(map(cell_len, rest.plain.split()), default=0)))
+    more = rest.wrap(console, width - indent)
+    return Text("\n").join([first, *(Text(" " * indent) + line for line in more)])
 
 
 def _grid(table: doc.Table, width: int, console: Console) -> Grid:
