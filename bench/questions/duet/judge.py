@@ -78,8 +78,8 @@ def recorded(run: Run) -> Iterator[Experiment]:
     stages = (stage for plan in run.plans for stage in plan.stages)
     for name, arms in {stage.experiment: stage.arms for stage in stages}.items():
         known = tuple(
-            Arm(name=ArmName.parse(arm), config=configs[name, arm])
-            for arm in arms
+            Arm(name=arm, config=configs[name, arm])
+            for arm in map(ArmName.parse, arms)
             if (name, arm) in configs
         )
         if len(known) == 2:
