@@ -34,7 +34,7 @@ def provided(label: str) -> Image:
         machine_named(label).qemu()
         (image,) = provide([label], Options(say=lambda _: None))
     except BufbenchError as error:
-        pytest.skip(f"{label} cannot be had: {error}")
+        pytest.skip(f"{label} cannot be fetched: {error}")
     return image
 
 

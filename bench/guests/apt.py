@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Fetch lists and packages from archives, built-in ones and those of kernels.toml, by APT.
+"""Fetch lists and packages from archives, built-in ones and those of kernels.toml, with APT.
 
-Its root is a private one: signatures are checked, the host is left as it is. The host's own
+APT gets a private root: signatures are checked, and the host is left as it is. The host's own
 configuration is not read as such, since it names hooks that write to the host; its settings for
-reaching archives (Acquire::*, passwords) are taken over.
+access to archives (Acquire::*, passwords) are copied.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FOLDERS: Final = (
     *("var/lib/apt/lists/partial", "var/cache/apt/archives/partial"),
 )
 _PLAIN: Final = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
-# Whether signatures count, and which lists are wanted, bufbench decides.
+# bufbench decides whether signatures are required, and which lists to fetch.
 _NOT_TAKEN_OVER: Final = re.compile(
     r"Acquire::(Allow|IndexTargets|Languages|GzipIndexes|Changelogs|cdrom)"
 )
@@ -93,8 +93,8 @@ BUILT_IN: Final = {
         {"http://archive.ubuntu.com/ubuntu": "jammy-updates noble noble-updates"},
     ),
 }
-"""By the name that kernels.toml uses. Mirrors are known by the last part of their address, which is
-that of the archive."""
+"""By the name that kernels.toml uses. Mirrors are recognised by the last part of their address,
+which is that of the archive."""
 
 
 class _File(BaseModel):
@@ -106,9 +106,9 @@ class _File(BaseModel):
 def read(path: Path | None, mirrors: Sequence[str] = ()) -> tuple[Archive, ...]:
     """Return the archives that ``path`` names; the built-in ones if it is None.
 
-    ``mirrors``: addresses from which this machine takes its own packages. Where one of them
-    carries a built-in archive, it is asked instead of the public one. UsageError, one line with
-    file and key, for a file that cannot be read or makes no sense.
+    ``mirrors``: addresses of this machine's own packages. One of them that carries a built-in
+    archive is used instead of the public one. UsageError, one line with file and key, for a file
+    that cannot be read or makes no sense.
     """
     settings = _File() if path is None else _checked(path)
     archives: list[Archive] = []
@@ -126,7 +126,7 @@ def read(path: Path | None, mirrors: Sequence[str] = ()) -> tuple[Archive, ...]:
 
 
 def find_file() -> Path | None:
-    """Return kernels.toml of the working folder, else in the user's configuration; None without."""
+    """Return kernels.toml from the working folder, else from the user's configuration, or None."""
     import platformdirs
 
     places = (Path(FILE), platformdirs.user_config_path("bufbench") / FILE)
@@ -154,7 +154,7 @@ def _checked(path: Path) -> _File:
 
 
 def _mirrored(archive: Archive, mirrors: Sequence[str]) -> Archive:
-    """Return the archive at the address from which this machine takes it, if it does."""
+    """Return the archive, at this machine's own mirror if it has one."""
     folder = archive.uri.rpartition("/")[2]
     for mirror in mirrors:
         if re.fullmatch(rf"https?://\S+/{folder}/?", mirror):
@@ -163,8 +163,8 @@ def _mirrored(archive: Archive, mirrors: Sequence[str]) -> Archive:
 
 
 def host_mirrors() -> tuple[str, ...]:
-    """Return the addresses of this machine's own packages; none where it has no APT."""
-    # Without the host's lists, which are not needed for this and take a second to read.
+    """Return the addresses of this machine's own packages; none without APT."""
+    # Without the host's lists, which are not needed here and take a second to read.
     nowhere = ("Dir::State::lists=/nowhere", "Dir::State::status=/dev/null", "Dir::Cache=/nowhere")
     options = [word for option in nowhere for word in ("-o", option)]
     show = ("--no-release-info", "--format", "$(REPO_URI) $(COMPONENT)")
@@ -175,7 +175,7 @@ def host_mirrors() -> tuple[str, ...]:
     except process.ProgramFailed:
         return ()
     lines = (line.rpartition(" ") for line in said.stdout.splitlines())
-    # Others than a distribution seldom call a component main, and never their folder like it.
+    # Third parties seldom call a component main, and never name their folder like a distribution.
     return tuple(dict.fromkeys(uri for uri, _, component in lines if component == "main"))
 
 
@@ -190,7 +190,7 @@ class Root:
         self._suites = [(archive, suite) for archive in archives for suite in archive.suites]
 
     def make(self) -> None:
-        """Write its folders and configuration; what is there already is written again."""
+        """Write its folders and configuration, over existing ones."""
         for name in _FOLDERS:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "var/lib/dpkg/status").touch()
@@ -198,13 +198,13 @@ class Root:
             sources_list(self._archives, self._architecture)
         )
         said = _run("apt-config", "dump", "--format", '%F "%v";%n')
-        host, as_root = taken_over(said.stdout), os.geteuid() == 0
+        host, as_root = copied(said.stdout), os.geteuid() == 0
         self._config.write_text(
             configuration(self._folder, host, architecture=self._architecture, as_root=as_root)
         )
 
     def update(self) -> tuple[str, ...]:
-        """Fetch the lists again; return for which suites that failed, and why. Old lists stay.
+        """Fetch the lists again; return the suites for which that failed, and why. Old lists stay.
 
         FetchFailed if it failed for all of them.
         """
@@ -218,13 +218,13 @@ class Root:
         if len(troubles) == len(self._suites) or not self._lists():
             reason = troubles[0] if troubles else _first_complaint(ended)
             raise FetchFailed(
-                f"no list of kernels could be had: {reason}",
+                f"no list of kernels could be fetched: {reason}",
                 remedy="is there a network? kernels.toml can name another mirror",
             )
         return troubles
 
     def packages(self) -> Iterator[Package]:
-        """Yield the kernels' packages of all lists that are here, in the order of the archives."""
+        """Yield the kernels' packages of all fetched lists, in the order of the archives."""
         for archive, suite, path in self._lists():
             said = _run("/usr/lib/apt/apt-helper", "cat-file", path)  # it may be compressed
             for package in parse(said.stdout, archive=archive.name, suite=suite):
@@ -232,7 +232,7 @@ class Root:
                     yield package
 
     def download(self, packages: Iterable[Package], into: Path) -> tuple[Path, ...]:
-        """Fetch packages, checked against the signed lists. FetchFailed if that does not work."""
+        """Fetch packages, checked against the signed lists. Raises FetchFailed."""
         wanted = [f"{package.name}={package.version}" for package in packages]
         ended = _run(
             *(*_GET, "download", *wanted),
@@ -250,7 +250,7 @@ class Root:
         return files
 
     def download_all(self, names: Iterable[str]) -> tuple[Path, ...]:
-        """Fetch packages and all that they depend on. FetchFailed if that does not work."""
+        """Fetch packages and all their dependencies. Raises FetchFailed."""
         ended = _run(
             *(*_GET, "-y", "-d", "--no-install-recommends", "install", *names),
             config=self._config,
@@ -293,7 +293,7 @@ def _run(
     check: bool = True,
     cwd: Path | None = None,
 ) -> process.Completed:
-    """Run one of APT's programs, by the host's configuration or another."""
+    """Run one of APT's programs, with the host's configuration or another."""
     env = {**_PLAIN, "APT_CONFIG": str(config)} if config else _PLAIN
     try:
         return process.run(argv, timeout_s=timeout_s, check=check, cwd=cwd, env=env)
@@ -307,7 +307,7 @@ def _run(
 
 
 def configuration(folder: Path, host: Iterable[str], *, architecture: str, as_root: bool) -> str:
-    """Return the private root's apt.conf; ``host``: the host's settings that are taken over."""
+    """Return the private root's apt.conf; ``host``: the settings copied from the host."""
     settings = {
         "Dir": f"{folder}/",
         "Dir::State::status": f"{folder}/var/lib/dpkg/status",
@@ -327,15 +327,15 @@ def configuration(folder: Path, host: Iterable[str], *, architecture: str, as_ro
     return "".join(f"{line}\n" for line in lines)
 
 
-def taken_over(dump: str) -> Iterator[str]:
-    """Yield the host's settings about how archives are reached, proxies above all."""
+def copied(dump: str) -> Iterator[str]:
+    """Yield the host's settings for access to archives, mainly proxies."""
     for line in dump.splitlines():
         if re.fullmatch(r'Acquire::\S+ "[^"]+";', line) and not _NOT_TAKEN_OVER.match(line):
             yield line
 
 
 def complaint(said: str, uri: str, suite: str) -> str:
-    """Return APT's complaint about one suite, the tidiest of its sentences; "" if there is none."""
+    """Return APT's complaint about one suite, the clearest of its lines; "" without any."""
     address = rf"{re.escape(uri)}/?(?: |/dists/){re.escape(suite)}(?=[ /'])"
     for pattern in (
         rf"^Err:[0-9]+ {address}.*\n +(.+)",

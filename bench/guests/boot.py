@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Boot an image over this machine's live file system, to run one command in it.
 
-virtme-ng finds the modules, makes the initial RAM disk and knows QEMU's options; bench/guests/init
-takes over from there. The host's root is shared read-only and one folder for writing.
+virtme-ng finds the modules, makes the initial RAM disk and knows QEMU's options; then
+bench/guests/init takes over. The host's root is shared read-only, and one folder read-write.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _KVM: Final = Path("/dev/kvm")
 _MOST_CPUS: Final = 4
 _MOST_CPUS_ASKED: Final = 255
 USUAL_MIB: Final = 2048
-_OWN: Final = "BUFBENCH_"  # variables that a caller sets for this harness
+_OWN: Final = "BUFBENCH_"  # variables that a caller sets for bufbench
 _LEAST_MIB: Final = 1024  # bcc's compiler takes half of it
 _PROBE_S: Final = 30.0
 _PROBE_MIB: Final = 512
@@ -65,30 +65,30 @@ class Guest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """What executes the guests' instructions."""
+    """The executor of the guests' instructions."""
 
     kvm: bool
     why: str  # for people, in a line
 
 
-EMULATION: Final = Accelerator(kvm=False, why="emulated, as asked for")
+EMULATION: Final = Accelerator(kvm=False, why="emulated, as requested")
 FOREIGN: Final = Accelerator(kvm=False, why="emulated: of another architecture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """Describe what guests run over: files, the machine that these are for, and where they lie."""
+    """Describe the files that guests run from: their machine, and where they are."""
 
     machine: Machine
-    root: Path = Path("/")  # which guests see as theirs, read-only
+    root: Path = Path("/")  # the guests' root, read-only
     python: str = sys.executable
-    path: str = str(Path(bench.__file__).resolve().parent.parent)  # on which Python finds bufbench
-    results: str = ""  # the folder that a guest may write to; "": where it is on this machine
+    path: str = str(Path(bench.__file__).resolve().parent.parent)  # where Python finds bufbench
+    results: str = ""  # the folder that a guest may write to; "": the same path as on this machine
     init: str = ""  # the first process; "": one is made for each guest
 
     @property
     def native(self) -> bool:
-        """Return whether they are this machine's own."""
+        """Return whether they are this machine's own files."""
         return self.root == Path("/")
 
     @property
@@ -110,7 +110,7 @@ HERE: Final = System(machine=usual())
 
 
 def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Accelerator:
-    """Boot ``image`` with KVM, where there is one: the device alone promises nothing.
+    """Boot ``image`` with KVM, if there is any: the device alone proves nothing.
 
     ``place`` is for its files.
     """
@@ -140,9 +140,9 @@ def probe(image: Image, guest: Guest, place: Path, *, device: Path = _KVM) -> Ac
 
 
 def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mib: int) -> Guest:
-    """Return the guest that fits this machine ``jobs`` times, but as asked for where that is given.
+    """Return a guest of the requested size, by default one that fits this machine ``jobs`` times.
 
-    UsageError for what it does not have.
+    UsageError for more than this machine has.
     """
     usable = len(os.sched_getaffinity(0))
     chosen = max(1, min(_MOST_CPUS, usable // jobs)) if cpus is None else cpus
@@ -162,7 +162,7 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
 def foreign(label: str, image: Image | None = None) -> str:
     """Return a kernel's architecture if it is not this machine's, else "".
 
-    It is known by its name, and by its image where that is at hand.
+    It is found by its name, and by its image if there is one.
     """
     found = meant(label, image.vmlinuz if image else None)
     return "" if found == own() else found
@@ -202,7 +202,7 @@ def watched(
 
 
 def _tell(watches: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Let watches end what they run, which they do even if this process is killed meanwhile."""
+    """Make watches end what they run, which they do even if this process is killed meanwhile."""
     for each in watches:
         if each.stdin:
             each.stdin.close()
@@ -210,7 +210,7 @@ def _tell(watches: Iterable[subprocess.Popen[bytes]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Begun(Generic[T]):
-    """Hold a guest that runs; ``stack`` ends its watch, and all that goes with it."""
+    """Hold a running guest; ``stack`` ends its watch, and everything else of it."""
 
     what: T
     watch: subprocess.Popen[bytes]
@@ -222,9 +222,9 @@ def side_by_side(
 ) -> Generator[tuple[T, Ended] | None]:
     """Run guests side by side; yield each with how it ended, once its stack is closed.
 
-    A guest is requested while fewer than ``jobs`` run, and again after each end: None means nothing
-    for now, and the end where no guest runs. Yields None each ``look_s`` in which none ended.
-    Leaving the iterator ends all guests.
+    ``following`` is called while fewer than ``jobs`` guests run, and again after each end: None
+    means nothing for now or, if no guest is running, the end. Yields None after each ``look_s``
+    without an end. Leaving the iterator ends all guests.
     """
     running: dict[int, Begun[T]] = {}
     with ExitStack() as everything, selectors.DefaultSelector() as selector:
@@ -261,9 +261,9 @@ def booted(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Return the watch over a guest that runs ``command`` and may write to ``folder``.
 
-    ``devices`` are more of QEMU's options; a guest has no network but by them. One that runs over
-    another system than this machine's is emulated. ``environment`` is added to the command's.
-    Leaving the context ends the guest. MachineUnfit where a program is missing.
+    ``devices`` are more of QEMU's options; without them a guest has no network. A guest of another
+    system than this machine's is emulated. ``environment`` is added to the command's. Leaving the
+    context ends the guest. MachineUnfit if a program is missing.
     """
     folder, machine = folder.resolve(), system.machine
     guest = replace(guest, kvm=guest.kvm and system.native)
@@ -294,7 +294,7 @@ def booted(
             for tag, shared, access in ((_ROOT_TAG, system.root, "ro"), (init.TAG, folder, "rw")):
                 said = stack.enter_context((folder / f"virtiofsd-{access}.log").open("wb"))
                 path = private / f"{tag}.socket"
-                # Then the daemon's alone: without it QEMU is refused, and ends.
+                # Then only the daemon has it: if that ends, QEMU is refused, and ends too.
                 with socket.socket(socket.AF_UNIX) as listening:
                     listening.bind(str(path))
                     listening.listen(1)
@@ -326,8 +326,8 @@ def booted(
 def _parameters(guest: Guest, first_process: str, machine: Machine) -> Iterator[str]:
     """Yield the kernel's command line.
 
-    What the kernel does not know (nokaslr: its decompressor takes it) it hands to the first
-    process, which therefore has no arguments of its own.
+    The kernel passes words that it does not know (nokaslr, which only its decompressor knows) to
+    the first process, which therefore has no other arguments.
     """
     yield f"init={first_process}"
     yield from ("ro", "loglevel=5", "panic=-1", "random.trust_cpu=on")
@@ -344,7 +344,7 @@ def first_process(
     python: str = os.path.realpath(sys.executable),
     script: str = str(Path(init.__file__).resolve()),
 ) -> str:
-    """Write what a kernel can execute into ``place``: init.py with FOLDER; return its path."""
+    """Write an executable that runs init.py with FOLDER into ``place``; return its path."""
     path = place / "init"
     path.write_text(
         f"#!{python} -IS\n"
@@ -369,7 +369,7 @@ def _tree(private: Path, image: Image) -> Path:
 
 
 def _virtme_run(machine: Machine) -> str:
-    """Return the program of the virtual environment or the system; MachineUnfit if one lacks."""
+    """Return virtme-run of the virtual environment or the system; MachineUnfit without it."""
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     found = ""
     for name in (machine.program, "busybox", "depmod", "virtme-run"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Find kernels in archives' lists: which packages make one, and which of them "6.12-rt" means."""
+"""Find kernels in archives' lists: which packages form one, and which one "6.12-rt" means."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _IMAGE: Final = re.compile(
 )
 _NO_KERNEL: Final = re.compile(r".*-(dbg|dbgsym|signed-template)")
 _LEAST_IMAGE_BYTES: Final = 1 << 20
-"""Packages that only name others, as linux-image-6.12-amd64 does, are smaller."""
+"""Metapackages, such as linux-image-6.12-amd64, are smaller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """Describe one package of a kernel, as an archive's list does."""
+    """One package of a kernel, as described by an archive's list."""
 
     name: str
     version: str
     architecture: str
     size_bytes: int  # to download
-    installed_bytes: int  # unpacked; 0 where the list does not say
+    installed_bytes: int  # unpacked; 0 if the list does not say
     archive: str  # for people: "Debian"
     suite: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """Describe a kernel that an archive has: packages to unpack, the one with the image first."""
+    """A kernel of an archive: packages to unpack, the one with the image first."""
 
     release: str
     version: str  # the package's, in Debian's order
@@ -73,8 +73,8 @@ class Kernel:
 
     @property
     def key(self) -> str:
-        """Return its name among all kernels; can name a file."""
-        # Ubuntu's releases do not name theirs.
+        """Return its unique name among all kernels, usable as a file name."""
+        # Ubuntu's releases do not name their architecture.
         foreign = "_arm64" if self.architecture == ARM64 != named(self.release) else ""
         return f"{self.release}_{self.version}{foreign}".replace(":", "%3a")
 
@@ -88,7 +88,7 @@ def parse(text: str, *, archive: str, suite: str) -> Iterator[Package]:
     """Yield the kernels' packages of an archive's list ("Packages").
 
     Lists are up to 60 MB long, and python-debian parses 6 MB a second, so it gets only the stanzas
-    of kernels. Whatever lacks a name, a version or a size, or has one that no package may have, is
+    of kernels. Packages without a valid name, version and size are
     skipped.
     """
     from debian.deb822 import Deb822
@@ -145,7 +145,7 @@ def order(kernel: Kernel) -> tuple[object, ...]:
 def _kernel(
     image: Package, release: str, known: Mapping[tuple[str, str, str], Package]
 ) -> Kernel | None:
-    """Put a kernel together; None where no kernel can have this version."""
+    """Assemble a kernel; None if no kernel can have this version."""
     versions = [image.version]  # of one build: Ubuntu adds +N to that of a signed image
     while "+" in versions[-1]:
         versions.append(versions[-1].rpartition("+")[0])
@@ -193,10 +193,10 @@ def names_kernel(text: str) -> bool:
 
 
 def find(text: str, known: Sequence[Kernel]) -> Kernel:
-    """Return the kernel that is meant, the newest that fits. UsageError if none does.
+    """Return the newest kernel that ``text`` fits. UsageError if none does.
 
     A series ("6.12", "6.12-rt", "6.12.90"), a release ("6.12.94+deb13-rt-amd64"), a package's name,
-    or its version ("6.12.94-1"). What it says of an architecture holds for all that are known.
+    or its version ("6.12.94-1"). An architecture in it is that of all known kernels.
     """
     flavour = ""
     if series := _SERIES.fullmatch(text):
@@ -211,8 +211,8 @@ def find(text: str, known: Sequence[Kernel]) -> Kernel:
         so_called = [kernel for kernel in known if text in _names(kernel)]
         # "6.12.94-1" is the version of all flavours.
         fits = [kernel for kernel in so_called if not kernel.flavour] or so_called
-    # "7.3-amd64" is an exact release too, where a release candidate is called so; "7.3-arm64" is
-    # the series, as on a machine of either architecture it has to be named so.
+    # "7.3-amd64" may also be an exact release, that of a release candidate; "7.3-arm64" is the
+    # series, which has to be called that on machines of either architecture.
     if named(text) != ARM64 or not fits:
         fits = [kernel for kernel in known if kernel.release == text] or fits
     if fits:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Write an initial RAM disk, which may be too large to be held in memory. It is cpio's "newc".
+"""Write an initial RAM disk, in cpio's format "newc"; it may be too large to hold in memory.
 
-No time, owner or inode of a file goes into it: the same contents give the same bytes.
+It has no times, owners or inodes of files: the same contents give the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Entry:
 
     path: str
     mode: int = _FOLDER  # its kind and its permissions
-    content: bytes | Path = b""  # of a link: where it leads
+    content: bytes | Path = b""  # of a link: its target
 
 
 def file(path: str, content: bytes | Path, permissions: int = 0o644) -> Entry:
@@ -33,7 +33,7 @@ def file(path: str, content: bytes | Path, permissions: int = 0o644) -> Entry:
 
 
 def copy(path: Path) -> Entry:
-    """Return a file of this machine, or a link, for the same place in the guest."""
+    """Return a file or link of this machine, for the same path in the guest."""
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return Entry(path=str(path), mode=_LINK, content=str(path.readlink()).encode())

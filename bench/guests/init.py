@@ -6,8 +6,8 @@ for nothing that is needed here. It runs without site-packages, by its path:
 
     init.py FOLDER
 
-FOLDER is the only one that the guest may write to; ``order.json`` in it holds the command, its
-environment and the name of this machine, and ``exit.json`` gets its exit code.
+The guest may write to FOLDER alone; ``order.json`` in it has the command, its environment and the
+host name of the guest, and ``exit.json`` gets the exit code.
 """
 
 import ctypes
@@ -53,12 +53,12 @@ def mount(source: str, target: str, kind: str, options: str) -> bool:
 
 
 def name(host: str) -> None:
-    """Name this machine."""
+    """Set the guest's host name."""
     _libc.sethostname(host.encode(), len(host.encode()))
 
 
 def run(argv: list[str], environment: dict[str, str]) -> int:
-    """Run a command; return its exit code, 128 and the signal's number where one killed it."""
+    """Run a command; return its exit code, or 128 + the number of the signal that killed it."""
     child = os.fork()
     if child == 0:
         try:
@@ -92,7 +92,7 @@ def main() -> None:
     """Do everything, in order."""
     folder = sys.argv[1]
     mount_all()
-    with suppress(OSError):  # first, and then its folder: one in /dev/shm is not there any more
+    with suppress(OSError):  # first, and its folder only then: /dev/shm has just been covered
         Path(folder).mkdir(parents=True, exist_ok=True)
     if not any(mount(tag, folder, kind, options) for tag, kind, options in _SHARES):
         print("init: the results' folder cannot be mounted", flush=True)

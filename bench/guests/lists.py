@@ -17,7 +17,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class _Entry(BaseModel):
-    """Read a kernel of ci-kernels' versions.json, which its workflow has for a matrix."""
+    """A kernel of ci-kernels' versions.json, the matrix of its workflow."""
 
     version: _Name
 
@@ -56,7 +56,7 @@ def _labels(word: str) -> Iterator[str]:
 
 
 def _read(name: str) -> str:
-    """Return a file's content; that of stdin by ""."""
+    """Return a file's content; that of stdin for ""."""
     try:
         if not name:
             return sys.stdin.read(_LONGEST_BYTES)

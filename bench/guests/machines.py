@@ -35,15 +35,15 @@ _PARAMETERS: Final = ("panic=-1", "loglevel=4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Describe a machine: one that counts instructions, a nanosecond for each, and a usual one."""
+    """An emulated machine, in two forms: one counts a nanosecond per instruction, one is usual."""
 
     architecture: str
-    family: str  # what uname -m, QEMU and GNU's tools call it
-    package: str  # that has QEMU
+    family: str  # its name in uname -m, QEMU and GNU's tools
+    package: str  # with QEMU
     model: tuple[str, ...]  # QEMU's options for it
     port: tuple[str, ...]  # beside the console's: where QEMU's character device "report" is
     parameters: tuple[str, ...]  # of the kernel; ``report`` is in the first process's environment
-    usual_model: tuple[str, ...]  # the same where nothing is counted, and no CPU is this machine's
+    usual_model: tuple[str, ...]  # the same without counting, fully emulated
     usual_parameters: tuple[str, ...]
     emulated_parameters: tuple[str, ...] = ()  # more of them, without KVM
     cpus: int = 1  # which take turns
@@ -135,7 +135,7 @@ def own() -> str:
 
 
 def of_family(family: str) -> str:
-    """Return the architecture that ``uname -m`` calls so."""
+    """Return the architecture by its name in ``uname -m``."""
     return _NAMES.get(family, family)
 
 
@@ -146,7 +146,7 @@ def named(text: str) -> str:
 
 
 def meant(label: str, image: Path | None) -> str:
-    """Return a kernel's architecture by its image, where that is at hand, else by its name."""
+    """Return a kernel's architecture by its image, if there is one, else by its name."""
     with suppress(OSError):
         if image is not None and (found := architecture_of(header(image))):
             return found
@@ -160,7 +160,7 @@ def header(image: Path) -> bytes:
 
 
 def architecture_of(header: bytes) -> str:
-    """Return the architecture of an image that QEMU can boot; "" if it is no such image.
+    """Return the architecture of an image that QEMU can boot; "" for other files.
 
     Documentation/arch/x86/boot.rst: "HdrS" at 0x202. Documentation/arch/arm64/booting.rst: "ARMd"
     at 0x38; QEMU decompresses an image that is compressed with gzip.
@@ -176,7 +176,7 @@ def architecture_of(header: bytes) -> str:
 
 
 def is_zboot(header: bytes) -> bool:
-    """Return whether an image decompresses itself as an EFI program, which takes firmware.
+    """Return whether an image decompresses itself as an EFI program, which needs firmware.
 
     include/linux/pe.h: "zimg" at 4, behind "MZ".
     """
@@ -186,7 +186,7 @@ def is_zboot(header: bytes) -> bool:
 def release_of(header: bytes) -> str:
     """Return the release that an x86 image's first 32 KiB name; "" if it is no such image.
 
-    At 0x20e, less 0x200, where the text stands. An arm64 image has no fixed place for it.
+    0x20e holds the offset of the text, less 0x200. An arm64 image has no fixed place for it.
     """
     if architecture_of(header) != AMD64:
         return ""
@@ -197,10 +197,10 @@ def release_of(header: bytes) -> str:
 
 
 def machine_of(label: str, vmlinuz: Path) -> Machine:
-    """Return the machine that a kernel's image is for.
+    """Return the machine for a kernel's image.
 
     MachineUnfit for a file that is not a kernel, which would run until its time is over, and for
-    one of another architecture than its name mentions.
+    a kernel of another architecture than its name mentions.
     """
     try:
         beginning = header(vmlinuz)
@@ -208,7 +208,7 @@ def machine_of(label: str, vmlinuz: Path) -> Machine:
         raise MachineUnfit(f"kernel image {vmlinuz}: {error.strerror}") from error
     if is_zboot(beginning):
         raise MachineUnfit(
-            f"{vmlinuz} is packed as an EFI program, which takes firmware to boot",
+            f"{vmlinuz} is packed as an EFI program, which needs firmware to boot",
             remedy="name the Image of its build",
         )
     architecture = architecture_of(beginning)
@@ -221,11 +221,11 @@ def machine_of(label: str, vmlinuz: Path) -> Machine:
     if wanted != architecture:
         raise MachineUnfit(
             f"{vmlinuz} is an image of {architecture}, though named {wanted}",
-            remedy="name it as what it is",
+            remedy="rename it",
         )
     return MACHINES[architecture]
 
 
 def machine_named(label: str) -> Machine:
-    """Return the machine for a kernel by its label: by the file's header, else by its words."""
+    """Return the machine for a kernel by its label: by its file's header, else by its name."""
     return MACHINES.get(meant(label, Path(label)), usual())

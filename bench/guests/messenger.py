@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Be the first process of a sealed guest: run one command, send what it left by a serial port.
+"""Be the first process of a sealed guest: run one command, send its files by a serial port.
 
-What differs from guest to guest is a parameter of the kernel, which hands it on to the environment
+What differs from guest to guest is a parameter of the kernel, which passes it to the environment
 of its first process. Every guest imports this before anything else, so it imports little.
 """
 
@@ -30,7 +30,7 @@ _PORT: Final = "report"  # the kernel's parameter that names it
 
 
 def given(*arguments: object) -> str:
-    """Return the kernel's parameter by which the command gets more arguments, without spaces."""
+    """Return the kernel's parameter that gives the command more arguments, without spaces."""
     return f"{_GIVEN}={','.join(map(str, arguments))}"
 
 
@@ -43,12 +43,12 @@ def main() -> None:
     init.run([*order["argv"], *os.environ[_GIVEN].split(",")], order["env"])
     left = {each.name: each.read_bytes() for each in sorted(Path(FOLDER).iterdir())}
     send(Path(os.environ[_PORT]), pack(left))
-    # With this QEMU stops its CPUs; else they run on until this machine schedules its main loop.
+    # This stops QEMU's CPUs; else they run on until this machine schedules its main loop.
     init.end(init.RESTART)
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Return a line that says what follows, and the files behind one another, compressed."""
+    """Return a line that describes the rest, and the files one after another, compressed."""
     body = zlib.compress(b"".join(files.values()))
     sizes = {name: len(content) for name, content in files.items()}
     line = {"files": sizes, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Check parameters for a guest's kernel: some of them would have no effect, or the wrong one.
+"""Check parameters for a guest's kernel: some would have no effect, or the wrong one.
 
-A word that the kernel does not know it hands to the first process, as an argument or, with "=", in
-its environment; bufbench's takes neither.
+The kernel passes a word that it does not know to the first process, as an argument or, with "=", in
+its environment; bufbench's accepts neither.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.errors import UsageError
 
 _FIRST_PROCESS: Final = {"init", "rdinit"}
 _LONGEST: Final = 1_500
-"""x86 takes 2,047 characters and cuts what is beyond; bufbench's own need some hundred."""
+"""x86 accepts 2,047 characters and cuts the rest; bufbench's own need some hundred."""
 
 
 def check(parameters: Iterable[str]) -> tuple[str, ...]:

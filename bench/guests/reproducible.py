@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Boot an image so that its guest is reproducible to the byte, on any machine.
 
-QEMU counts instructions, and a nanosecond of the guest is one; seed and clock are fixed. Then all
-that a guest does follows from the kernel, its parameters, the initial RAM disk and the build of
-QEMU. Nothing of this machine is in it: its first process is in the RAM disk, and reports through a
-separate serial port.
+QEMU counts instructions, one for each nanosecond of the guest; seed and clock are fixed. So all
+that a guest does is determined by the kernel, its parameters, the initial RAM disk and the build
+of QEMU. It contains nothing of this machine: its first process is in the RAM disk, and reports
+through a separate serial port.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ _STEADY: Final = str(Path(__file__).with_name("steady.so"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootRequest:
-    """Ask for one boot."""
+    """A request for one boot."""
 
     image: Image
     machine: Machine
     initrd: Path
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
-    options: tuple[str, ...] = ()  # of QEMU, behind those of the machine
-    append: tuple[str, ...] = ()  # parameters of the kernel, behind those of all boots
+    options: tuple[str, ...] = ()  # of QEMU, after those of the machine
+    append: tuple[str, ...] = ()  # parameters of the kernel, after those of all boots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Hold what is the same for all boots of a run."""
+    """Settings of all boots of a run."""
 
     time_limit_s: float  # of this machine's time
     append: tuple[str, ...] = ()  # parameters of the kernel
@@ -57,22 +57,22 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """Hold what a guest left behind."""
+    """The outcome of a boot."""
 
     ended: Ended
     console: bytes = b""
-    report: bytes = b""  # what its first process wrote to the port of its own
-    said: str = ""  # QEMU's last line, where it has any
+    report: bytes = b""  # what its first process wrote to its port
+    said: str = ""  # QEMU's last line, if any
 
 
 def version(machine: Machine) -> str:
-    """Return the version of the QEMU at hand, in its own words; MachineUnfit if there is none."""
+    """Return the version of the installed QEMU, in its own words; MachineUnfit if it is missing."""
     said = process.run([machine.qemu(), "--version"], timeout_s=_VERSION_S).stdout.splitlines()
     return said[0].removeprefix("QEMU emulator version ").strip() if said else "unknown"
 
 
 def fitting(memory_mib: int) -> int:
-    """Return how many guests to run at a time: each takes one CPU, however many it has."""
+    """Return how many guests to run at a time: each uses one CPU, however many it has."""
     available_mib = psutil.virtual_memory().available >> 20
     usable = len(os.sched_getaffinity(0))
     return max(1, min(usable, available_mib * 3 // 4 // memory_mib))
@@ -83,9 +83,8 @@ def boots(
 ) -> Generator[tuple[BootRequest, Boot]]:
     """Boot what ``following`` returns, ``jobs`` at a time, and yield each with its outcome.
 
-    It is called while there is room for a guest, and again after each that ended. None means that
-    there is nothing for now or, if no guest runs, that this is the end. Leaving the iterator ends
-    all guests.
+    It is called while there is room for a guest, and again after each end. None means nothing for
+    now or, if no guest is running, the end. Leaving the iterator ends all guests.
     """
 
     def begun() -> Begun[BootRequest] | None:

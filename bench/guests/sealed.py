@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Seal a guest off: it has nothing of this machine but files, all in its initial RAM disk.
 
-:func:`closure` finds the files that a Python module needs to run where nothing else of this machine
-is: Python's standard library, the packages that the module imports, whole, and the shared libraries
-that it loads. Nothing of what a caller or a distribution adds to Python (.pth, sitecustomize) is
-among them. :func:`write` makes the disk of them. Its first process is bench/guests/messenger.py.
+:func:`closure` finds the files that a Python module needs to run without the rest of this machine:
+Python's standard library, the whole of each package that the module imports, and the shared
+libraries that it loads, without a caller's or a distribution's additions to Python (.pth,
+sitecustomize). :func:`write` makes the disk. Its first process is bench/guests/messenger.py.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ print(json.dumps({"files": sorted(filter(None, files)), "mapped": sorted(mapped)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closure:
-    """Hold what is needed: files of this machine, each to lie at the same path elsewhere."""
+    """All that is needed: files of this machine, each for the same path elsewhere."""
 
     interpreter: str
     path: tuple[str, ...]  # for sys.path
     files: tuple[Path, ...]  # symbolic links among them
-    compiled: tuple[Path, ...]  # sources that are imported for sure
+    compiled: tuple[Path, ...]  # sources that are certainly imported
 
     def command(self, script: str, *arguments: str) -> list[str]:
         """Return the command line that runs ``script`` with these modules and no others."""
@@ -74,8 +74,8 @@ class Closure:
 def closure(modules: Sequence[str], libraries: Sequence[str] = ()) -> Closure:
     """Return what ``modules`` need, and libraries that they load by these names.
 
-    A module that is imported only later, within a function, is there where it is of the standard
-    library or of a package of which another module is imported at once.
+    A module that is imported only later, within a function, is included if it belongs to the
+    standard library or to a package of which another module is imported at once.
     """
     folders = (os.path.realpath(each) for each in sys.path if each and Path(each).is_dir())
     path = tuple(dict.fromkeys(folders))
@@ -139,7 +139,7 @@ def _links(folder: Path, files: Iterable[Path]) -> Iterator[Path]:
 
 
 def metadata() -> Iterator[Path]:
-    """Yield the file that says bufbench's version, if bufbench is installed."""
+    """Yield the file with bufbench's version, if bufbench is installed."""
     try:
         files = distribution("bufbench").files or []
     except PackageNotFoundError:

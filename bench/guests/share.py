@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Serve a folder of the host to a guest by virtiofs, read-only if so ordered.
+"""Serve a folder of the host to a guest with virtiofs, read-only or read-write.
 
     python -m bench.guests.share FD FOLDER ro|rw
     python -m bench.guests.share check
 
-FD is a socket that listens already; "check" only tests whether it would work. The guest cannot undo
-read-only: the daemon itself runs where every mount is read-only, so that even a daemon that was
-taken over can change nothing.
+FD is a listening socket; "check" only tests whether it would work. The guest cannot undo read-only:
+the daemon itself runs where every mount is read-only, so that even a compromised daemon can change
+nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ATTR: Final = struct.Struct("=QQQQ")  # struct mount_attr: set, cleared, propag
 
 
 def words(program: Path, descriptor: str, folder: str, *, writable: bool) -> list[str]:
-    """Return the daemon's command line. The one in C, of QEMU before 8.0, knows other options."""
+    """Return the daemon's command line. The one in C, of QEMU before 8.0, has other options."""
     cache = "auto" if writable else "always"
     said = process.run([program, "--help"], timeout_s=10, check=False)
     if "--shared-dir" in said.stdout + said.stderr:
@@ -56,14 +56,14 @@ def wall_in() -> None:
 
 
 def main() -> None:
-    """Run the command lines above; the daemon takes this process's place."""
+    """Run the command lines above; the daemon replaces this process."""
     program = next((path for path in PLACES if os.access(path, os.X_OK)), None)
     if program is None:
         sys.exit("there is no virtiofsd")
     if sys.argv[1] == "check":
         wall_in()
         return
-    # It ends with its guest; where there never was one, with the harness.
+    # It ends with its guest or, if that never started, with the harness.
     libc.end_with_parent()
     if select.select([0], [], [], 0)[0]:
         return  # the harness had gone before

@@ -46,7 +46,7 @@ _DAMAGED: Final = r"did not match|igest|unexpected EOF|blobs/\S+: no such file|m
 _REASONS: Final = (
     (r"no image found in .*for architecture", "holds no image for {machine}", _OTHER, FetchFailed),
     (_REFUSED, "is refused by the registry: {said}", _LOGIN, FetchFailed),
-    (_AWAY, "cannot be had, the registry does not answer: {said}", _NETWORK, Unreachable),
+    (_AWAY, "cannot be fetched, the registry does not answer: {said}", _NETWORK, Unreachable),
     (_DAMAGED, "is damaged: {said}", "fetch or copy the image again", FetchFailed),
 )
 _NO_TAG: Final = r"manifest unknown|no descriptor found|manifest \S+ not found|not found in"
@@ -56,7 +56,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Seen(BaseModel):
-    """Hold what an image says about itself."""
+    """An image's description of itself."""
 
     digest: str = Field(alias="Digest", pattern=r"^[a-z0-9+]{1,32}:[0-9a-f]{32,128}$")
     architecture: str = Field(alias="Architecture", max_length=40)
@@ -81,7 +81,7 @@ class _Listing(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """Name a place with images distinguished by tags."""
+    """A place with images, distinguished by tags."""
 
     name: str  # for people, as it was typed
     address: str = ""  # ghcr.io/cilium/ci-kernels
@@ -101,10 +101,7 @@ class Repository:
         return tuple(_read(_Listing, said, self.name).tags)
 
     def inspect(self, tag: str) -> Seen:
-        """Look at an image without fetching it; "" is the only one of a folder.
-
-        FetchFailed if that fails.
-        """
+        """Inspect an image without fetching it; "" is a folder's only one. Raises FetchFailed."""
         if self.folder is not None:
             _index(self.name, self.folder)
         elif not tag:
@@ -113,7 +110,7 @@ class Repository:
 
     def copy(self, tag: str, seen: Seen, into: Path) -> tuple[Path, ...]:
         """Fetch an image, its digests checked; return its layers' files, the lowest first."""
-        # From a registry by its digest: a tag may have moved since it was inspected.
+        # From a registry, by digest: a tag may have moved since it was inspected.
         source = f"docker://{self.address}@{seen.digest}" if self.address else self._reference(tag)
         self._run("copy", "--quiet", source, f"dir:{into}", tag=tag, timeout_s=_COPY_S)
         manifest = _read(_Manifest, (into / "manifest.json").read_text(), self.named(tag))
@@ -124,7 +121,7 @@ class Repository:
         return f"{self.name}:{tag}" if tag else self.name
 
     def _reference(self, tag: str) -> str:
-        # skopeo runs in the layout's folder: a path may contain what it takes for a tag.
+        # skopeo runs in the layout's folder: it might mistake part of a path for a tag.
         place = f"docker://{self.address}" if self.address else "oci:."
         return f"{place}:{tag}" if tag else place
 
@@ -152,7 +149,7 @@ class Repository:
                 if re.search(pattern, said):
                     why = words_for_it.format(machine=own(), said=said)
                     raise kind(f"{what} {why}", remedy=remedy) from failed
-            raise FetchFailed(f"{what} cannot be had: {said}") from failed
+            raise FetchFailed(f"{what} cannot be fetched: {said}") from failed
 
     def _no_tag(self, tag: str) -> FetchFailed:
         known = newest_first(self.tags())
@@ -190,7 +187,7 @@ def order(tag: str) -> tuple[object, ...]:
 
 
 def _index(name: str, folder: Path) -> _Index:
-    """Read which images a layout has. FetchFailed if it is not one."""
+    """Read the index of a layout. FetchFailed if it is not one."""
     try:
         with (folder / "index.json").open("rb") as file:
             return _Index.model_validate_json(file.read(_LARGEST_INDEX_BYTES))

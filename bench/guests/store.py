@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Keep fetched kernels below XDG_CACHE_HOME, each complete or absent.
 
-They are unpacked, not installed, and no script of a package is run. Each source of kernels that
-fetches has a store of its own; that of archives is the user's folder itself.
+They are unpacked, not installed, and no script of a package is run. Each source that fetches
+kernels has its own store; that of archives is the user's folder itself.
 
 images/KEY/kernel.json             what it is
 images/KEY/lib/modules/RELEASE/    vmlinuz, config, modules
@@ -36,7 +36,7 @@ class Record(Protocol):
 
     @property
     def key(self) -> str:
-        """Return its name among all kernels of its store; can name a file."""
+        """Return its unique name in its store, usable as a file name."""
 
     @property
     def release(self) -> str:
@@ -60,7 +60,7 @@ class Fetched(Generic[K]):
 
     @property
     def modules(self) -> Path | None:
-        """Return the folder .../lib/modules/RELEASE; None if there were no modules of it."""
+        """Return the folder .../lib/modules/RELEASE; None if it has no modules."""
         return self.vmlinuz.parent if (self.vmlinuz.parent / "modules.dep").exists() else None
 
 
@@ -97,7 +97,7 @@ class Store(Generic[K]):
         fill: Callable[[Path], K],
         say: Callable[[str], None],
     ) -> Fetched[K]:
-        """Return a kernel; if it is missing, have ``fill`` make it in an empty folder first.
+        """Return a kernel; if it is missing, ``fill`` first makes it in an empty folder.
 
         ``what`` names it in messages. Another process that is fetching it is waited for.
         FetchFailed if disk or network prevent it: then nothing of it is left.
@@ -140,7 +140,7 @@ class Store(Generic[K]):
 
     @contextmanager
     def room(self, needed_bytes: int, what: str) -> Iterator[None]:
-        """Raise FetchFailed unless so many bytes are free, or when the disk fills up meanwhile."""
+        """Raise FetchFailed if fewer bytes are free, or when the disk fills up meanwhile."""
         free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
             raise FetchFailed(
@@ -159,7 +159,7 @@ class Store(Generic[K]):
     def sweep(self) -> None:
         """Remove what killed fetches left behind, and kernels without a valid record.
 
-        While the lock is held, nothing is touched.
+        Nothing of a kernel whose lock is held is touched.
         """
         for folder in self._images.iterdir():
             key = folder.name

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Provide what guests run over: this machine's files or, for another architecture, Debian's.
+"""Provide the files that guests run from: this machine's or, for another architecture, Debian's.
 
-Those are unpacked from packages, which takes no privilege and runs nothing of that architecture.
-Beside them is bufbench: its modules, the objects of its tracers, and its C, built by the
-distribution's cross compiler. All is kept in the user's store; what bufbench adds is made again
-when bufbench has changed.
+Those are unpacked from packages, which needs no privilege and runs nothing of that architecture.
+bufbench is added: its modules, the objects of its tracers, and its C, built by the distribution's
+cross compiler. All is kept in the user's store; bufbench's part is made again when bufbench has
+changed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from bench.guests.store import Store
 from bench.host import process, scratch
 
 SUITE: Final = "trixie"
-"""Debian's first whose packages are as new as pyproject.toml asks for."""
+"""The first of Debian whose packages are as new as pyproject.toml requires."""
 
 _PACKAGES: Final = ("python3", "python3-numpy", "python3-psutil", "libbpf1", "busybox-static")
-"""What a trial imports, and what virtme-ng's initial RAM disk is made of."""
+"""For the imports of a trial, and for virtme-ng's initial RAM disk."""
 _HEADERS: Final = "libpython3-dev"
 _PYTHON: Final = "/usr/bin/python3"
 _SITE: Final = "/site"
@@ -49,38 +49,38 @@ _MERGED: Final = (
 _ALTERNATIVES: Final = ("blas", "lapack")  # folders of libraries that a script would link to
 _OWN: Final = ("bench", "workloads")
 _SOURCES: Final = frozenset((".c", ".h", ".o", ".pxd", ".py", ".pyx"))
-_ALONE: Final = ("mapcalls", "tiny")  # programs of one file; all others are the generator's
+_ALONE: Final = ("mapcalls", "tiny")  # programs of one file; all other files are the generator's
 _GENERATOR: Final = "forkstorm"
 _STATIC: Final = ("-std=gnu17", "-O2", "-static")
 _SHARED: Final = ("-w", "-O3", "-shared", "-fPIC")
 _BUILD_S: Final = 300.0
-_DEBIAN_BYTES: Final = 400_000_000  # lists, packages and what is in them, at the peak
+_DEBIAN_BYTES: Final = 400_000_000  # lists, packages and their contents, at the peak
 _OWN_BYTES: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """Describe what is in the store: Debian's part, or all of a system."""
+    """An entry of the store: Debian's part, or all of a system."""
 
     kind: str
-    digest: str  # of what it is made from
+    digest: str  # of everything that it is made from
     made_s: float  # since the epoch
 
     @property
     def release(self) -> str:
-        """Return what it is, for people."""
+        """Return its name, for people."""
         return f"the system {self.kind}"
 
     @property
     def key(self) -> str:
-        """Return its name among all of the store; can name a file."""
+        """Return its unique name in the store, usable as a file name."""
         return _key(self.kind, self.digest)
 
 
 def provide(image: Image, options: Options) -> System:
-    """Return what the guests of a kernel run over, made if need be.
+    """Return the system that a kernel's guests run from, made if necessary.
 
-    MachineUnfit for what this machine lacks, FetchFailed where disk or network prevent it.
+    MachineUnfit for what this machine lacks, FetchFailed if disk or network prevent it.
     """
     architecture = foreign(image.label, image)
     if not architecture:
@@ -98,7 +98,7 @@ def provide(image: Image, options: Options) -> System:
 
 
 def check(architecture: str) -> None:
-    """Raise MachineUnfit if this machine lacks what makes and boots guests of an architecture."""
+    """Raise MachineUnfit if this machine lacks a tool to make or boot guests of an architecture."""
     machine = MACHINES[architecture]
     machine.qemu()
     if shutil.which(machine.compiler) is None:
@@ -160,7 +160,7 @@ def _store() -> Store[Made]:
 
 
 def _sources() -> list[Path]:
-    """Return bufbench's files that an architecture has nothing to do with."""
+    """Return bufbench's files that do not depend on an architecture."""
     found = (each for package in _OWN for each in Path(HERE.path, package).rglob("*"))
     return sorted(each for each in found if each.suffix in _SOURCES)
 
@@ -168,9 +168,9 @@ def _sources() -> list[Path]:
 def packages(
     names: Iterable[str], suite: str, architecture: str, options: Options, place: Path
 ) -> tuple[Path, ...]:
-    """Fetch packages of a suite with all that they depend on, by a private APT root in ``place``.
+    """Fetch packages of a suite and all their dependencies, with a private APT root in ``place``.
 
-    FetchFailed where that does not work.
+    Raises FetchFailed.
     """
     known = apt.read(options.sources_file or apt.find_file(), apt.host_mirrors())
     chosen = [each for each in known if suite in each.suites]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Unpack kernels: below INTO, lib/modules/RELEASE with vmlinuz, config and modules.
 
-From packages, or from the layers of an OCI image: image, config and modules, nothing else. Layers
-are foreign: they are read as streams, and what is taken is written under names chosen here. No link
-is followed, no path of theirs is used before it is known which kernel's it is.
+From packages, or from the layers of an OCI image, only image, config and modules are taken. Layers
+are foreign: they are read as streams, and files are written under names chosen here. No link is
+followed, and no path of theirs is used before its kernel is known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BATCH: Final = 200
 _LARGEST_MODULE_BYTES: Final = 1 << 28
 _FULL_BYTES: Final = 1 << 16
 
-# What an emulated machine never has. It is most of a kernel: 4,225 modules of 7.3 become 2,102.
+# An emulated machine never has these, half of a kernel: 4,225 modules of 7.3 become 2,102.
 _NO_GUEST_HAS: Final = (
     *("sound", "drivers/accel", "drivers/bluetooth", "drivers/comedi", "drivers/gpu"),
     *("drivers/hwmon", "drivers/iio", "drivers/infiniband", "drivers/media", "drivers/mtd"),
@@ -84,19 +84,19 @@ def unpack(packages: Sequence[Path], release: str, into: Path) -> None:
 
 
 def _settle_modules(release: str, into: Path) -> None:
-    """Decompress modules, as small initial RAM disks want them, and write depmod's files.
+    """Decompress modules, as small initial RAM disks need them, and write depmod's files.
 
-    Those that no guest has a use for are removed.
+    Modules that no guest can use are removed.
     """
     modules = into / "lib/modules" / release
     for name in _NO_GUEST_HAS:
         shutil.rmtree(modules / "kernel" / name, ignore_errors=True)
     packed = [path for kind in ("xz", "zst", "gz") for path in modules.rglob(f"*.ko.{kind}")]
-    # zstd knows them all; no module is as large as what a hostile one may unpack to.
+    # zstd reads all of them; the limit is for hostile ones.
     decompress = ["prlimit", f"--fsize={_LARGEST_MODULE_BYTES}", "zstd", "-q", "-d", "--rm"]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         batches = [packed[at : at + _BATCH] for at in range(0, len(packed), _BATCH)]
-        with uninterrupted():  # it starts the threads
+        with uninterrupted():  # which starts the threads
             done = pool.map(lambda batch: _run([*decompress, *batch], modules), batches)
         list(done)
     _run(["depmod", "-b", into, release], into)
@@ -109,7 +109,7 @@ def _run(argv: Sequence[str | Path], into: Path) -> None:
     except process.ProgramFailed as failed:
         if failed.completed is None:
             raise FetchFailed(failed.message, remedy="install dpkg, kmod and zstd") from failed
-        if shutil.disk_usage(into).free < _FULL_BYTES:  # programs report it in too many ways
+        if shutil.disk_usage(into).free < _FULL_BYTES:  # programs report this in too many ways
             raise FetchFailed(
                 f"{argv[0]}: {os.strerror(ENOSPC)}",
                 remedy="bufbench kernels prune, or set XDG_CACHE_HOME",
@@ -118,7 +118,7 @@ def _run(argv: Sequence[str | Path], into: Path) -> None:
 
 
 class BadImage(FetchFailed):
-    """Report that an image holds no kernel to take; the message follows the image's name."""
+    """The image holds no usable kernel; the message follows the image's name."""
 
 
 class _Stream:
@@ -144,7 +144,7 @@ class _Stream:
 
 
 class _Taken:
-    """Hold what is wanted of the layers applied so far: paths in the image, files in ``place``."""
+    """The files taken from the layers applied so far: paths in the image, files in ``place``."""
 
     def __init__(self, place: Path) -> None:
         self.files: dict[str, Path] = {}
@@ -155,7 +155,7 @@ class _Taken:
         self._count = 0
 
     def apply(self, layer: Path) -> None:
-        """Take what a layer adds, forget what it removes."""
+        """Take the files that a layer adds, drop those that it removes."""
         new: set[str] = set()
         with _opened(layer, self._unpacked_left) as (archive, stream):
             for member in archive:
@@ -198,7 +198,7 @@ class _Taken:
 def take_kernel(layers: Sequence[Path], into: Path) -> str:
     """Make ``into``/lib/modules/RELEASE of the image's kernel and return its release.
 
-    FetchFailed where there is no kernel, more than one, or a layer that cannot be read.
+    FetchFailed if there is no kernel, more than one, or a layer that cannot be read.
     """
     place = into / "taken"
     place.mkdir()
@@ -211,7 +211,7 @@ def take_kernel(layers: Sequence[Path], into: Path) -> str:
 
 
 def _settle(files: Mapping[str, Path], into: Path) -> str:
-    """Choose among what was taken and give it its place."""
+    """Choose one kernel among the files taken, and move it to its place."""
     found = [(match, path) for name, path in files.items() if (match := _WANTED.fullmatch(name))]
     images = {
         _release(path): path
@@ -260,7 +260,7 @@ def _plain(name: str) -> str:
 
 @contextmanager
 def _opened(layer: Path, most_bytes: int) -> Iterator[tuple[tarfile.TarFile, _Stream]]:
-    """Open a layer, compressed by gzip or zstd or not at all: zstd knows all three."""
+    """Open a layer, compressed with gzip or zstd or not at all: zstd reads all three."""
     damaged = BadImage("has a damaged layer", remedy="fetch or copy the image again")
     try:
         with process.started(["zstd", "-qq", "-d", "-c", "-f", layer]) as child:

@@ -3,10 +3,10 @@
 
     python -m bench.guests.watch CONSOLE LIMIT_S QMP PRELOADED -- COMMAND...
 
-CONSOLE is the file that all output goes to, QMP a socket that QEMU offers, or "" for a command
-that is no guest, PRELOADED a library for the command alone, or "". The harness holds the other end
-of stdin: when that is gone, so is the guest, however the harness ended. The last line of stdout
-reports how it went, as JSON.
+CONSOLE is the file for all output, QMP a socket that QEMU offers, or "" for a command that is not
+a guest, PRELOADED a library for the command alone, or "". The harness holds the other end of stdin:
+when that closes, the guest ends, however the harness ended. The last line of stdout reports the
+end, as JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOST_CONSOLE_BYTES: Final = 16 * 1024 * 1024
 """Output beyond this is not kept."""
 
 _LONGEST_BYTES: Final = 64 << 20
-_LAST_WORDS_S: Final = 20.0  # of a busy machine or disk: both listeners end by themselves
+_LAST_WORDS_S: Final = 20.0  # for a busy machine or disk: both listeners end by themselves
 _GONE_S: Final = 1.0  # once bufbench has ended: nothing may be left 2 s later
 _READ_BYTES: Final = 1 << 16
 _RETRY_S: Final = 0.1
@@ -42,7 +42,7 @@ _ASK: Final = b'{"execute": "query-status"}\n'
 # Before the first QEMU reports no events; a guest may have stopped before the line was there.
 _GREETING: Final = b'{"execute": "qmp_capabilities"}\n' + _ASK
 _BEYOND_REPAIR: Final = {"internal-error", "io-error"}
-"""Run states that QEMU stops a guest in: KVM cannot run it, or a device of this machine failed."""
+"""Run states of a stopped guest: KVM cannot run it, or a device of this machine failed."""
 _STAMP: Final = re.compile(r"^\[ *\d+\.\d+\] ?")
 _PANIC: Final = re.compile(r"Kernel panic - not syncing: .*")
 # Source: QEMU, accel/kvm/kvm-all.c and target/i386/kvm/kvm.c; of the kinds of an internal error
@@ -53,30 +53,30 @@ _OF_KVM: Final = re.compile(
     r"\s*(?:extra data\[\d+\].*\s*)*(emulation failure)?"
 )
 _LONGEST_LINE: Final = 200
-_CANNOT_RUN: Final = 127  # as shells have it
+_CANNOT_RUN: Final = 127  # as in shells
 
 
 class End(StrEnum):
     """How a guest, or a command on the host, ended."""
 
-    EXITED = "exited"  # a command that is no guest, with its own code
-    POWERED_OFF = "powered off"  # as it is meant to
+    EXITED = "exited"  # a command that is not a guest, with its own code
+    POWERED_OFF = "powered off"  # as intended
     RESET = "reset"  # what a panic does, and a triple fault
     GONE = "gone"  # without a word: killed
     BROKEN = "broken"  # QEMU stopped it for good: KVM cannot run it, or a device failed
     NEVER_STARTED = "never started"  # QEMU gave up: no kernel, no memory
     TIMED_OUT = "timed out"
-    STOPPED = "stopped"  # because the harness wanted it, or was gone
+    STOPPED = "stopped"  # because the harness requested it, or was gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Report the end, and after how long."""
+    """How it ended, and after how long."""
 
     end: End
     seconds: float
     code: int = 0  # of the command; negative: killed by that signal
-    cpu_s: float = 0.0  # of all that it ran; 0 where it was killed
+    cpu_s: float = 0.0  # of everything that it ran; 0 if it was killed
 
     @classmethod
     def parse(cls, said: bytes) -> Ended:
@@ -88,11 +88,11 @@ class Ended:
             return cls(end=End.GONE, seconds=0.0, code=-signal.SIGKILL)
 
 
-class Heard:
+class QmpListener:
     """Collect what QEMU reports, from construction until ``over`` is set.
 
-    By QMP: an object of JSON a line. Two commands and two events of it serve here, and each guest
-    has a watch of its own to start, so that no client's package is loaded.
+    By QMP: a JSON object per line. Two commands and two events suffice here, and each guest starts
+    its own watch, so no client library is loaded.
     """
 
     def __init__(self, path: str, over: Event) -> None:
@@ -125,7 +125,7 @@ class Heard:
 
 
 def watch(console: FileIO, limit_s: float, qmp: str, preloaded: str, argv: list[str]) -> Ended:
-    """Run ``argv`` to its end, for ``limit_s``, or to the end of stdin, and leave nothing of it."""
+    """Run ``argv`` until it ends, ``limit_s`` pass or stdin ends, and leave nothing of it."""
     began = time.monotonic()
     try:
         child = subprocess.Popen(
@@ -144,10 +144,10 @@ def watch(console: FileIO, limit_s: float, qmp: str, preloaded: str, argv: list[
     over = Event()
     copier = Thread(target=_copy, args=(child.stdout.fileno(), console), daemon=True)
     copier.start()
-    heard = Heard(qmp, over) if qmp else None
+    qemu = QmpListener(qmp, over) if qmp else None
     try:
         pid = os.pidfd_open(child.pid)
-        sources = [0, pid, *([heard.stopped] if heard else [])]
+        sources = [0, pid, *([qemu.stopped] if qemu else [])]
         ready, _, _ = select.select(sources, [], [], limit_s)
     finally:
         with suppress(ProcessLookupError):
@@ -155,10 +155,10 @@ def watch(console: FileIO, limit_s: float, qmp: str, preloaded: str, argv: list[
     code = child.wait()
     over.set()
     deadline = time.monotonic() + (_GONE_S if 0 in ready else _LAST_WORDS_S)
-    for listener in (copier, *([heard.thread] if heard else [])):
+    for listener in (copier, *([qemu.thread] if qemu else [])):
         listener.join(max(0.0, deadline - time.monotonic()))
     if pid in ready:
-        end = _natural(heard, code) if heard else End.EXITED
+        end = _natural(qemu, code) if qemu else End.EXITED
     elif 0 in ready:
         end = End.STOPPED
     else:
@@ -174,18 +174,18 @@ def _copy(output: int, console: FileIO) -> None:
     while chunk := os.read(output, _READ_BYTES):
         with suppress(
             OSError, ValueError
-        ):  # the disk is full, or the file closed; it is only quoted
+        ):  # the disk is full, or the file closed; output is only quoted
             console.write(chunk[:left_bytes])
         left_bytes = max(0, left_bytes - len(chunk))
 
 
-def _natural(heard: Heard, code: int) -> End:
+def _natural(qemu: QmpListener, code: int) -> End:
     """Classify an exit that the watcher did not force.
 
-    virtme-ng hands on the wait status of QEMU as its own exit code: of one that gave up by itself
-    that is a multiple of 256, of one that was killed it is not.
+    virtme-ng passes on the wait status of QEMU as its own exit code: a multiple of 256 if QEMU gave
+    up by itself, but not if it was killed.
     """
-    if not heard.greeted or not (heard.ends or code):
+    if not qemu.greeted or not (qemu.ends or code):
         return End.NEVER_STARTED
     known = {
         "guest-shutdown": End.POWERED_OFF,
@@ -193,7 +193,7 @@ def _natural(heard: Heard, code: int) -> End:
         "guest-panic": End.RESET,
         "host-error": End.BROKEN,
     }
-    return known.get(heard.ends[0], End.GONE) if heard.ends else End.GONE
+    return known.get(qemu.ends[0], End.GONE) if qemu.ends else End.GONE
 
 
 def held(path: Path) -> bytes:
@@ -208,19 +208,19 @@ def held(path: Path) -> bytes:
 
 
 def last_line(console: str, default: str = "nothing") -> str:
-    """Return the last line that says something; ``default`` where none does."""
+    """Return the last non-empty line; ``default`` without any."""
     lines = (_STAMP.sub("", line).strip() for line in reversed(console.splitlines()))
     return next((line[:_LONGEST_LINE] for line in lines if line), default)
 
 
 def panic(console: str) -> str:
-    """Return the kernel's words for its panic, "" where it has none."""
+    """Return the kernel's message of a panic; "" without one."""
     found = _PANIC.search(console)
     return found[0].strip()[:_LONGEST_LINE] if found else ""
 
 
 def broken(console: str) -> str:
-    """Return QEMU's words for what it could not handle; its last line where it has none."""
+    """Return QEMU's message about what it could not handle, else its last line."""
     found = _OF_KVM.search(console)
     return (
         ": ".join(filter(None, map(str.strip, found.groups(""))))[:_LONGEST_LINE]
@@ -233,7 +233,7 @@ def main() -> None:
     """Run the command line above."""
     console, limit_s, qmp, preloaded, _, *argv = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the end of stdin is what counts
+        signal.signal(number, signal.SIG_IGN)  # only the end of stdin counts
     with Path(console).open("ab", buffering=0) as file:
         ended = watch(file, float(limit_s), qmp, preloaded, argv)
     with suppress(BrokenPipeError):  # the harness was killed

@@ -187,7 +187,7 @@ def test_old_lists_serve_where_new_ones_cannot_be_had(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout == before
     (_, line) = done.stderr.splitlines()
-    assert "no list of kernels could be had" in line
+    assert "no list of kernels could be fetched" in line
     assert line.endswith(" are used")
 
 
@@ -225,7 +225,7 @@ def test_a_list_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
     packages.write_text(packages.read_text().replace("6.1.9-1", "6.1.8-1"))
     done = User(tmp_path, archive.toml())("list")
     assert done.returncode == 3
-    assert "no list of kernels could be had" in only_line(done)
+    assert "no list of kernels could be fetched" in only_line(done)
 
 
 def test_a_list_signed_with_another_key_is_refused(tmp_path: Path, published: Archive) -> None:

@@ -97,8 +97,8 @@ DPkg::Post-Invoke:: "x";
 """
 
 
-def test_proxies_are_taken_over_and_hooks_are_not() -> None:
-    assert list(apt.taken_over(DUMP)) == [
+def test_proxies_are_copied_and_hooks_are_not() -> None:
+    assert list(apt.copied(DUMP)) == [
         'Acquire::http::Proxy "http://proxy.example:3128";',
         'Acquire::http::Timeout "20";',
     ]

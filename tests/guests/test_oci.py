@@ -245,7 +245,7 @@ def test_a_registry_that_does_not_answer_is_named(cache: Path, options: Options)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         line = refused(f"oci:127.0.0.1:{closed.getsockname()[1]}/kernels:6.12", options)
-    assert "cannot be had, the registry does not answer: " in line
+    assert "cannot be fetched, the registry does not answer: " in line
     assert "connection refused; is there a network?" in line
     assert not cache.exists() or not [*cache.iterdir()]
 
@@ -276,7 +276,7 @@ def test_without_the_registry_what_was_fetched_serves(
         (image,) = provide([f"oci:{place}:6.12"], options)
         assert image.release == "6.12.81"
         assert "does not answer" in said[-1]
-        assert said[-1].endswith("; what was fetched before is used")
+        assert said[-1].endswith("; the one fetched before is used")
         assert "does not answer" in refused(f"oci:{place}:6.1", options)
 
 
@@ -325,7 +325,7 @@ def test_what_lies_between_two_tags_is_in_the_order_of_versions(
         (f"{place}:6.1", f"{place}:stable", "stable has no place among the versions"),
         (f"{place}:6.1", f"{place}:9.9", "has no place among the versions"),
         (f"{place}:6.1", "oci:/nowhere:6.2", "are of two repositories"),
-        (f"{place}:6.1", "6.12", "nothing is known to lie between"),
+        (f"{place}:6.1", "6.12", "no kernels are known between"),
     ):
         with pytest.raises(UsageError, match=why):
             sources.between(good, bad, options)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Image:
     """Hold a kernel's image and modules as files of this machine."""
 
-    label: str  # as it was asked for: "6.12", "6.12-rt", "host", "./bzImage"
-    release: str  # what uname -r says in it; "" where that is unknown before it has booted
+    label: str  # as requested: "6.12", "6.12-rt", "host", "./bzImage"
+    release: str  # what uname -r says in it; "" if unknown before it has booted
     vmlinuz: Path
     modules: Path | None  # .../lib/modules/RELEASE, decompressed, with depmod's files
     origin: str  # for people: "Debian sid, linux-image-... 6.12.73-1", "local file", "host"
@@ -41,10 +41,10 @@ def stored(label: str, fetched: Fetched[Any], origin: str) -> Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Hold how kernels are looked up and fetched."""
+    """How kernels are looked up and fetched."""
 
-    say: Callable[[str], None]  # takes a line about a slow step or a failure
-    sources_file: Path | None = None  # kernels.toml; None: where it usually lies
+    say: Callable[[str], None]  # called with a line about a slow step or a failure
+    sources_file: Path | None = None  # kernels.toml; None: the usual one
     update: bool = False  # fetch archives' lists again, however old
     every: bool = False  # list not only the newest of each series and flavour
 
@@ -53,14 +53,14 @@ class Options:
 class Listed:
     """Describe a kernel that is available."""
 
-    label: str  # what to ask for
+    label: str  # to request it by
     series: str  # "6.12"; "" where its name has no version
     flavour: str
-    release: str  # "" where that is unknown before it is fetched
+    release: str  # "" if unknown before it is fetched
     version: str
     archive: str
     suite: str
-    modules: bool | None  # None where that is unknown before it is fetched
+    modules: bool | None  # None if unknown before it is fetched
     packages: tuple[str, ...]
     download_bytes: int | None
     fetched: bool
@@ -73,14 +73,14 @@ class Candidate:
 
     label: str  # for people; no two candidates have the same
     fetch: Callable[[], Image]
-    sha256: str = ""  # of the image; "" where that is unknown before it is fetched
+    sha256: str = ""  # of the image; "" if unknown before it is fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Define where kernels come from."""
+    """A place that kernels come from."""
 
-    forms: str  # what it takes, for people
+    forms: str  # the labels that it accepts, for people
     takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file
     find: Callable[[Sequence[str], Options], list[Callable[[], Image]]]
     """Look kernels up; UsageError for what does not exist. Each result is called to fetch one."""
@@ -92,20 +92,20 @@ class Source:
     """List the versions beside a label's kernel; for "", what to show when none is named."""
     prune: Callable[[bool], Iterator[str]] = lambda _: iter(())
     """Remove what newer kernels replace, or all; yield a line for each thing removed."""
-    fetches: bool = False  # from archives, which Options are about
-    last: bool = False  # asked after all others
+    fetches: bool = False  # from archives, to which Options apply
+    last: bool = False  # tried after all others
 
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Return all sources, in the order in which they are asked."""
+    """Return all sources, in the order in which they are tried."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     found: list[Source] = [import_module(f"{__name__}.{name}").SOURCE for name in names]
     return tuple(sorted(found, key=lambda source: source.last))
 
 
 def source_of(text: str) -> Source:
-    """Return the source of what is asked for. Touches no file; UsageError if it names no kernel."""
+    """Return the source of the kernel that ``text`` names; UsageError if none. Touches no file."""
     for source in sources():
         if source.takes(text):
             return source
@@ -114,10 +114,9 @@ def source_of(text: str) -> Source:
 
 
 def find(labels: Sequence[str], options: Options) -> list[Callable[[], Image]]:
-    """Look up each label ("6.12", "./bzImage", "host" ...); what is returned fetches its kernel.
+    """Look up each label ("6.12", "./bzImage", "host" ...); each result fetches its kernel.
 
-    UsageError for what does not exist. What is returned raises FetchFailed where disk or network
-    do not allow it.
+    UsageError for what does not exist. Calling a result raises FetchFailed.
     """
     chosen = {label: source_of(label) for label in labels}
     found: dict[str, Callable[[], Image]] = {}
@@ -135,7 +134,7 @@ def between(good: str, bad: str, options: Options) -> list[Candidate]:
     source, other = source_of(good), source_of(bad)
     if source is not other or source.between is None:
         raise UsageError(
-            f"nothing is known to lie between {good} and {bad}",
+            f"no kernels are known between {good} and {bad}",
             remedy="name two kernels of one archive, or put images into a folder: --images FOLDER",
         )
     return source.between(good, bad, options)
@@ -183,7 +182,7 @@ def prune(*, every: bool) -> Iterator[str]:
 def each_or_why(
     labels: Sequence[str], options: Options
 ) -> Iterator[tuple[str, Image | BufbenchError]]:
-    """Fetch one kernel after another; yield its label with its image, or why there is none now.
+    """Fetch one kernel after another; yield its label with its image, or why that failed.
 
     UsageError for what does not exist.
     """

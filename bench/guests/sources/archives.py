@@ -30,15 +30,15 @@ _LISTS_BYTES: Final = 300_000_000
 """Lists and APT's cache of them take 160 MB with Debian's suites."""
 
 _UNPACKED: Final = 3
-"""Times a package's size that its kernel takes, where modules lie compressed in it."""
+"""A kernel's size over its package's, if the modules in that are compressed."""
 
 _ROOT: Final = "apt-"
-"""Begins the names of private APT roots; each one's lock has its name."""
+"""Prefix of the names of private APT roots; each one's lock has the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
-    """Hold what the archives had when their lists were fetched."""
+    """The content of the archives when their lists were fetched."""
 
     updated_s: float  # since the epoch
     packages: tuple[Package, ...]
@@ -51,7 +51,7 @@ _OFFER: Final = TypeAdapter(_Offer)
 class Library:
     """Combine the user's archives and store: one architecture's kernels.
 
-    UsageError for a bad kernels.toml, MachineUnfit without a place.
+    UsageError for a bad kernels.toml, FetchFailed if the store cannot be made.
     """
 
     def __init__(self, options: Options, architecture: str) -> None:
@@ -100,9 +100,9 @@ class Library:
         return tuple(sorted(by_key.values(), key=order))
 
     def download(self, packages: tuple[Package, ...], into: Path) -> tuple[Path, ...]:
-        """Fetch packages, not while the lists are being changed."""
+        """Fetch packages, but not while the lists are being changed."""
         with self.store.locked(self._name, lambda: self.say("another download runs; waiting")):
-            self._root.make()  # the host's proxy may be another by now
+            self._root.make()  # the host's proxy may have changed
             return self._root.download(packages, into)
 
     def _offer(self, asked_s: float) -> _Offer:

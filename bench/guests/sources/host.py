@@ -15,8 +15,8 @@ HOST: Final = "host"
 def image(root: Path = Path("/")) -> Image:
     """Return the running kernel, with its files below ``root``.
 
-    It is measured where it runs, not booted: in many clouds its image is nowhere on the machine,
-    and then ``vmlinuz`` does not exist.
+    It is measured where it runs, not booted: in many clouds its image is not on the machine, and
+    then ``vmlinuz`` does not exist.
     """
     release = os.uname().release
     modules = root / "lib/modules" / release

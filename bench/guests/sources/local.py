@@ -78,8 +78,8 @@ def _find(labels: Sequence[str], _: Options) -> list[Callable[[], Image]]:
 def between(folder: Path, good: str, bad: str) -> list[Candidate]:
     """List a folder's images from one to another, both included; UsageError if that is impossible.
 
-    They are ordered by release, those of one release by their names, numbers by their value. An end
-    is named by its file, its path in the folder or its release.
+    They are sorted by release, then by name, with numbers by value. Either end is named by its
+    file, its path in the folder or its release.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", remedy="name one that holds kernel images")
@@ -98,7 +98,7 @@ def between(folder: Path, good: str, bad: str) -> list[Candidate]:
 
 
 def digest(vmlinuz: Path) -> str:
-    """Return an image's SHA-256; UsageError where it cannot be read."""
+    """Return an image's SHA-256; UsageError if it cannot be read."""
     try:
         with vmlinuz.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

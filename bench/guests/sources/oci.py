@@ -32,7 +32,7 @@ _LABEL: Final = re.compile(
     re.ASCII,
 )
 _NEEDED_BYTES: Final = 1_000_000_000
-"""What an image takes at its peak: neither its size nor its contents are known beforehand."""
+"""Needed for an image at its peak: neither its size nor its contents are known beforehand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Pulled:
 
     @property
     def key(self) -> str:
-        """Return its name among all of the store; can name a file."""
+        """Return its unique name in the store, usable as a file name."""
         return key_of(self.tag, self.digest)
 
 
@@ -63,7 +63,7 @@ def takes(text: str) -> bool:
 
 
 def parse(label: str) -> tuple[Repository, str]:
-    """Return a label's repository and tag ("": none). FetchFailed for a home that is not there."""
+    """Return a label's repository and tag ("": none). FetchFailed for an unknown home."""
     match = cast("re.Match[str]", _LABEL.fullmatch(label))
     tag = match["tag"] or ""
     name = label.removesuffix(f":{tag}") if tag else label
@@ -94,7 +94,7 @@ def _fetch(label: str, options: Options) -> Image:
         ]
         if not before:
             raise
-        options.say(f"{failed.message}; what was fetched before is used")
+        options.say(f"{failed.message}; the one fetched before is used")
         return _image(label, before[-1])
     if seen.architecture != own():
         raise FetchFailed(
@@ -129,7 +129,7 @@ def _image(label: str, fetched: Fetched[Pulled]) -> Image:
 
 
 def _between(good: str, bad: str, options: Options) -> list[Candidate]:
-    """List the tags of a repository from one to another; those without a version have no place."""
+    """List the tags of a repository from one to another, without those that name no version."""
     ends = parse(good), parse(bad)
     repository = ends[0][0]
     if repository.place != ends[1][0].place:
