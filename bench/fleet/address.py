@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Addresses of schedulers: parsed, checked for loopback, and tried."""
+"""Parse addresses of schedulers, check them for loopback, and try them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def uri(self, *, tls: bool) -> str:
-        """Return the address as Dask writes it."""
+        """Return the address in Dask's form."""
         return f"{'tls' if tls else 'tcp'}://{self}"
 
     def on_loopback(self) -> Address | None:
@@ -58,12 +58,12 @@ class Address:
     def refused(self, what: str) -> MachineUnfit:
         """Return the error of a scheduler that does not accept this worker or client."""
         return MachineUnfit(
-            f"what listens at {self} is no scheduler that takes this {what}",
+            f"what listens at {self} is no scheduler that accepts this {what}",
             remedy="use its own certificates, on both sides or on neither",
         )
 
     def reached_from(self) -> str:
-        """Return this machine's address towards the scheduler, as Dask takes it: "[::1]" for IPv6.
+        """Return this machine's address towards the scheduler, in Dask's form: "[::1]" for IPv6.
 
         MachineUnfit if nothing answers.
         """

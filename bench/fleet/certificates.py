@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Certificates of a fleet: one authority, and one certificate each for its three parts.
+"""Make certificates of a fleet: one authority, and one certificate for each of its three parts.
 
-Dask checks on both sides that a certificate is the authority's; host names are not checked.
+Dask checks on both sides that the authority signed a certificate; host names are not checked.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _NO_USE: Final = (
     *("content_commitment", "key_encipherment", "data_encipherment"),
     *("key_agreement", "encipher_only", "decipher_only"),
 )
-_CLOCKS: Final = timedelta(days=2)  # a machine's clock may be behind the maker's
+_CLOCKS: Final = timedelta(days=2)  # a machine's clock may be behind
 
 
 class Role(StrEnum):
-    """Name the part of a fleet that a certificate is for."""
+    """The part of a fleet that a certificate is for."""
 
     SCHEDULER = "scheduler"
     WORKER = "worker"
@@ -57,7 +57,7 @@ def make(folder: Path, *, days: int) -> tuple[Path, ...]:
 
 
 def security(folder: Path, role: Role) -> Any:
-    """Return Dask's Security for ``role`` from a folder's files; UsageError where one is unfit."""
+    """Return Dask's Security for ``role`` from a folder's files; UsageError if one is unfit."""
     authority, certificate, key = (
         folder / name for name in (f"{_AUTHORITY}.pem", f"{role}.pem", f"{role}-key.pem")
     )
@@ -75,7 +75,7 @@ def security(folder: Path, role: Role) -> Any:
     except (OSError, ssl.SSLError) as error:
         raise UsageError(
             f"the {role}'s certificate in {folder} cannot be used: {error.strerror or error}",
-            remedy=f"it takes {authority.name}, {certificate.name} and {key.name}",
+            remedy=f"it needs {authority.name}, {certificate.name} and {key.name}",
         ) from error
     return found
 
@@ -133,7 +133,7 @@ def _named(name: str) -> x509.Name:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that was not there, with this mode from the beginning."""
+    """Write a new file, with this mode from the beginning."""
     ownership.make_folder(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:

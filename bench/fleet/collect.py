@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Send a plan to each machine of a scheduler and write the journals as they come."""
+"""Send a plan to each machine of a scheduler and write the journals as they arrive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _Later = concurrent.futures.Future[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """Hold a task, and what becomes its result once that has been fetched."""
+    """A task, and its result once that has been fetched."""
 
     task: Future
     result: _Later
@@ -83,7 +83,7 @@ def local(name: str, spool: Path) -> Iterator[Client]:
             Client(cluster, set_as_default=False) as client,
         ):
             yield client
-    with suppress(OSError):  # what was not fetched stays
+    with suppress(OSError):  # journals that were not fetched stay
         spool.rmdir()
 
 
@@ -96,7 +96,7 @@ def dashboard_port(client: Client) -> int | None:
 def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, show: Show) -> None:
     """Run the folder's plan on each machine that is connected or joins meanwhile.
 
-    Waits a minute for ``machines`` of them. MachineUnfit where the scheduler is lost for good.
+    Waits a minute for ``machines`` of them. MachineUnfit if the scheduler is lost for good.
     """
     sent: dict[str, _Sent] = {}
     forgotten: list[_Later] = []
@@ -125,14 +125,14 @@ def collect(client: Client, folder: Folder, roster: Roster, *, machines: int, sh
             sent[row.name] = _send(client, folder.plan.task(row.name, row.kernel), row)
         for row, seen in roster.unacknowledged():
             name, where = folder.plan.task(row.name).id, [seen.address]
-            asked = client.run(task.forget, name, workers=where, asynchronous=True)
-            forgotten.append(_later(client, asked))
+            request = client.run(task.forget, name, workers=where, asynchronous=True)
+            forgotten.append(_later(client, request))
         if _states(roster) != before:
             folder.save(roster.rows.values())
         show(roster)
         enough = roster.machines >= machines or now - began > _JOIN_S
         if roster.ended and enough and not sent:
-            # What is not forgotten takes room there, until it is asked again.
+            # What is not forgotten takes space there, until the next request.
             concurrent.futures.wait(forgotten, _FORGET_S)
             return
         time.sleep(_TICK_S)
@@ -148,13 +148,13 @@ def _send(client: Client, plan: Plan, row: Row) -> _Sent:
         workers=[row.address],
         resources=facts.WHOLE_MACHINE,
     )
-    # Not made.result(): of a worker that is lost with the result it would wait for ever.
+    # Not made.result(): if a worker is lost with the result, that would wait for ever.
     return _Sent(made, _later(client, client.gather(made, asynchronous=True)))
 
 
-def _later(client: Client, asked: Coroutine[Any, Any, Any]) -> _Later:
-    """Let the client's own thread do what may wait for a worker."""
-    return asyncio.run_coroutine_threadsafe(asked, client.loop.asyncio_loop)
+def _later(client: Client, request: Coroutine[Any, Any, Any]) -> _Later:
+    """Let the client's own thread await a request, which may wait for a worker."""
+    return asyncio.run_coroutine_threadsafe(request, client.loop.asyncio_loop)
 
 
 def _take(result: _Later, row: Row, folder: Folder, roster: Roster) -> None:
@@ -166,7 +166,7 @@ def _take(result: _Later, row: Row, folder: Folder, roster: Roster) -> None:
     try:
         given = TypeAdapter(task.Returned).validate_python(result.result())
     except ValidationError:
-        roster.lose(row, "what it gave is no result", now)
+        roster.lose(row, "it returned no valid result", now)
         return
     if not given.journal:
         row.state, row.reason = State.FAILED, given.said or f"exit code {given.exit_code}"
@@ -182,8 +182,8 @@ def _take(result: _Later, row: Row, folder: Folder, roster: Roster) -> None:
 
 
 def _workers(client: Client) -> Mapping[str, Seen]:
-    """Return by address what the scheduler shows of its workers: foreign data."""
-    # Not client.scheduler_info(), which gives what it saw last where there is no scheduler.
+    """Return by address what the scheduler reports of its workers: foreign data."""
+    # Not client.scheduler_info(), which repeats its last answer if there is no scheduler.
     shown = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
     return {address: _seen(address, each) for address, each in shown.items()}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Dask distributed, set up for measuring: quiet, without its profiler, impatient with silence."""
+"""Set up Dask distributed for measuring: quiet, without its profiler, with short timeouts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SETTINGS: Final = {
     # bufbench reports errors itself, in one line.
     "logging": dict.fromkeys(_LOGGERS, "critical"),
     "distributed.comm.timeouts.connect": "10s",
-    # Nothing unneeded runs beside a measurement: the profiler looks at every thread 100 times a
+    # Nothing unneeded runs beside a measurement: the profiler samples every thread 100 times a
     # second.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
@@ -27,8 +27,8 @@ _MODULES: Final = ("cryptography", "bokeh", "distributed")
 
 
 def require() -> None:
-    """Import Dask with these settings and no others; MachineUnfit where it is not installed."""
-    warnings.simplefilter("ignore")  # of Dask, to stderr: a port that is taken, other versions
+    """Import Dask with these settings and no others; MachineUnfit if it is not installed."""
+    warnings.simplefilter("ignore")  # Dask's, on stderr: ports in use, other versions
     try:
         try:
             import dask.config

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Facts of a machine that its worker reports as it joins: versions, type, why it cannot measure."""
+"""Collect what a worker reports of its machine: versions, type, why it cannot measure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ KEY = "bufbench"
 """The key under which Dask's scheduler keeps the facts of a worker."""
 
 WHOLE_MACHINE = {"bufbench machine": 1}
-"""The Dask resource that a worker has one of, and each task takes: one task at a time."""
+"""The Dask resource of which a worker has one, and each task takes it: one task at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Describe a machine, as far as the fleet has to know it before it has measured."""
+    """What the fleet must know of a machine before it measures."""
 
     bufbench: str
     dask: str
@@ -34,12 +34,12 @@ class Facts:
 
     @property
     def type(self) -> str:
-        """Return what machines that may replace each other have in common."""
+        """Return the type: machines of one type may replace each other."""
         cpus = f"{self.cpus} x {self.cpu_model}"
         return f"{cpus}, {self.architecture}, Linux {self.kernel}, {self.virtualisation}"
 
     def objection(self) -> str:
-        """Return why the machine is not used by this process; "": it is."""
+        """Return why the machine is not used by this process; "" if it is."""
         for what, found, own in (
             ("bufbench", self.bufbench, machine.harness_version()),
             ("Dask", self.dask, engine.version()),

@@ -27,7 +27,7 @@ _ANOTHER: Final = "choose another folder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Hold the content of fleet.json."""
+    """The content of fleet.json."""
 
     plan: Plan
     machines: tuple[Row, ...] = ()
@@ -46,10 +46,10 @@ class Folder:
     def opened(
         cls, path: Path, plan: Plan, *, resume: bool
     ) -> Iterator[tuple[Folder, tuple[Row, ...]]]:
-        """Yield the folder, and the rows that are done; with ``resume``, of the same plan alone.
+        """Yield the folder, and the rows that are done; with ``resume``, only of the same plan.
 
-        The plan gets an id here, by which workers know what they have run already. Another run is
-        refused as long as this one lasts: workers would measure again what the other has fetched.
+        The plan gets an id here, by which workers recognise what they have run already. Another run
+        is refused as long as this one lasts: workers would repeat what the other has fetched.
         """
         made = not path.exists()
         try:
@@ -65,7 +65,7 @@ class Folder:
         finally:
             os.close(descriptor)
             if made:
-                with suppress(OSError):  # there is something in it
+                with suppress(OSError):  # it is not empty
                     path.rmdir()
 
     def _begin(self, *, resume: bool) -> tuple[Row, ...]:
@@ -95,7 +95,7 @@ class Folder:
             journal = self.journal(row.name)
             if not journal.exists() or sha256(journal.read_bytes()).hexdigest() != row.sha256:
                 raise UsageError(
-                    f"{journal} is not the journal that {row.name} gave",
+                    f"{journal} is not the journal that {row.name} sent",
                     remedy=_ANOTHER,
                 )
         return done
@@ -105,7 +105,7 @@ class Folder:
         return self.path / f"{name}.jsonl"
 
     def keep(self, row: Row, journal: bytes) -> None:
-        """Write a machine's journal, whole or not at all; JournalError where there is no room."""
+        """Write a machine's journal, whole or not at all; JournalError if there is no room."""
         self._write(self.journal(row.name), journal)
         row.journal, row.state, row.reason = self.journal(row.name).name, State.DONE, ""
 
@@ -129,7 +129,7 @@ class Folder:
 
 
 def _lock(path: Path, descriptor: int) -> None:
-    """Lock a folder; UsageError where another run has it."""
+    """Lock a folder; UsageError if another run holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

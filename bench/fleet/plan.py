@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plans, as they are sent to machines: a profile and options as JSON, never code."""
+"""Define plans, as sent to machines: a profile and options as JSON, never code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KERNEL: Final = r"host|(?:[a-z][a-z-]*:)?[0-9][A-Za-z0-9_.+-]{0,63}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Describe the run that a machine is asked for. ``id`` names the task: one journal for each."""
+    """The run that is requested of a machine. ``id`` names the task: one journal for each."""
 
     id: str
     profile: str | None = None  # None: the single experiment of ``options``
@@ -58,7 +58,7 @@ class Plan:
         return self.profile != CLAIMS
 
     def words(self, output: Path, *, resume: bool) -> list[str]:
-        """Return the command line, without the program; of kernels ``output`` is a folder."""
+        """Return the command line, without the program; for kernels ``output`` is a folder."""
         what = {
             "": ["run", "--quiet", "--wait"],
             KERNELS: ["kernels", "run", "--wait", *self.only],
@@ -75,7 +75,7 @@ def fits_a_file(name: str) -> bool:
 
 
 def options_of(written: Iterable[str]) -> dict[str, str]:
-    """Return the options that NAME=VALUE give; UsageError for one that a plan may not have."""
+    """Return the options given as NAME=VALUE; UsageError for one that a plan may not have."""
     found: dict[str, str] = {}
     for each in written:
         name, equals, value = each.partition("=")
@@ -89,7 +89,7 @@ def options_of(written: Iterable[str]) -> dict[str, str]:
 
 
 def check_only(profile: str | None, only: Iterable[str]) -> None:
-    """Raise UsageError where a plan of kernels lacks them, or names one that is a file."""
+    """Raise UsageError if a plan of kernels has none, or names one that is a file."""
     if profile == KERNELS:
         wanted = tuple(only)
         if foreign := [each for each in wanted if not re.fullmatch(_KERNEL, each)]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Assign tasks to machines: pure, from what Dask's scheduler shows and what comes back."""
+"""Assign tasks to machines: pure, from what Dask's scheduler reports and what comes back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.fleet.spool import Progress
 
 MOST_ATTEMPTS: Final = 4
 GRACE_S: Final = 10.0
-"""How long a machine that was lost may take to come back before another has its task."""
+"""How long a lost machine may take to come back before another gets its task."""
 PATIENCE_S: Final = 60.0
 """How long a task waits for a machine of its type."""
 _AND: Final = "+"  # in no machine's name
@@ -39,7 +39,7 @@ ENDED: Final = frozenset((State.REPLACED, State.DONE, State.FAILED, State.NOT_US
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Describe a worker, as the scheduler shows it."""
+    """A worker, as reported by the scheduler."""
 
     address: str
     name: str
@@ -49,15 +49,15 @@ class Seen:
 
     @property
     def objection(self) -> str:
-        """Return why the worker is not used; "": it is."""
+        """Return why the worker is not used; "" if it is."""
         if not fits_a_file(self.name):
             return "its name cannot be a file's"
         if self.facts is None:
-            return "is not a worker of bufbench's, or of another version"
+            return "is not a worker of bufbench, or of another version"
         return self.facts.objection()
 
     def replaces(self, row: Assignment) -> bool:
-        """Return whether the worker is used, and its machine of the same type as a row's."""
+        """Return whether the worker is used, and its machine has the type of a row's."""
         own, other = self.facts, row.facts
         same = own is not None and other is not None and own.type == other.type
         return same and not self.objection
@@ -65,7 +65,7 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Assignment:
-    """Hold a task, or a machine without one, as in fleet.json."""
+    """A task, or a machine without one, as in fleet.json."""
 
     name: str  # of its journal in the folder, and of the task
     machine: str
@@ -80,26 +80,26 @@ class Assignment:
 
 @dataclass(slots=True, kw_only=True)
 class Row(Assignment):
-    """Hold a task while the fleet runs."""
+    """A task while the fleet runs."""
 
     address: str = ""  # of the worker that does it
     attempts: int = 0
     lost_at_s: float = 0.0
     progress: Progress | None = None
-    exit_code: int = 0  # of the command that gave the journal
-    acknowledged: str = ""  # address of the worker that was asked to forget it
+    exit_code: int = 0  # of the command that wrote the journal
+    acknowledged: str = ""  # address of the worker that was told to forget it
 
     def abandoned(self, now_s: float) -> bool:
         """Return whether it was lost long enough ago for another machine to replace its own."""
         return self.state is State.LOST and now_s - self.lost_at_s > GRACE_S
 
     def replaced(self, name: str) -> None:
-        """Note that the task ``name`` is in its place."""
+        """Note that the task ``name`` replaces it."""
         self.state, self.reason = State.REPLACED, f"{self.reason}, {name} is in its place"
 
 
 class Roster:
-    """Rows by name: for each machine a task, of a plan of kernels one for each of them.
+    """Rows by name: a task for each machine, or for each of its kernels.
 
     ``only`` names the machines that take part; empty: all.
     """
@@ -112,7 +112,7 @@ class Roster:
 
     @property
     def machines(self) -> int:
-        """Return how many machines have come."""
+        """Return how many machines have joined."""
         return len({row.machine for row in self.rows.values()})
 
     @property
@@ -121,7 +121,7 @@ class Roster:
         return all(row.state in ENDED for row in self.rows.values())
 
     def see(self, workers: Mapping[str, Seen], now_s: float) -> None:
-        """Take in the workers: new machines get rows, tasks of those that are gone are lost."""
+        """Note the workers: new machines get rows, tasks of those that are gone are lost."""
         asked = self._only or {each.name for each in workers.values()}
         self._seen = {each.name: each for each in workers.values() if each.name in asked}
         for seen in self._seen.values():
@@ -130,7 +130,7 @@ class Roster:
             self._follow(row, now_s)
 
     def due(self) -> Iterator[tuple[Row, Seen]]:
-        """Yield each row that can be sent now, and its worker: one for a machine at a time."""
+        """Yield each row that can be sent now, and its worker: one per machine at a time."""
         busy = {row.machine for row in self.rows.values() if row.state is State.RUNNING}
         for row in self.rows.values():
             worker = self._seen.get(row.machine)
@@ -141,7 +141,7 @@ class Roster:
                 yield row, worker
 
     def unacknowledged(self) -> Iterator[tuple[Row, Seen]]:
-        """Yield each row that is done, and its machine, once for each time that it has joined."""
+        """Yield each row that is done, and its machine, once for each time that it joined."""
         for row in self.rows.values():
             seen = self._seen.get(row.machine)
             if row.state is State.DONE and seen is not None and seen.address != row.acknowledged:
@@ -165,7 +165,7 @@ class Roster:
         row.reason, row.lost_at_s, row.progress = reason, now_s, None
 
     def _enter(self, seen: Seen, now_s: float) -> None:
-        """Give a machine its rows, where it has none; each replaces a lost one of its type."""
+        """Give a new machine its rows; each replaces a lost one of its type."""
         rows = [row for row in self.rows.values() if row.machine == seen.name]
         unused = [row.name for row in rows if row.state is State.NOT_USED]
         if why := seen.objection:
@@ -195,7 +195,7 @@ class Roster:
                 yield row
 
     def _follow(self, row: Row, now_s: float) -> None:
-        """Take in what has become of a row's machine."""
+        """Note what has become of a row's machine."""
         seen = self._seen.get(row.machine)
         if row.state is State.RUNNING and seen is not None and seen.address == row.address:
             row.progress = seen.progress
@@ -207,7 +207,7 @@ class Roster:
             self._replace(row, now_s)
 
     def _replace(self, row: Row, now_s: float) -> None:
-        """Let an idle machine of its type do a lost task; without any machine of it, it fails."""
+        """Give a lost task to an idle machine of its type; if no such machine exists, it fails."""
         of_type = [seen for seen in self._seen.values() if seen.replaces(row)]
         busy = {each.machine for each in self.rows.values() if each.state not in ENDED}
         idle = next((seen for seen in of_type if seen.name not in busy), None)
@@ -219,7 +219,7 @@ class Roster:
             row.replaced(name)
         elif not of_type and now_s - row.lost_at_s > PATIENCE_S:
             row.state = State.FAILED
-            row.reason += ", and no machine of its type came"
+            row.reason += ", and no machine of its type joined"
 
 
 def _task(machine: str, kernel: str) -> str:

@@ -16,7 +16,7 @@ _DASHBOARD: Final = "127.0.0.1:8787"
 
 
 def serve(address: Address, *, security: Any, say: Callable[[str], None]) -> None:
-    """Schedule until this process is ended; MachineUnfit where the address cannot be bound."""
+    """Schedule until this process is ended; MachineUnfit if the address cannot be bound."""
 
     async def schedule() -> None:
         tls = security is not None

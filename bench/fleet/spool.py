@@ -18,16 +18,16 @@ from bench.host import ownership
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Hold how a task's command ended, as it is written beside the journal."""
+    """How a task's command ended, as written beside the journal."""
 
     exit_code: int
     said: str  # its last line
-    sha256: str = ""  # of the journal; "": no journal that counts
+    sha256: str = ""  # of the journal; "": no valid journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Hold the progress of the journal that is being written."""
+    """The progress of the journal that is being written."""
 
     trials: int
     planned: int
@@ -35,7 +35,7 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Return about how long it still takes; None before the first trial."""
+        """Return roughly how long it still takes; None before the first trial."""
         if not self.trials:
             return None
         return self.elapsed_s / self.trials * max(0, self.planned - self.trials)
@@ -58,7 +58,7 @@ class Spool:
         """Yield the task's journal, by one thread at a time, and follow its progress meanwhile.
 
         A worker that lost its scheduler and came back may still be running the task. Another
-        process waits for the machine's lock, and is refused the journal.
+        process waits for the machine's lock, and cannot open the journal.
         """
         with self._lock:
             self._following = _Following(self._file(task))
@@ -90,7 +90,7 @@ class Spool:
         return self._file(task, "d")
 
     def join(self, task: str) -> None:
-        """Make one journal of those in the task's folder, if there are any."""
+        """Join the journals in the task's folder, if there are any."""
         if found := sorted(self.folder(task).rglob("*.jsonl")):
             ownership.write(self._file(task), b"".join(each.read_bytes() for each in found))
 
@@ -107,7 +107,7 @@ class Spool:
 
 
 class _Following:
-    """Read what has been added to a journal since the last look."""
+    """Read what has been added to a journal since the last call."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Run a plan on a worker: the only function that a fleet calls, by its name.
 
-Dask sends a function of an installed module as its name: no code of bufbench is sent.
+Dask sends a function of an installed module by name: no code of bufbench is sent.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from bench.fleet.plan import Plan
 
 STATION: Final = "bufbench"
-"""The name of the plugin by which a worker's spool is found."""
+"""Name of the plugin that holds a worker's spool."""
 _LONGEST_S: Final = 7 * 24 * 3600.0
 _MEASURED: Final = (ExitCode.OK, ExitCode.NOT_BALANCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned(Ended):
-    """Hold the result of a task: the whole journal, or why it has no journal."""
+    """The result of a task: the whole journal, or why it has none."""
 
     journal: bytes = b""
 

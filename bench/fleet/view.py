@@ -28,14 +28,14 @@ def doing(row: Row) -> str:
 
 
 def left(row: Row) -> str:
-    """Return how long it still takes; "" where that is not known."""
+    """Return how long it still takes; "" if unknown."""
     seconds = row.progress.left_s if row.progress is not None else None
     return duration(seconds) if seconds is not None and row.state is State.RUNNING else ""
 
 
 @contextmanager
 def shown() -> Iterator[Show]:
-    """Yield what to call with the roster each time that it may have changed."""
+    """Yield a function to call with the roster each time that it may have changed."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield _lines()

@@ -34,17 +34,17 @@ class Station(WorkerPlugin):  # type: ignore[misc]
 
 
 class Leaving(Worker):  # type: ignore[misc]
-    """Leave a scheduler without waiting for the running task, to be back before another has it."""
+    """Leave a scheduler without waiting for the running task, to be back before another gets it."""
 
     async def close(self, *, executor_wait: bool = False, **settings: Any) -> Any:
-        """Close; the task's thread ends by itself, and its spool keeps what it gave."""
+        """Close; the task's thread ends by itself, and its spool keeps the result."""
         return await super().close(executor_wait=executor_wait, **settings)
 
 
 def options(name: str, spool: Spool, seen: facts.Facts, scratch: Path) -> dict[str, Any]:
     """Return the options that make a Dask worker bufbench's: one task at a time, facts, a spool.
 
-    Nothing else listens beyond loopback; memory is the measured program's, not the worker's.
+    Nothing else listens off loopback; memory is the measured program's, not the worker's.
     """
 
     def progress(_: Worker) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def serve(
 ) -> None:
     """Work for a scheduler until this process is ended; MachineUnfit if it cannot be joined.
 
-    One that is lost later is waited for.
+    If it is lost later, the worker waits for it.
     """
     host = scheduler.reached_from()
     seen = facts.look()
@@ -101,9 +101,9 @@ def serve(
 
 
 async def _require_reached(worker: Any, scheduler: Address) -> None:
-    """Raise MachineUnfit where the scheduler cannot connect to the worker, as it does for results.
+    """Raise MachineUnfit if the scheduler cannot connect to the worker, as it must for results.
 
-    Dask would try for ever to fetch the first.
+    Dask would try for ever to fetch the first one.
     """
     asked = {"msg": {"op": "echo"}, "workers": [worker.address], "on_error": "ignore"}
     if not await worker.scheduler.broadcast(**asked):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Documents and their renderers; no verdict is computed here."""
+"""Define documents and their renderers; no verdict is computed here."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Convert Vega-Lite into SVG in a child process, while trials are read and judged.
 
-vl-convert takes most of a second to start, longer than all charts of a page together take, and
-lets no other Python thread run then or while it draws. The process imports only this module and
-vl-convert, and ends by itself once its caller is gone.
+vl-convert takes most of a second to start, longer than all charts of a page, and lets no other
+Python thread run then or while it draws. The process imports only this module and vl-convert, and
+ends by itself once its caller is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Converter:
     """A context manager; charts still waiting at its end are not drawn."""
 
     def __enter__(self) -> Self:
-        context = get_context("spawn")  # a fork would copy whatever threads there are half-way
+        context = get_context("spawn")  # a fork would copy other threads half-way
         self._parent_end, child_end = context.Pipe()
         self._child = context.Process(target=_serve, args=(child_end,), daemon=True)
         # Ctrl-C reaches the whole process group, and the parent handles it. multiprocessing's own
@@ -48,14 +48,14 @@ class Converter:
         self._parent_end.close()
 
     def svg(self, specification: dict[str, Any]) -> Future[str]:
-        """Return the SVG of a Vega-Lite specification, drawn in the order of asking.
+        """Return the SVG of a Vega-Lite specification, drawn in the order of the calls.
 
         JournalError if it cannot be drawn, MachineUnfit if the process has gone.
         """
-        with uninterrupted():  # it may start the thread
-            return self._asking.submit(self._ask, specification)
+        with uninterrupted():  # which may start the thread
+            return self._asking.submit(self._request, specification)
 
-    def _ask(self, specification: dict[str, Any]) -> str:
+    def _request(self, specification: dict[str, Any]) -> str:
         try:
             self._parent_end.send(specification)
             svg, trouble = self._parent_end.recv()
@@ -70,8 +70,8 @@ class Converter:
 
 
 def _serve(requests: Connection) -> None:
-    """Answer each specification by its SVG and what went wrong; one of them is ""."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where V8 has no memory, it shows its stack
+    """Answer each specification with its SVG and an error, one of which is ""."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # V8 prints its stack when out of memory
     import vl_convert
 
     with suppress(EOFError, OSError):  # the caller has gone

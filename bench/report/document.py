@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A document: the answer to a question, as values that every renderer shows alike.
+"""Define a document: the answer to a question, as values that every renderer shows alike.
 
 A question makes one from what it judged; bench/report/renderers turn it into a terminal's text,
-Markdown, an HTML page, JSON or CSV. All text is plain: escaping is the renderer's.
+Markdown, an HTML page, JSON or CSV. All text is plain: renderers escape it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 NONE = "-"
-"""Shown where a number is not known."""
+"""Shown where a number is unknown."""
 
 
 class Level(IntEnum):
@@ -63,7 +63,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """The heading of what follows it; one with a key is a section that can be linked to."""
+    """The heading of the parts after it; with a key it is a section that can be linked to."""
 
     text: str
     key: str = ""
@@ -133,7 +133,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row; one without cells has a reason in their place."""
+    """A row; one without cells has a reason instead."""
 
     heading: Cell
     cells: tuple[Cell, ...]
@@ -181,7 +181,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Figures, made when a renderer draws them: altair takes long to import."""
+    """Figures, made when a renderer draws them: altair is slow to import."""
 
     make: Callable[[], Iterable[Figure]]
     level: Level = Level.BACKGROUND
@@ -202,14 +202,14 @@ class Strip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What lies between two sides in one comparison: a ratio, or a difference, and its interval."""
+    """The effect of one comparison: a ratio or a difference, and its interval."""
 
     label: str
     key: str  # of the part that has the evidence
     point: float
     low: float
     high: float
-    margin: float  # that it has to exceed: of a ratio 0.02, say; 0 within the same storms
+    margin: float  # that it must exceed: for a ratio, 0.02, say; 0 within the same storms
     words: str  # the same in figures
     duet: bool = False
     better: str = ""  # the transport; "" where neither is
@@ -246,7 +246,7 @@ class Fold:
     gist: str = ""
     badge: str = ""
     mark: Mark = Mark.NONE
-    links: tuple[tuple[str, str], ...] = ()  # to what it is taken from: text, https address
+    links: tuple[tuple[str, str], ...] = ()  # to its sources: text, https address
     level: Level = Level.EVIDENCE
 
     def __post_init__(self) -> None:
@@ -263,7 +263,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A number worth following from run to run, for programs."""
+    """A number worth tracking from run to run, for programs."""
 
     number: str  # stable: "own_dropped_share"
     labels: Labels  # of what it is
@@ -276,12 +276,12 @@ class Measure:
 
     @property
     def subject(self) -> str:
-        """Return the values of the labels: "storm/ringbuf@64KiB"; none of them adds a slash."""
+        """Return the values of the labels: "storm/ringbuf@64KiB"; slashes in them are replaced."""
         return "/".join(quote(value, safe="@:+()#") for _, value in self.labels)
 
     @property
     def key(self) -> str:
-        """Return what stays the same from run to run: "storm/ringbuf@64KiB/own_dropped_share"."""
+        """Return a key that is stable between runs: "storm/ringbuf@64KiB/own_dropped_share"."""
         return f"{self.subject}/{self.number}"
 
 
@@ -338,7 +338,7 @@ def definitions(terms: Mapping[str, str]) -> Definitions:
 
 
 def tables(parts: Iterable[Part]) -> Iterator[Table]:
-    """Yield every table, those within folds too."""
+    """Yield every table, including those within folds."""
     for part in parts:
         if isinstance(part, Table):
             yield part
@@ -347,9 +347,9 @@ def tables(parts: Iterable[Part]) -> Iterator[Table]:
 
 
 def measures(documents: Sequence[Document]) -> tuple[Measure, ...]:
-    """Return the measures of all documents, no two with one key.
+    """Return the measures of all documents, each with a unique key.
 
-    Where there are several machines their labels come first; copies of a key are numbered from 2.
+    With several machines, their labels come first; copies of a key are numbered from 2.
     """
     several = len({each.origin for each in documents if each.measures}) > 1
     known: dict[str, Measure] = {}
@@ -364,7 +364,7 @@ def measures(documents: Sequence[Document]) -> tuple[Measure, ...]:
 
 
 def checks(documents: Sequence[Document]) -> tuple[Check, ...]:
-    """Return the checks of all documents, each with a name of its own, as measures have."""
+    """Return the checks of all documents, each with a unique name, as for measures."""
     several = len({each.origin for each in documents if each.checks}) > 1
     known: dict[str, Check] = {}
     for document in documents:
@@ -379,9 +379,9 @@ def checks(documents: Sequence[Document]) -> tuple[Check, ...]:
 
 
 def pick(kind: type[T], source: object, **given: object) -> T:
-    """Return a dataclass of ``kind``, its fields taken from ``source`` but for those given.
+    """Return a dataclass of ``kind``, its fields taken from ``source`` except for those given.
 
-    This is how a question's data is made: JSON has what ``kind`` names, and nothing else.
+    This is how a question's data is made: JSON has the fields of ``kind``, and nothing else.
     """
     names = (each.name for each in fields(kind))
     return kind(**{name: given[name] if name in given else getattr(source, name) for name in names})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Charts as SVG or PNG by vl-convert: nothing is fetched, and no browser is needed."""
+"""Draw charts as SVG or PNG with vl-convert: nothing is fetched, and no browser is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.report.figure import chart_of, colour, shape, specification
 _INK: Final = "#3a4048"
 _GRID: Final = "#d9dde3"
 _FONT: Final = "sans-serif"
-"""One family: with a list of them vl-convert looks each up for each label, half of its time."""
+"""One family: vl-convert looks up each in a list for every label, in half of its time."""
 _LINE: Final = 130  # characters of a subtitle
 _TEXT: Final = {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 11, "titleFontSize": 11}
 _CONFIG: Final[dict[str, Any]] = {
@@ -52,14 +52,14 @@ def drawable(panel: Panel) -> dict[str, Any]:
 def element(svg: str, prefix: str, name: str, title: str) -> str:
     """Return a drawn chart as an element of a page; ``name`` makes its ids unique.
 
-    ``prefix`` begins the ids of its document, and so those that its marks link to. Each mark's
+    ``prefix`` begins the ids of its document, and so the targets of its marks' links. Each mark's
     description becomes its title, which browsers show without a script. To a screen reader the
-    chart is one picture, called ``title``, since no reader can listen to hundreds of points; links
+    chart is one picture, called ``title``, since no one can listen to hundreds of points; links
     within it remain reachable.
     """
     text = re.sub(r'(id="|url\(#)(clip|gradient)', rf"\1{prefix}{name}-\2", svg)
     text = text.replace('href="#', f'href="#{prefix}')
-    # Less than a hundredth of a pixel is not visible.
+    # Less than a hundredth of a pixel is invisible.
     text = _GEOMETRY.sub(lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), text)
     text = _MARK.sub(r"<path\2><title>\1</title></path>", text)
     text = _SPOKEN.sub("", text).replace(f' font-family="{_FONT}"', "")

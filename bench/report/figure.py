@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A figure: small panels, one chart each, so that a phone shows them one by one.
+"""Make figures: small panels, one chart each, so that a phone shows them one by one.
 
 Every transport and series has one colour, shape and dash in all charts and tables. Colours are
 Okabe and Ito's for the colour-blind, with a contrast of at least 3 on white. On a dark page the
-style lightens them, so that a chart needs no second drawing. Shape and dash say it again.
+style lightens them, so that a chart is drawn only once. Shape and dash repeat the distinction.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 WIDTH: Final = 290
 HEIGHT: Final = 190
 """Of a panel's plotting area, in CSS pixels: with its axes it fits a phone of 390."""
-_FEW: Final = 5  # labels with a unit that a panel has room for side by side
+_FEW: Final = 5  # labels with a unit that fit into a panel side by side
 
 ALL_LABELLED: Final = {"labelOverlap": False}
-"""An axis whose labels are chosen so that none collides, and none may be left out."""
+"""An axis whose chosen labels neither collide nor may be left out."""
 
 NS_LABELS: Final = (
     "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
@@ -55,7 +55,7 @@ _SERIES: Final = {
     "idle": _PURPLE,
     "beside bpf() calls": _GREEN,
 }
-"""Looks of series that are no transport."""
+"""Looks of series that are not transports."""
 
 Datum = dict[str, Any]
 
@@ -142,7 +142,7 @@ def powers(lowest: float, highest: float, base: int = 10) -> list[float]:
 
 
 def steps(lowest: float, highest: float) -> list[float]:
-    """Return the decades around both; of few of them 2 and 5 times each too, and no more around."""
+    """Return the decades around both; if few, with 2 and 5 times each, cut to the range."""
     decades = powers(lowest, highest)
     if len(decades) > 3:
         return decades
@@ -153,7 +153,7 @@ def steps(lowest: float, highest: float) -> list[float]:
 
 
 def _labels(full: str, thousand: int, ticks: Sequence[float]) -> str:
-    """Return the labels of an axis; of many ticks, each unit below its first."""
+    """Return the labels of an axis; with many ticks, each unit is below its first."""
     if len(ticks) <= _FEW:
         return full
     begins = [ticks[0], *(thousand**power for power in (1, 2, 3))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Forest plots drawn as SVG, a small one for each row of a table, all of a group on one scale."""
+"""Draw forest plots as SVG, a small one for each row of a table, a group on one scale."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def axis(group: Effects) -> str:
 
 
 def _reach(group: Effects) -> float:
-    """Return how far the plot goes to either side: of ratios as a logarithm."""
+    """Return how far the plot extends to either side: for ratios, as a logarithm."""
     bounds = [bound for each in group.rows for bound in (each.low, each.high, each.point)]
     if group.ratio:
         logs = (abs(log(bound)) for bound in bounds if 0 < bound < inf)
@@ -70,7 +70,7 @@ def _reach(group: Effects) -> float:
 
 
 def _scale(group: Effects) -> Callable[[float], float]:
-    """Return the function from a number to its place; what lies beyond the reach is at an edge."""
+    """Return the function from a number to its position; those beyond the reach are at an edge."""
     reach = _reach(group)
 
     def at(value: float) -> float:

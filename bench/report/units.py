@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers with their unit, estimates and budgets as people read them."""
+"""Write numbers with their unit, estimates and budgets for people."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def number(value: float | None, unit: Unit) -> str:
 
 
 def signed(value: float, unit: Unit) -> str:
-    """Write a difference with its sign; of shares in points."""
+    """Write a difference with its sign; one of shares in points."""
     if unit is Unit.SHARE:
         return points(value)
     text = number(value, unit)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measures in Bencher Metric Format: each subject a benchmark, each number a measure of it."""
+"""Render measures in Bencher Metric Format: subjects as benchmarks, numbers as their measures."""
 
 from __future__ import annotations
 

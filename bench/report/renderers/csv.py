@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A document's tables as CSV, one line a cell: table, row, column, text, value, interval."""
+"""Render tables as CSV, one line per cell: table, row, column, text, value, interval."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ HEADER = ("table", "row", "column", "text", "value", "low", "high")
 
 
 def _guarded(text: str) -> str:
-    """Return ``text`` so that no spreadsheet takes it for a formula, control characters visible.
+    """Return ``text`` so that no spreadsheet mistakes it for a formula, control characters visible.
 
-    Text that begins like one, or with an apostrophe, has an apostrophe before it.
+    Text that begins like one, or with an apostrophe, gets an apostrophe in front.
     """
     shown = clean(text)
     return f"'{shown}" if shown.startswith(("'", "=", "+", "-", "@")) else shown

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Render measures of which less is better, as the list that github-action-benchmark takes.
+"""Render measures for which less is better, as the list that github-action-benchmark reads.
 
 The action's tool is ``customSmallerIsBetter``. The rest is in ``github-benchmark-bigger``: the
-action takes one direction at a time.
+action accepts one direction at a time.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Render measures of which more is better, as the list that github-action-benchmark takes.
+"""Render measures for which more is better, as the list that github-action-benchmark reads.
 
 The action's tool is ``customBiggerIsBetter``; see ``github-benchmark`` for the rest.
 """

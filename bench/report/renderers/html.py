@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Documents as one HTML page that needs nothing else: style, script and charts are within it."""
+"""Render documents as one self-contained HTML page, with its style, script and charts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _FOLDER: Final = Path(__file__).resolve().parent
 _ANSWER: Final = 120
 _MACHINE: Final = 50
 _DESCRIPTION: Final = 300
-"""Characters of a page's title and description: more of them is cut off where they are shown."""
+"""Characters of a page's title and description: longer ones are cut where they are shown."""
 _STRIP_WIDTH: Final = 360
 _STRIP_EDGE: Final = 12
 _STRIP_MIDDLE: Final = 14
 
 
 def require_extra() -> None:
-    """Raise MachineUnfit, with the remedy, where what draws pages is not installed."""
+    """Raise MachineUnfit, with the remedy, if the libraries that draw pages are missing."""
     from importlib.util import find_spec
 
     missing = [name for name in ("altair", "jinja2", "vl_convert") if find_spec(name) is None]
@@ -59,7 +59,7 @@ def render_page(documents: Sequence[doc.Document], converter: Converter) -> str:
     environment.filters |= {
         "untitled": doc.untitled,
         "verdict_first": verdict_first,
-        "plain": lambda text: Markup.escape(clean(text)),  # also for other programs than browsers
+        "plain": lambda text: Markup.escape(clean(text)),  # also for programs other than browsers
     }
     several = len(documents) > 1
     return environment.get_template("page.html.jinja").render(
@@ -92,7 +92,7 @@ def render(*documents: doc.Document, data: Any = None) -> str:  # noqa: ARG001
 
 
 def _title(document: doc.Document) -> str:
-    """Return the answer and what it holds for, short enough for a tab and a list of links."""
+    """Return the answer and its subject, short enough for a tab and a list of links."""
     answer = shorten(document.title, _ANSWER, placeholder=" …")
     subject = shorten(document.subject, _MACHINE, placeholder=" …")
     return " | ".join(filter(None, (answer, subject, "bufbench")))
@@ -121,7 +121,7 @@ def verdict_first(table: doc.Table) -> doc.Table:
 
 
 def _visible(value: Any) -> Any:
-    """Return text as it is shown, before it is escaped: lines do not end before a unit."""
+    """Return text as it is shown, before escaping: lines are not broken before a unit."""
     if type(value) is str:
         return glued(clean(value), "\u00a0")
     return "" if value is None else value
@@ -132,7 +132,7 @@ def _sections(
 ) -> Iterator[dict[str, Any]]:
     """Yield each section, from one heading with a key to the next, and the badges to filter it by.
 
-    Decisions and figures are printed on paper, too.
+    Decisions and figures are printed on paper too.
     """
     short = document.short if several else "Verdict"
     heading, parts = (
@@ -163,7 +163,7 @@ def _sections(
 
 
 def _beside(parts: Sequence[doc.Part | doc.Figure]) -> int | None:
-    """Return which part is a forest plot that has room beside those before it: no table is."""
+    """Return which part is a forest plot that fits beside those before it, as no table does."""
     kinds = [type(each) for each in parts]
     at = kinds.index(doc.Forest) if doc.Forest in kinds else None
     return None if doc.Table in kinds[:at] else at
@@ -172,10 +172,10 @@ def _beside(parts: Sequence[doc.Part | doc.Figure]) -> int | None:
 def _drawn(
     prefix: str, figures: Iterable[doc.Figure], converter: Converter
 ) -> Iterator[doc.Figure]:
-    asked = [
+    requested = [
         (figure, [converter.svg(drawable(panel)) for panel in figure.panels]) for figure in figures
     ]
-    for figure, charts in asked:
+    for figure, charts in requested:
         panels = []
         for number, (panel, chart) in enumerate(zip(figure.panels, charts, strict=True)):
             name = f"{figure.title}: {panel.title}"
@@ -185,7 +185,7 @@ def _drawn(
 
 
 def strip(drawn: doc.Strip) -> str:
-    """Return a strip as SVG; "" where a number is not finite. A page has dozens."""
+    """Return a strip as SVG; "" if a number is not finite. A page has dozens."""
     shown = [drawn.low, drawn.high, drawn.bound, *drawn.blocks]
     if not all(map(isfinite, shown)):
         return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The data behind documents as JSON, by pydantic."""
+"""Render the data behind documents as JSON, with pydantic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.report.document import Document
 
 
 def render(*documents: Document, data: Any = None) -> str:
-    """Return ``data``, or that of the first document, as ASCII, two blanks to a level.
+    """Return ``data``, or that of the first document, as ASCII, indented by two blanks.
 
     Numbers that are not finite become null.
     """

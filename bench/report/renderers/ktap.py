@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims and gates as the kernel's tests report: KTAP, version 1."""
+"""Render claims and gates like the kernel's test results: KTAP, version 1."""
 
 from __future__ import annotations
 

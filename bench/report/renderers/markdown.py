@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A document as Markdown, for a README, a wiki, a pull request or a job's summary."""
+"""Render documents as Markdown, for a README, a wiki, a pull request or a job's summary."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measures and checks as OpenMetrics, for node_exporter's textfile collector."""
+"""Render measures and checks as OpenMetrics, for node_exporter's textfile collector."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The decision in at most 40 lines of Markdown, for a job's summary."""
+"""Render the decision in at most 40 lines of Markdown, for a job's summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_FAILED: Final = 6
 
 
 def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
-    """Return of each document its decision, its first table and its quality, cut to fit."""
+    """Return each document's decision, first table and quality, cut to fit."""
     end = [_END]
     if (most := (LINES - 3) // _FEWEST) < len(documents):
         end = [f"Not shown: {len(documents) - most} more of {len(documents)}.", "", _END]
@@ -30,7 +30,7 @@ def render(*documents: Document, data: Any = None) -> str:  # noqa: ARG001
 
 
 def _document(document: Document, room: int) -> Iterator[str]:
-    """Yield at most ``room`` lines, an empty one behind each block; statements before the table."""
+    """Yield at most ``room`` lines, an empty one after each block; statements before the table."""
     title = [f"### {escape(document.title)}"]
     subject = [escape(document.subject)] if document.subject else []
     notes = _cut([*_tally(document), *_notes(document)], min(_MOST_NOTES, room // 6))
@@ -44,7 +44,7 @@ def _document(document: Document, room: int) -> Iterator[str]:
 
 
 def _statements(document: Document) -> Iterator[str]:
-    """Yield what is decided, then the claims and gates that failed and are not named in it."""
+    """Yield the decisions, then the claims and gates that failed and are not named in them."""
     sentences = [part for part in document.parts if isinstance(part, Sentence)]
     decided = [each for each in sentences if each.level is Level.DECISION]
     yield from map(statement, decided)
@@ -73,7 +73,7 @@ def _notes(document: Document) -> Iterator[str]:
 
 
 def _rows(table: Table, room: int) -> list[str]:
-    """Return a table of at most ``room`` lines; none where not one row would be left."""
+    """Return a table of at most ``room`` lines; nothing if no row would be left."""
     if room < 4:
         return []
     lines = grid(table)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Print a document on a terminal or into a pipe, at most 100 columns wide.
 
-The console decides about colour (it honours NO_COLOR). Foreign text is passed as ``Text``, never as
-markup, with control characters made visible.
+The console decides whether to use colour (it honours NO_COLOR). Foreign text is passed as
+``Text``, never as markup, with control characters made visible.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MOST_COLUMNS: Final = 6
 _GAP: Final = 2  # between columns
 _DOTS: Final = " .. "  # of an interval
 _GLUE: Final = "\ue000"
-"""Stands for the blank between a number and its unit, where no line is broken."""
+"""Replaces the blank between a number and its unit, where no line is broken."""
 _HANGING: Final = 4  # deeper than a row that explains the one above
 
 
@@ -95,7 +95,7 @@ class _Printer:
                 self._part(part)
 
     def _part(self, part: Part) -> None:
-        """Print one part; figures and strips are drawn by renderers that can."""
+        """Print one part; figures and strips are left to renderers that can draw."""
         match part:
             case doc.Heading():
                 self._console.print()
@@ -139,7 +139,7 @@ def _text(cell: doc.Cell, under: bool = False) -> Text:
 
 @dataclass(frozen=True)
 class _Unglued:
-    """A table with blanks in place of the glue, once its lines are broken."""
+    """A table with blanks instead of the glue, once its lines are broken."""
 
     grid: Grid
 
@@ -149,7 +149,7 @@ class _Unglued:
 
 
 def _hanging(name: Text, width: int, console: Console) -> Text:
-    """Return ``name`` with every line but the first indented, so that no line looks like a row."""
+    """Return ``name`` with every line after the first indented, so that none looks like a row."""
     if name.cell_len <= width or width <= 2 * _HANGING:
         return name
     first, *_ = name.wrap(console, width)
@@ -184,7 +184,7 @@ def _grid(table: doc.Table, width: int, console: Console) -> Grid:
 
     def shrinks(at: int) -> tuple[bool, bool, int]:
         slack = widths[at] > longest[at]
-        return slack, not slack and at > 0, widths[at]  # no name of a row within a word
+        return slack, not slack and at > 0, widths[at]  # never break a row's name within a word
 
     while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > 1:
         widths[max(range(len(widths)), key=shrinks)] -= 1
