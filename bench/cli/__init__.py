@@ -26,13 +26,13 @@ VARIABLES: Final = {
     "installed, but prebuilt in emulated guests.",
     "NO_COLOR, FORCE_COLOR": "Print no colours; print them even where there is no terminal.",
     "XDG_CACHE_HOME": "Fetched kernels are kept in its bufbench/kernels; ~/.cache by default.",
-    "XDG_CONFIG_HOME": "bufbench/kernels.toml is looked for here; ~/.config by default.",
+    "XDG_CONFIG_HOME": "bufbench/kernels.toml is read from here; ~/.config by default.",
     "SUDO_UID, SUDO_GID": "Owner of the files that root makes; set by sudo.",
     "PATH": "Where to look for QEMU, GPG and other tools of `kernels`.",
 }
 """Environment variables that bufbench reads, for its help and its man page."""
 COMPLETED: Final = "_BUFBENCH_COMPLETE"
-"""Set by the scripts of `bufbench completion`, which ask by it what may be typed."""
+"""Set by the scripts of `bufbench completion`, to ask what may be typed."""
 IGNORED: Final = ("PYTHON*", "PYTEST_*", "TYPER_*", "BCC_*", "LIBBPF_*", "COLUMNS", "LINES")
 """Variables for other programs, which bufbench removes from its own environment."""
 
@@ -54,10 +54,10 @@ def enter(run: Callable[[Ending], int]) -> None:
     from bench.host.signals import Ending
 
     ending = Ending()
-    try:  # imports included: Ctrl-C may come as early as that
+    try:  # imports included: Ctrl-C may come that early
         settle()
         ending.install()
-        # numpy's: its threads are of no use here, and if one cannot start, it raises SIGINT.
+        # For numpy: its threads are useless here, and if one cannot start, it raises SIGINT.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from bench.cli import output
         from bench.errors import BufbenchError
@@ -68,10 +68,10 @@ def enter(run: Callable[[Ending], int]) -> None:
         except BufbenchError as error:
             print(f"bufbench: {error}", file=sys.stderr)
             code = error.exit_code
-        output.finish()  # while a signal still ends it: the reader may be slow
+        output.finish()  # while a signal can still end it: the reader may be slow
         sys.exit(ending.settle(code))
-    except KeyboardInterrupt as asked:
-        ending.leave(asked)
+    except KeyboardInterrupt as interrupt:
+        ending.leave(interrupt)
 
 
 def _command_line(_: Ending) -> int:

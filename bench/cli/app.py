@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The application. Each command is loaded when it is called: `trace` must start at once."""
+"""Define the application. Each command is loaded when it is called: `trace` must start fast."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ app = plain_app(_LoadedWhenCalled)
 def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; errors are raised.
 
-    In place of Typer's own frame, which reports wrong usage in three lines and exits with 1 when
-    the reader of the output is gone.
+    Typer itself would report wrong usage in three lines, and exit with 1 when the reader of the
+    output is gone.
     """
     _accept_any_stream()
     group = typer.main.get_command(app)
@@ -95,8 +95,8 @@ def _accept_any_stream() -> None:
         sys.stderr = output.DetachedStream(sys.stderr)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         from bench.linux.machine import harness_version
 
         typer.echo(f"bufbench {harness_version()}")

@@ -111,7 +111,7 @@ def command(
 
 @contextmanager
 def _headers() -> Iterator[Mapping[str, str]]:
-    """Yield the environment in which bcc's tools find the structures of this kernel."""
+    """Yield an environment in which bcc's tools find this kernel's structures."""
     from bench.tracer import btf, compiler
 
     try:
@@ -126,7 +126,7 @@ def _headers() -> Iterator[Mapping[str, str]]:
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    """Return the rates; UsageError unless they rise, with 0 for the last one only."""
+    """Return the rates; UsageError unless they rise, with 0 only at the end."""
     try:
         found = [float(each) for each in text.split(",")]
     except ValueError:

@@ -128,12 +128,12 @@ def _plan(claims: Sequence[Claim], blocks: int) -> tuple[tuple[Experiment, ...],
     from bench.tracer.build import Kernel
 
     here, kernel = usable(), None
-    with suppress(BufbenchError):  # whatever is missing, the run names it
+    with suppress(BufbenchError):  # the run names what is missing
         kernel = Kernel.by_types()
     experiments = run.needed(claims, run.experiments(here, kernel))
     reject(
         not experiments,
-        "these claims need no experiment of this machine's",
+        "these claims need no experiment on this machine",
         "judge journals of several kernels with --from",
     )
     if blocks:

@@ -86,7 +86,7 @@ def _check_cpus(before: Machine | None, after: Machine | None) -> None:
 
 
 def _files(name: str) -> list[Path]:
-    """Return the files that ``name`` means; a file of that name takes precedence over a pattern."""
+    """Return the files that ``name`` matches; a file of that name precedes a pattern."""
     path = Path(name)
     if path.is_dir():
         files = [*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench completion: the scripts by which shells ask bufbench what may be typed."""
+"""bufbench completion: scripts with which shells ask bufbench what may be typed."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def command(context: typer.Context, shell: Annotated[str, _SHELL]) -> None:
 
 
 def answer(group: click.Command) -> bool:
-    """Print what the script of a shell asks for; return False if none has asked."""
-    shell, _, asked = os.environ[COMPLETED].partition("_")
-    if shell not in SHELLS or asked != "complete" or "COMP_CWORD" not in os.environ:
+    """Print the completions that a shell's script requests; return False without a request."""
+    shell, _, action = os.environ[COMPLETED].partition("_")
+    if shell not in SHELLS or action != "complete" or "COMP_CWORD" not in os.environ:
         return False
     made = SHELLS[shell](group, {}, "bufbench", COMPLETED)
     words, begun = made.get_completion_args()
-    # Typer's type of paths completes nothing, for a shell that then takes files by itself.
+    # Typer's type of paths completes nothing; its shells then complete files by themselves.
     found = made.get_completions(words, begun) or [CompletionItem(begun, type="file")]
     print(*map(made.format_completion, found), sep="\n")
     return True

@@ -29,7 +29,7 @@ def command(*, as_json: AsJson = False, least_privilege: Annotated[bool, _LEAST]
 
 
 def _show_needs(as_json: bool) -> bool:
-    """Print the parts, the remedies, and what the commands need; return whether one lacks it."""
+    """Print the parts, the remedies, and the commands' needs; return whether one is unmet."""
     from bench.doctor.least_privilege import Needs, examine, together
 
     needs = list(examine())

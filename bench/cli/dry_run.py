@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Print what a command would run, and how long that would take, without running it."""
+"""Print what a command would run, and for how long, without running it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PlannedData:
     arms: tuple[str, ...]
     blocks: int
     trials: int
-    seconds: float  # about
+    seconds: float  # roughly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class PlanData:
     format: int
     experiments: tuple[PlannedData, ...]
     trials: int
-    seconds: float | None  # about; null if it depends on the results
+    seconds: float | None  # roughly; null if it depends on the results
     at_most_seconds: float | None
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -55,8 +55,8 @@ def show(
 ) -> None:
     """Print the plan; ``times`` is how often it is run, such as once for each kernel.
 
-    A plan that is not ``known`` beforehand takes at most ``at_most_s``, or as long as all of it;
-    blocks may be added to it for ``more_s``.
+    A plan that is not ``known`` beforehand takes at most ``at_most_s``, by default as long as all
+    of it; blocks may be added to it for ``more_s``.
     """
     planned = tuple(map(_planned, experiments))
     seconds = times * sum(each.seconds for each in planned)

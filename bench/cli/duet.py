@@ -114,7 +114,7 @@ def command(
     check_cpus(sides, here)
     reject(
         workload not in _SHAPES,
-        f"a duet of {workload} says nothing of order or latency",
+        f"a duet of {workload} says nothing about order or latency",
         f"choose from {', '.join(sorted(_SHAPES))}",
     )
     check_range("--storms", storms, FEWEST_STORMS, 10_000)

@@ -56,9 +56,9 @@ def _certificates(
 
 
 def _joining(text: str, certificates: Path | None, role: str, option: str) -> tuple[Address, Any]:
-    """Return an address, and Dask's security of a role: None without certificates.
+    """Return an address, and Dask's security for a role: None without certificates.
 
-    UsageError for an address that takes certificates, without them.
+    UsageError for an address that requires certificates, without them.
     """
     where = parsed(option, address.parse, text)
     if certificates is None:
@@ -79,8 +79,8 @@ def _scheduler(
 ) -> None:
     """Start Dask's scheduler, for fleet worker and fleet run; Ctrl-C ends it.
 
-    On loopback by default. Elsewhere it takes --certificates, and so do all who join: a scheduler
-    hands code to its workers. Its dashboard listens on loopback alone.
+    On loopback by default. Elsewhere it needs --certificates, and so do all who join: a scheduler
+    sends code to its workers. Its dashboard listens on loopback alone.
 
     Exit code 2 if it would listen off loopback without certificates, 3 if it cannot listen.
 
@@ -108,9 +108,9 @@ def _worker(
 ) -> None:
     """Measure on this machine what fleet run sends, one plan at a time.
 
-    Each measurement takes the machine's lock, and waits for it. A journal is kept here until it
-    has been fetched: a plan that was run to its end is not run again. A scheduler that goes away
-    is waited for. Ctrl-C ends the worker and what it runs.
+    Each measurement waits for the machine's lock. A journal is kept here until it has been
+    fetched: a plan that was run to its end is not run again. If the scheduler goes away, the
+    worker waits for it. Ctrl-C ends the worker and what it runs.
 
     Exit code 2 if the scheduler is off loopback and there are no certificates, 3 if there is no
     scheduler.
@@ -158,15 +158,15 @@ def _run(
     machines: Annotated[int, _MACHINES] = 1,
     resume: Annotated[bool, _RESUME] = False,
 ) -> None:
-    """Run a profile on each machine that works for the scheduler; write its journal as it comes.
+    """Run a profile on each machine that works for the scheduler; write its journal as it arrives.
 
-    A machine that is lost costs its task, which is tried again when it is back, or on another of
-    its type. Workers keep what was not fetched: after Ctrl-C, or without a scheduler, continue with
+    If a machine is lost, its task is tried again when it is back, or on another of its type.
+    Workers keep journals that were not fetched: after Ctrl-C, or without a scheduler, continue with
     --resume. fleet.json in the folder has a row for each machine, with the reason if there is no
     journal.
 
-    Exit code 0, 2 on wrong usage, 3 where the scheduler or a machine gave nothing, 4 if a trial
-    did not balance.
+    Exit code 0, 2 on wrong usage, 3 if there is no scheduler, or no journal of a machine, 4 if a
+    trial did not balance.
 
     Example: bufbench fleet run --scheduler 10.0.0.1 --certificates tls --profile quick --output out
 
@@ -219,7 +219,7 @@ def _name_dashboard(port: int | None, where: Address | None) -> None:
 
 
 def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
-    """Print the outcome of each task, a line each; raise if one failed."""
+    """Print a line with the outcome of each task; raise if one failed."""
     from bench.fleet.roster import State
     from bench.fleet.view import doing
 
@@ -230,7 +230,7 @@ def _conclude(folder: Folder, roster: Roster, machines: int) -> None:
             print(folder.journal(row.name) if done else f"{row.name}: {doing(row)}")
     if roster.machines < machines:
         raise MachineUnfit(
-            f"{roster.machines} of {counted(machines, 'machine')} came",
+            f"{roster.machines} of {counted(machines, 'machine')} joined",
             remedy="start bufbench fleet worker there, then continue with --resume",
         )
     wanted = [row for row in rows if row.state is not State.REPLACED]
@@ -278,7 +278,7 @@ def _report(
 
 
 def _machines(files: list[Path]) -> list[Measured]:
-    """Return what a fleet needs of each machine; of a folder it is kept there."""
+    """Return each machine's results; those of a folder are kept there."""
     from bench.questions.fleet.judge import Measured, of_journals
 
     if not any(path.is_dir() for path in files):
@@ -294,7 +294,7 @@ def _machines(files: list[Path]) -> list[Measured]:
 
 
 app = group(
-    """Run one plan on each machine of a fleet, by Dask, and judge the results together.
+    """Run one plan on each machine of a fleet, with Dask, and judge the results together.
 
     A client of the scheduler can run code as root on its workers: off loopback all sides need
     certificates. docs/fleet.md has more.

@@ -106,11 +106,11 @@ def _run(
         lines = partial(_json_lines if as_json else _text_lines, columns)
         with opened.buffers(buffer) as buffers:
             shown = Showing(buffers.batch, lines, "" if as_json else _heading(columns))
-            unshown, asked = shown.during(opened.attached(), duration)
+            unshown, interrupt = shown.during(opened.attached(), duration)
             counts = counted(buffers.delivered, "event")
             if buffers.lost:
                 counts += f", {buffers.lost:,} lost in perf buffers"
-    conclude(counts, unshown, asked)
+    conclude(counts, unshown, interrupt)
 
 
 @dataclass(kw_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Options that several commands share, their values with units, and checks of options."""
+"""Define options that several commands share, their values with units, and checks of options."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _named(parameter: click.Parameter | None) -> str:
 
 
 def parsed(option: str, parse: Callable[..., _T], *values: Any, **more: Any) -> _T:
-    """Return what ``parse`` makes of the values of an option; its UsageError names the option."""
+    """Return the parsed values of an option; a UsageError of ``parse`` names the option."""
     try:
         return parse(*values, **more)
     except UsageError as error:
@@ -111,14 +111,14 @@ def parsed(option: str, parse: Callable[..., _T], *values: Any, **more: Any) -> 
 
 
 def ring_size(size_bytes: int) -> int:
-    """Return a size that this machine could give a ring buffer; UsageError for another."""
+    """Return a size that a ring buffer can have on this machine; UsageError for another."""
     return budgets.check(size_bytes, memory_bytes=psutil.virtual_memory().available)
 
 
 def _of(
     panel: str, *names: str, unit: str = "", within: tuple[float, float] | None = None, **more: Any
 ) -> Any:
-    """Make an option of a panel, of a value in ``unit`` (of :class:`Time`, "B" or "ring").
+    """Make an option of a panel, with a value in ``unit`` (of :class:`Time`, "B" or "ring").
 
     UsageError for a value that is not ``within`` both bounds.
     """
@@ -182,7 +182,7 @@ Full = Annotated[bool, of_output("--full", help="Show everything, not only the d
 
 
 def format_option(*more: str) -> object:
-    """Return --format, which takes every renderer's name and ``more``; --json comes with it."""
+    """Return --format, which accepts every renderer's name and ``more``; it implies --json."""
     forms = click.Choice([*renderers.names(), *more])
     return of_output("--format", click_type=forms, help="Output format.")
 
@@ -196,7 +196,7 @@ def given(context: click.Context, *names: str) -> bool:
 
 
 def refuse(context: click.Context, idle: bool, why: str, *names: str) -> None:
-    """Raise UsageError for the first of these options that was given, where they are ``idle``."""
+    """Raise UsageError for the first of these options that was given, if they are ``idle``."""
     for option in context.command.params if idle else ():
         if option.name in names and given(context, option.name):
             named = (
@@ -212,14 +212,14 @@ def need_output(resume: bool, output: Path | None, what: str = "folder") -> None
 
 
 def each_once(option: str, values: list[_T] | None) -> list[_T]:
-    """Return the values of a repeatable option; UsageError where two are the same."""
+    """Return the values of a repeatable option; UsageError if two are the same."""
     values = values or []
     reject(len(set(values)) < len(values), f"{option} names one twice", "name each once")
     return values
 
 
 class _InFull:
-    """A command whose summary in a list is its first sentence, not the beginning of that."""
+    """A command whose summary in a list is its whole first sentence."""
 
     help: str | None
 
@@ -234,7 +234,7 @@ class Suggesting(typer.core.TyperGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; in place of click's and Typer's suggestions, which do not agree."""
+        """Find the command, without click's and Typer's suggestions, which disagree."""
         known = self.list_commands(ctx)
         if args[0] in known or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
@@ -249,7 +249,7 @@ class Group(_InFull, Suggesting):
     """A group of commands that reads settings."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Check which commands the settings name, then run the one that was asked for."""
+        """Check which commands the settings name, then run the requested one."""
         settings.check_commands(ctx, tuple(self.commands))
         return super().invoke(ctx)
 
@@ -257,7 +257,7 @@ class Group(_InFull, Suggesting):
 class Command(_InFull, typer.core.TyperCommand):
     """A command that groups options in its help and refuses repeated options.
 
-    With --format it also takes --json, which means --format json; ``target`` is the file that is
+    With --format it also accepts --json, which means --format json; ``target`` is the file that is
     written instead of the terminal.
     """
 
@@ -292,7 +292,7 @@ class Command(_InFull, typer.core.TyperCommand):
         if ctx.resilient_parsing:  # to complete a line that is not yet finished
             return super().parse_args(ctx, args)
         ctx.default_map = settings.check_options(ctx)
-        with augment_usage_errors(ctx):  # the parser does not say whose option lacks a value
+        with augment_usage_errors(ctx):  # the parser does not name the command
             _, _, order = self.make_parser(ctx).parse_args(args=[*args])
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)

@@ -36,7 +36,7 @@ def speaker() -> Say:
 
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:
-    """List on stderr the lines that could not be used, and how many trials came twice."""
+    """List on stderr the lines that could not be used, and how many trials occurred twice."""
     from bench.questions.transports.words import repeats
 
     for line in (*faults, *repeats(repeated)):
@@ -63,9 +63,9 @@ def answer(
 ) -> None:
     """Print the documents in ``form``, or write them to ``target`` and print its path.
 
-    ``data`` is what JSON contains of all of them; by default that of the first. Text shows only the
-    decision unless ``full``. HTML is written to ``page`` unless there is a target.
-    An output that is not read is not an error: gates still follow.
+    ``data`` is JSON's content for all of them; by default that of the first. Text shows only the
+    decision unless ``full``. HTML is written to ``page`` unless there is a target. Output that
+    nobody reads is not an error: gates still follow.
     """
     from bench.report import renderers
     from bench.report.document import Level
@@ -85,7 +85,7 @@ def page_in(place: Path, name: str = "report.html") -> Path:
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a file and return its path; UsageError where it cannot be written."""
+    """Write a file and return its path; UsageError if it cannot be written."""
     from bench.host import ownership
 
     with writable(path):
@@ -98,7 +98,7 @@ def require_writable(path: Path) -> None:
     from bench.host import ownership
     from bench.host.signals import uninterrupted
 
-    if path.is_fifo():  # opening it waits for a reader, and closing it ends what that reads
+    if path.is_fifo():  # opening it waits for a reader, and closing it ends the reader's input
         return
     with writable(path), uninterrupted():
         descriptor, made = ownership.opened(path, os.O_WRONLY)
@@ -109,7 +109,7 @@ def require_writable(path: Path) -> None:
 
 @contextmanager
 def writable(path: Path, option: str = "--output") -> Iterator[None]:
-    """Raise UsageError in place of an OSError on ``path``, which ``option`` names."""
+    """Raise UsageError instead of an OSError on ``path``, which ``option`` names."""
     try:
         yield
     except OSError as error:
@@ -120,7 +120,7 @@ def writable(path: Path, option: str = "--output") -> Iterator[None]:
 
 @contextmanager
 def read_or_not() -> Iterator[None]:
-    """Ignore a reader that goes away while this lasts: gates and files still follow."""
+    """Ignore a reader that goes away meanwhile: gates and files still follow."""
     try:
         yield
         sys.stdout.flush()
@@ -129,14 +129,14 @@ def read_or_not() -> Iterator[None]:
 
 
 def give_up(stream: TextIO | None = None) -> None:
-    """Discard all further output; Python would fail again as it flushes at the end."""
+    """Discard all further output; Python would fail again when it flushes at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, (stream or sys.stdout).fileno())
     os.close(nowhere)
 
 
 def finish() -> None:
-    """Write what is still buffered; the exit code is the same whether it is read or not."""
+    """Write buffered output; the exit code is the same whether it is read or not."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -144,7 +144,7 @@ def finish() -> None:
 
 
 class DetachedStream(TextIOWrapper):
-    """A stream whose reader may go away: progress must not end what it reports on."""
+    """A stream whose reader may go away: failed progress output must not end a run."""
 
     def __init__(self, stream: TextIOWrapper) -> None:
         super().__init__(

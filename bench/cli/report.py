@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _OUTPUT = "File to write (svg, png: folder); html and parquet: beside the journal by default."
 _COMPARED_ONLY = ("text", "markdown", "json")
-"""Formats of a report without claims, which `bufbench claims` gives in them."""
+"""Formats of a report without claims, which `bufbench claims` writes in them."""
 
 
 def command(
@@ -77,7 +77,7 @@ def _journals(files: Sequence[Path], form: str, target: Path | None, *, full: bo
         print(write(target or _beside(files[0], ".parquet"), table.parquet(content)))
     elif form == "csv":
         text = table.csv(content)
-        if target is None and sys.stdout.isatty():  # a terminal must not be steered
+        if target is None and sys.stdout.isatty():  # which control characters could steer
             text = clean(text).replace("\\n", "\n")
         print(text, end="") if target is None else print(write(target, text))
     elif form in INTO_FOLDERS:
@@ -133,7 +133,7 @@ def _on_a_page(content: JournalContent) -> list[OfMachine]:
 
 
 def _with_figures(document: Document) -> Document:
-    """Make the figures now: their data may be gone by the time that they are drawn."""
+    """Make the figures now: their data may be gone when they are drawn."""
     from bench.report.document import Figures
 
     made = (
@@ -144,7 +144,7 @@ def _with_figures(document: Document) -> Document:
 
 
 def _in_folders(places: Sequence[Path]) -> list[Path]:
-    """Return journals, those in folders and below among them. JournalError if there is none."""
+    """Return journals, including those in folders and below. JournalError if there is none."""
     from bench.journal.files import below
 
     found = [
@@ -162,7 +162,7 @@ def _beside(journal: Path, ending: str) -> Path:
 
 
 def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path, JournalContent]:
-    """Write one page of all journals: its path, and what was read of them.
+    """Write one page of all journals; return its path and their content.
 
     MachineUnfit without the extra ``report``.
     """
@@ -177,7 +177,7 @@ def write_page(journals: Sequence[Path], path: Path | None = None) -> tuple[Path
 
 @contextmanager
 def _drawing() -> Iterator[Callable[[Sequence[Document]], str]]:
-    """Yield what makes a page of documents; it starts while these are made."""
+    """Yield a function that makes a page of documents; it starts while these are made."""
     from bench.report.converter import Converter
     from bench.report.renderers.html import render_page, require_extra
 
@@ -187,7 +187,7 @@ def _drawing() -> Iterator[Callable[[Sequence[Document]], str]]:
 
 
 def page_line(journal: Path, *documents: Document) -> str:
-    """Write the page beside ``journal``, of these documents or, if none is given, of its trials.
+    """Write the page beside ``journal``, of these documents or, without any, of its trials.
 
     Return a line with its path, or why there is none.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench run: the experiments of a profile, or the one that its options describe."""
+"""bufbench run: run the experiments of a profile, or the one that its options describe."""
 
 from __future__ import annotations
 
@@ -168,13 +168,13 @@ def command(
     checks = parsed("--fail-on", gates.parse, *fail_on or [])
     user = parsed("--storm-user", chosen, storm_user)
     load = profile if workload is Shape.REPLAY else None
-    profile = None if load else _asked_profile(context, profile)
+    profile = None if load else _requested_profile(context, profile)
     refuse(context, profile is not None, "with --profile", *_SINGLE)
     if profile is not None:
         plan = parsed("--profile", profiles.profile, profile, usable())
         experiments, left_out = plan.experiments, plan.left_out
     else:
-        asked = options.each_once("--transport", transport)
+        transports = options.each_once("--transport", transport)
         plain = Consumer(
             reader=reader,
             poll=poll,
@@ -184,7 +184,7 @@ def command(
             cpu=consumer_cpu,
         )
         consumer = _by_command(context, plain, reader_command)
-        _refuse_idle(context, workload, rate, consumer, asked)
+        _refuse_idle(context, workload, rate, consumer, transports)
         for what, most in (("burst", burst), ("depth", depth)):
             too_many = options.given(context, what) and most > count
             reject(too_many, f"--{what} {most} is more than --count {count}")
@@ -211,7 +211,7 @@ def command(
         config = TrialConfig(
             transport="none", budget_bytes=0, storm=storm, producer=producer, consumer=consumer
         )
-        experiments, left_out = _experiment(config, asked, budget or [64 * 1024], blocks)
+        experiments, left_out = _experiment(config, transports, budget or [64 * 1024], blocks)
     journal = output or paths.new_journal(profile or workload.value)
     options.need_output(resume, output, "journal")
     gates.check_plan(checks, (arm.config.transport for each in experiments for arm in each.arms))
@@ -236,12 +236,12 @@ def command(
         documents = [*map(document, compare_journals(read_journal(journal)))]
         answer("json" if as_json else "text", documents, report_of(*documents), full=False)
     print(f"journal: {journal}", file=sys.stderr)
-    # Trials of the journal that it continued count as well.
+    # Trials from before a resumed run count too.
     gates.check(checks, read_journal(journal).trials if resume else trials)
 
 
-def _asked_profile(context: typer.Context, name: str | None) -> str | None:
-    """Return the profile; None where it is a default and the command line asks for a storm."""
+def _requested_profile(context: typer.Context, name: str | None) -> str | None:
+    """Return the profile; None if it is a default and the command line describes a storm."""
     given = partial(options.given, context)
     return None if given(*_SINGLE) and not given("profile") else name
 
@@ -249,7 +249,7 @@ def _asked_profile(context: typer.Context, name: str | None) -> str | None:
 def _replayed(
     context: typer.Context, profile: str | None, storm: Storm, producer: Producer
 ) -> tuple[Storm, Producer]:
-    """Return the storm that follows a profile, made as ``storm`` is, and what its exits send."""
+    """Return the storm that replays a profile, made like ``storm``, and its producer."""
     if profile is None:
         return storm, producer
     from bench.plan import mix
@@ -315,8 +315,8 @@ def _experiment(
 
     shape = config.storm.shape.value
     check(config.storm, usable())
-    asked = transports or TRANSPORTS
-    sides = _sides(asked, config.producer)
+    wanted = transports or TRANSPORTS
+    sides = _sides(wanted, config.producer)
     check_cpus(sides, usable())
     options.each_once("--transport", [*map(str, sides)])
     for each in sides:
@@ -339,7 +339,7 @@ def _experiment(
         budgets_bytes=options.each_once("--budget", budgets_bytes),
         blocks=blocks,
         cpus=len(usable()),
-        baselines=bool({*asked} & {*BASELINES}),
+        baselines=bool({*wanted} & {*BASELINES}),
     )
     why = "; ".join(found.omitted)
     reject(not found.arms, f"nothing is left to run: {why}", "choose a larger --budget")
@@ -347,14 +347,14 @@ def _experiment(
 
 
 def _sides(arms: Sequence[str], usual: Producer | None = None) -> list[ArmSpec]:
-    """Return the arms that have a tracer; UsageError for what is not one."""
+    """Return the arms that have a tracer; UsageError for an invalid one."""
     known = partial(find, beside=BASELINES)
     named = [text for text in arms if text not in BASELINES]
     return [parsed("--transport", side, text, known, usual) for text in named]
 
 
 def _producer(wakeup: str, call: Call, payload: int, records: int) -> Producer:
-    """Return what --wakeup, --call, --payload and --records ask for; UsageError."""
+    """Return the producer that --wakeup, --call, --payload and --records set; UsageError."""
     if wakeup in (Wake.ADAPTIVE, Wake.NONE, Wake.FORCED):
         wake, watermark = Wake(wakeup), 1
     else:

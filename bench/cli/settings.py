@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Defaults of options from a file: bufbench.toml, or [tool.bufbench] in pyproject.toml.
+"""Read defaults of options from a file: bufbench.toml, or [tool.bufbench] in pyproject.toml.
 
 Each command has a table: `[tool.bufbench.run]`, or `[run]` in bufbench.toml. The command line takes
-precedence. Without such a file, two failed opens are all that this costs.
+precedence. Without such a file, this costs only two failed opens.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TEXT: Final = (str, int, float), "a text or a number"
 
 
 def load(context: click.Context) -> None:
-    """Make the settings of this folder, or of the file that BUFBENCH_CONFIG names, defaults."""
+    """Use the settings of this folder, or of the file that BUFBENCH_CONFIG names, as defaults."""
     named = os.environ.get(VARIABLE)
     if named == "":
         return
@@ -47,7 +47,7 @@ def load(context: click.Context) -> None:
 
 
 def check_commands(context: click.Context, known: tuple[str, ...]) -> None:
-    """Raise UsageError where the settings name a command that does not exist."""
+    """Raise UsageError if the settings name a command that does not exist."""
     for name, value in (context.default_map or {}).items():
         where = f"{context.meta[_META]}: {_name(context, name)}"
         reject(name not in known, f"{where}: there is no such command", _choose(known))
@@ -101,7 +101,7 @@ def _choose(known: Any) -> str:
 
 
 def _content(path: Path, *, required: bool) -> bytes | None:
-    """Return the content; None where an optional file is missing, closed or without settings."""
+    """Return the content; None if an optional file is missing, unreadable or without settings."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -124,7 +124,7 @@ def _content(path: Path, *, required: bool) -> bytes | None:
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:
-    """Raise UsageError where root would follow settings that others can write."""
+    """Raise UsageError if root would follow settings that others can write."""
     from bench.host.ownership import caller
 
     owners = {status.st_uid, path.lstat().st_uid}

@@ -19,15 +19,15 @@ _Record = TypeVar("_Record")
 DURATIONS_S: Final = (1e-3, 1e9)  # to about 30 years
 PATIENCE_S: Final = 0.8  # after Ctrl-C, for a reader of the output; signals.py waits 1.5
 _POLL_MS: Final = 100
-_LAST_CHUNK_S: Final = 0.2  # for what is being written when no more is waited for
+_LAST_CHUNK_S: Final = 0.2  # for a write in progress when waiting ends
 _CHUNK_BYTES: Final = 4096  # PIPE_BUF: a pipe takes all of it or none
 
 
 class Showing(Generic[_Record]):
     """Show the wanted records of a tracer while :meth:`during` lasts.
 
-    In a thread, since signals interrupt only the main thread: records that were taken out of the
-    buffers are written whole, or are known not to be.
+    A thread does this, since signals interrupt only the main thread: records taken out of the
+    buffers are written whole, or counted as not written.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Showing(Generic[_Record]):
         heading: str = "",
         wanted: Callable[[_Record], bool] = lambda _: True,
     ) -> None:
-        self._batch = batch  # takes how long to wait, in ms
+        self._batch = batch  # its argument: how long to wait, in ms
         self._lines = lines
         self._heading = heading
         self._wanted = wanted
@@ -47,7 +47,7 @@ class Showing(Generic[_Record]):
         self._reading = threading.Lock()
         self._stopping = False
         self._abandoned = False
-        self._taken = self._written = 0  # wanted records; by the thread alone
+        self._taken = self._written = 0  # wanted records; only the thread changes these
         self._failure: BaseException | None = None
         self._done = Once()
         self._thread = threading.Thread(target=self._run, name="showing", daemon=True)
@@ -55,14 +55,14 @@ class Showing(Generic[_Record]):
     def during(
         self, attached: AbstractContextManager[object], seconds: float | None
     ) -> tuple[int, KeyboardInterrupt | None]:
-        """Show what comes while ``attached`` lasts, for ``seconds`` or until Ctrl-C.
+        """Show the records that arrive while ``attached`` lasts, for ``seconds`` or until Ctrl-C.
 
         Return how many records could not be shown, and Ctrl-C, for :func:`conclude`.
         """
         try:
             with attached:
                 self._start()
-                self._done.wait(seconds)  # or until the output cannot be written any more
+                self._done.wait(seconds)  # or until the output can no longer be written
             return self._finish(), None
         except KeyboardInterrupt as interrupt:
             return self._finish(PATIENCE_S), interrupt
@@ -75,9 +75,9 @@ class Showing(Generic[_Record]):
     def _finish(self, seconds: float | None = None) -> int:
         """Show what the detached tracer still has; return how many records could not be shown.
 
-        ``seconds`` is how long a reader may take; None: for ever. Anything that has not
-        been written by then is taken out of the buffers, so that it is counted. Raises the error
-        that writing ended with.
+        ``seconds`` is how long a reader may take; None: for ever. Records that have not been
+        written by then are taken out of the buffers, so that they are counted. Raises the error
+        with which writing ended.
         """
         self._stopping = True
         if self._thread.ident is None:
@@ -97,7 +97,7 @@ class Showing(Generic[_Record]):
         try:
             self._write([self._heading])
             while True:
-                stopping = self._stopping  # asked first: what came before it is read
+                stopping = self._stopping  # read first: earlier records are still shown
                 with self._reading:
                     if self._abandoned:
                         return
@@ -141,11 +141,11 @@ def clock_time(time_ns: int) -> str:
     return f"{clock}.{time_ns // 10**6 % 1000:03}"
 
 
-def conclude(counts: str, unshown: int, asked: KeyboardInterrupt | None) -> None:
+def conclude(counts: str, unshown: int, interrupt: KeyboardInterrupt | None) -> None:
     """Print the counts on stderr, or raise Ctrl-C with them: its handler prints them last."""
     if unshown:
         counts += f"; {unshown} delivered are not shown, since the output was not read"
-    if asked:
-        asked.args = (counts,)
-        raise asked
+    if interrupt:
+        interrupt.args = (counts,)
+        raise interrupt
     print(counts, file=sys.stderr, flush=True)

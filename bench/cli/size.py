@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench size, and the options that describe a load: those of tune, too."""
+"""bufbench size, and the options that describe a load, which tune shares."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from bench.tracer.transports import find, names
 if TYPE_CHECKING:
     from bench.questions.sizing.plan import Load
 
-_MOST_S: Final = 1.0  # of a profile: its busiest
-_DEFAULT_STORMS: Final = 20  # fewer would show too little
+_MOST_S: Final = 1.0  # of a profile: the busiest
+_DEFAULT_STORMS: Final = 20  # fewer would prove too little
 _OF_PROFILE: Final = ("rate", "burst", "record_size", "records", "seconds")
 _RECORD = of_tracer(
     help="Bytes of a record, or a mix: 72:15,1K:1 is 15 records of 72 to one of 1,024.",
@@ -116,8 +116,8 @@ def command(
     cpus = len(usable())
     chosen = plan.config(load, cpus)
     most_bytes = min(plan.LARGEST_BYTES, _memory_for(chosen))
-    asked = options.each_once("--transport", transport) or TRANSPORTS
-    wanted = [options.parsed("--transport", find, name).name for name in asked]
+    requested = options.each_once("--transport", transport) or TRANSPORTS
+    wanted = [options.parsed("--transport", find, name).name for name in requested]
     rungs = {
         name: plan.rungs_bytes(name, load, cpus=cpus, most_bytes=most_bytes, limit_bytes=memory)
         for name in wanted
@@ -169,9 +169,9 @@ def described(
     *,
     most_s: float,
 ) -> Load:
-    """Return ``load`` of such records, or the busiest ``most_s`` of a profile.
+    """Return ``load`` with such records, or the busiest ``most_s`` of a profile.
 
-    UsageError for options that only the other way of describing a load takes.
+    UsageError for options that belong only to the other way of describing a load.
     """
     from bench.plan import mix
     from bench.questions.sizing import plan
@@ -196,7 +196,7 @@ def described(
 
 
 def _memory_for(chosen: TrialConfig) -> int:
-    """Return the bytes that a buffer may take: half of what the records leave."""
+    """Return the bytes that a buffer may take: half of the memory that the records leave."""
     from bench.questions.sizing.plan import capture_bytes
 
     free_bytes: int = psutil.virtual_memory().available

@@ -48,7 +48,7 @@ def command(
     from bench.tracer import live
 
     reject(pid is not None and pid < 1, f"--pid {pid} is not a PID", "PIDs are 1 or more")
-    name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel cuts it
+    name = None if comm is None else os.fsencode(comm)[:15]  # as the kernel truncates it
 
     def wanted(record: CapturedRecord) -> bool:
         return (pid is None or record.pid == pid) and (name is None or _name(record) == name)
@@ -63,10 +63,10 @@ def command(
         shown = Showing(tracer.batch, lines, "" if as_json else f"{_HEADING}\n", wanted)
         if procfs.namespace("pid") not in (None, procfs.INITIAL_PID_NAMESPACE):
             print(_OUTSIDE, file=sys.stderr, flush=True)
-        unshown, asked = shown.during(tracer.attached(), duration)
+        unshown, interrupt = shown.during(tracer.attached(), duration)
         tally = tracer.tally()
     counts = f"{tally.delivered} delivered, {tally.lost} lost, {tally.missed} missed"
-    conclude(counts, unshown, asked)
+    conclude(counts, unshown, interrupt)
 
 
 @dataclass(kw_only=True)

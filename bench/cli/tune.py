@@ -89,7 +89,7 @@ def command(
         print(f"journal: {journal}", file=sys.stderr, flush=True)
         outcome = run.measure(tried, axis, within, blocks=blocks, run=running.run, begin=_begin)
     made = {each.transport: each.arm.config.budget_bytes for each in tried}
-    asked = document.Question(
+    question = document.Question(
         load=load,
         axis=axis,
         within_ms=within,
@@ -108,7 +108,7 @@ def command(
         beside=outcome.beside,
         journal=paths.utf8(journal),
     )
-    found = [document.document(asked)]
+    found = [document.document(question)]
     answer(form, found)
     print(page_line(journal, *found), file=sys.stderr)
 

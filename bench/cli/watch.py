@@ -36,9 +36,9 @@ _INTERVAL = of_run(
 _OUTPUT = of_output(help="Write the load over time as JSON.", metavar="FILE")
 _USUAL_S = 10.0
 _USUAL_MS = 1.0
-_MOST_CPU = 0.008  # of one, unless an interval is asked for
+_MOST_CPU = 0.008  # of one, unless an interval is given
 _TABLE_CPU = 0.004  # of that, to refresh the table
-_SHOWN_EVERY_S = 1.0  # or longer, where that would take more
+_SHOWN_EVERY_S = 1.0  # or longer, if that would take more
 _FIRST_SHOWN_S = 0.2  # by then there are samples
 
 
@@ -120,7 +120,7 @@ def _sample(
 def _table(so_far: Callable[[], WatchData]) -> Callable[[Callable[[float], bool]], None]:
     """Return a function that refreshes a table on the terminal until its argument returns true.
 
-    The argument waits for so many seconds, and returns whether sampling is over.
+    The argument waits for a number of seconds, and returns whether sampling is over.
     """
     from rich.live import Live
     from rich.text import Text
@@ -133,7 +133,7 @@ def _table(so_far: Callable[[], WatchData]) -> Callable[[Callable[[float], bool]
     def now() -> Text:
         return Text.from_ansi(rendered(document(so_far()), data=None))
 
-    now()  # the first imports much, which is not the cost of watching
+    now()  # the first call imports much, which is not a cost of watching
 
     def show(over: Callable[[float], bool]) -> None:
         wait_s = _FIRST_SHOWN_S

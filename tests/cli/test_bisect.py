@@ -109,7 +109,7 @@ def test_a_count_that_moves_with_the_seed_is_passed_over(
 @pytest.mark.parametrize(
     ("test", "words"),
     [
-        ("ring-output:+0", "ring-output:+0 holds on k2, too: nothing to find"),
+        ("ring-output:+0", "ring-output:+0 also holds on k2: nothing to find"),
         ("reserve-submit@72:100", "fails on k1 already: reserve-submit@72: 101, not at most 100"),
         ("reserve-submit@72=190", "fails on k1 already: reserve-submit@72: 101, not 190"),
     ],
@@ -145,7 +145,7 @@ def test_another_test_of_the_same_folder_boots_nothing_again(
     again = bisect(place, tmp_path / "out", "k1", "k4", *words, **path)
     assert json.loads(again.stdout)["boots"] == 0
     other = bisect(place, tmp_path / "out", "k1", "k4", *words, "--append", "quiet", **path)
-    assert (other.returncode, "was made otherwise" in other.stderr) == (2, True)
+    assert (other.returncode, "was made differently" in other.stderr) == (2, True)
     held = bisect(place, tmp_path / "out", "k1", "k4", *TEST, **path)
     assert (held.returncode, "is not empty" in held.stderr) == (2, True)
 

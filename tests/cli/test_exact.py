@@ -109,7 +109,7 @@ def test_two_architectures(tmp_path: Path) -> None:
     words = ("kernels", "exact", arm64, old, new, named, "--json")
     done = within(*words, "--fail-on", "all:+0", **path)
     assert done.returncode == 1
-    assert f"{arm64} is compared with none: no other is of aarch64" in done.stderr
+    assert f"{arm64} is compared with none: no other is for aarch64" in done.stderr
     assert "Image-arm64 is an image of amd64, though named arm64" in done.stderr.splitlines()[-1]
     found = json.loads(done.stdout)
     assert [each["machine"] for each in found["kernels"]] == ["aarch64", "x86_64", "x86_64", ""]

@@ -85,7 +85,7 @@ NONSENSE: dict[str, list[tuple[list[str], str]]] = {
     ],
     "check": [
         ([], "missing argument"),
-        (["mytracer"], "it is not known how to read this tool's lines"),
+        (["mytracer"], "bufbench does not know how to read this tool's lines"),
         (["--pid-pattern", "(", "mytracer"], "not a regular expression"),
         (["--rates", "5,3", "bpftrace"], "do not rise"),
         (["--rates", "0,3", "bpftrace"], "do not rise"),

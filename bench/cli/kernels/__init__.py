@@ -9,7 +9,7 @@ from bench.cli.options import group
 app = group(
     """Compare kernels: fetch them from distributions, boot them in guests, report on all.
 
-    Nothing is installed, and nothing of this machine's is changed. docs/kernels.md has more.
+    Nothing is installed, and nothing on this machine is changed. docs/kernels.md has more.
 
     Example: bufbench kernels run 5.10 6.1 6.12 7.3
     """,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Define bufbench kernels list, fetch and prune, and provide what the other commands boot."""
+"""Define bufbench kernels list, fetch and prune, and provide images for the other commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SERIES = Argument(
     help="6.12, 6.12-rt, a release, a package, ci-kernels:6.12, a JSON list.", metavar="SERIES..."
 )
 _BESIDE = Argument(
-    help="List what is beside one: 6.12-rt, ci-kernels, oci:./FOLDER.",
+    help="List kernels like this one: 6.12-rt, ci-kernels, oci:./FOLDER.",
     metavar="[KERNEL...]",
     show_default=False,
 )
@@ -36,7 +36,7 @@ _EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """Hold what was removed, and what was kept."""
+    """What was removed, and what was kept."""
 
     lines: tuple[str, ...]
 
@@ -103,7 +103,7 @@ def fetch(
 def prune(*, every: Annotated[bool, _EVERYTHING] = False, as_json: AsJson = False) -> None:
     """Remove fetched kernels of which a newer one of the same series has been fetched.
 
-    What killed fetches left behind is removed, too. Do not prune while guests run.
+    Remains of killed fetches are removed too. Do not prune while guests run.
 
     Example: bufbench kernels prune --all
     """
@@ -146,7 +146,7 @@ def _print_table(rows: Sequence[Listed]) -> None:
 
 
 def check_sources(context: typer.Context, kernels: Sequence[str]) -> None:
-    """Raise UsageError for --sources where no kernel is fetched."""
+    """Raise UsageError for --sources if no kernel is fetched."""
     from bench.guests.sources import source_of
 
     wanted = [source_of(label) for label in kernels]  # each is checked
@@ -168,7 +168,7 @@ def provided(
 ) -> Iterator[tuple[str, Image | str]]:
     """Yield each kernel with its image, or why there is none now; the ``lacking`` ones first.
 
-    These are not fetched; their reasons are given.
+    The latter are not fetched; their reasons are given.
     """
     from bench.guests.sources import Options, each_or_why
 

@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Find the first kernel on which a test fails, between a good one and a bad one.
 
-    Boots as few kernels as possible: both ends, then always the middle one of those in question.
+    Boots as few kernels as possible: both ends, then always the middle one of the candidates.
     Tests on instructions boot as kernels exact does, all others as kernels run. A kernel that does
     not boot is skipped. docs/kernels.md has the tests.
 
@@ -86,26 +86,26 @@ def command(
     from bench.questions.bisect.run import Outcome
     from bench.questions.kernels.run import check_place, new_folder
 
-    asked = parsed("--test", condition.parse, test)
+    wanted = parsed("--test", condition.parse, test)
     options.need_output(resume, output)
     refuse(context, images is not None, "where no kernel is fetched", "sources")
     tell = speaker()
-    reader = _reader(context, asked, time_limit, append or [], tell, label=good, emulate=emulate)
+    reader = _reader(context, wanted, time_limit, append or [], tell, label=good, emulate=emulate)
     candidates: Sequence[Candidate] = (
         known.between(good, bad, known.Options(say=tell, sources_file=sources))
         if images is None
         else local.between(images, good, bad)
     )
-    study = run.planned(candidates, asked, len(reader.seeds) - 1)
+    study = run.planned(candidates, wanted, len(reader.seeds) - 1)
     if dry_run:
         answer(form, [document(study)])
         return
     folder = output or new_folder(paths.RESULTS, "bisect")
     check_place(folder)
-    with lock.held() if not asked.exact else nullcontext():
+    with lock.held() if not wanted.exact else nullcontext():
         notes = state.opened(folder, reader.setup, resume=resume)
         tell(f"{title(study)}; results: {folder}")
-        study = run.bisect(candidates, asked, run.Booter(reader, notes, tell))
+        study = run.bisect(candidates, wanted, run.Booter(reader, notes, tell))
     answer(form, [document(study)], page=folder / "report.html")
     if study.outcome is Outcome.END_UNKNOWN:
         raise MachineUnfit(title(study), remedy="choose another end")
@@ -138,27 +138,27 @@ def step(
     from bench.questions.bisect.search import Verdict
     from bench.questions.exact import study
 
-    asked = parsed("--test", condition.parse, test)
+    wanted = parsed("--test", condition.parse, test)
     check_booted([kernel], example="./bzImage")
     refuse(context, not source_of(kernel).fetches, "where no kernel is fetched", "sources")
-    name, given = asked.text, baseline is not None
-    no_count = asked.relative and not asked.exact
+    name, given = wanted.text, baseline is not None
+    no_count = wanted.relative and not wanted.exact
     reject(no_count, f"{name} has no baseline", "name a limit: perfbuf:causal:9")
-    reject(asked.relative and not given, f"{name} compares with nothing", "add --baseline FILE")
-    idle = given and not asked.relative
+    reject(wanted.relative and not given, f"{name} compares with nothing", "add --baseline FILE")
+    idle = given and not wanted.relative
     reject(idle, f"--baseline has no effect on {name}", "test CALL:+N or CALL=same")
     tell = speaker()
-    reader = _reader(context, asked, time_limit, append or [], tell, label=kernel, emulate=emulate)
+    reader = _reader(context, wanted, time_limit, append or [], tell, label=kernel, emulate=emulate)
     good: tuple[condition.Reading, ...] = ()
     if baseline is not None:
         counted = study.read(baseline).kernels
         base = next((each for each in counted if each.label == kernel), counted[0])
         good = tuple(condition.of_calls(base))
-        reject(not asked.of(good), f"{baseline} has no count of {asked.what} on {base.label}")
+        reject(not wanted.of(good), f"{baseline} has no count of {wanted.what} on {base.label}")
     (image,) = provide([kernel], Options(say=tell, sources_file=sources))
-    with lock.held() if not asked.exact else nullcontext(), scratch.folder() as folder:
+    with lock.held() if not wanted.exact else nullcontext(), scratch.folder() as folder:
         notes = state.opened(folder, reader.setup, resume=False)
-        judged = run.step(image, asked, run.Booter(reader, notes, tell), good)
+        judged = run.step(image, wanted, run.Booter(reader, notes, tell), good)
     numbers = condition.in_short(judged.readings)
     typer.echo(clean(f"{kernel}: {judged.verdict}: {judged.why or numbers}"))
     codes = {Verdict.BAD: ExitCode.GATE_FAILED, Verdict.UNKNOWN: ExitCode.UNDECIDED}
@@ -168,7 +168,7 @@ def step(
 
 def _reader(
     context: typer.Context,
-    asked: Condition,
+    wanted: Condition,
     time_limit: float | None,
     append: Sequence[str],
     tell: Say,
@@ -176,16 +176,16 @@ def _reader(
     label: str,
     emulate: bool,
 ) -> Reader:
-    """Return what boots kernels for this test; MachineUnfit if a tool for it is missing."""
+    """Return a reader that boots kernels for this test; MachineUnfit if a tool is missing."""
     from bench.guests import boot
     from bench.guests.machines import machine_named
     from bench.questions.bisect.readers import Calls, Trials
 
-    limit_s = time_limit if time_limit is not None else _CALLS_S if asked.exact else _TRIALS_S
-    check_range("--time-limit", limit_s, 1 if asked.exact else 10, 86_400)
+    limit_s = time_limit if time_limit is not None else _CALLS_S if wanted.exact else _TRIALS_S
+    check_range("--time-limit", limit_s, 1 if wanted.exact else 10, 86_400)
     why = "where instructions are counted, which is emulated"
-    refuse(context, asked.exact, why, "emulate")
-    if asked.exact:
+    refuse(context, wanted.exact, why, "emulate")
+    if wanted.exact:
         machine = machine_named(label)
         machine.qemu()
         return Calls(time_limit_s=limit_s, append=tuple(append), machine=machine)

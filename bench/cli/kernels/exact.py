@@ -61,10 +61,10 @@ def command(
 ) -> None:
     """Count the instructions of each call that writes a record, on each kernel.
 
-    Needs neither root, BPF nor an idle machine: QEMU counts instructions, and all that a guest does
-    follows from its kernel, its parameters and the build of QEMU. Each kernel boots three times,
-    with two seeds; a count that differs between boots is reported as not reproducible. A count is
-    not time: docs/kernels.md says what it leaves out.
+    Needs neither root nor BPF nor an idle machine: QEMU counts instructions, and all that a guest
+    does is determined by its kernel, its parameters and the build of QEMU. Each kernel boots three
+    times, with two seeds; a count that differs between boots is reported as not reproducible. A
+    count is not time: docs/kernels.md says what it leaves out.
 
     Example: bufbench kernels exact 5.10 6.1 6.12 7.3
 
@@ -114,12 +114,12 @@ def command(
         _name_differences(base, found)
     elif gates:
         for each in gate.uncompared(found.kernels):
-            say(f"{each.label} is compared with none: no other is of {each.machine or 'its kind'}")
+            say(f"{each.label} is compared with none: no other is for {each.machine or 'its kind'}")
     gate.check(gates, found.kernels, base.kernels if base is not None else ())
 
 
 def _name_differences(base: Study, found: Study) -> None:
-    """Report on stderr what besides the kernel may explain a difference."""
+    """Report on stderr what, besides the kernel, may explain a difference."""
     for what, before, now in (
         ("QEMU", base.qemu, found.qemu),
         ("options", base.options, found.options),
@@ -128,7 +128,7 @@ def _name_differences(base: Study, found: Study) -> None:
         ("guests of a second architecture", base.others, found.others),
     ):
         if before != now:
-            say(f"the baseline is of other {what}: counts may differ by that, too")
+            say(f"the baseline has other {what}: counts may differ for that reason too")
 
 
 def _images(
@@ -170,7 +170,7 @@ def _without_qemu(kernels: Sequence[str]) -> Iterator[tuple[str, MachineUnfit]]:
 
 @contextmanager
 def _place(keep: Path | None) -> Iterator[Path]:
-    """Yield the folder that guests write to, which is temporary unless it is to be kept."""
+    """Yield the folder that guests write to, a temporary one unless it is to be kept."""
     if keep is None:
         with scratch.folder() as folder:
             yield folder

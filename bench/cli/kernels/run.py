@@ -82,7 +82,7 @@ def command(
     as_json: options.AsJson = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Measure each kernel in a guest of its own, and report on all of them.
+    """Measure each kernel in its own guest, and report on all of them.
 
     The guest sees this machine's files read-only and writes only into the results folder. A guest
     that panics, hangs or is killed costs only its kernel's result, never the run.
@@ -144,7 +144,7 @@ def command(
 
 
 def _check(context: typer.Context, kernels: Sequence[str]) -> None:
-    """Raise UsageError for options that contradict each other, or have no effect.
+    """Raise UsageError for options that contradict each other or have no effect.
 
     MachineUnfit without the QEMU that reproducible guests need.
     """
@@ -181,7 +181,7 @@ def _run(
     wait: bool,
     sources: Path | None,
 ) -> None:
-    """Run the guests, by KVM where it works unless ``accelerator`` says so, then the host.
+    """Run the guests with ``accelerator``, by default with KVM if that works, then the host.
 
     With ``wait``, once no other measurement runs.
     """
@@ -191,9 +191,9 @@ def _run(
 
     def run_in(chosen: Accelerator, images: Sequence[Image], measuring: int) -> None:
         guest = replace(request.guest, kvm=chosen.kvm)
-        asked = replace(request, guest=guest, accelerator=chosen)
-        kernels_run.write_request(asked, kernels)
-        kernels_run.run(asked, images, say, sources, measuring=measuring)
+        final = replace(request, guest=guest, accelerator=chosen)
+        kernels_run.write_request(final, kernels)
+        kernels_run.run(final, images, say, sources, measuring=measuring)
 
     if not images:
         return
@@ -347,9 +347,9 @@ def report(
 ) -> None:
     """Compare kernels: what changed between versions in drops, order, memory, latency and cost.
 
-    Takes what `bufbench kernels run` left, and folders of journals from anywhere, such as one
+    Reads folders of `bufbench kernels run`, and folders of journals from anywhere, such as one
     kernel each from the jobs of a CI system. A kernel without a result keeps its row, with the
-    reason. Gates have to hold on every kernel. Exit code 4 if a trial did not balance.
+    reason. Gates must hold on every kernel. Exit code 4 if a trial did not balance.
 
     Example: bufbench kernels report results/kernels-20261122-101500 --format html
     """
