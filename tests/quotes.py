@@ -169,7 +169,7 @@ def _designs(path: Path) -> list[DuetData]:
 
 def _interference() -> Iterator[str]:
     """Yield the table of designs, alone, by window and by process, and what contradicts alone."""
-    yield "| storm | machine | design | median latency | write | wake-ups a record | storms |"
+    yield "| storm | machine | design | median latency | write | wake-ups per record | storms |"
     yield "|---|---|---|---|---|---|---:|"
     contradictions = []
     for path in sorted((_FOLDER / "duets").glob("*.jsonl.gz")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The documents of a page: the comparison of each machine, and its claims where any was tested."""
+"""Make the documents of a page: each machine's comparison, and its claims if any was tested."""
 
 from __future__ import annotations
 

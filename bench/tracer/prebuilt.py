@@ -93,7 +93,7 @@ class Prebuilt:
 def _object_of(build: Build, macros: Mapping[str, int]) -> str:
     """Return the name of the object; MachineUnfit if this kernel can use none."""
     if _RAW in macros and _OF_KERNEL not in macros:
-        raise _needs_bcc("objects for raw tracepoints take Linux 5.12")
+        raise _needs_bcc("objects for raw tracepoints need Linux 5.12")
     words = [build.variant, *(word for call, word in _COMPILED_IN.items() if macros.get(call))]
     if any(macros.get(each) for each in (*_OF_RECORDS, _RAW)):
         words.append("any")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which kernel is the first on which a number is another?"""
+"""Answer on which kernel a number first changed."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.questions.kernels.matrix import Matrix
 
 OPEN: Final = (Claimed.INCONCLUSIVE, Claimed.NOT_MEASURED)
-"""Verdicts that say nothing about a kernel."""
+"""Verdicts that do not judge a kernel."""
 
 REFUSED: Final = "refused"
 _MOST_SHOWN: Final = 8
@@ -53,7 +53,7 @@ class Reading:
 
     name: str  # "reserve-submit@72", "perfbuf:causal", "rb-order"
     value: Value | None  # None: it cannot be judged
-    why: str = ""  # it cannot be judged, or what refused it
+    why: str = ""  # why it cannot be judged, or what refused it
 
 
 def together(names: Sequence[str]) -> str:
@@ -73,7 +73,7 @@ def shown(value: Value | None) -> str:
 
 
 def in_short(readings: Sequence[Reading]) -> str:
-    """Write readings with their values, each value once; "" for more than can be read."""
+    """Write readings with their values, each value once; "" if there are too many."""
     if len(readings) > _MOST_SHOWN:
         return ""
     names = defaultdict[str, list[str]](list)
@@ -91,7 +91,7 @@ def of_calls(kernel: KernelCount) -> Iterator[Reading]:
 
 
 def of_trials(matrix: Matrix) -> Iterator[Reading]:
-    """Yield what the trials on the one kernel of a matrix counted, and its claims' verdicts."""
+    """Yield the counts of trials on the only kernel of a matrix, and its claims' verdicts."""
     trials = [each for each in matrix.rows[0].trials if each.state is not State.INVALID]
     transports = dict.fromkeys(each.config.transport for each in trials)
     for transport in (each for each in transports if each not in BASELINES):
@@ -114,7 +114,7 @@ def _counted(name: str, count: int, why_unknown: str) -> Reading:
 
 
 def agreed(seeds: Sequence[tuple[int, Sequence[Reading]]]) -> tuple[Reading, ...]:
-    """Return the readings of the first seed; one that differs with another cannot be judged."""
+    """Return the readings of the first seed; one that differs for another seed cannot be judged."""
     (seed, first), *others = seeds
     found = {each.name: each for each in first}
     for other_seed, readings in others:
@@ -130,10 +130,10 @@ def agreed(seeds: Sequence[tuple[int, Sequence[Reading]]]) -> tuple[Reading, ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Hold what a condition says of a kernel."""
+    """Hold a condition's judgement of a kernel."""
 
     verdict: Verdict = Verdict.UNKNOWN
-    readings: tuple[Reading, ...] = ()  # that it is about
+    readings: tuple[Reading, ...] = ()  # to which it applies
     why: str = ""
 
 
@@ -144,7 +144,7 @@ class Condition:
     text: str  # as it was written
     what: str  # a call, "all", drops, causal, missed, or a claim
     scope: str = ""  # the bytes of a call, or a transport; "": any
-    relation: str  # ":" at most, ":+" at most this much more than on GOOD, "=" just that
+    relation: str  # ":" at most, ":+" at most this much more than on GOOD, "=" exactly that
     limit: Value
 
     @property
@@ -162,7 +162,7 @@ class Condition:
         return tuple(each for each in readings if self._names(each.name))
 
     def judge(self, readings: Sequence[Reading], good: Sequence[Reading] = ()) -> Judged:
-        """Judge a kernel, if need be against what was read on the GOOD one.
+        """Judge a kernel, if necessary against the readings of the GOOD one.
 
         It is bad if the test fails anywhere, and good only if it holds everywhere.
         """
@@ -191,13 +191,13 @@ class Condition:
         return name == self.what
 
     def _verdict(self, reading: Reading, good: Reading | None) -> tuple[Verdict, str]:
-        """Judge one reading; the words leave its name out."""
+        """Judge one reading; the reason does not name it."""
         value, limit = reading.value, self.limit
         if value is None:
             return Verdict.UNKNOWN, reading.why or "not reproducible"
         if self.relative:
             if good is None or good.value is None:
-                return Verdict.UNKNOWN, "not known of the good kernel"
+                return Verdict.UNKNOWN, "unknown for the good kernel"
             limit = good.value
         if self.relation == ":+":
             if isinstance(limit, str) and self.what == ALL:

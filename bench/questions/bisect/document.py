@@ -54,7 +54,7 @@ def title(study: Bisection) -> str:
         case Outcome.GOOD_FAILS:
             return f"{test} fails on {good} already: {clean(study.tried[0].why)}"
         case Outcome.BAD_HOLDS:
-            return f"{test} holds on {bad}, too: nothing to find"
+            return f"{test} also holds on {bad}: nothing to find"
         case Outcome.END_UNKNOWN:
             ends = {1: good, study.different: bad}
             unknown = (each for each in study.tried if each.verdict is Verdict.UNKNOWN)
@@ -127,7 +127,7 @@ def _tried(study: Bisection) -> doc.Table:
             )
             for each in study.tried
         ),
-        hint="Oldest first. Both sides of the border are booted with a second seed, too.",
+        hint="Oldest first. Both sides of the border are also booted with a second seed.",
     )
 
 

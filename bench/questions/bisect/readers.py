@@ -47,10 +47,10 @@ class Calls:
         return f"QEMU {version}", parameters, f"RAM disk {digest[:12]}"
 
     def boot(self, image: Image, seed: int, folder: Path) -> Boot:
-        """Boot a kernel with a seed; MachineUnfit for what is no kernel of the architecture."""
+        """Boot a kernel with a seed; MachineUnfit unless it is a kernel of the architecture."""
         machine = machine_of(image.label, image.vmlinuz)
         if machine != self.machine:
-            raise MachineUnfit(f"{image.label} is a kernel of {machine.architecture}")
+            raise MachineUnfit(f"{image.label} is a kernel for {machine.architecture}")
         place = folder / str(seed)
         ownership.make_folder(place)
         disk = folder / INITRD
@@ -110,5 +110,5 @@ class Trials:
 
 
 Reader = Calls | Trials
-"""Boots kernels: ``seeds`` are those of a kernel's boots, of which the first serves and more
-confirm it; ``setup`` names all else that its readings follow from."""
+"""Boots kernels: ``seeds`` are those of a kernel's boots; the first gives the readings, the others
+confirm them. ``setup`` names everything else that determines the readings."""

@@ -51,9 +51,9 @@ class Tried:
     release: str = ""
     origin: str = ""
     verdict: Verdict = Verdict.UNKNOWN
-    readings: tuple[Reading, ...] = ()  # that the test is about
+    readings: tuple[Reading, ...] = ()  # that the test covers
     seeds: tuple[int, ...] = ()  # of its boots
-    why: str = ""  # it is bad, or cannot be judged
+    why: str = ""  # why it is bad, or cannot be judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Bisection:
     different: int  # of them; neighbours may be one image
     most_boots: int  # if all can be judged
     outcome: Outcome = Outcome.PLANNED
-    boots: int = 0  # of this run: what an earlier one did is not done again
+    boots: int = 0  # of this run, which does not repeat an earlier one's
     first_bad: str | None = None
     last_good: str | None = None
     suspects: tuple[str, ...] = ()  # kernels after the last good one, up to the first bad one
@@ -78,7 +78,7 @@ class Bisection:
 def planned(candidates: Sequence[Candidate], condition: Condition, confirming: int) -> Bisection:
     """Return the plan of a search; nothing is booted.
 
-    UsageError where all are one image. ``confirming`` is how many boots more a side takes.
+    UsageError if all are one image. ``confirming`` is how many more boots each side takes.
     """
     different = len(_rows(candidates))
     if different < 2:
@@ -98,7 +98,7 @@ def planned(candidates: Sequence[Candidate], condition: Condition, confirming: i
 
 @dataclass(slots=True)
 class Booter:
-    """Boot kernels, each once with a seed, and keep what that gave."""
+    """Boot kernels, each once with a seed, and keep the readings."""
 
     reader: Reader
     notes: Notes
@@ -152,7 +152,7 @@ def bisect(candidates: Sequence[Candidate], condition: Condition, booter: Booter
         return verdict
 
     def confirm(at: int) -> Verdict:
-        """Boot with the other seeds as well: what differs then cannot be judged."""
+        """Boot with the other seeds too: a number that then differs cannot be judged."""
         return look(at, seeds) if len(seeds) > 1 else looked[at].verdict
 
     border = search(study.different, lambda at: look(at, seeds[:1]), confirm)

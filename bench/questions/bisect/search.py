@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What is known of one in the row."""
+    """Judgements of an element."""
 
     GOOD = "good"
     BAD = "bad"
@@ -21,7 +21,7 @@ Judge = Callable[[int], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """Mark where good ends and bad begins; what lies between cannot be judged."""
+    """Mark where good ends and bad begins; elements in between cannot be judged."""
 
     last_good: int
     first_bad: int
@@ -31,10 +31,10 @@ def search(count: int, judge: Judge, confirm: Judge) -> Border | None:
     """Find the border in a row of ``count``.
 
     Both ends are judged first: None unless the first is good and the last is bad. Then the middle
-    one of those not judged between the last good and the first bad one is judged, so that n of them
-    take log2(n + 1) judgements, rounded up, and one more for each that cannot be judged. Both sides
-    of the border are confirmed; one that is not is skipped like any that cannot be judged, and the
-    search goes on.
+    one of the unjudged ones between the last good and the first bad one is judged, so that n of
+    them take log2(n + 1) judgements, rounded up, and one more for each that cannot be judged. Both
+    sides of the border are confirmed; one that is not is skipped like any that cannot be judged,
+    and the search goes on.
     """
     verdicts: dict[int, Verdict] = {}
     confirmed: set[int] = set()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Keep what was read on kernels in a file, so that an interrupted search can continue."""
+"""Keep the readings of kernels in a file, so that an interrupted search can continue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """Hold what one boot gave."""
+    """Hold the readings of one boot."""
 
     seed: int
     readings: tuple[Reading, ...]
@@ -29,7 +29,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """Hold a kernel's boots. It is known by its image, whatever its label and its source."""
+    """Hold a kernel's boots. It is identified by its image, whatever its label and its source."""
 
     sha256: str  # of the image
     release: str = ""
@@ -38,7 +38,7 @@ class Kernel:
 
     @property
     def readings(self) -> tuple[Reading, ...]:
-        """Return what all boots agree on; nothing where one of them failed."""
+        """Return the readings on which all boots agree; none if one of them failed."""
         if self.reason or not self.boots:
             return ()
         return agreed([(each.seed, each.readings) for each in self.boots])
@@ -52,7 +52,7 @@ class Kernel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
     format: int
-    setup: tuple[str, ...]  # all that a reading follows from, except the kernel
+    setup: tuple[str, ...]  # everything that determines a reading, except the kernel
     kernels: tuple[Kernel, ...]
 
 
@@ -97,7 +97,7 @@ def opened(folder: Path, setup: tuple[str, ...], *, resume: bool) -> Notes:
         pairs = zip(found.setup, setup, strict=False)
         other = [f"{then} then, {now} now" for then, now in pairs if then != now]
         raise UsageError(
-            f"{folder} was made otherwise: {'; '.join(other[:2]) or 'with other parameters'}",
+            f"{folder} was made differently: {'; '.join(other[:2]) or 'with other parameters'}",
             remedy=elsewhere,
         )
     return Notes(folder, setup, (each for each in found.kernels if not each.reason))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Compare two sets of journals: all that differs beyond the noise."""
+"""Compare two sets of journals: everything that differs beyond the noise."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ClaimChange:
     id: str
     before: Verdict
     after: Verdict
-    unlike: tuple[str, ...]  # experiments that it rests on, which A and B ran differently
+    unlike: tuple[str, ...]  # its experiments that A and B ran differently
     sure: bool  # from reproduced to refuted or back; else there may just be too few trials
-    worse: bool  # it speaks against the ring buffer now
+    worse: bool  # it now speaks against the ring buffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The changes from one set to the other, as JSON has them.
+    """The changes from one set to the other, as in JSON.
 
     ``format`` is raised when a key changes its meaning.
     """
@@ -47,7 +47,7 @@ class Difference:
     after: Machine | None
     changed: int  # beyond the noise
     regressions: int  # of these, for the worse
-    compared_numbers: int  # that both sets have, with enough blocks
+    compared_numbers: int  # in both sets, with enough blocks
     compared_counts: int
     numbers: tuple[Change, ...]  # of one transport against another
     counts: tuple[CountChange, ...]  # of one transport
@@ -57,7 +57,7 @@ class Difference:
 
 
 def difference(before: JournalSet, after: JournalSet) -> Difference:
-    """Compare all that both sets have."""
+    """Compare everything that both sets contain."""
     numbers, compared_numbers, left_out = changes(before, after)
     counts, compared_counts = count_changes(before, after)
     budgets, claims = tuple(budget_changes(before, after)), tuple(_claims(before, after))

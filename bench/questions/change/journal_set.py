@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A set of journals on one machine and kernel: summary, trials and claims."""
+"""Hold a set of journals of one machine and kernel: summary, trials and claims."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.questions.transports.summary import Summary
 from workloads.storm import Storm
 
 ArmKey = tuple[str, ArmName]
-"""Experiment and arm; of the arm's name without what this machine made of the budget."""
+"""Experiment and arm, whose name is without the budget's value on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class JournalSet:
     judged: Judged
 
     def arms(self) -> Mapping[ArmKey, ArmSamples]:
-        """Return every arm with a transport and trials, but second names of A/A pairs."""
+        """Return every arm with a transport and trials, except second names of A/A pairs."""
         arms = self.summary.tracing_arms()
         return {(experiment, arm.name.having(actual="")): arm for experiment, arm in arms}
 
@@ -39,7 +39,7 @@ def journal_sets(content: JournalContent) -> tuple[JournalSet, ...]:
 def same_question(before: JournalSet, then: ArmSamples, after: JournalSet, now: ArmSamples) -> bool:
     """Return whether an arm of each set ran the same configuration under the same load.
 
-    Workers follow the CPUs: only on machines with as many CPUs do they have to be as many.
+    Workers follow the CPUs: they must agree only on machines with as many CPUs.
     """
     cpus, others = (one.summary.machine and one.summary.machine.cpus for one in (before, after))
 

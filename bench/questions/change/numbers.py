@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Compare two sets of journals: transports against each other, counts, and lossless budgets.
 
-Times of one set are not compared with times of the other: machines drift, and two may differ. What
-is compared is a transport against the perf buffers in each set, paired within blocks. Counts are
-compared as they are: a slow machine does not turn 0 losses into losses that were impossible.
+Times of one set are not compared with times of the other: machines drift, and two may differ. The
+ratios of a transport to the perf buffers in each set, paired within blocks, are. Counts are
+compared directly: a slow machine does not cause losses where none were possible.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Change:
     scale: Scale
     before: float
     after: float
-    margin: float  # of a ratio as 0.02, of a share as such
+    margin: float  # 0.02 for a ratio, points for a share
     p: float  # corrected by Holm over all numbers compared
     worse: bool  # for left
 
@@ -66,7 +66,7 @@ class Change:
 class LeftOut:
     """Comparisons that were not possible."""
 
-    too_few_blocks: int  # numbers that one set has in fewer than 8 blocks
+    too_few_blocks: int  # numbers with fewer than 8 blocks in one set
     only_before: tuple[str, ...]  # comparisons by name
     only_after: tuple[str, ...]
     unlike: tuple[str, ...]  # that were run differently
@@ -93,7 +93,7 @@ class BudgetChange:
     transport: str
     before_bytes: int | None
     after_bytes: int | None
-    p: float  # of as different losses at the lesser of both, by chance; corrected by Holm
+    p: float  # of losses this different at the lesser of both, by chance; corrected by Holm
     sure: bool  # beyond chance: losses are random near the edge
     worse: bool  # more is needed now
 
@@ -114,7 +114,7 @@ class _Name(NamedTuple):
 
 
 def changes(before: JournalSet, after: JournalSet) -> tuple[tuple[Change, ...], int, LeftOut]:
-    """Return the numbers that changed, of how many that were compared, and what was left out.
+    """Return the numbers that changed, how many were compared, and what was left out.
 
     A number changed if its estimates differ by more than both sets' margins and beyond chance:
     the p of Yuen's test, over the ratios (or differences) of all blocks, is below 5 % after Holm's
@@ -189,17 +189,17 @@ def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalS
 
 
 def _blocks(metric: Metric, each: Comparison, one: JournalSet, *, ratio: bool) -> list[float]:
-    """Return left against right, block by block, on the scale on which differences add up."""
+    """Return left against right, block by block, on a scale on which differences add up."""
     arms = one.summary.arms(each.experiment)
     pairs = zip(*paired(metric, arms[each.left.arm], arms[each.right.arm]), strict=True)
     return [log(left) - log(right) if ratio else left - right for left, right in pairs]
 
 
 def count_changes(before: JournalSet, after: JournalSet) -> tuple[tuple[CountChange, ...], int]:
-    """Return the counts that changed beyond chance and the A/A floor, of how many.
+    """Return the counts that changed beyond chance and the A/A floor, and how many were compared.
 
-    Shares of each trial are compared by Yuen's test (a t test of trimmed means), for each arm that
-    both sets ran alike in at least 8 blocks.
+    Shares of trials are compared by Yuen's test (a t test of trimmed means), for each arm that
+    both sets ran the same way in at least 8 blocks.
     """
     found = []
     arms = after.arms()
@@ -273,7 +273,7 @@ def _same_ladder(before: JournalSet, after: JournalSet, ladder: tuple[str, str])
 
 
 def _chance(*ladders: Ladder) -> float:
-    """Return p of losses as different at the lesser minimum (Fisher's exact test)."""
+    """Return the p of losses this different at the lesser minimum (Fisher's exact test)."""
     from scipy.stats import fisher_exact
 
     least = min(ladder.minimum_bytes or inf for ladder in ladders)

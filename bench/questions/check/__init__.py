@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Does a tool see every exit, and does it report what it missed?"""
+"""Answer whether a tool sees every exit, and reports those that it missed."""

@@ -35,7 +35,7 @@ class CheckData:
     attached_s: float
     ended: str  # why no more storms were run; "": all were
     whole_to_per_s: float | None  # fastest storm up to which it showed all; null: none
-    loses_from_per_s: float | None  # slowest storm of which it did not; null: none
+    loses_from_per_s: float | None  # slowest storm of which it did not show all; null: none
     rungs: tuple[Rung, ...]
     order: Order | None
 

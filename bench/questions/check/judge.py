@@ -26,14 +26,14 @@ _GATED: Final = {
     "order": "shown before the child that they reaped",
 }
 GATES: Final = tuple(_GATED)
-"""What --fail-on takes."""
+"""The values of --fail-on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One storm: what happened, and what the tool showed of it."""
+    """One storm: the truth, and what the tool showed of it."""
 
-    rate_per_s: float  # as it was
+    rate_per_s: float  # actual
     asked_per_s: float  # 0: as fast as they can
     processes: int
     seen: int  # at least once
@@ -57,7 +57,7 @@ class Rung:
 
     @property
     def wrong(self) -> int:
-        """Count what was shown wrongly of processes."""
+        """Count the wrong values shown for processes."""
         return self.wrong_pid + self.wrong_parent + self.wrong_status
 
     @property
@@ -68,7 +68,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Chains of processes, each of which ends after the one that it made."""
+    """Order in chains of processes, each of which ends after the one that it made."""
 
     rate_per_s: float
     pairs: int  # of which both were shown
@@ -92,14 +92,14 @@ class Verdict:
 
     @property
     def loses_from(self) -> Rung | None:
-        """Return the slowest storm of which it did not show every process."""
+        """Return the slowest storm of which it missed a process."""
         return next((rung for rung in self.rungs if not rung.whole), None)
 
 
 def judge(checked: Checked, output: Output, reading: Reading) -> Verdict:
     """Judge each storm by what the tool had printed when the next one began.
 
-    Losses that it reports only as it ends may have occurred in any of them.
+    Losses that it reports only when it ends may have occurred in any of them.
     """
     rungs = [rung(each, output, reading) for each in checked.storms]
     begin_ns = max(each.end_ns for each in (*checked.storms, checked.chained) if each is not None)
@@ -167,9 +167,9 @@ def order(storm: Storming, output: Output, reading: Reading) -> Order:
     )
 
 
-def parse_gates(asked: Iterable[str]) -> tuple[str, ...]:
+def parse_gates(names: Iterable[str]) -> tuple[str, ...]:
     """Return the gates; UsageError, with all names, for another word."""
-    found = [word.strip() for each in asked for word in each.split(",")]
+    found = [word.strip() for each in names for word in each.split(",")]
     for word in found:
         if word not in GATES:
             raise UsageError(f"no gate {word[:40]!r}", remedy=f"choose from {', '.join(GATES)}")

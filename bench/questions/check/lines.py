@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read a tool's lines: which process each one shows, when it came, and how many it reports lost.
+"""Read a tool's lines: the process that each shows, its time, and losses that it reports.
 
-How lines of known tools are read is in PRESETS; a new tool is an entry there.
+PRESETS defines how to read lines of known tools; a new tool is an entry there.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Reading:
     """Define how to read a tool's lines: by a pattern, or by keys of JSON.
 
     Groups of the pattern are ``pid``, ``parent``, ``code`` and ``signal``; without a group of that
-    name the first one is the PID. Keys are paths such as ".process.pid", in which a number is a
-    place in a list. Where a name has several keys, the first that a line has is taken.
+    name the first one is the PID. Keys are paths such as ".process.pid", in which a number is an
+    index of a list. If a name has several keys, the first one in a line is used.
     """
 
     name: str = ""
     pattern: str = ""
     keys: tuple[tuple[str, str], ...] = ()  # of the same names
-    events: tuple[str, ...] = ()  # keys, one of which says what happened
+    events: tuple[str, ...] = ()  # keys, one of which names the event
     exit: str = ""  # their value for an exit
     lost: str = r"(?i)\blost (\d+)"  # how the tool reports losses, on either stream
     execs: bool = False  # the tool shows execs, not exits
@@ -125,7 +125,7 @@ def own(
         raise UsageError(f"--pid-key {key[:40]} is not a path", remedy="write it like .process.pid")
     if pattern is None and key is None and base is None:
         raise UsageError(
-            "it is not known how to read this tool's lines",
+            "bufbench does not know how to read this tool's lines",
             remedy=f"give --pid-pattern, --pid-key, or --preset {_NAMES}",
         )
     found = base or Reading()
@@ -138,7 +138,7 @@ def own(
 def lines(
     chunks: Iterable[Chunk], begin_ns: int = 0, end_ns: float = inf
 ) -> Iterator[tuple[int, str]]:
-    """Yield each complete line that arrived meanwhile, with the time at which its end did."""
+    """Yield each complete line that ended within these times, with the time at which it did."""
     rest = b""
     for came_ns, text in chunks:
         *whole, rest = (rest + text).split(b"\n")

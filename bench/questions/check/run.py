@@ -23,11 +23,11 @@ from workloads.storm import Shape, Spawn, Storm, StormReport
 from workloads.truth import Children
 
 MOST_CHILDREN: Final = 30_000
-"""Of one storm: no PID may occur twice in it, and kernels wrap PIDs at 32,768."""
+"""Most processes of one storm: no PID may occur twice in it, and kernels wrap PIDs at 32,768."""
 
 CHAINED_PER_S: Final = 1_000.0
 _DEPTH: Final = 8
-_KILL_EVERY: Final = 16  # where exits are shown, every n-th child kills itself
+_KILL_EVERY: Final = 16  # if exits are shown, every n-th child kills itself
 _PROBE_EVERY_S: Final = 0.1
 _LAST_CHUNKS: Final = 64  # of its output, for the error message
 _QUIET_S: Final = 0.3
@@ -41,7 +41,7 @@ _TINY: Final = EXECUTABLE.with_name("tiny")
 class Plan:
     """The storms of a check."""
 
-    rates_per_s: tuple[float, ...]  # rising; 0, at the end: as fast as they can
+    rates_per_s: tuple[float, ...]  # rising; a 0 at the end: as fast as possible
     seconds: float  # of each storm
     attach_s: float  # for the tool to show the first process
     settle_s: float  # for it to show the last one of a storm
@@ -51,7 +51,7 @@ class Plan:
 class Storming:
     """One storm with the tool running."""
 
-    rate_per_s: float  # as asked for
+    rate_per_s: float  # as requested
     report: StormReport
     children: Children
     begin_ns: int
@@ -67,7 +67,7 @@ class Checked:
 
     storms: tuple[Storming, ...]
     chained: Storming | None  # of chains, whose order is known; None: losses at every rate
-    attached_s: float  # that it took to show the first process
+    attached_s: float  # until it showed the first process
     ended: str  # why no more storms were run; "": all were
 
 
@@ -153,7 +153,7 @@ def _await_probe(tool: Tool, reading: Reading, limit_s: float) -> float | None:
         time.sleep(_PROBE_EVERY_S)
         tool.check_alive(before + _MOST_BYTES_BEHIND)
         text = b"".join(text for _, text in tool.output.printed[place:])
-        written = re.compile("|".join(map(str, probes)))  # most lines are of other processes
+        written = re.compile("|".join(map(str, probes)))  # most lines show other processes
         for line in text.decode(errors="replace").splitlines():
             if written.search(line) and (found := parse(0, line)) and found.pid in probes:
                 return waited

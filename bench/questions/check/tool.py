@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run the tool and keep its output, with the time at which each part came.
+"""Run the tool and keep its output, with the time at which each part arrived.
 
 It writes to a pseudo-terminal unless a pipe is requested: most tools buffer what they write to a
 pipe.
@@ -132,7 +132,7 @@ def running(
 
 
 def _read(source: int, child: Popen[bytes], output: Output, stop: int) -> None:
-    """Keep what comes until both streams end, or ``stop`` is readable."""
+    """Keep the output until both streams end, or ``stop`` is readable."""
     assert child.stderr is not None  # noqa: S101  process.started has made it a pipe
     with selectors.DefaultSelector() as selector:
         selector.register(source, selectors.EVENT_READ, output.printed)

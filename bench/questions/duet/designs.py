@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Two arms compared under several designs in one session."""
+"""Show two arms compared under several designs in one session."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _parts(data: DesignsData) -> Iterator[Part]:
         key="designs",
         title="Ratio of the first arm to the second, by design",
         corner="design",
-        columns=columns(*map(LABELS.__getitem__, keys), "wake-ups a record", "storms"),
+        columns=columns(*map(LABELS.__getitem__, keys), "wake-ups per record", "storms"),
         rows=tuple(_row(each, keys) for each in data.designs),
     )
     for found in data.contradictions:

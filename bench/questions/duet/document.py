@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The result of a duet as a document."""
+"""Show the result of a duet as a document."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class DuetData:
     apart: tuple[float, float] | None  # of each arm's own records; null: not separable
     later_share: float | None
     p: float | None
-    raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
+    raised: tuple[float | None, float | None]  # wake-ups per record in the storms of either arm
     given_up: str
     journal: str
     numbers: tuple[NumberData, ...]
@@ -116,7 +116,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> do
 
 
 def _answer(data: DuetData) -> str:
-    """Return which arm delivers sooner and which writes faster, and what is not decided."""
+    """Return which arm delivers sooner and which writes faster, and what is undecided."""
     verdicts = {each.key: each.verdict for each in data.numbers if each.key in _GAINS}
     gains = [
         f"{better} {' and '.join(words)} than {other}"
@@ -137,7 +137,7 @@ def _answer(data: DuetData) -> str:
 
 
 def assigned(rule: Duet) -> str:
-    """Return the rule as --assign takes it."""
+    """Return the rule in the form of --assign."""
     if rule.window_ns:
         return f"{rule.window_ns / 1e6:g}ms"
     return "solo" if rule.solo else "record"
@@ -240,7 +240,7 @@ def _parts(data: DuetData) -> Iterator[doc.Part]:
 
 
 def _carry_over(found: Sequence[CarryOver]) -> Iterator[doc.Note]:
-    """Yield how much effect the previous window still has after the washout."""
+    """Yield how much the previous window still matters after the washout."""
     begin = "Carry-over beyond the washout"
     if none := [each for each in found if not each.seen]:
         bounds = " and ".join(f"{share(each.bound)} in {LABELS[each.key]}" for each in none)
@@ -262,6 +262,6 @@ def _sentence(data: DuetData, each: NumberData) -> str:
             seen = f"differences from {least} on could be seen"
             return f"{each.verdict} for {data.first} {interval}; {seen}."
         case Outcome.TOO_FEW:
-            return f"{each.verdict}: {each.storms}, and a verdict takes {FEWEST_BLOCKS}."
+            return f"{each.verdict}: {each.storms}, and a verdict needs {FEWEST_BLOCKS}."
     unseen = f"a difference of less than {least} could not have been seen"
     return f"{each.verdict} {interval}: {unseen}."

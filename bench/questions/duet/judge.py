@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A duet judged, with the storm as the unit: records of one storm are not independent."""
+"""Judge a duet, with the storm as the unit: records of one storm are not independent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBERS: Final = (
     "consumer_cpu_s_per_million",
 )
 _CENTRAL: Final = ("latency_p50_ns", "write_ns")
-"""The numbers that have to reach the precision: a tail takes far more storms."""
+"""The numbers that must reach the precision: a tail needs far more storms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +38,15 @@ class Duel:
 
     storms: int  # that count
     left_out: int  # invalid or reduced
-    lossy: int  # in which an arm dropped records: they do not count for latency
-    rows: tuple[Compared, ...]  # of NUMBERS, as far as they were measured
-    raised: tuple[float | None, float | None]  # wake-ups a record in the storms of either arm
-    apart: tuple[float, float] | None  # the same of each arm's own records; None: not separable
+    lossy: int  # in which an arm dropped records: not used for latency
+    rows: tuple[Compared, ...]  # those of NUMBERS that were measured
+    raised: tuple[float | None, float | None]  # wake-ups per record in the storms of either arm
+    apart: tuple[float, float] | None  # the same for each arm's own records; None: not separable
     later_share: float | None  # P(a record of the first arm is later than one of the second)
     p: float | None  # of the ranks of latency, from the assignment alone
-    carried: tuple[CarryOver, ...] = ()  # into windows from the one before, by number
-    equivalence: float = LEAST_MARGIN  # what is within it is equivalent
-    given_up: str = ""  # why no more storms were run than these; "" where they sufficed
+    carried: tuple[CarryOver, ...] = ()  # carry-over from the previous window, by number
+    equivalence: float = LEAST_MARGIN  # ratios within it are equivalent
+    given_up: str = ""  # why no more storms were run; "" if these sufficed
 
     @property
     def half_width(self) -> float:
@@ -58,8 +58,8 @@ class Duel:
     def times_to_settle(self) -> float:
         """Return how many times these storms would settle median latency and write time.
 
-        As a difference or as equivalent, if their ratios stay as they are. 0 if both are settled,
-        inf if no number of storms would do.
+        As different or as equivalent, if their ratios stay as they are. 0 if both are settled,
+        inf if no number of storms would suffice.
         """
         return max(map(self._times_to_settle, self.rows), default=0.0)
 
@@ -95,7 +95,7 @@ def judge(
 ) -> Duel:
     """Judge the storms of ``duet``; ratios within ``equivalence`` are equivalent.
 
-    ``brief`` leaves out what takes long: tails, which are resampled, and what windows carry over.
+    ``brief`` leaves out what takes long: tails, which are resampled, and carry-over.
     """
     samples = file([Stretch(trials=trials)]).get(duet.name, ExperimentSamples(name=duet.name))
     left, right = (samples.arms.get(arm.name, ArmSamples(name=arm.name)) for arm in duet.arms)
@@ -127,7 +127,7 @@ def judge(
 
 
 def _raised(arm: ArmSamples, other: ArmSamples) -> float | None:
-    """Return the wake-ups raised for each record in the arm's storms, which it may have shared."""
+    """Return the wake-ups raised per record in the arm's storms, which it may have shared."""
     if any(each.half is None or each.half.wakeups_raised is None for each in arm.trials):
         return None
     solo = any(each.config.duet and each.config.duet.solo for each in arm.trials)
@@ -138,9 +138,9 @@ def _raised(arm: ArmSamples, other: ArmSamples) -> float | None:
 
 
 def _apart(*arms: ArmSamples) -> tuple[float, float] | None:
-    """Return the wake-ups raised for each of either arm's own records, where one arm's are known.
+    """Return the wake-ups raised per record of each arm, if those of one arm are known.
 
-    A perf event counts to its watermark, whatever its reader does, and raises one; the others in
+    A perf event counts to its watermark, whatever its reader does, and raises one; all others in
     the storm are then the other arm's.
     """
     rates = [_raised_by_count(arm) for arm in arms]
@@ -158,7 +158,7 @@ def _apart(*arms: ArmSamples) -> tuple[float, float] | None:
 
 
 def _raised_by_count(arm: ArmSamples) -> float | None:
-    """Return one over the number of records that wake its reader; None where it is not counted."""
+    """Return one over the number of records that wake its reader; None if they are not counted."""
     if not arm.trials:
         return None
     config, producer = arm.trials[0].config, arm.trials[0].config.producer
@@ -177,7 +177,7 @@ def _rows(
 ) -> Iterator[Compared]:
     """Compare each number of ``keys`` that both sides have, neither of them 0.
 
-    Latency is that of storms without a drop: an arm that drops looks faster than it is.
+    Latency comes from storms without a drop: an arm that drops looks faster than it is.
     """
     for metric in METRICS:
         if metric.key in keys:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A duet run: storms until the intervals are as narrow as requested, or time is up."""
+"""Run a duet: storms until the intervals are as narrow as requested, or time is up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FEWEST_STORMS: Final = 8
 _HOPELESS: Final = 4.0
-"""A precision that would take this many times the storms there is time for is given up."""
+"""A precision that would need this many times the storms for which there is time is given up."""
 
 _SETTLING: Final = 2.0  # of the time of a duet's planned storms
 
@@ -31,7 +31,7 @@ _BEFORE_GIVING_UP: Final = 2 * FEWEST_STORMS
 _TOO_FEW: Final = "too few of them have latencies and writes of both arms"
 
 _FEWEST_WINDOWS: Final = 4
-"""Of a storm: two pairs, or an arm may get hardly any of it."""
+"""Fewest windows of a storm: two pairs, or an arm may get hardly any of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ def measure(
 ) -> dict[str, Duel]:
     """Run storms of each of ``duets`` in turn, in random order; return the results by name.
 
-    ``listener`` is called after each turn. Intervals hold although they are looked at so often. A
-    duet that would not become precise enough in time is given up, with the reason.
+    ``listener`` is called after each turn. Intervals hold however often they are examined. A duet
+    that would not become precise enough in time is given up, with the reason.
     """
     trials: dict[str, list[TrialResult]] = {duet.name: [] for duet in duets}
     found: dict[str, Duel] = {}
@@ -97,8 +97,8 @@ def settle(
 ) -> None:
     """Add storms to the duets among ``experiments``, in turn, until they are settled.
 
-    For ``limit_s`` at most. None is given up before: after few storms, how many more a duet takes
-    is hardly known.
+    For at most ``limit_s``. No duet is given up earlier: after few storms, it is hardly known how
+    many more it needs.
     """
     end_s = time.monotonic() + limit_s
     going = [each for each in experiments if each.duet]
@@ -129,7 +129,7 @@ def settling_seconds(experiments: Iterable[Experiment]) -> float:
 
 
 def check_windows(storm: Sequence[TrialResult]) -> None:
-    """Raise UsageError where a storm was over before both arms had their windows in it."""
+    """Raise UsageError if a storm was over before both arms had their windows in it."""
     for trial in storm[:1]:
         rule = trial.config.duet
         if rule and trial.storm.end_ns - trial.storm.start_ns < _FEWEST_WINDOWS * rule.window_ns:
@@ -142,7 +142,7 @@ def check_windows(storm: Sequence[TrialResult]) -> None:
 
 
 def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
-    """Return why a duet ends, "" where it is done; None if it goes on."""
+    """Return why a duet ends, "" if it is done; None if it goes on."""
     if until.precision is None:
         return "" if block >= until.storms else None
     # The interval shrinks with the root of the storms, at best.
@@ -161,7 +161,7 @@ def _end(found: Duel, block: int, until: Until, spent: float) -> str | None:
 
 
 def _out_of_time(found: Duel, block: int, until: Until) -> str:
-    """Return what was not reached in time, "" where it was."""
+    """Return what was not reached in time; "" if all was."""
     begin = f"out of time after {counted(block, 'storm')}"
     if until.precision is None:
         return f"{begin} of {until.storms:,}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Explain what a call takes by the kernel's functions, as parts of a document."""
+"""Explain a call's instructions by the kernel's functions, as parts of a document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REST: Final = "others"
 
 
 def parts(counted: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator[doc.Part]:
-    """Yield what differs between the first and the last kernel, by function, and strips of all.
+    """Yield the differences between the first and the last kernel by function, and strips of all.
 
     ``drawn`` names the calls of the strips.
     """
@@ -98,7 +98,7 @@ def _figures(explained: Sequence[KernelCount], drawn: Sequence[str]) -> Iterator
             key="functions",
             title="Instructions by function",
             reading="A bar is a call, its parts are the kernel's functions, the longest first on "
-            "the first kernel. Coloured parts take another number than on the first kernel.",
+            "the first kernel. Coloured parts take a different number than on the first kernel.",
             transports=(),
             panels=panels,
         )
@@ -131,7 +131,7 @@ def _panel(explained: Sequence[KernelCount], name: str) -> doc.Panel | None:
 
 
 def _segments(bars: Sequence[tuple[str, CallCount]], most: int) -> Iterator[dict[str, object]]:
-    """Yield the parts of each bar, in one order: the first kernel's, then what only others have."""
+    """Yield the parts of each bar, in one order: the first kernel's, then those of others only."""
     names = dict.fromkeys(
         each.name for _, call in bars for each in call.functions if each.instructions > 0
     )
@@ -158,6 +158,6 @@ def _segments(bars: Sequence[tuple[str, CallCount]], most: int) -> Iterator[dict
 
 
 def _shares(call: CallCount, shown: Sequence[str]) -> dict[str, int]:
-    """Return a call's instructions by function, those that are not ``shown`` summed up."""
+    """Return a call's instructions by function, with the sum of those that are not ``shown``."""
     found = {name: call.by_function.get(name, 0) for name in shown}
     return {**found, _REST: call.explained - sum(found.values())}

@@ -24,25 +24,25 @@ _EMPTY: Final = "empty program"
 _FACTS: Final = (*("release", "machine", "JIT", "clock", _EMPTY, "reproducible calls", "SHA-256"),)
 _KINDS: Final = ("second values", "page crossings", "ticks")  # of values beside the mode
 _SHORTLY: Final = (
-    "An instruction count is not time: no caches, branch prediction, memory latency or contention "
-    "are in it, and a locked instruction counts like any other. It holds for these builds of the "
+    "An instruction count is not time: it leaves out caches, branch prediction, memory latency and "
+    "contention, and a locked instruction counts like any other. It holds for these builds of the "
     "kernels, this QEMU and these options."
 )
 _IS_NOT: Final = {
-    "time": "caches, branch prediction, memory latency and the cost of interrupts are not in it; "
+    "time": "it leaves out caches, branch prediction, memory latency and the cost of interrupts; "
     "a locked instruction counts like a nop",
     "a ratio of times": "ring against perf in instructions says nothing about their ratio in "
     "nanoseconds",
     "contention": "a guest has one CPU, so nothing waits for a lock",
     "valid elsewhere": "it belongs to one architecture and build of a kernel (compiler, options, "
     "mitigations), one build of QEMU and one set of options",
-    "representative": "a repetition is no second sample; another seed is, and has to give the same "
-    "mode",
+    "representative": "a repetition is not a second sample; another seed is, and must give the "
+    "same mode",
 }
 
 
 def document(study: Study) -> doc.Document:
-    """Return the answer: headlines, the table of calls by kernels, and what it rests on."""
+    """Return the answer: headlines, the table of calls by kernels, and its basis."""
     counted = [each for each in study.kernels if each.calls]
     return doc.Document(
         title=_title(counted),
@@ -98,13 +98,13 @@ def _title(counted: Sequence[KernelCount]) -> str:
 
 
 def _by_machine(counted: Sequence[KernelCount]) -> list[list[KernelCount]]:
-    """Return the kernels of each architecture: counts of two are not compared."""
+    """Return the kernels of each architecture, between which counts are not compared."""
     machines = dict.fromkeys(each.machine for each in counted)
     return [[each for each in counted if each.machine == machine] for machine in machines]
 
 
 def _found(name: str, counted: Sequence[KernelCount]) -> Iterator[list[tuple[str, int]]]:
-    """Yield, for each architecture, the kernels that counted a call, and what it takes there."""
+    """Yield, for each architecture, the kernels that counted a call, and its instructions."""
     for alike in _by_machine(counted):
         calls = ((kernel.name, kernel.by_key.get((name, RECORD_BYTES))) for kernel in alike)
         counts = ((label, call.counted) for label, call in calls if call is not None)
@@ -211,10 +211,10 @@ def _cells(calls: Sequence[CallCount | None]) -> Iterator[doc.Cell]:
 
 
 def _remarks(counted: Sequence[KernelCount]) -> Iterator[doc.Note]:
-    """Yield what makes a count incomparable, and why calls have none, each reason once."""
+    """Yield why counts are not comparable, and why calls have none, each reason once."""
     for kernel in counted:
         if not kernel.jit:
-            text = f"{kernel.name}: the JIT is off, so that its programs are interpreted"
+            text = f"{kernel.name}: the JIT is off, so its programs are interpreted"
             yield doc.Note(text=text, mark=doc.Mark.OPEN)
         reasons = defaultdict[tuple[bool, str], list[str]](list)
         for call in kernel.calls:

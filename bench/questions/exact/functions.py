@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Attribute the instructions of a call to the kernel's functions.
 
-A plugin of QEMU notes what a guest executes between two readings of its clock (plugin/functions.c,
-built for each version of QEMU's API), the guest names the functions of its kernel at the end
+A QEMU plugin records what a guest executes between two readings of its clock (plugin/functions.c,
+built for each version of QEMU's API), and the guest names the functions of its kernel at the end
 (guest/symbols.c): so the parts add up to the guest's count, with the empty program subtracted from
 both.
 """
@@ -24,10 +24,10 @@ from bench.questions.exact.plan import CALLS, EMPTY
 from bench.questions.exact.study import CallCount, FunctionCount, KernelCount
 
 PROGRAM: Final = "(BPF program)"
-"""What is executed beyond the kernel's own text: programs compiled by the JIT."""
+"""Code outside the kernel's own text: programs compiled by the JIT."""
 
 DEVICE: Final = ("-device", "isa-debugcon,iobase=0xe9,chardev=symbols")
-"""A port through which a guest is asked for its symbols; it always exists."""
+"""A port that requests a guest's symbols; it always exists."""
 
 UNASKED: Final = ("-chardev", "null,id=symbols", "-global", "isa-debugcon.readback=0")
 
@@ -51,7 +51,7 @@ _EDGES: Final = ("_start", "_end", "_begin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """Hold a plugin that QEMU accepts, or why it accepts none."""
+    """Hold a plugin that QEMU accepts, or why there is none."""
 
     path: Path | None
     why_not: str = ""
@@ -74,7 +74,7 @@ class Plugin:
 def plugin(machine: Machine, place: Path = _PLACE) -> Plugin:
     """Ask QEMU which plugin in ``place`` it accepts; it exits before it runs anything.
 
-    The guest marks its calls, and hands its symbols out by a port, on x86-64 alone.
+    The guest marks its calls, and sends its symbols through a port, only on x86-64.
     """
     if machine.architecture != AMD64:
         return Plugin(path=None, why_not="calls are marked on x86-64 alone", device=())
@@ -117,7 +117,7 @@ class Symbols:
 
 
 def symbols(written: bytes) -> Symbols:
-    """Return what a guest wrote; ValueError, with words, if it is not whole."""
+    """Parse what a guest wrote; ValueError, with the reason, if it is incomplete."""
     found: dict[int, str] = {}
     end = 0
     for symbol in _lines(written, _SYMBOL, "its symbols are"):
@@ -140,12 +140,12 @@ def _lines(written: bytes, form: re.Pattern[str], what: str) -> Iterator[re.Matc
 
 
 def _plainness(name: str) -> tuple[bool, int, int, str]:
-    """Order the names of one address: a mark of the linker's is no function."""
+    """Order the names of one address: a linker's marker is not a function."""
     return name.endswith(_EDGES), len(name) - len(name.lstrip("_")), len(name), name
 
 
 def calls(written: bytes, known: Symbols) -> Mapping[int, Counter[str]]:
-    """Return each call's instructions by function, by its place in the plan, as a plugin wrote."""
+    """Parse what a plugin wrote: each call's instructions by function, by its place in the plan."""
     found = {}
     for call in _lines(written, _CALL, "what the plugin wrote is"):
         parts = Counter[str]()
@@ -159,7 +159,7 @@ def calls(written: bytes, known: Symbols) -> Mapping[int, Counter[str]]:
 
 
 def explained(kernel: KernelCount, executed: bytes, names: bytes) -> KernelCount:
-    """Return ``kernel`` with the functions of each call, or with the reason that it has none."""
+    """Return ``kernel`` with the functions of each call, or the reason why they have none."""
     try:
         found = calls(executed, symbols(names))
     except ValueError as error:
@@ -187,7 +187,7 @@ def _parts(call: Counter[str] | None, empty: Counter[str]) -> Iterator[FunctionC
 def differences(before: CallCount, after: CallCount) -> list[tuple[str, int, int]]:
     """Return the functions whose instructions differ, those that grew most first.
 
-    None if those of either do not add up.
+    Empty if those of either call do not add up.
     """
     for call in (before, after):
         if not call.functions or abs(call.explained - (call.instructions or 0)) > _ROUNDING:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Fail if a call takes more instructions than before, that is, another path of code."""
+"""Fail if a call takes more instructions than before, that is, another code path."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _GATE: Final = re.compile(r"(?P<call>[a-z-]+):\+(?P<more>[0-9]{1,9})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Limit how many instructions more a call, or each of them, may take at every size."""
+    """Limit how many more instructions one call, or any, may take at every size."""
 
     call: str
     more: int
 
     def failures(self, base: KernelCount, kernel: KernelCount) -> Iterator[str]:
-        """Say what does not hold on ``kernel``; what was not counted is no evidence, and fails."""
+        """Yield what does not hold on ``kernel``; a call that was not counted fails."""
         before, after = (
             {key: call for key, call in each.by_key.items() if self.call in (ALL, key[0])}
             for each in (base, kernel)
@@ -55,7 +55,7 @@ class Gate:
 
 
 def _reason(before: CallCount, after: CallCount) -> str:
-    """Name the functions that grew, where they are known."""
+    """Name the functions that grew, if they are known."""
     grown = [f"{name} {now - was:+,}" for name, was, now in differences(before, after) if now > was]
     return f": {', '.join(grown[:_MOST_FUNCTIONS])}" if grown else ""
 
@@ -88,8 +88,8 @@ def check(
 ) -> None:
     """Raise GateFailed if a kernel takes more than its base.
 
-    That is the kernel of the same label in ``baseline``, else the first there; without a baseline
-    the first of ``kernels``. Kernels of another architecture have a base of their own.
+    The base is the kernel of the same label in ``baseline``, else its first; without a baseline,
+    the first of ``kernels``. Kernels of another architecture have another base.
     """
     pairs = list(_pairs(kernels, baseline))
     if gates and not pairs:
@@ -124,6 +124,6 @@ def _pairs(
 
 
 def uncompared(kernels: Sequence[KernelCount]) -> tuple[KernelCount, ...]:
-    """Return the kernels whose architecture no base has."""
+    """Return the kernels without a base of their architecture."""
     machines = Counter(each.machine for each in kernels)
     return tuple(each for each in kernels if len(machines) > 1 and machines[each.machine] == 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge the boots of a kernel: what each call takes, and whether that is reproducible.
+"""Judge the boots of a kernel: what each call costs, and whether that is reproducible.
 
 No mean is taken: a tick of the clock within a call adds thousands of instructions, at random
 places. Modes are compared.
@@ -21,8 +21,8 @@ from bench.questions.exact.report import Counted, GuestReport, Refused
 from bench.questions.exact.study import CallCount, Distribution, KernelCount
 
 TICK: Final = 1_000
-"""Instructions above the mode from which something else ran within a call: no path of a write is
-that much longer than another.
+"""Instructions above the mode that show that something else ran within a call: no path of a write
+is that much longer than another.
 """
 
 _ONE_SEED: Final = "refused with one seed only"
@@ -43,8 +43,8 @@ def judge(
 ) -> KernelCount:
     """Return the counts of a kernel from its boots with SEED, OTHER_SEED and SEED again.
 
-    The boots after the first may be missing; then nothing is reproducible, unless that need not be
-    shown ``again``.
+    The boots after the first may be missing; then nothing is reproducible, unless ``again`` is
+    False.
     """
     lost = KernelCount(label=label, release=release, origin=origin)
     first = boots[0]
@@ -102,13 +102,13 @@ def _calls(boot: GuestReport, other: GuestReport | None) -> Iterator[CallCount]:
 
 
 def mode(values: Sequence[int]) -> tuple[int, int]:
-    """Return the value that was seen most often, the least of several, and how often."""
+    """Return the most frequent value, the least of several, and how often it occurs."""
     value = min(multimode(values))
     return value, values.count(value)
 
 
 def _empty(report: GuestReport) -> int:
-    """Return what the empty program takes; ValueError where that is not the same each time."""
+    """Return the instructions of the empty program; ValueError if they vary."""
     found = next((each for each in report.calls if each.name == EMPTY), None)
     if found is None or isinstance(found, Refused):
         raise ValueError(f"the empty program does not run: {found.reason if found else 'left out'}")
@@ -139,7 +139,7 @@ def _unlike(boots: Sequence[Seen]) -> str:
 
 
 def _unmoved(counted: Counted) -> str:
-    """Return why a call did not do its job, judged by how far it moved its buffer's position."""
+    """Return why a call did not do its job, as shown by how far it moved its buffer's position."""
     call, moved = find(counted.name, counted.bytes), counted.end - counted.begin
     if call is None:
         return "not a call of the plan"

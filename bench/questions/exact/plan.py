@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plan the calls that are counted, and the boots in which they are; guest/ makes them."""
+"""Plan the calls to be counted, and the boots; guest/ makes the calls."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from bench.guests.machines import MACHINES
 from bench.record.layout import RECORD_BYTES
 
 RUNS: Final = 256
-"""Of each call; guest/guest.h has the same."""
+"""Repetitions of each call, as in guest/guest.h."""
 
 EMPTY: Final = "empty"
-"""The program without a call: what it takes is subtracted from all others."""
+"""The program without a call: its instructions are subtracted from all others."""
 
 RESERVE: Final = "reserve-submit"
 PERF: Final = "perf-output"
-"""The operation whose buffer is not contiguous: records that cross a page take longer."""
+"""The operation whose buffer is not contiguous: records that cross a page cost more."""
 
 SEED: Final = 1
 OTHER_SEED: Final = 2
 BOOTS: Final = (SEED, OTHER_SEED, SEED)
-"""The seed of each boot of a kernel: of the last two, one must agree in modes, one in bytes."""
+"""The seed of each boot of a kernel: the second must agree in modes, the third in bytes."""
 
 _BYTES: Final = tuple(RECORD_BYTES + padding for padding in (0, 256, 1024, 4096))
 _PROGRAMS: Final = Path(__file__).parent
@@ -86,9 +86,9 @@ def find(name: str, size: int) -> Call | None:
 
 
 def ram_disk(architecture: str) -> bytes:
-    """Return the initial RAM disk: the first process, and what it is to do.
+    """Return the initial RAM disk: the first process, and its plan.
 
-    MachineUnfit where the package was built without a compiler for that architecture.
+    MachineUnfit if the package was built without a compiler for that architecture.
     """
     path = _PROGRAMS / f"first-process-{architecture}"
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read what the guest's first process reported; guest/main.c says how it is written."""
+"""Read the report of the guest's first process; guest/main.c defines its format."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _STEPS: Final = {
     "load": "its program is not loaded",
     "run": "its program does not run",
 }
-"""What the kernel refused, where the first process's own word is not enough."""
+"""What the kernel refused, if the first process's own word is not enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """Hold what a call took each time, in order: instructions, the program's own included."""
+    """Hold each repetition of a call, in order: instructions, the program's own included."""
 
     name: str
     bytes: int
@@ -40,7 +40,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Name a call that the kernel does not know, or does not allow."""
+    """Name a call that the kernel lacks or does not allow."""
 
     name: str
     bytes: int
@@ -56,7 +56,7 @@ class GuestReport:
 
 
 def parse(report: bytes) -> GuestReport:
-    """Return the report; ValueError, with words, if it is not whole."""
+    """Return the report; ValueError, with the reason, if it is incomplete."""
     lines = report.decode("ascii", errors="replace").splitlines()
     if not lines:
         raise ValueError("there is no report")

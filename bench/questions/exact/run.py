@@ -36,7 +36,7 @@ def count(
     append: Sequence[str],
     say: Say,
 ) -> Study:
-    """Return what was counted on each image; one that was not available comes as its row.
+    """Return the counts on each image; an unavailable one is given as its row.
 
     ``folder`` keeps what the guests wrote, in a folder for each boot. MachineUnfit without QEMU.
     """
@@ -81,7 +81,7 @@ def count(
 class _Kit:
     """Hold what kernels of one architecture boot with.
 
-    MachineUnfit where its RAM disk or its QEMU is missing.
+    MachineUnfit if its RAM disk or its QEMU is missing.
     """
 
     def __init__(self, machine: Machine, folder: Path, append: Sequence[str]) -> None:
@@ -102,8 +102,8 @@ class _Kit:
 class _Kernel:
     """Keep the boots of one kernel and their results.
 
-    The plugin is in its last boot, which has to leave the same bytes as the first: that shows that
-    the plugin changes nothing. If it does, that boot is repeated without it.
+    The plugin is in its last boot, which must leave the same bytes as the first, to show that the
+    plugin changes nothing. If it does, that boot is repeated without it.
     """
 
     def __init__(self, image: Image, kit: _Kit, folder: Path) -> None:
@@ -113,9 +113,9 @@ class _Kernel:
         self._seen: dict[int, Seen] = {}
 
     def request(self, turn: int) -> BootRequest | None:
-        """Return the request for a boot, once; None where it may not begin now.
+        """Return the request for a boot, once; None if it may not begin now.
 
-        The first boot decides about the others: a kernel that hangs once hangs each time.
+        The first boot decides on the others: a kernel that hangs once hangs each time.
         """
         first = self._seen.get(0)
         if turn not in self._left or (turn and (first is None or first.problem)):
@@ -141,7 +141,7 @@ class _Kernel:
             self._left.add(_LAST + 1)
 
     def judged(self) -> KernelCount:
-        """Return what was counted."""
+        """Return the counts."""
         again = _LAST + 1 in self._seen
         found = [self._seen[turn] for turn in sorted(self._seen) if turn != _LAST or not again]
         kernel = judge(self._image.label, self._image.release, self._image.origin, found)
@@ -156,7 +156,7 @@ class _Kernel:
 
 
 def seen(boot: Boot, time_limit_s: float) -> Seen:
-    """Read what a boot left."""
+    """Read a boot's files."""
     read, problem = None, ""
     try:
         read = report.parse(boot.report)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Hold what was counted on all kernels, as in JSON.
+"""Hold the counts of all kernels, as in JSON.
 
 Nothing in it depends on this machine, except the build of QEMU, so that two runs are equal.
 """
@@ -26,20 +26,20 @@ Times = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Hold what a call took in one boot, in instructions beyond the empty program's mode."""
+    """Hold the counts of a call in one boot, in instructions beyond the empty program's mode."""
 
     seed: int
     mode: int
-    times: int  # that the mode was seen
+    times: int  # the mode was seen
     first: int  # the first call, which often differs
     others: Times  # second values
-    crossings: Times  # of records that cross one page more than others
-    ticks: Times  # within which something else ran
+    crossings: Times  # of records that cross one more page than others
+    ticks: Times  # of calls within which something else ran
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCount:
-    """Hold what a call takes in one function of the kernel, beyond the empty program's."""
+    """Hold a call's instructions in one function of the kernel, beyond the empty program's."""
 
     name: str
     instructions: int
@@ -53,7 +53,7 @@ class CallCount:
     bytes: int
     instructions: int | None  # None: the kernel refused it
     reproducible: bool
-    why: str = ""  # it is not reproducible, or was refused
+    why: str = ""  # why it is not reproducible, or was refused
     distributions: tuple[Distribution, ...] = ()  # of both seeds
     functions: tuple[FunctionCount, ...] = ()  # the longest first
 
@@ -62,7 +62,7 @@ class CallCount:
 
     @property
     def counted(self) -> int | None:
-        """Return its instructions where they are reproducible."""
+        """Return its instructions if they are reproducible."""
         return self.instructions if self.reproducible else None
 
     @property
@@ -84,7 +84,7 @@ class KernelCount:
     release: str = ""
     origin: str = ""
     reason: str = ""
-    machine: str = ""  # as uname -m says it
+    machine: str = ""  # as in uname -m
     jit: bool = False
     clock: str = ""
     sha256: str = ""  # of console and report of the first boot
@@ -116,9 +116,9 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """Hold the counts of all kernels and what counted them, as JSON has it.
+    """Hold the counts of all kernels and what counted them, as in JSON.
 
-    The set-up is that of the first kernel's architecture; ``others`` has those of the others.
+    The set-up is that of the first kernel's architecture; ``others`` has the other set-ups.
     """
 
     format: int

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What holds on many machines?"""
+"""Answer what holds on many machines."""

@@ -24,7 +24,7 @@ from bench.report.table import Value, columns, quantity, row
 from bench.report.units import budget
 
 _SIDES: Final = {Outcome.LESS: "less", Outcome.MORE: "more"}
-_MOST_COLUMNS: Final = 12  # of a matrix; with more machines it has a row for each
+_MOST_COLUMNS: Final = 12  # of a matrix; with more machines it has a row per machine
 _MOST_ROWS: Final = 1_000  # machines of the matrix; the JSON has all
 _MOST_IN_FOREST: Final = 40
 _MOST_SENTENCES: Final = 8  # of facts and of machines unlike the others
@@ -42,7 +42,7 @@ def document(fleet: Fleet) -> Document:
 
 
 def _title(fleet: Fleet) -> str:
-    """Return what each arm is better at on every machine, and what is left."""
+    """Return the numbers at which each arm is better on every machine, and the others."""
     gains: dict[str, list[str]] = {}
     others: list[str] = []
     for question, number in _headlines(fleet.numbers):
@@ -91,10 +91,10 @@ def _parts(fleet: Fleet) -> Iterator[doc.Part]:
 
 
 def _headlines(numbers: Sequence[Number]) -> Iterator[tuple[Question, Number]]:
-    """Yield for each question one number that at least half as many machines have as any.
+    """Yield for each question a number from at least half as many machines as any has.
 
-    Preferred are duets for latency and writes, blocks for the rest, chains for order, then what
-    most machines have, at 64 KiB.
+    Preferred are duets for latency and writes, blocks for the rest, chains for order, then the
+    number of most machines, at 64 KiB.
     """
     for question in Question:
         of = [each for each in numbers if each.question is question]
@@ -158,7 +158,7 @@ def _decided(claim: ClaimOver) -> int:
 def _unlike(numbers: Sequence[Number]) -> Iterator[doc.Part]:
     """Yield the facts that go with a difference, and the machines unlike the others.
 
-    Of a fact with two values one says it all.
+    Of a fact with two values, one suffices.
     """
     splits = []
     for number in numbers:
@@ -192,7 +192,7 @@ def _table(
     words: Sequence[str] = (),
     level: Level = Level.EVIDENCE,
 ) -> doc.Table:
-    """Return a table; the first value of a row is its heading, columns of ``words`` no numbers."""
+    """Return a table; the first value of a row is its heading, columns of ``words`` hold text."""
     return doc.Table(
         key=key,
         title=title,
@@ -278,7 +278,7 @@ def _counts(claim: ClaimOver) -> Iterator[Value]:
 
 
 def _matrix(fleet: Fleet) -> Iterator[doc.Part]:
-    """Yield a row for each claim or, of many machines, for each of them, some claims a table."""
+    """Yield a row for each claim or, for many machines, for each machine, some claims per table."""
     names, level = [each.name for each in fleet.members], Level.BACKGROUND
     rows: Iterable[Iterable[Value]]
     if len(names) <= _MOST_COLUMNS:

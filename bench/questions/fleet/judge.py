@@ -27,7 +27,7 @@ from bench.questions.transports.summary import Summary
 from bench.report.document import pick
 
 _LEAST_ERROR: Final = {Scale.RATIO: 0.002, Scale.DIFFERENCE: 1e-4}
-"""Half a bin of a histogram, or one record in ten thousand: no machine is more certain."""
+"""Least error: half a bin of a histogram, or one record in ten thousand."""
 
 _FEWEST_IN_GROUP: Final = 3
 FORMAT: Final = 2
@@ -55,7 +55,7 @@ class OnMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A fact that goes with a difference: what those who have it found, and the others."""
+    """A fact that goes with a difference: the effects on machines with it and on others."""
 
     fact: str
     value: str
@@ -68,7 +68,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """Name the two arms that a number is about, and the question that it answers."""
+    """Name the two arms of a number, and the question that it answers."""
 
     question: Question
     experiment: str
@@ -87,7 +87,7 @@ class Number(Between):
     high: float
     next_low: float | None  # where the next machine's lies; null: too few machines
     next_high: float | None
-    between: float  # by how much true effects scatter: of a ratio a factor, as 1.05
+    between: float  # the scatter of true effects: for a ratio, a factor such as 1.05
     inconsistency: float
     machines: tuple[OnMachine, ...]
     apart: tuple[str, ...]  # machines unlike the others
@@ -101,7 +101,7 @@ class ClaimOver:
     id: str
     statement: str
     verdicts: dict[str, Verdict]  # by machine
-    refuted_have: tuple[str, ...]  # facts that all refuting machines share, and few of the others
+    refuted_have: tuple[str, ...]  # facts shared by all refuting machines, and few of the others
 
     def counted(self, verdict: Verdict) -> int:
         """Count the machines with this verdict."""
@@ -110,7 +110,7 @@ class ClaimOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """All results of a fleet, as JSON has them.
+    """All results of a fleet, as in JSON.
 
     ``format`` is raised when a key changes its meaning.
     """
@@ -123,7 +123,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Between):
-    """Hold by how much two arms differ on one machine, in a number that answers a question."""
+    """Hold the difference between two arms on one machine, in a number that answers a question."""
 
     estimate: Estimate
     outcome: Outcome
@@ -148,7 +148,7 @@ class Measured:
 
 
 def measured(summary: Summary, judged: Judged | None = None) -> Measured:
-    """Return what a fleet needs of a machine; ``judged`` are its claims."""
+    """Return a machine's results that a fleet needs; ``judged`` are its claims."""
     judgements = () if judged is None else judged.judgements
     return Measured(
         machine=summary.machine,
@@ -161,7 +161,7 @@ def measured(summary: Summary, judged: Judged | None = None) -> Measured:
 
 
 def of_journals(content: JournalContent) -> list[Measured]:
-    """Return what a fleet needs of each machine of some journals."""
+    """Return the results that a fleet needs, for each machine of some journals."""
     return [measured(*each) for each in of_machines(content)]
 
 
@@ -181,11 +181,11 @@ def judge(machines: Sequence[Measured]) -> Fleet:
 
 
 def _distinct(machines: Iterable[Measured]) -> Iterator[Measured]:
-    """Yield each machine once, also where versions or limits keep its journals from being pooled.
+    """Yield each machine once, even if versions or limits keep its journals from being pooled.
 
     Machines that share a name, as clones may, are distinguished by their identity and their facts.
-    Each number is the one with the most blocks, and each claim's verdict one that was reached; of
-    equals, the last.
+    Each number is the one with the most blocks, and each claim has a verdict that was reached, if
+    any; of equals, the last.
     """
     same: dict[tuple[str, ...], list[Measured]] = {}
     for at, each in enumerate(machines):
@@ -207,7 +207,7 @@ def _distinct(machines: Iterable[Measured]) -> Iterator[Measured]:
 def _best(
     values: Iterable[T], key: Callable[[T], object], rank: Callable[[T], int]
 ) -> tuple[T, ...]:
-    """Return of the values of each key the last that none outranks."""
+    """Return, for each key, the last of its values that none outranks."""
     found: dict[object, T] = {}
     for each in values:
         if (of := key(each)) not in found or rank(each) >= rank(found[of]):
@@ -216,7 +216,7 @@ def _best(
 
 
 def _named(machines: Iterable[Measured]) -> dict[str, Measured]:
-    """Name each machine by its host and kernel, with a number where two are named alike."""
+    """Name each machine by its host and kernel, with a number if two would share a name."""
     found: dict[str, Measured] = {}
     taken = Counter[str]()
     for each in machines:
@@ -328,7 +328,7 @@ def _splits(number: Number, facts: Mapping[str, Mapping[str, str]]) -> Iterator[
 def _claims(
     machines: Mapping[str, Measured], facts: Mapping[str, Mapping[str, str]]
 ) -> Iterator[ClaimOver]:
-    """Yield the claims that some machine has a verdict on."""
+    """Yield the claims on which some machine has a verdict."""
     verdicts: dict[tuple[str, str], dict[str, Verdict]] = {}
     for name, machine in machines.items():
         for each in machine.claims:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Random-effects meta-analysis: one effect a machine, each with its own error.
+"""Combine effects by random-effects meta-analysis: one per machine, each with its own error.
 
 Absolute times of two machines are never compared; effects between the arms of each are. Sources:
 variance between machines by R. C. Paule and J. Mandel, "Consensus values and weighting factors",
@@ -24,16 +24,16 @@ from bench.judge.statistics import holm
 
 LEVEL: Final = 0.05
 FEWEST: Final = 3
-"""With fewer machines nothing can be said about the next one."""
+"""With fewer machines the next one cannot be predicted."""
 
-_Z: Final = 1.959964  # of the intervals that machines give
+_Z: Final = 1.959964  # of the machines' intervals
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Hold the effect on one machine; of a ratio the logarithm."""
+    """Hold the effect on one machine; for a ratio, its logarithm."""
 
     centre: float
     error: float  # standard, above 0
@@ -41,7 +41,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """Hold the effect over all machines; of a ratio logarithms."""
+    """Hold the effect over all machines; for a ratio, logarithms."""
 
     machines: int
     centre: float
@@ -49,8 +49,8 @@ class Pooled:
     low: float
     high: float
     between: float  # standard deviation of the true effects over machines
-    inconsistency: float  # I²: the share of what they differ by that is not chance
-    next_low: float  # where the next machine's true effect lies; -inf: too few to say
+    inconsistency: float  # I²: the share of their differences that is not chance
+    next_low: float  # range of the next machine's true effect; -inf: too few machines
     next_high: float
 
 
@@ -87,9 +87,9 @@ def pool(effects: Sequence[Effect]) -> Pooled:
 
 
 def apart(effects: Sequence[Effect]) -> list[int]:
-    """Return the machines, by their place, whose effect is unlike that of all the others.
+    """Return the indices of machines whose effect is unlike that of all the others.
 
-    Each is compared with what the others predict for a next machine; corrected over all (Holm).
+    Each is compared with the others' prediction for a next machine; corrected over all (Holm).
     """
     if len(effects) <= FEWEST:
         return []
@@ -105,7 +105,7 @@ def apart(effects: Sequence[Effect]) -> list[int]:
 
 
 def difference(those: Sequence[Effect], others: Sequence[Effect]) -> tuple[Pooled, Pooled, float]:
-    """Return both groups pooled, and the p of their having one mean.
+    """Return both groups pooled, and the p of equal means.
 
     Welch's t test of two random-effects means, each with its own variance between machines.
     """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How does each number develop over time, and over kernels?"""
+"""Answer how each number develops over time, and over kernels."""

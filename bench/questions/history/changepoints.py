@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find where a series of numbers changes its level, with a known rate of false alarms.
 
-A series is split where what is before differs most from what is after: at the largest of the
+A series is split where the values before differ most from those after: at the largest of the
 standardised differences of means over all splits, as in Worsley (1979, JASA 74:365), of values
 that are clipped a few deviations off the median. How large it becomes by chance is found by
-permuting the series, so that neither outliers nor ties nor the number of splits need an
-assumption. Holm's correction (1979) takes care of the number of series. What was split is searched
-again, in halves (binary segmentation: Vostrikova, 1981), all halves of one turn together.
+permuting the series, which needs no assumption about outliers, ties or the number of splits.
+Holm's correction (1979) accounts for the number of series. Both parts of a split series are
+searched again (binary segmentation: Vostrikova, 1981), all parts of one turn together.
 
-So with no change anywhere one in 20 histories has a false one, however many numbers are followed.
-A permutation supposes that runs are exchangeable: a number that drifts slowly "changes" as well.
+So without any change, one in 20 histories has a false one, however many numbers are followed. A
+permutation assumes that runs are exchangeable: a number that drifts slowly "changes" too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.judge.statistics import SEED, holm
 
 LEVEL: Final = 0.05  # of false alarms in a whole history
 FEWEST: Final = 3
-"""Runs on either side of a change: fewer may share what disturbed them."""
+"""Runs on either side of a change: fewer may share a disturbance."""
 
 _FEW_DRAWS: Final = (99, 999)
 _ENOUGH: Final = 10
@@ -34,7 +34,7 @@ _ENOUGH: Final = 10
 _MOST_DRAWS: Final = 99_999
 _AT_ONCE: Final = 1 << 15  # values
 _CLIP: Final = 5.0  # robust deviations
-_ROUNDED: Final = 1 - 1e-5  # sums of one permutation differ by that much in another order
+_ROUNDED: Final = 1 - 1e-5  # sums in another order differ by this much
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -54,8 +54,8 @@ def splits(
 ) -> dict[Key, tuple[Split, ...]]:
     """Return the changes of every series, in order.
 
-    ``beyond`` says whether two stretches of a series differ by more than their noise: significance
-    alone makes no change.
+    ``beyond`` returns whether two stretches of a series differ by more than their noise:
+    significance alone does not make a change.
     """
     found: dict[Key, list[Split]] = {key: [] for key in series}
     stretches = [(key, 0, len(values)) for key, values in series.items()]
@@ -81,7 +81,7 @@ def _best(values: Floats, draws: int) -> tuple[int, float]:
     differences = _differences(scores[np.newaxis])[0]
     at = int(differences.argmax())
     bound = _bound(scores, float(differences[at]))
-    if bound * draws < 1:  # less than so many draws can show
+    if bound * draws < 1:  # less than this many draws can show
         return FEWEST + at, bound
     for many in (*_FEW_DRAWS, draws):
         as_large = int(np.count_nonzero(_by_chance(scores, many) >= differences[at] * _ROUNDED))
@@ -100,7 +100,7 @@ def _clipped(values: Floats) -> Floats32:
 
 
 def _differences(scores: Floats32) -> Floats32:
-    """Return for each row how far apart both parts lie, by each split, standardised."""
+    """Return for each row the standardised difference between both parts, for each split."""
     count = scores.shape[1]
     first = np.arange(FEWEST, count - FEWEST + 1)
     found = np.cumsum(scores, axis=1)[:, FEWEST - 1 : count - FEWEST]
@@ -111,7 +111,7 @@ def _differences(scores: Floats32) -> Floats32:
 def _bound(scores: Floats32, difference: float) -> float:
     """Return an upper bound of the chance that a permutation has a difference as large.
 
-    Bernstein's inequality for every split; it holds for draws without replacement as well
+    Bernstein's inequality for every split; it also holds for draws without replacement
     (Hoeffding, 1963, JASA 58:13).
     """
     count = len(scores)
@@ -123,7 +123,7 @@ def _bound(scores: Floats32, difference: float) -> float:
 
 
 def _by_chance(scores: Floats32, draws: int) -> Floats32:
-    """Return the largest difference of each of so many permutations."""
+    """Return the largest difference in each of ``draws`` permutations."""
     random = np.random.default_rng(SEED)
     at_once = max(1, _AT_ONCE // len(scores))
     largest = []

@@ -28,12 +28,12 @@ from bench.report.units import number
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WIDE: Final = 24  # bars of a line
 _LINE: Final = "over time"
-_SHOWN: Final = 12  # changes that are shown at once
+_SHOWN: Final = 12  # changes that are always shown
 _READING: Final = (
-    "A point is one run, with the 95 % interval of its own blocks. Runs are compared that asked "
-    "for the same on one kind of machine and one kernel. A change is a level that runs before and "
-    "after do not share: by a permutation test with 5 % false alarms over all numbers together, "
-    "and beyond the typical interval of a run on both sides."
+    "A point is one run, with the 95 % interval of its own blocks. Runs are compared if they had "
+    "the same configuration, kind of machine and kernel. A change is a difference in level between "
+    "the runs before and after: by a permutation test with 5 % false alarms over all numbers "
+    "together, and beyond the typical interval of a run on both sides."
 )
 _BETWEEN: Final = (
     "Only shares, ratios and sizes are compared between kernels: times of two kernels never are."
@@ -137,7 +137,7 @@ def _row(
     where: str,
     kernel: str = "",
 ) -> doc.Row:
-    """Return a change; its kernel and kind of machine are named where there are several."""
+    """Return a change; its kernel and kind of machine are named if there are several."""
     word, mark = ("worse", doc.Mark.BAD) if found.worse else ("better", doc.Mark.GOOD)
     on = (
         f"Linux {kernel}" if kernel and len({each.kernel for each in history.runs}) > 1 else "",
@@ -184,8 +184,8 @@ def _every_number(history: History) -> Iterator[doc.Fold]:
 
 
 def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> doc.Row:
-    """Return a row; a number that was asked for in several ways has the time of its first run."""
-    since = f" (as asked from {runs[series.runs[0]].started_utc[:10]})" if several else ""
+    """Return a row; a number with several configurations has the time of its first run."""
+    since = f" (as configured from {runs[series.runs[0]].started_utc[:10]})" if several else ""
     low, high, unit = series.lows[-1], series.highs[-1], series.of.unit
     return row(
         f"{series.of.name}{since}",
@@ -198,7 +198,7 @@ def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) ->
 
 
 def line(values: Sequence[float]) -> str:
-    """Return a line of bars, each the median of as many runs; of equal values all are low."""
+    """Return a line of bars, each the median of as many runs; equal values are all low."""
     array = np.asarray(values)
     bars = [float(np.median(part)) for part in np.array_split(array, min(_WIDE, len(array)))]
     lowest, span = min(bars), max(bars) - min(bars)
@@ -228,7 +228,7 @@ def _kernel_table(key: str, found: Sequence[KernelSeries]) -> doc.Table:
         rows=tuple(
             row(series.of.name, *(_kernel_cell(series, name) for name in names)) for series in found
         ),
-        hint="Coloured where it differs beyond the noise from the kernel before it.",
+        hint="Coloured where it differs beyond the noise from the previous kernel.",
     )
 
 

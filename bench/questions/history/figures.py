@@ -20,8 +20,8 @@ from bench.report.figure import BYTES_LABELS, HEIGHT, SHARE_LABELS, WIDTH, Datum
 from bench.report.units import number
 
 _MOST_PANELS: Final = 12
-_MOST_POINTS: Final = 80  # of a line; where runs are more, each is the median of several
-_MOST_WORDS: Final = 2  # changes that a panel's title names
+_MOST_POINTS: Final = 80  # of a line; with more runs, each is the median of several
+_MOST_WORDS: Final = 2  # changes named in a panel's title
 _GREY: Final = "#808080"
 _TIME_LABELS: Final = (
     "utcFormat(datum.value, utchours(datum.value) || utcminutes(datum.value) ? '%H:%M' : "
@@ -32,7 +32,7 @@ S = TypeVar("S", bound=Series | KernelSeries)
 
 
 def figures(history: History) -> Iterator[Figure]:
-    """Yield numbers over time, and over kernels where there are several."""
+    """Yield numbers over time, and over kernels if there are several."""
     several = [each for each in history.series if len(each.runs) > 1]
     over_time = _chosen(several, history.changed)
     over_kernels = _chosen(history.kernels, history.stepped)
@@ -44,7 +44,7 @@ def figures(history: History) -> Iterator[Figure]:
             key="time",
             title="Over time",
             reading="The band is the 95 % interval of a run; a dashed line marks a change beyond "
-            "the noise. Where runs are many, each point is the median of several.",
+            "the noise. If there are many runs, each point is the median of several.",
             transports=(),
             panels=panels,
         )
@@ -53,7 +53,7 @@ def figures(history: History) -> Iterator[Figure]:
             key="kernels",
             title="Over kernels",
             reading="The median of each kernel's runs and of their 95 % intervals; a dashed line "
-            "marks a kernel that differs beyond the noise from the one before it.",
+            "marks a kernel that differs beyond the noise from the previous one.",
             transports=(),
             panels=kernel_panels,
         )
@@ -70,7 +70,7 @@ def _chosen(series: Sequence[S], changes: Iterable[tuple[S, Change | Step]]) -> 
 
 
 def _tells(series: Series | KernelSeries) -> tuple[bool, int]:
-    """Return whether the numbers differ at all, and how many they are."""
+    """Return whether the numbers differ at all, and how many there are."""
     values = series.values if isinstance(series, Series) else [p.value for p in series.points]
     return len(set(values)) > 1, len(values)
 
@@ -139,7 +139,7 @@ def _kernel_panel(series: KernelSeries) -> Panel:
 
 
 def _labels(kernels: Sequence[str]) -> dict[str, str]:
-    """Return short names of kernels: "6.12.3-rt"; whole where two would be one."""
+    """Return short names of kernels: "6.12.3-rt"; full ones if two would be the same."""
     short = list(map(_label, kernels))
     names = short if len(set(short)) == len(short) else map(clean, kernels)
     return dict(zip(kernels, names, strict=True))
@@ -160,7 +160,7 @@ def _panel(
     rows: list[Datum],
     changes: Sequence[tuple[str, Change | Step]],
 ) -> Panel:
-    """Return a line and its band; ``changes`` are places on the x axis and what is there."""
+    """Return a line and its band; ``changes``: positions on the x axis, and the changes there."""
     y, colour = _y(series.of.unit, rows), look(series.of.transport).colour
     layers = [
         chart_of("points")

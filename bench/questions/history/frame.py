@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Return the numbers of one journal as rows: one for each number of each run in it.
 
-A row has the run that it is of and the file that it was read from. A journal without any number
-has one row, whose ``number`` is null, so that it need not be read again.
+A row names its run and the file from which it was read. A journal without any number has one row,
+whose ``number`` is null, so that it need not be read again.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ FILE: Final = {
     "mtime_ns": pl.Int64,
     "ctime_ns": pl.Int64,
     "sha256": pl.String,
-    "fault": pl.String,  # what could not be read of it
+    "fault": pl.String,  # the part that could not be read
 }
 RUN: Final = {
-    "run": pl.String,  # digest of what a run and its copies share
+    "run": pl.String,  # digest shared by a run and its copies
     "started_s": pl.Int64,  # since 1970, UTC
     "trials": pl.Int64,
     "hostname": pl.String,
@@ -74,7 +74,7 @@ def rows_of(journal: Path, of_file: Mapping[str, Any]) -> pl.DataFrame:
     for run in content.runs:
         started_s = _seconds(run.header.started_utc)
         if started_s is None:
-            fault = Fault(path=journal.name, line=1, reason="a run's start is no time; left out")
+            fault = Fault(path=journal.name, line=1, reason="a run's start is not a time; left out")
             faults.append(str(fault))
         else:
             rows += list(_rows(run, started_s))
@@ -85,7 +85,7 @@ def rows_of(journal: Path, of_file: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def _utf8(value: Any) -> Any:
-    """Return text as UTF-8 has it: names of files need not be."""
+    """Return text as valid UTF-8, which names of files need not be."""
     return value.encode("utf-8", "backslashreplace").decode() if type(value) is str else value
 
 
@@ -119,7 +119,7 @@ def _rows(run: Run, started_s: int) -> Iterator[dict[str, Any]]:
 
 
 def kind(machine: Machine) -> str:
-    """Describe a machine by what its numbers depend on, except its kernel."""
+    """Describe a machine by everything its numbers depend on, except its kernel."""
     where = machine.hypervisor
     held = ", idle CPUs kept shallow" if machine.idle_held else ""
     return f"{cpus_words(machine)} ({machine.cpu_model}), virtualisation {where}{held}"

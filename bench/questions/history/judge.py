@@ -2,7 +2,7 @@
 """Find changes of numbers over their runs, and from kernel to kernel.
 
 Runs are compared if they measured the same on machines of one kind: over time on one kernel, and
-over kernels by what a kernel's runs have in common. Times are never compared from kernel to kernel.
+over kernels by the median of each kernel's runs. Times are never compared between kernels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.questions.history.changepoints import LEVEL, Floats, Split, splits
 from bench.report.document import Labels
 
 FORMAT: Final = 1
-_RATIOS: Final = (Unit.TIMES, Unit.BYTES)  # that are compared by how many times they differ
+_RATIOS: Final = (Unit.TIMES, Unit.BYTES)  # compared by the factor between them
 _TIMES: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
 _OF_NUMBER: Final = ("key", "number", "transport", "name", "more_is_better")
 _NORMAL: Final = 1.96  # half a 95 % interval, in standard errors
@@ -53,12 +53,12 @@ class HistoryRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number that is followed, as in bench/report/document.py's Measure."""
+    """A number that is tracked, as in bench/report/document.py's Measure."""
 
     key: str
     number: str
     labels: Labels
-    transport: str  # that it is of; a ratio is of the first
+    transport: str  # for a ratio, the first
     name: str
     unit: Unit
     more_is_better: bool
@@ -84,7 +84,7 @@ class Series:
     kernel: str
     runs: tuple[int, ...]  # indices
     values: tuple[float, ...]
-    lows: tuple[float, ...]  # of 95 % intervals; the value where it has none
+    lows: tuple[float, ...]  # of 95 % intervals; the value if it has none
     highs: tuple[float, ...]
     changes: tuple[Change, ...]
 
@@ -102,7 +102,7 @@ class KernelPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A difference beyond the noise between a kernel and the one before it; p is Holm's."""
+    """A difference beyond the noise between a kernel and the previous one; p is Holm's."""
 
     kernel: str
     previous: str
@@ -133,13 +133,13 @@ class History:
 
     @property
     def changed(self) -> list[tuple[Series, Change]]:
-        """Every change over time, the latest first."""
+        """Return every change over time, the latest first."""
         found = [(each, change) for each in self.series for change in each.changes]
         return sorted(found, key=lambda pair: pair[1].run, reverse=True)
 
     @property
     def stepped(self) -> list[tuple[KernelSeries, Step]]:
-        """Every change from kernel to kernel, the newest kernel first."""
+        """Return every change between kernels, the newest kernel first."""
         found = [(each, step) for each in self.kernels for step in each.steps]
         return sorted(found, key=lambda pair: version(pair[1].kernel), reverse=True)
 
@@ -171,7 +171,7 @@ def judge(numbers: pl.DataFrame) -> History:
 
 
 def _series(numbers: pl.DataFrame, order: dict[str, int]) -> Iterator[tuple[str, Series]]:
-    """Yield what was asked for, and the number over time that came of it, without its changes."""
+    """Yield each configuration, and its number over time, without changes."""
     ordered = numbers.with_columns(
         at=pl.col("run").replace_strict(order, return_dtype=pl.Int64),
         low=pl.col("low").fill_null(pl.col("value")),
@@ -222,7 +222,7 @@ def _differ(series: Series, first: slice, second: slice) -> bool:
 def _apart(unit: Unit, first: Sequence[float], second: Sequence[float]) -> bool:
     """Return whether neither interval (value, low, high) contains the other's value.
 
-    Values compared as a ratio have to differ by 2 % as well.
+    Values compared as a ratio must also differ by 2 %.
     """
     (value, low, high), (other, its_low, its_high) = first, second
     ratio = value / other if unit in _RATIOS and min(value, other) > 0 else inf
@@ -240,7 +240,7 @@ def version(kernel: str) -> tuple[bool, KernelVersion | str]:
 
 
 def _over_kernels(found: Iterable[tuple[str, Series]]) -> Iterator[KernelSeries]:
-    """Yield what two kernels or more have: each compared with the one before it."""
+    """Yield the numbers of two kernels or more, each compared with the previous kernel."""
     groups: dict[tuple[str, str, str], list[Series]] = {}
     for asked, each in found:
         if each.of.unit not in _TIMES:
@@ -279,8 +279,8 @@ def _kernel_point(series: Series) -> KernelPoint:
 def _same_p(then: Series, now: Series) -> float:
     """Return the p of two kernels having one value, by the runs' intervals and by their scatter.
 
-    The intervals give what a run's trials know of their own noise, the scatter what runs differ by;
-    where there are three runs of each, the larger p counts.
+    The intervals show the noise within a run, the scatter that between runs; if there are three
+    runs of each, the larger p counts.
     """
     from scipy.special import ndtr
 

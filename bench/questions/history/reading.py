@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Read any number of journals, in folders and below, judging only those that are new.
 
-Their numbers are kept beside them as Parquet. A file's rows count as long as it has the size, mtime
-and ctime that it had; where one of them differs, its SHA-256 decides. Rows that other code has
-judged, and a cache that is torn or foreign, do not count.
+Their numbers are kept beside them as Parquet. A file's rows are valid as long as its size, mtime
+and ctime are unchanged; if one of them differs, its SHA-256 decides. Rows that other code has
+judged, and a cache that is torn or foreign, are not.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Cache:
         self._altered = False
 
     def known(self, path: Path) -> pl.DataFrame | None:
-        """Return the rows of a journal that is as it was; None if it has to be judged."""
+        """Return the rows of an unchanged journal; None if it must be judged."""
         frame = self._frames.get(name_in(self._folder, path))
         if frame is None:
             return None
@@ -85,13 +85,13 @@ class Cache:
         of_file = {
             "judge": code(),
             "path": name_in(self._folder, path),
-            **asdict(Stamp.of(path)),  # before it is read: what is added meanwhile alters it
+            **asdict(Stamp.of(path)),  # before it is read: lines that are added meanwhile alter it
             "sha256": digest(path),
         }
         return self._keep(path, rows_of(path, of_file))
 
     def save(self) -> None:
-        """Write the cache, if anything in it is new, as a whole or not at all. Raises OSError."""
+        """Write the cache if anything in it is new, as a whole or not at all. Raises OSError."""
         here = {name: f for name, f in self._frames.items() if (self._folder / name).exists()}
         if here and (self._altered or len(here) < len(self._frames)):
             content = BytesIO()
@@ -119,7 +119,7 @@ def load(path: Path) -> pl.DataFrame:
 
 
 def _holds(frame: pl.DataFrame) -> bool:
-    """Return whether the rows are whole: nothing is null, or out of range, that cannot be."""
+    """Return whether the rows are valid: no value is null or out of range that must not be."""
     given = frame.filter(pl.col("number").is_not_null())
     return (
         not any(frame[name].has_nulls() for name in FILE.keys() - {"fault"})
@@ -167,7 +167,7 @@ def _frames(folder: Path, journals: list[Path], say: Say) -> Iterator[pl.DataFra
             if fault := frame["fault"][0]:
                 say(f"{path.parent / fault}")
             yield frame
-    finally:  # also of what Ctrl-C cut short
+    finally:  # also after Ctrl-C
         try:
             cache.save()
         except OSError as error:

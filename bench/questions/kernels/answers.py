@@ -28,7 +28,7 @@ _RING: Final = {
     Question.WRITE: ("writes faster", "writes slower"),
     Question.CPU: ("costs its consumer less CPU", "costs its consumer more CPU"),
 }
-"""What the ring does if it is better, and if perf buffers are; in the order of columns."""
+"""What the ring does if it is better, and if perf buffers are, in the order of columns."""
 TOO_FEW_PAIRS: Final = "too few pairs"  # standing.LEAST_PAIRS in every trial are needed
 _NOT_LOSSLESS: Final = "no load without drops"
 _LACKING: Final = {
@@ -37,7 +37,7 @@ _LACKING: Final = {
     Question.WRITE: _NOT_LOSSLESS,
     Question.CPU: _NOT_LOSSLESS,
 }
-"""Why what was measured answers a question on no comparison."""
+"""Why no comparison answers a question."""
 _ALIKE: Final = {"the same", "equivalent"}
 _UNMEASURED: Final = "not measured"
 
@@ -48,10 +48,10 @@ class Answer:
 
     kernel: str
     words: str
-    gist: str = ""  # what the ring does, else the words; "" where there is nothing to compare
-    better: str = ""  # transport; "" where neither is, or it depends
-    partly: bool = False  # whether it is better with some ways of waiting only
-    why: str = ""  # what is behind the words
+    gist: str = ""  # what the ring does, else the words; "" if there is nothing to compare
+    better: str = ""  # transport; "" if neither is, or it depends
+    partly: bool = False  # whether it is better only with some ways of waiting
+    why: str = ""  # the evidence for the words
     changed: str = ""  # the previous kernel, if its answer differs; else ""
 
 
@@ -66,10 +66,10 @@ class Answers:
 
 _SOME_WAITING: Final = " with some ways of waiting"
 IN_PART: Final = "in part"
-"""Marks an answer that holds with some ways of waiting only."""
+"""Marks an answer that holds only with some ways of waiting."""
 
 Found = tuple[Answer, object]
-"""An answer, and what two kernels are compared by; None where nothing is settled."""
+"""An answer, and what it is compared by between kernels; None if nothing is settled."""
 
 
 def answers(matrix: Matrix) -> tuple[Answers, ...]:
@@ -106,7 +106,7 @@ def _marked(found: Sequence[Found], lines: Sequence[tuple[str, str]]) -> Iterato
 
 
 def _differ(before: object, now: object) -> bool:
-    """Whether verdicts turned, intervals of skipped exits lie apart, or another is better."""
+    """Return whether verdicts turned, intervals of skipped exits are disjoint, or another wins."""
     if isinstance(before, Missed) and isinstance(now, Missed):
         pairs = ((each, now.known.get(when)) for when, each in before.known.items())
         return any(two and (one.high < two.low or two.high < one.low) for one, two in pairs)
@@ -145,7 +145,7 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
 
 
 def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
-    """Count the claims that one kernel's trials bear on, by verdict."""
+    """Count the claims that one kernel's trials can judge, by verdict."""
     found = [(row.claim.id, row.findings[at]) for row in rows]
     names = {verdict: [n for n, f in found if f and f.verdict is verdict] for verdict in SPOKEN}
     known = {verdict: of for verdict, of in names.items() if of}
@@ -160,7 +160,7 @@ def _claimed(rows: Sequence[ClaimRow], at: int, kernel: str) -> Found:
 
 
 def _skipped(missed: Missed) -> Found:
-    """Return the share of exits that the kernel skipped, when idle and while others call bpf()."""
+    """Return the share of exits that the kernel skipped when idle and while others called bpf()."""
     whens = {"idle": "when idle", "beside bpf() calls": "during bpf()"}
     known = {whens.get(when, when): each for when, each in missed.known.items()}
     parts = [f"{share(each.missed_share)} {when}" for when, each in known.items() if each.missed]
@@ -170,7 +170,7 @@ def _skipped(missed: Missed) -> Found:
 
 
 def title(matrix: Matrix, found: Sequence[Answers]) -> str:
-    """Answer over versions, in a sentence: what the ring does on all kernels, then on some."""
+    """Sum up the answers in a sentence: what the ring does on all kernels, then on some."""
     labels = [clean(row.label) for row, _ in matrix.measured]
     if not labels:
         return "No kernel left a result"
@@ -211,7 +211,7 @@ def _where(matrix: Matrix, labels: Sequence[str]) -> str:
 
 
 def _spans(some: Sequence[str], labels: Sequence[str]) -> str:
-    """Return "5.10 to 6.12 and 7.3": three labels or more in a row are a span."""
+    """Return "5.10 to 6.12 and 7.3": three or more labels in a row form a span."""
     runs = [
         [label for _, label in run]
         for _, run in groupby(enumerate(some), key=lambda each: each[0] - labels.index(each[1]))

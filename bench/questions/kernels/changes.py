@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""List the facts that kernels differ in, as each kernel shows them, and where each changed.
+"""List the facts in which kernels differ, as each kernel shows them, and where each changed.
 
 Fixes are backported: nothing here is derived from a version.
 """
@@ -22,11 +22,11 @@ State = Callable[[Result], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeData:
-    """Describe one fact over all rows, as JSON has it."""
+    """Describe one fact over all rows, as in JSON."""
 
     key: str
     title: str
-    published: str  # since when, by version numbers; "" where that is configured
+    published: str  # since when, by version numbers; "" if that is configured
     states: tuple[str | None, ...]  # one a row
     onsets: tuple[str, ...]  # labels of rows whose state differs from the last one known
 
@@ -36,7 +36,7 @@ class Change(ChangeData):
     """Describe the same fact with its words for reports."""
 
     short: str  # heads a column
-    steps: Mapping[str, str]  # of each onset, from what state to what
+    steps: Mapping[str, str]  # of each onset, the states before and after
 
 
 def _probed(name: str) -> State:
@@ -55,7 +55,7 @@ def _format_lost(result: Result) -> str | None:
 
 
 def _ring(key: str, right: str, nothing: str, wrong: str) -> State:
-    """Return what names an instrument's worth, at the largest budget of a ring that has one."""
+    """Return what names an instrument's worth, at the largest judged budget of a ring."""
     words = {Worth.RIGHT: right, Worth.NOTHING: nothing, Worth.WRONG: wrong}
 
     def state(result: Result) -> str | None:
@@ -117,7 +117,7 @@ def changes(rows: Sequence[KernelRow]) -> Iterator[Change]:
         for row, state in zip(rows, states, strict=True):
             if state is None:
                 continue
-            # Preemption is compared within a flavour, which chooses it; all within an architecture.
+            # Preemption is compared within a flavour, which sets it; all within an architecture.
             line = row.line if key == "preemption" else (row.architecture, "")
             label, before = last.get(line, ("", state))
             if before != state:

@@ -18,10 +18,10 @@ from bench.questions.transports.standing import Question
 from bench.report import figure
 from bench.report.document import Figure, Panel
 
-_STEP: Final = 46  # pixels that a kernel takes
+_STEP: Final = 46  # pixels per kernel
 _LETTER: Final = 7  # pixels, of an axis
 _HEIGHT: Final = 170
-_CHANGED: Final = "A dashed line: the answer differs from that on the kernel before."
+_CHANGED: Final = "A dashed line: the answer differs from that on the previous kernel."
 _EMULATED: Final = "Emulated CPUs: times mean nothing beyond these ratios."
 _READINGS: Final = {
     Question.DROPS: (
@@ -46,7 +46,7 @@ _READINGS: Final = {
     ),
     Question.CPU: (
         "CPU of the consumer, as a ratio within each guest",
-        "Below 1 the ring's consumer takes less CPU time for an event.",
+        "Below 1 the ring's consumer takes less CPU time per event.",
     ),
     "missed": (
         "Exits at which the kernel skipped the tracer",
@@ -68,10 +68,10 @@ _COUNTED: Final = {
     ),
     Question.CPU: (
         "The consumer, in instructions",
-        "Lower is better: instructions that the ring's or perf's consumer takes for an event.",
+        "Lower is better: instructions that the ring's or perf's consumer takes per event.",
     ),
 }
-"""What the same panels show of guests whose instructions are counted."""
+"""Texts of the same panels where instructions are counted."""
 _SEEDS: Final = "Medians over seeds, with 95 % intervals; no time."
 
 
@@ -125,7 +125,7 @@ def _panel(matrix: Matrix, curve: Curve, changed: Sequence[Answer]) -> Panel:
     rules = [
         {
             "kernel": clean(each.kernel),
-            "words": f"Another than on {clean(each.changed)}: {each.words}",
+            "words": f"Differs from {clean(each.changed)}: {each.words}",
         }
         for each in changed
     ]

@@ -28,13 +28,13 @@ from bench.questions.transports.standing import Question
 from bench.report.document import pick
 from bench.tracer.transports import traits
 
-_LEAST_WORTH: Final = 0.02  # of the best: below it a curve is all but empty
-_MOST: Final = 4  # experiments that a number is shown of
-_CALM_SHARE: Final = 0.999  # delivered; below it too much was lost for a latency to mean anything
+_LEAST_WORTH: Final = 0.02  # of the best: below it a curve is nearly empty
+_MOST: Final = 4  # experiments for which a number is shown
+_CALM_SHARE: Final = 0.999  # delivered; below it too much was lost for a meaningful latency
 _LADDERS: Final = ("ladder", "memory-spread", "memory-onecpu")
-_SHARED: Final = ("trickle-duet", "storm-duet")  # latency is taken from these if run, else ...
+_SHARED: Final = ("trickle-duet", "storm-duet")  # latency comes from these if run, else ...
 _PACED: Final = ("trickle",)  # ... far below capacity
-_CHAINED: Final = ("chain", "pingpong")  # parents that reap: order is taken from these if run
+_CHAINED: Final = ("chain", "pingpong")  # parents that reap: order comes from these if run
 _OF_QUESTION: Final = {
     "lossless": Question.MEMORY,
     "consumer_cpu_s_per_million": Question.CPU,
@@ -55,12 +55,12 @@ _WORDS: Final = {
         "instructions of the consumer, per event",
     ),
 }
-"""What is shown where times are ratios, and where instructions are counted."""
+"""Titles where times are ratios, and where instructions are counted."""
 
 Places = Mapping[tuple[str, str], dict[str, list[Comparison]]]
 """Comparisons by experiment and budget, then by the label of the kernel."""
 Found = Iterable[tuple[str, Estimate, str]]
-"""Series, number and note of the points that one kernel has."""
+"""Series, number and note of the points of one kernel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +83,14 @@ class Curve:
     key: str
     what: str
     experiment: str
-    budget: str  # label, "64KiB"; "" where the budget is the number
+    budget: str  # label, "64KiB"; "" if the budget is the number
     unit: Unit
     times_within_one_guest: bool = False
     points: tuple[Point, ...]
 
     @property
     def question(self) -> str:
-        """Return the question that the number bears on."""
+        """Return the question that the number helps to answer."""
         key = self.key.partition(":")[0]
         found = _OF_QUESTION.get(key) or _METRICS[key].group
         return str(Question.WRITE if found is Group.COST else found)
@@ -109,7 +109,7 @@ class Curve:
 def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
     """Yield every curve that at least one kernel has: drops, order, memory, latency, cost."""
     places = _places(results)
-    # For a ladder the least lossless budget says more; pairs elsewhere are few, and by chance.
+    # Ladders are summed up by the least lossless budget; elsewhere pairs are few, and accidental.
     storms = {place: found for place, found in places.items() if place[0] not in _LADDERS}
     chains = _made_for(_CHAINED, places)
     yield from _curves(results, storms, "own_dropped_share", "events lost", _shares)
@@ -126,7 +126,7 @@ def curves(results: Mapping[str, Result]) -> Iterator[Curve]:
 
 
 def _having(places: Places, key: str) -> Places:
-    """Return where a number is known; latency of experiments made for it, if there are any."""
+    """Return where a number is known; for latency, preferably in experiments made for it."""
     having: Places = {
         place: by_kernel
         for place, by_kernel in places.items()
@@ -159,7 +159,7 @@ def _curves(
     what: str,
     found: Callable[[str, Sequence[ArmSamples], Sequence[Comparison]], Found],
 ) -> Iterator[Curve]:
-    """Yield the experiments that are worth most, each at its best budget."""
+    """Yield the most informative experiments, each at its best budget."""
     best: dict[str, tuple[float, str]] = {}
     for (experiment, budget), by_kernel in places.items():
         total = sum(_worth(key, each) for compared in by_kernel.values() for each in compared)
@@ -168,7 +168,7 @@ def _curves(
     worthy = ((total, name, budget) for name, (total, budget) in best.items() if total > least)
     for _, experiment, budget in sorted(worthy, reverse=True)[:_MOST]:
         points = []
-        # A kernel without the ring has the perf buffers' arm alone.
+        # A kernel without the ring has only the perf buffers' arm.
         alone = ArmName(transport=PERFBUF, budget=budget)
         for kernel, result in results.items():
             compared, arms = (
@@ -199,9 +199,9 @@ def _is_latency(key: str) -> bool:
 
 
 def _worth(key: str, comparison: Comparison) -> float:
-    """Return the most for shares near to half, and for times where least was lost."""
+    """Return how informative a number is: shares near a half, times where least was lost."""
     if _METRICS[key].unit is not Unit.SHARE:
-        # Costs are shown of every experiment: refused writes cost time too.
+        # Costs are shown for every experiment: refused writes cost time too.
         everywhere = _METRICS[key].unit is Unit.NS and not _is_latency(key)
         return _calm(comparison) + everywhere
     row = comparison.row(key)
@@ -214,7 +214,7 @@ def _point(kernel: str, series: str, found: Estimate, note: str) -> Point:
 
 
 def _shares(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
-    """Return each side's share, and the counts that it is made of."""
+    """Return each side's share, and the counts behind it."""
     names = ("own_dropped", "own_attempted", "records")
     if key != "own_dropped_share":
         names = ("causal_violations", "causal_pairs", "pairs")
@@ -260,7 +260,7 @@ def _calm(comparison: Comparison) -> float:
 
 
 def _ratios(key: str, _: Sequence[ArmSamples], compared: Sequence[Comparison]) -> Found:
-    """Yield ring over perf, paired within blocks; where much was lost, none of delivery."""
+    """Yield ring over perf, paired within blocks; no delivery times where much was lost."""
     for each in compared:
         row = each.row(key)
         estimate = row.estimate if row is not None else None
@@ -278,7 +278,7 @@ def _slow_downs(key: str, arms: Sequence[ArmSamples], compared: Sequence[Compari
 
 def _instructions(key: str, arms: Sequence[ArmSamples], _: Sequence[Comparison]) -> Found:
     """Return each side's number, the median over blocks; instructions where time is counted."""
-    # Seconds a million events are 1,000 ns each.
+    # A second per million events is 1,000 ns each.
     factor = 1e3 if _METRICS[key].unit is Unit.SECONDS else 1.0
     found = {}
     for arm in arms:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Build the report over kernels: the answers first, then the evidence behind them.
 
-docs/record-format.md describes its data, which JSON has; lists over kernels follow ``kernels``.
+docs/record-format.md describes its data, as in JSON; lists over kernels are in their order.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class FindingData:
     reason: str
     measured: NumberData | None
     blocks: int
-    by_instructions: bool  # in place of the times that the claim is about
+    by_instructions: bool  # instead of the times that the claim is about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,7 @@ def _measures(matrix: Matrix) -> Iterator[doc.Measure]:
 
 
 def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[doc.Check]:
-    """Yield whether each kernel has a whole result, which gates hold on it, and its claims."""
+    """Yield for each kernel whether its result is whole, which gates hold, and its claims."""
     for row in matrix.rows:
         done = row.status == Status.DONE and row.result is not None
         lacking = doc.Passing.SKIPPED if row.status == Status.UNAVAILABLE else doc.Passing.FAILED
@@ -173,7 +173,7 @@ def _checks(matrix: Matrix, gates: Sequence[Gate]) -> Iterator[doc.Check]:
             outcome = doc.Passing.FAILED if failure else doc.Passing.PASSED
             text = failure or f"not once in {counted(len(row.trials), 'trial')}"
             found.append(doc.Check(name=str(gate), outcome=outcome, text=text))
-        last = {each.name: each for each in found}  # gates asked for replace the usual checks
+        last = {each.name: each for each in found}  # requested gates replace the usual checks
         yield from (replace(each, name=f"{row.label} {name}") for name, each in last.items())
     for claimed in matrix.claims:
         if claimed.together is not None:
@@ -223,7 +223,7 @@ def _parts(
             key="claims", summary="Published claims on each kernel", parts=(explained, *claims)
         )
     if memory := [_fold(table.key.replace(":", "-"), table) for table in tables.memory(matrix)]:
-        text = "The usual instruments disagree: each counts something else, and that changed, too."
+        text = "The usual instruments disagree: each counts something else, and that changed too."
         yield doc.Fold(
             key="memory",
             summary="Memory, by every instrument",
@@ -240,7 +240,7 @@ def _fold(key: str, table: doc.Table) -> doc.Fold:
 
 
 def _claims(matrix: Matrix) -> Iterator[doc.Fold]:
-    """Yield a fold for each claim that some kernel's trials bear on."""
+    """Yield a fold for each claim that some kernel's trials can judge."""
     for each in matrix.claims:
         on: dict[str, list[str]] = {}
         entries = [

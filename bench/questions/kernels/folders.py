@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Read folders of journals, one kernel each, from a run over kernels or jobs of a CI system.
 
-A kernel's folder has ``outcome.json`` (status and reason) and, as far as it got, ``journal.jsonl``.
-A journal anywhere else counts as well, as a kernel that is done.
+A kernel's folder has ``outcome.json`` (status and reason) and, if it got that far,
+``journal.jsonl``. A journal anywhere else counts too, as a kernel that is done.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.journal.schema import JournalContent
 from bench.questions.kernels.outcome import JOURNAL, OUTCOME, RUN, Reproduced, Status
 
 _BEGUN: Final = "order.json"
-"""In a kernel's folder as soon as its guest is started; the outcome comes at the end."""
+"""In a kernel's folder from the start of its guest; the outcome is written at the end."""
 _LONGEST_BYTES: Final = 1 << 20
 _EMPTY: Final = JournalContent(runs=(), faults=())
 
@@ -37,10 +37,10 @@ _Texts = Annotated[tuple[_Text, ...], AfterValidator(itemgetter(slice(20)))]
 class Entry:
     """Describe one kernel of a matrix."""
 
-    label: str  # as in the request: "6.12-rt"; "" where only a journal is known
-    release: str = ""  # of outcome.json; "" where it has none
+    label: str  # as in the request: "6.12-rt"; "" if only a journal is known
+    release: str = ""  # of outcome.json; "" if it has none
     status: str  # done, failed, panicked, hung, killed, torn, unavailable ...
-    reason: str = ""  # why it is not done; "" where it is
+    reason: str = ""  # why it is not done; "" if it is
     notes: tuple[str, ...] = ()  # experiments left out, and complaints of the kernel
     reproduced: Reproduced | None = None  # of a reproducible guest
     path: str  # of the folder or journal
@@ -48,7 +48,7 @@ class Entry:
     alone: bool = False  # a journal without an outcome beside it
 
 
-class _Asked(BaseModel):
+class _Requested(BaseModel):
     folder: _Text = ""
     label: _Word = ""
 
@@ -64,13 +64,13 @@ class _Written(BaseModel):
     left_out: _Texts = ()
     complaints: _Texts = ()
     reproduced: Reproduced | None = None
-    kernels: tuple[_Asked, ...] = ()
+    kernels: tuple[_Requested, ...] = ()
 
 
 def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
     """Read every kernel in these folders and journals and below, each trial once.
 
-    Raise JournalError where nothing is found, or a place cannot be read.
+    Raise JournalError if nothing is found, or a place cannot be read.
     """
     wanted = list(places)
     entries = [entry for place in wanted for entry in _entries(place)]
@@ -85,10 +85,10 @@ def read_matrix(places: Iterable[Path]) -> tuple[Entry, ...]:
 def _once(entries: Sequence[Entry]) -> Iterator[Entry]:
     """Yield entries without trials that were given before; skip those that have nothing else.
 
-    A kernel's folder goes before a journal alone, which lacks its status and reason.
+    A kernel's folder precedes a journal alone, which lacks its status and reason.
     """
     found = Distinct()
-    owners: list[Entry] = []  # of each run that was found
+    owners: list[Entry] = []  # of each run found
     empty: list[Entry] = []
     for entry in sorted(entries, key=lambda each: each.alone):
         for run in entry.content.runs:
@@ -130,7 +130,7 @@ def _entries(place: Path) -> Iterator[Entry]:
 
 
 def _never_begun(run: Path, known: set[Path]) -> Iterator[Entry]:
-    """Yield kernels that a run was asked for, and of which there is no folder."""
+    """Yield kernels that were requested of a run but have no folder."""
     for each in _written(run).kernels:
         folder = run.parent / each.folder
         if each.folder and folder not in known and not (folder / JOURNAL).exists():
@@ -188,5 +188,5 @@ def _written(path: Path) -> _Written:
         with path.open("rb") as file:
             return _Written.model_validate_json(file.read(_LONGEST_BYTES))
     except (OSError, ValueError):
-        reason = f"{path.name} cannot be read, or is of another form"
+        reason = f"{path.name} cannot be read, or has another format"
         return _Written(status=Status.TORN, reason=reason)

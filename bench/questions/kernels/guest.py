@@ -37,11 +37,11 @@ from bench.tracer.loader import Loader
 from bench.trial.result import TrialResult
 
 _LENIENCE: Final = 1.4
-"""An experiment that takes longer than planned may finish, so that no block is lost, up to this.
+"""An experiment that takes longer than planned may finish within this, so that no block is lost.
 
-Until then duets may be settled as well.
+Until then duets may be settled too.
 
-With the share of its time limit that a guest measures for, that is 70 % of the limit.
+Times the share of its time limit for which a guest measures, this is 70 % of the limit.
 """
 
 PROGRESS: Final = "progress"
@@ -51,7 +51,7 @@ PROGRESS: Final = "progress"
 def run(request: campaign.RunRequest, body: Callable[[campaign.Campaign], tuple[str, ...]]) -> Ran:
     """Run ``body``, which returns what it left out; return how it went.
 
-    Failures are returned, too. On a kernel without BTF it does not begin.
+    Failures are returned too. On a kernel without BTF it does not begin.
     """
     left_out: tuple[str, ...] = ()
     trials: Sequence[TrialResult] = ()
@@ -59,7 +59,7 @@ def run(request: campaign.RunRequest, body: Callable[[campaign.Campaign], tuple[
     try:
         if not VMLINUX.exists():
             raise MachineUnfit(
-                "this kernel has no BTF, from which the tracer knows where fields are",
+                "this kernel has no BTF, from which the tracer gets the offsets of fields",
                 remedy="take one built with CONFIG_DEBUG_INFO_BTF",
             )
         with refusal.explain(), campaign.opened(request) as running:
@@ -73,7 +73,7 @@ def run(request: campaign.RunRequest, body: Callable[[campaign.Campaign], tuple[
 
 
 def setting(running: campaign.Campaign, rate_per_s: float) -> profile.Setting:
-    """Return what the profile is made for: this kernel, and a guest of this speed."""
+    """Return the setting of the profile: this kernel, and a guest of this speed."""
     rings = running.rig.kernel.facts["ring_buffer"] == "yes"
     return profile.Setting(
         rate_per_s=rate_per_s,
@@ -87,11 +87,11 @@ def unloadable() -> tuple[str, ...]:
     """Return the experiments that cannot be loaded on this kernel, each with the reason."""
     if loader.chosen() is Loader.BCC or adds_atomically(os.uname().release):
         return ()
-    return (f"{TORN}: left out, prebuilt tracers for raw tracepoints take Linux 5.12",)
+    return (f"{TORN}: left out, prebuilt tracers for raw tracepoints need Linux 5.12",)
 
 
 def leave(ran: Callable[[Path], Ran], folder: Path) -> None:
-    """Write how a run in ``folder`` went into it, and what the kernel complained about."""
+    """Write into ``folder`` how a run in it went, and the kernel's complaints."""
     inherited.settle()
     found = replace(ran(folder), complaints=complaints_since_boot())
     result = outcome.result_of(folder / JOURNAL, found)
@@ -99,7 +99,7 @@ def leave(ran: Callable[[Path], Ran], folder: Path) -> None:
 
 
 def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str]) -> Ran:
-    """Run the profile; return how it went, also where it failed."""
+    """Run the profile; return how it went, even if it failed."""
     end = time.monotonic() + left_s
     request = campaign.RunRequest(
         journal=folder / JOURNAL,
@@ -107,7 +107,7 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
         profile=profile.NAME,
         seed=seed,
         left_out=unloadable(),
-        # Under emulation a tenth of the time, and times mean little there.
+        # It would take a tenth of the time under emulation, where times mean little.
         wakeups=not machine.virtualisation().emulated,
     )
 
@@ -121,10 +121,10 @@ def measure(folder: Path, seed: int, left_s: float, command_line: Sequence[str])
 
 
 def _run(running: campaign.Campaign, folder: Path, left_s: float) -> tuple[str, ...]:
-    """Run all that there is time for; return what was left out.
+    """Run all experiments for which there is time; return those that were left out.
 
-    The guest's speed is measured before each experiment, and what is left is fitted again into the
-    time that is left: its host may have become busy, or idle. Duets that are undecided by then get
+    The guest's speed is measured before each experiment, and the rest is fitted again into the time
+    that is left: its host may have become busy, or idle. Duets that are then still undecided get
     more storms.
     """
 

@@ -29,7 +29,7 @@ class ClaimRow:
     """Hold one claim over all kernels."""
 
     claim: Claim
-    findings: tuple[Finding | None, ...]  # one a kernel; None where it has no result
+    findings: tuple[Finding | None, ...]  # one per kernel; None if it has no result
     together: Finding | None = None  # of a claim that is about all kernels
 
     @property
@@ -48,7 +48,7 @@ class Skipped:
     skipped_told: int | None  # by fdinfo's recursion_misses; None: this kernel has no such line
     missed_share: float  # mean over trials
     low: float
-    high: float  # where nothing was missed, the bound of the count
+    high: float  # if nothing was missed, the bound of the count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Order:
     """Count causal violations of one transport, over all kernels and experiments."""
 
     transport: str
-    kernels: int  # that have causal pairs
+    kernels: int  # with causal pairs
     violating: tuple[str, ...]  # labels of kernels that have violations
     causal_pairs: int
     causal_violations: int
@@ -149,7 +149,7 @@ class Matrix:
         )
 
     def steps(self, label: str) -> tuple[tuple[Change, str], ...]:
-        """Return every change at this kernel, and from what state to what."""
+        """Return every change at this kernel, with the states before and after."""
         return tuple((each, each.steps[label]) for each in self.changes if label in each.steps)
 
 
@@ -188,7 +188,7 @@ def compare(entries: Sequence[Entry]) -> Matrix:
 
 
 def _claims(found: Sequence[KernelRow]) -> Iterator[ClaimRow]:
-    """Yield the claims that at least one kernel's trials bear on."""
+    """Yield the claims that at least one kernel's trials can judge."""
     judged = [_findings(row.result) if row.result is not None else {} for row in found]
     for claim in claims():
         findings = tuple(each.get(claim.id) for each in judged)
@@ -201,7 +201,7 @@ def _claims(found: Sequence[KernelRow]) -> Iterator[ClaimRow]:
 
 
 def _findings(result: Result) -> dict[str, Finding]:
-    """Return findings by claim; those on order rest on chains if a guest ran nothing else."""
+    """Return findings by claim; those on order use chains if a guest ran nothing else."""
     found = {each.claim.id: each.finding for each in result.claims.judgements}
     for name, finding in found.items():
         if finding.verdict is Verdict.NOT_MEASURED:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Determine the outcome of one kernel from how its guest ended and the files that it left.
 
-A result is a file, never something on the console, which is only quoted in a reason.
+A result is a file, never console output, which is only quoted in a reason.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ RUN: Final = "run.json"
 
 
 class Status(StrEnum):
-    """Whether a kernel has results, and if not, why."""
+    """States of a kernel: it has results, or why not."""
 
     DONE = "done"
     FAILED = "failed"  # the profile
     PANICKED = "panicked"  # the kernel, or it reset the machine
     HUNG = "hung"  # not over within its time
     KILLED = "killed"  # the guest, from outside or for lack of memory
-    TORN = "torn"  # what was left is not whole
+    TORN = "torn"  # its files are incomplete
     NOT_REPRODUCIBLE = "not reproducible"  # the same guest, booted again, behaved differently
-    UNAVAILABLE = "unavailable"  # no such kernel here, or one that lacks what is measured
+    UNAVAILABLE = "unavailable"  # no such kernel here, or it lacks what is measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +48,11 @@ class Ran:
     """Report how a kernel's run went."""
 
     status: Status
-    reason: str = ""  # "" where it is done
-    release: str = ""  # "" where it is unknown
+    reason: str = ""  # "" if it is done
+    release: str = ""  # "" if unknown
     trials: int = 0
     complaints: tuple[str, ...] = ()  # of the kernel, from boot to the end
-    left_out: tuple[str, ...] = ()  # experiments that there was no time for
+    left_out: tuple[str, ...] = ()  # experiments for which there was no time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class GuestResult(Ran):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduced:
-    """Describe what a journal of several seeds rests on."""
+    """Describe the basis of a journal of several seeds."""
 
     qemu: str  # its version
     seeds: tuple[int, ...]  # that left a whole sample
@@ -81,12 +81,12 @@ class Outcome(Ran):
     origin: str = ""
     seconds: float = 0.0  # of the guest, boot included
     cpu_s: float = 0.0  # of this machine: far below seconds x CPUs on a busy one
-    lost_boot: str = ""  # why a guest was booted again; "" if the first one served
+    lost_boot: str = ""  # why a guest was booted again; "" if the first one sufficed
     reproduced: Reproduced | None = None  # None: a guest whose time is this machine's
 
     @property
     def final(self) -> bool:
-        """Return whether another guest would be useless: it is done, or two ended alike."""
+        """Return whether another guest would be useless: it is done, or two ended the same way."""
         return self.status is Status.DONE or self.lost_boot == self.reason != ""
 
 
@@ -111,7 +111,7 @@ def parse(text: bytes) -> GuestResult | None:
 
 
 def whole(word: bytes, journal: bytes) -> GuestResult:
-    """Return a guest's own result; ValueError where it or its journal is not as it was written."""
+    """Return a guest's own result; ValueError if it or its journal is not as it was written."""
     result = parse(word)
     if result is None:
         raise ValueError(f"{RESULT} is not whole")
@@ -122,7 +122,7 @@ def whole(word: bytes, journal: bytes) -> GuestResult:
 
 
 def judge(folder: Path, ended: Ended, limit_s: float) -> Ran:
-    """Return the guest's own result where it is whole, else why there is none."""
+    """Return the guest's own result if it is whole, else why there is none."""
     word = held(folder / RESULT)
     if not word:
         console = held(folder / "console.log").decode(errors="replace")
@@ -162,12 +162,12 @@ def write(folder: Path, outcome: Outcome) -> None:
 
 
 def row(image: Image, ran: Ran, **more: object) -> Outcome:
-    """Return a kernel's row, from how it went and what more is known."""
+    """Return a kernel's row, from how it went and whatever else is known."""
     given = {"seconds": 0.0, "cpu_s": 0.0, "lost_boot": "", "reproduced": None} | more
     release = ran.release or image.release
     return pick(Outcome, ran, label=image.label, release=release, origin=image.origin, **given)
 
 
 def read(folder: Path) -> Outcome | None:
-    """Return a folder's outcome; None where none can be read."""
+    """Return a folder's outcome; None if none can be read."""
     return _parsed(Outcome, held(folder / OUTCOME))

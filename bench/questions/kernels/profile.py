@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Define the matrix profile: the experiments on each kernel, however slow its guest is.
 
-Before each experiment the guest's speed is measured, and storms are sized by it. All storms are by
+Before each experiment the guest's speed is measured, and storms are sized by it. All storms use
 fork: from about 6.16 on, a vfork parent continues before its child's exit event, so that vfork
 would compare something else. One program for each transport serves all experiments but the last.
 """
@@ -31,7 +31,7 @@ from workloads.storm import Shape, Spawn, Storm
 
 NAME: Final = "matrix"
 BLOCKS: Final = 8
-"""The fewest that allow a verdict."""
+"""The fewest blocks that allow a verdict."""
 
 CALIBRATION: Final = "calibration"
 NOISE: Final = "storm-noise"
@@ -43,7 +43,7 @@ CHAINED: Final = 1_160
 
 _CALIBRATION_S: Final = 0.5
 _STORM_S: Final = 0.35
-_RUNG_EXITS: Final = 45  # for each CPU; of 72 bytes and a header, a page holds them and hardly more
+_RUNG_EXITS: Final = 45  # for each CPU: about as many of 72 bytes and a header as a page holds
 _REFUSED_PROCESSES: Final = 150  # for each CPU, of which a page holds at most a third
 _REFUSED_S: Final = 2.0  # a guest that is slower makes half of them
 _PACED_SHARE: Final = 0.25  # of the rate at full speed: far below capacity
@@ -56,7 +56,7 @@ _WINDOW_EXITS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Describe the guest that a plan is made for."""
+    """Describe the guest for which a plan is made."""
 
     rate_per_s: float  # processes that a bare storm makes on all CPUs
     cpus: int
@@ -135,7 +135,7 @@ def experiments(on: Setting) -> tuple[Experiment, ...]:
 def _duet(on: Setting, name: str, title: str, shape: Shape) -> Experiment:
     """Return a duet of both transports, whose buffers hold the storm.
 
-    A window has some exits, however slow the guest is, or no arm would have a regime of its own.
+    A window has some exits, however slow the guest is; otherwise no arm would ever settle.
     """
     first, second = (ArmSpec(transport=find(each)) for each in on.transports)
     storm = on.storm(shape, _DUET_S)
@@ -159,8 +159,8 @@ def buffers(on: Setting) -> int:
 def _ladder(on: Setting, name: str, shape: Shape, blocks: int) -> Experiment:
     """Return storms read only after their end: what is lost depends on capacity alone.
 
-    From the budget that holds them in one buffer to the one at which each CPU's holds them all, as
-    far as a ring can have it.
+    From the budget that holds them in one buffer to the one at which each CPU's buffer holds them
+    all, or the largest of a ring.
     """
     storm = on.storm(shape, 0.0)
     storm = replace(storm, count=_RUNG_EXITS * buffers(on) - storm.workers)

@@ -66,13 +66,13 @@ class KernelRow(Entry):
 
     @property
     def architecture(self) -> str:
-        """Return its architecture: by its journal, else as its release or its label names it."""
+        """Return its architecture: from its journal, else from its release or its label."""
         recorded = self.result.machine.architecture if self.result is not None else ""
         return of_family(recorded) or named(self.release) or named(self.label)
 
     @property
     def line(self) -> tuple[str, str]:
-        """Return what kernels have to agree in to be compared: architecture and flavour."""
+        """Return what kernels must share to be compared: architecture and flavour."""
         return self.architecture, self.flavour
 
     @property
@@ -89,7 +89,7 @@ class KernelRow(Entry):
 def rows(entries: Sequence[Entry]) -> tuple[KernelRow, ...]:
     """Return all kernels, older ones first; flavours of a series after its usual kernel.
 
-    Journals of one kernel on one machine are pooled, block beside block.
+    Journals of one kernel on one machine are pooled, block by block.
     """
     owners = {id(run): entry for entry in entries for run in entry.content.runs}
     content = JournalContent(
@@ -147,5 +147,5 @@ def _named_apart(found: Sequence[KernelRow]) -> Sequence[KernelRow]:
 def _order(row: KernelRow) -> tuple[object, ...]:
     if (version := row.version) is None:
         return (1, row.label)
-    # A flavour may come from another update of the series than the usual kernel does.
+    # A flavour may come from another update of the series than the usual kernel.
     return (0, version.numbers[:2], version.flavour, version, row.label)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run kernels, one guest for each and some at a time; each has a row, whatever happens."""
+"""Run kernels, each in its own guest, several at a time; each has a row, whatever happens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOST_CONSOLE: Final = "console-of-lost-boot.log"
 MEASURING_SHARE: Final = 0.5
 """Of the time limit; the rest is for booting, the end and a host that becomes busy.
 
-Of the usual limit it is 300 s, with which a kernel takes 6 minutes, or 8 to settle its duets.
+Of the usual limit it is 300 s: a kernel then takes 6 minutes, or 8 to settle its duets.
 """
 
 _LOOK_S: Final = 0.5
@@ -54,26 +54,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """Hold one kernel whose watch runs."""
+    """Hold one kernel whose watch is running."""
 
     image: Image
     folder: Path
     shown: list[str]  # lines of progress
-    lost_boot: str  # why it is the second guest of this kernel; "" where it is the first
+    lost_boot: str  # why it is the second guest of this kernel; "" if it is the first
 
 
 def folder_name(label: str) -> str:
-    """Return the name of a label's folder; "./bzImage" itself would not do."""
+    """Return the name of a label's folder: "./bzImage" is not a valid one."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._") or "kernel"
 
 
 def write_request(request: Request, labels: Sequence[str]) -> None:
     """Write run.json: the request and the machine."""
     fields = {name: value for name, value in asdict(request).items() if name != "folder"}
-    write_asked(request.folder, labels, fields)
+    write_requested(request.folder, labels, fields)
 
 
-def write_asked(folder: Path, labels: Sequence[str], fields: Mapping[str, object]) -> None:
+def write_requested(folder: Path, labels: Sequence[str], fields: Mapping[str, object]) -> None:
     """Write run.json: ``fields``, the time, and the kernels with their folders."""
     asked = {
         "schema": 1,
@@ -103,7 +103,7 @@ def pending(folder: Path, labels: Sequence[str]) -> list[str]:
 
 
 def check_free(folder: Path, labels: Sequence[str], *, resume: bool) -> None:
-    """Raise UsageError where a kernel's folder is foreign or holds results."""
+    """Raise UsageError if a kernel's folder is foreign or holds results."""
     for label in labels:
         place = folder / folder_name(label)
         if not os.path.lexists(place):
@@ -130,7 +130,7 @@ def run(
 ) -> list[Outcome]:
     """Run every image, ``request.jobs`` at a time; return the outcomes.
 
-    A lost guest is an outcome. An exception ends all guests. ``sources`` is the kernels.toml by
+    A lost guest is an outcome. An exception ends all guests. ``sources`` is the kernels.toml with
     which the files for guests of another architecture are fetched, ``measuring`` the machine's
     lock, for a run on the host.
     """
@@ -182,7 +182,7 @@ def _by_emulation(request: Request, over: _Running, found: Outcome) -> bool:
     """Return whether to boot a kernel again, as it panicked before bufbench ran in it.
 
     QEMU's emulator sometimes lets a CPU run code that another one is patching (seen: "Oops: int3"
-    in a static key of 6.17, on a busy machine). A kernel that panics for reasons of its own does so
+    in a static key of 6.17, on a busy machine). A kernel that panics for its own reasons does so
     again.
     """
     early = found.status is Status.PANICKED and not (over.folder / PROGRESS).exists()
@@ -224,7 +224,7 @@ def _begun(
 
 
 def empty(folder: Path, label: str) -> Path:
-    """Return an empty folder for this kernel; what an earlier run left is removed."""
+    """Return an empty folder for this kernel; an earlier run's files are removed."""
     place = folder / folder_name(label)
     if place.exists():
         shutil.rmtree(place)
@@ -257,5 +257,5 @@ def new_folder(results: Path, kind: str = "kernels") -> Path:
 def check_place(folder: Path) -> None:
     """Raise UsageError for a folder that cannot be shared with a guest."""
     if not re.fullmatch(r"[A-Za-z0-9_+ /.-]+", os.fspath(folder.resolve())):
-        reason = f"{folder} has characters that a guest cannot be given"
+        reason = f"{folder} has characters that cannot be passed to a guest"
         raise UsageError(reason, remedy=_ELSEWHERE)

@@ -3,10 +3,10 @@
 
     python -m bench.questions.kernels.sample FOLDER SEED NUMBER [once]
 
-All that happens in such a guest follows from its seed. So the guest is the sample: each experiment
-runs one block, and the next block is another guest's. Only duets, whose unit is the storm, have
-four, as their intervals take many. Storms are the same on every kernel. The guest with "once" also
-measures memory and torn records, which have no intervals.
+All that happens in such a guest is determined by its seed. So the guest is the sample: each
+experiment runs one block, and the next block belongs to another guest. Only duets, whose unit is
+the storm, have four, as their intervals need many. Storms are the same on every kernel. The guest
+with "once" also measures memory and torn records, which have no intervals.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from bench.questions.kernels.outcome import JOURNAL, Ran
 from bench.questions.transports.profiles import TORN
 
 COMMAND_LINE: Final = ("bufbench", "kernels", "run", "--reproducible")
-"""Of the journal's header: what was typed may differ where nothing else does."""
+"""Of the journal's header: the typed line may differ when nothing else does."""
 
 ONCE: Final = "once"
 
 RATE_PER_S: Final = 4_000.0
-"""Processes a second that storms are sized by: about what the slowest kernel makes."""
+"""Processes per second by which storms are sized: about those of the slowest kernel."""
 
 _PROCESSES: Final = {
     "storm": 500,
@@ -41,15 +41,15 @@ _PROCESSES: Final = {
     TORN: 800,
 }
 """Processes of storms whose length differs from that in other guests. An exit takes some 2 ms of
-this machine, most of a guest's time. What duets compare differs more between storms than within
+this machine, most of a guest's time. The numbers of duets vary more between storms than within
 one, so theirs are short, and several."""
 
 _DUET_STORMS: Final = 4
-"""In each guest: one for each order of visits and each place of the programs."""
+"""Storms in each guest: one for each order of visits and each position of the programs."""
 
 _ON_ONE_CPU: Final = ("cost", "refused")
-"""Experiments that sum up instructions, storm and consumer on the first CPU: a sum would otherwise
-have the other CPU's turns in it."""
+"""Experiments that sum instructions, with storm and consumer on the first CPU: otherwise a sum
+would include the other CPU's turns."""
 
 
 def experiments(on: profile.Setting, number: int) -> Iterator[Experiment]:
@@ -61,14 +61,14 @@ def experiments(on: profile.Setting, number: int) -> Iterator[Experiment]:
 
 
 def first_block(experiment: Experiment, number: int) -> int:
-    """Return the first block that is of sample ``number``."""
-    if experiment.name == TORN:  # in one sample, whose number does not matter
+    """Return the first block of sample ``number``."""
+    if experiment.name == TORN:  # in a single sample, whatever its number
         return 0
     return (number - 1) * (_DUET_STORMS if experiment.duet else 1)
 
 
 def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
-    """Return a trial of the profile as it is in such guests."""
+    """Return a trial of the profile adapted to such guests."""
     storm, consumer = config.storm, config.consumer
     storm = replace(storm, count=_PROCESSES.get(experiment, storm.count))
     if experiment in _ON_ONE_CPU:
@@ -77,9 +77,9 @@ def _settled(experiment: str, config: TrialConfig) -> TrialConfig:
 
 
 def take(folder: Path, seed: int, number: int, *, once: bool) -> Ran:
-    """Run sample ``number``; return how it went, also where it failed.
+    """Run sample ``number``; return how it went, even if it failed.
 
-    With ``once`` it includes what is examined in one sample alone.
+    With ``once`` it includes what is examined in only one sample.
     """
     request = campaign.RunRequest(
         journal=folder / JOURNAL,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Fit the matrix profile into a guest's time before it begins, so that no block is missing.
 
-How long an experiment takes follows from the guest's speed. The factors are those of Debian's
-kernels, emulated on 2 CPUs; what has been run shows how wrong they are on this machine, which
+How long an experiment takes depends on the guest's speed. The factors are those of Debian's
+kernels, emulated on 2 CPUs; finished experiments show how wrong they are on this machine, which
 corrects the rest.
 """
 
@@ -29,7 +29,7 @@ _TRIAL_PROCESSES: Final = (
     100.0  # what else a trial takes, in processes that a storm makes meanwhile
 )
 _SPEED: Final = {Shape.STORM: 0.85, Shape.CHAIN: 0.75, Shape.HOTCPU: 0.45}
-"""Processes that a traced storm makes in the time that a bare one of all CPUs makes one in."""
+"""Processes of a traced storm, per process that a bare one makes on all CPUs meanwhile."""
 _SPEED_BESIDE_CALLERS: Final = 0.22
 _CALIBRATION_S: Final = 0.8
 _SPARE: Final = 0.04  # of the time
@@ -37,15 +37,15 @@ _SPARE: Final = 0.04  # of the time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """List what there is time for, in the order of running, and name what there is no time for."""
+    """List the experiments for which there is time, in order, and those for which there is none."""
 
     experiments: tuple[Experiment, ...]
     left_out: tuple[str, ...]
-    seconds: float  # about
+    seconds: float  # roughly
 
     @property
     def words(self) -> str:
-        """Say how much is planned, and what is left out."""
+        """Return how much is planned, and what is left out, in words."""
         planned = f"{counted(len(self.experiments), 'experiment')} in {duration(self.seconds)}"
         return planned + (f", no time for {', '.join(self.left_out)}" if self.left_out else "")
 
@@ -55,8 +55,9 @@ def fitted(
 ) -> Schedule:
     """Return a schedule for ``left_s``; a guest is ``slowness`` times slower than is expected.
 
-    First all blocks beyond what a verdict takes go, evenly; then what is least important. The most
-    important one of a profile stays in any case: its first blocks are better than nothing.
+    Blocks beyond those that a verdict needs are dropped first, evenly; then the least important
+    experiments. The most important one of a profile always stays: its first blocks are better than
+    nothing.
     """
     ordered, room_s = tuple(pending), left_s * (1 - _SPARE) / slowness
     chosen: list[Experiment] = []
@@ -82,7 +83,7 @@ def fitted(
 
 
 def seconds(experiment: Experiment, on: Setting) -> float:
-    """Return how long all blocks of ``experiment`` are expected to take, in a guest as expected."""
+    """Return how long all blocks of ``experiment`` are expected to take, in a usual guest."""
     block_s = sum(_storm_s(arm.config, on) for arm in experiment.arms[: experiment.storms])
     block_s += len(experiment.arms) * (_TRIAL_S + _TRIAL_PROCESSES / on.rate_per_s)
     return _CALIBRATION_S + experiment.blocks * block_s

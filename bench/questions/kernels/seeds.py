@@ -31,7 +31,7 @@ from bench.journal.files import write_whole
 from bench.linux.machine import COUNTED_VARIABLE
 from bench.questions.kernels import outcome
 from bench.questions.kernels.outcome import JOURNAL, RESULT, Outcome, Ran, Reproduced, Status
-from bench.questions.kernels.run import empty, record, write_asked
+from bench.questions.kernels.run import empty, record, write_requested
 from bench.questions.kernels.sample import ONCE
 from bench.report.document import pick
 from bench.tracer import libbpf, loader
@@ -41,16 +41,16 @@ IMPORTED: Final = (
     *("bench.questions.kernels.sample", "bench.guests.messenger"),
     *("email.parser", "importlib.metadata", "numpy.ma"),  # late, within functions
 )
-"""Modules of the guest, all that it imports: it would take seconds to compile them itself."""
+"""All modules that the guest imports: it would take seconds to compile them itself."""
 
 COMPILER: Final = ("bcc.libbcc", "bench.tracer.compiler")
-"""The modules that compile tracers, where there are no objects of them."""
+"""The modules that compile tracers, if there are no prebuilt ones."""
 
 _FIRST_BOOTS: Final = 2
 """How often the first seed is booted, in parallel, before other seeds begin."""
 
 _ONCE: Final = 2
-"""The number of the sample that examines what is examined once, if there are so many."""
+"""Number of the sample for what is examined only once, if there are that many."""
 
 _LOST: Final = {End.TIMED_OUT: Status.HUNG, End.EXITED: Status.FAILED}
 _MAIN: Final = """\
@@ -71,11 +71,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Hold what one guest left."""
+    """Hold the result of one guest."""
 
     seed: int
     ran: Ran
-    files: Mapping[str, bytes]  # that it sent
+    files: Mapping[str, bytes]  # sent by the guest
     cpu_s: float
 
     @property
@@ -90,18 +90,18 @@ class Sample:
 
 
 def write_request(request: Request, labels: Sequence[str], command_line: Sequence[str]) -> None:
-    """Write run.json: what was asked for."""
+    """Write run.json: the request."""
     guest = asdict(request.guest)
     del guest["kvm"]
     asked = {**guest, "folder": str(request.folder), "jobs": request.jobs, "seeds": request.seeds}
-    write_asked(request.folder, labels, {"command_line": command_line, "reproducible": asked})
+    write_requested(request.folder, labels, {"command_line": command_line, "reproducible": asked})
 
 
 def run(request: Request, images: Sequence[Image], say: Say) -> list[Outcome]:
     """Run every image, one after another, several seeds at a time.
 
-    A lost guest costs its seed. If it is the first, it costs the kernel's row: no other would do
-    better. MachineUnfit without QEMU, or what loads tracers.
+    A lost guest costs its seed. If it is the first, it costs the kernel's row: the others would end
+    the same way. MachineUnfit without QEMU or a loader of tracers.
     """
     qemu = reproducible.version(machines.usual())
     if loader.of_emulated() is Loader.BCC:
@@ -131,7 +131,7 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
     """
     if (machine := machines.machine_of(image.label, image.vmlinuz)) != machines.usual():
         raise MachineUnfit(
-            f"{image.vmlinuz} is of {machine.architecture}, a guest has this machine's files",
+            f"{image.vmlinuz} is for {machine.architecture}, but a guest has this machine's files",
             remedy="count calls on it, with kernels exact",
         )
     waiting = [(seed, number, f"seed-{seed}") for number, seed in enumerate(request.seeds, 1)]
@@ -186,7 +186,7 @@ def write_disk(to: Path, image: Image) -> None:
 
 
 def judged(seed: int, boot: Boot, time_limit_s: float) -> Sample:
-    """Return what a guest left, or why that is incomplete."""
+    """Return a guest's result, or why it is incomplete."""
     files: Mapping[str, bytes] = {}
     try:
         files = messenger.unpack(boot.report)
@@ -205,7 +205,7 @@ def _concluded(image: Image, folder: Path, samples: Sequence[Sample], qemu: str)
     """Write the journal of all seeds, and return the outcome."""
     first, *rest = samples
     if not first.whole:
-        reason = f"{first.ran.reason} (seed {first.seed}; it would do so each time)"
+        reason = f"{first.ran.reason} (seed {first.seed}; this would happen every time)"
         return outcome.row(image, pick(Ran, first.ran, reason=reason))
     again, *others = rest
     whole = [each for each in (first, *others) if each.whole]

@@ -40,7 +40,7 @@ def subject(matrix: Matrix) -> str:
 
 
 def verdict(matrix: Matrix) -> tuple[Sentence, ...]:
-    """Return what the answers rest on in sentences."""
+    """Return the basis of the answers in sentences."""
     parts = (_kernels, trouble, _emulated, _ledger_and_order)
     return tuple(each for part in parts for each in part(matrix))
 

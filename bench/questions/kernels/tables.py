@@ -27,10 +27,10 @@ from bench.report.units import budget, number
 from bench.tracer.transports import ranked, traits
 
 ONSET: Final = "◆"
-"""Marks where a state differs from the last kernel's; of preemption, of the same flavour."""
+"""Marks where a state differs from the last kernel's (preemption: of the same flavour)."""
 
 _SHOWN: Final = tuple(each for each in INSTRUMENTS if each.key != "locked_bytes")
-"""VmLck was 0 for all of them on every kernel so far; JSON has it."""
+"""Without VmLck, which was 0 on every kernel so far; JSON has it."""
 
 
 def _table(
@@ -171,7 +171,7 @@ def memory(matrix: Matrix) -> Iterator[Table]:
 
 
 def torn_sentences(found: Sequence[TornOn]) -> Iterator[Sentence]:
-    """Yield on which kernels records were torn, and how many."""
+    """Yield the kernels on which records were torn, and how many."""
     for on in found:
         if arms := [arm for arm in on.arms if arm.torn]:
             lost = f"{sum(a.torn for a in arms):,} of {sum(a.delivered for a in arms):,} records"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How do the buffers of another tracer perform, and how would it perform on the other transport?"""
+"""Answer how another tracer's buffers perform, and how it would perform on the other transport."""

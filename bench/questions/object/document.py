@@ -49,7 +49,7 @@ class ObjectData:
     own: tuple[str, ...]  # transports that the object uses
     other: str  # to which it was moved; "": none
     alone: str  # why there is none
-    uncounted: str  # why its calls are not counted, so that attempted are runs; "": they are
+    uncounted: str  # why its calls are not counted, so that attempted counts runs; "": they are
     sides: tuple[str, ...]
     numbers: tuple[Row, ...]
     rounds: tuple[Round, ...]

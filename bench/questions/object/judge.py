@@ -19,7 +19,7 @@ from bench.report.document import pick
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a round, named as those of a trial are: docs/metrics.md."""
+    """A number of a round, named like those of a trial: docs/metrics.md."""
 
     key: str
     label: str
@@ -37,7 +37,7 @@ def _over(part: str, whole: str, scale: float = 1.0) -> Callable[[Round], float 
 
 
 def _of_trials(key: str, of: Callable[[Round], float | None] | None = None) -> Number:
-    """Return a number that trials have, too, under their label; by default the round's own."""
+    """Return a number that trials also have, under its label; by default the round's own field."""
     metric = next(each for each in METRICS if each.key == key)
     return Number(key, metric.label, metric.unit, of or attrgetter(key))
 
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def better(self) -> str:
-        """Return the side that does better; "": neither."""
+        """Return the side that does better; "" if neither does."""
         if self.outcome not in (Outcome.LESS, Outcome.MORE):
             return ""
         first, second = self.values

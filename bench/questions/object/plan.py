@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plan the load that an object is measured under, and the order of rounds."""
+"""Plan the load under which an object is measured, and the order of rounds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def order(sides: Sequence[str], blocks: int, seed: int) -> list[tuple[int, str]]
 def stamp_at(columns: Sequence[Column], name: str | None) -> int:
     """Return the offset of the stamp of this name in records; -1 for none.
 
-    UsageError where they have no such number of 64 bits.
+    UsageError if they have no such number of 64 bits.
     """
     if name is None:
         return -1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run an object under a load, on one transport after the other, and count what became of events."""
+"""Run an object under a load, on one transport after the other, and count its events' fates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from workloads.generator import Generator
 
 _GRACE_S: Final = 15.0
 _SETTLE_S: Final = 1.0
-_SETTLE_EVERY_S: Final = 0.02  # programs may still run for a moment once they are detached
+_SETTLE_EVERY_S: Final = 0.02  # detached programs may still run for a moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Round:
     block: int
     side: str  # a transport
     seconds: float  # of the load
-    processes: int | None  # that the storm made
+    processes: int | None  # of the storm
     ended: int | None  # exit code of the command, or minus the signal
     attempted: int  # calls that send; if not counted, runs of the programs that send
     failed: int | None  # of those, refused by the kernel
@@ -73,7 +73,7 @@ class Round:
 
     @property
     def residue(self) -> int:
-        """Count the events neither refused, read nor discarded; 0 where calls are not counted."""
+        """Count the events neither refused, read nor discarded; 0 if calls are not counted."""
         if self.failed is None:
             return 0
         return self.attempted - self.failed - self.delivered - self.discarded
@@ -110,7 +110,7 @@ def run(
 
 
 def _pass(measured: Measuring, load: Load) -> dict[str, float | None]:
-    """Run the load until everything is read; return the fields of a round that it determines."""
+    """Run the load until everything is read; return the fields of a round that this determines."""
     reader, consumer = measured.reader, Consumer()
     processes = ended = None
     with consuming(reader, native(reader, consumer), consumer):

@@ -28,7 +28,7 @@ FORMAT: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sized:
-    """Hold what was asked, and what came out for each transport."""
+    """Hold the request, and the result of each transport."""
 
     load: Load
     workers: int  # that make the storm
@@ -38,7 +38,7 @@ class Sized:
     cpus: int
     journal: str
     limit_bytes: int | None = None  # of memory
-    scaled: Scaled | None = None  # to other CPUs, where that was asked for and can be said
+    scaled: Scaled | None = None  # to other CPUs, if requested and known
     unscaled: bool = False  # requested, but unknown
 
 
@@ -80,7 +80,7 @@ class SizeData:
 
 
 def document(sized: Sized) -> Document:
-    """Return the answer: which buffer, how to configure each, and the losses it rests on."""
+    """Return the answer: which buffer, how to configure each, and the losses behind it."""
     first, *more = _load(sized)
     comparison = _comparison(sized)
     parts: list[Part] = [Note(text=text) for text in more]
@@ -121,11 +121,11 @@ def _data(sized: Sized, sizing: Sizing, said: str) -> TransportData:
     )
 
 
-def asked(load: Load, workers: int, exits_per_s: float) -> str:
+def described(load: Load, workers: int, exits_per_s: float) -> str:
     """Return the exits of a load, how many were seen, and what each sends."""
     what = f"exits as fast as {counted(workers, 'process makes', 'processes make')} them"
     if load.replay is not None:
-        what = f"exits as the busiest {given(load.seconds, 's')} of a profile have them"
+        what = f"exits of the busiest {given(load.seconds, 's')} of a profile"
     elif load.burst:
         exiting = counted(load.burst, "process that exits", "processes that exit")
         what = f"bursts of {exiting} at once"
@@ -149,7 +149,7 @@ def _load(sized: Sized) -> Iterator[str]:
         lasts += " plus that"
     loss = f"a loss of up to {share(sized.tolerated)}" if sized.tolerated else "no loss"
     yield (
-        f"Load: {asked(load, sized.workers, sized.exits_per_s)}; "
+        f"Load: {described(load, sized.workers, sized.exits_per_s)}; "
         f"the consumer {stall}; {loss} is tolerated. A storm lasts {lasts}."
     )
     if load.rate_per_s and sized.exits_per_s < 0.9 * load.rate_per_s:
@@ -238,7 +238,7 @@ def _lossy(rung: Rung) -> str:
 
 
 def _setting(way: Traits, data_bytes: int, cpus: int) -> int:
-    """Return what to set the size of a transport to."""
+    """Return the value of a transport's setting for its size."""
     return data_bytes // way.buffers(cpus) // (PAGE_BYTES if way.in_pages else 1)
 
 
@@ -250,7 +250,7 @@ def _configured(way: Traits, data_bytes: int, cpus: int) -> str:
 
 
 def _elsewhere(sized: Sized) -> Iterator[str]:
-    """Return what other CPUs need, by the model."""
+    """Yield the need of other CPUs, by the model."""
     if sized.unscaled:
         yield (
             "The size for another number of CPUs cannot be estimated: too few storms lost records "

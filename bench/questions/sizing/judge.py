@@ -22,7 +22,7 @@ from bench.trial.assess import OTHER_EXITS_BOUND
 from bench.trial.result import State, TrialResult
 
 SCAN_STORMS: Final = 4
-"""Storms of each rung that the scan takes: enough to see where losing becomes likely."""
+"""Storms of each rung in the scan: enough to see where losses become likely."""
 
 _CLEAN_RUNGS: Final = 2
 _RUNGS_BELOW: Final = 2  # the edge: a quarter of the minimum is among them
@@ -37,13 +37,13 @@ class TriedRung(Rung):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing(Ladder):
-    """Hold what one transport needs. ``rungs_bytes``: all budgets that it can have, ascending."""
+    """Hold the need of one transport. ``rungs_bytes``: all budgets that it can have, ascending."""
 
     rungs: tuple[TriedRung, ...]
     rungs_bytes: tuple[int, ...]
     margin: float
     consumer_bound: bool = False  # the consumer was never idle in most storms that lost something
-    disturbed_storms: int = 0  # that count, though CPU time was stolen or others' processes ended
+    disturbed_storms: int = 0  # used, although CPU time was stolen or others' processes ended
 
     @property
     def recommended_bytes(self) -> int | None:
@@ -82,8 +82,8 @@ def sizing(
 ) -> Sizing:
     """Judge ``transport`` by its trials, without invalid and reduced ones.
 
-    Disturbed ones are left out too, where a rung has 20 others. A storm counts as one that lost if
-    it lost more than the share ``tolerated`` of its records.
+    Disturbed ones are left out too, if a rung has 20 others. A storm counts as lossy if it lost
+    more than the share ``tolerated`` of its records.
     """
     by_budget = defaultdict[int, list[TrialResult]](list)
     for trial in trials:
@@ -128,7 +128,7 @@ def _is_disturbed(trial: TrialResult) -> bool:
 
 
 def next_to_scan(seen: Sizing) -> int | None:
-    """Return the lowest rung that the scan has not tried; None once it is through."""
+    """Return the lowest rung that the scan has not tried; None once it is finished."""
     clean = 0
     for budget_bytes in seen.rungs_bytes:
         rung = seen.tried(budget_bytes)
@@ -150,8 +150,8 @@ def around_the_edge(seen: Sizing) -> tuple[int, ...]:
 def next_rung(seen: Sizing) -> int | None:
     """Return the rung to fill next; None once there is an answer.
 
-    Upwards as long as there is no minimum. Then the rung below it, if the scan alone saw that one
-    lose, and what is recommended, so that nothing is recommended untried.
+    Upwards as long as there is no minimum. Then the rung below it, if only the scan saw that one
+    lose, and the recommended one, so that nothing untried is recommended.
     """
     minimum, wanted = seen.minimum_bytes, seen.recommended_bytes
     if minimum is None or wanted is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plan a sizing: a load as people describe it, its storm, and the budgets to try it at."""
+"""Plan a sizing: a load as people describe it, its storm, and the budgets to try."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from workloads.storm import Gap, Shape, Spawn, Storm
 LARGEST_BYTES: Final = 1 << 30
 """Budgets beyond this are not tried."""
 
-_MOST_RECORDS_PER_S: Final = 20e6  # more than any consumer reads; it bounds the capture's memory
+_MOST_RECORDS_PER_S: Final = 20e6  # more than any consumer reads; bounds the capture's memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Describe the load that a buffer has to hold. :func:`check` says whether it makes sense."""
+    """Describe the load that a buffer must hold. :func:`check` returns whether it makes sense."""
 
     rate_per_s: float = 0.0  # exits; 0: as fast as they can, or a burst
     burst: int = 0  # processes that exit at once; 0: no bursts
     record_bytes: int = RECORD_BYTES  # the longest
     mix: tuple[int, ...] = ()  # padding of 16 records in turn; empty: all alike
     records_per_exit: int = 1
-    stall_ms: float = 50.0  # once a storm, at its worst moment, nothing is read this long
+    stall_ms: float = 50.0  # once a storm, at its worst moment, nothing is read for this long
     seconds: float = 0.2  # of storm besides the stall
-    replay: Storm | None = None  # that follows a profile, in place of a rate or a burst
+    replay: Storm | None = None  # that follows a profile, instead of a rate or a burst
 
     @property
     def payload_bytes(self) -> int:
@@ -79,7 +79,7 @@ def config(load: Load, cpus: int) -> TrialConfig:
     elif load.burst:
         storm = Storm(shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=load.burst)
         storm = sized(storm, seconds=load.seconds)
-        # Forking a large burst takes a while, and takes no part in what is measured.
+        # Forking a large burst takes a while, and is not measured.
         limit_s = 30.0 + load.stall_ms / 1e3 + 10 * storm.count / nominal_rate_per_s(storm)
         storm = replace(storm, seconds=min(limit_s, 3_600.0))
     else:
@@ -111,12 +111,12 @@ def config(load: Load, cpus: int) -> TrialConfig:
 
 
 def stored_bytes(way: Traits, producer: Producer) -> int:
-    """Return what one record takes in a buffer on average, its header included."""
+    """Return the mean space of a record in a buffer, its header included."""
     return way.stored_bytes(mix.mean_payload_bytes(producer))
 
 
 def capture_bytes(chosen: TrialConfig) -> int:
-    """Return the memory that all records of one trial take."""
+    """Return the memory for all records of one trial."""
     return chosen.storm.most_processes * chosen.producer.records_per_exit * ROW.size
 
 
@@ -125,8 +125,8 @@ def rungs_bytes(
 ) -> tuple[int, ...]:
     """Return every budget that ``transport`` can have, ascending up to ``most_bytes``.
 
-    Each is twice the one before it: a ring is a power of two of pages, and so is the perf buffer
-    of each CPU. ``limit_bytes`` bounds what the buffers take with their own pages. UsageError if
+    Each is twice the previous one: a ring is a power of two of pages, and so is the perf buffer
+    of each CPU. ``limit_bytes`` bounds the buffers, including their own pages. UsageError if
     there is none.
     """
     way = find(transport)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Run rounds of storms, each chosen by what those before it lost, until there is an answer."""
+"""Run rounds of storms, each chosen by the losses of earlier ones, until there is an answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.trial.result import TrialResult
 
 Listener = Callable[[TrialResult], None]
 Run = Callable[[Experiment, Listener], Sequence[TrialResult]]
-"""Run all blocks of an experiment: a campaign does."""
+"""Runs all blocks of an experiment, like a campaign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +45,17 @@ class Search:
 
 
 def measure(search: Search, run: Run, begin: Callable[[Experiment], None]) -> list[TrialResult]:
-    """Run all trials that the answer rests on; call ``begin`` before each round.
+    """Run all trials that the answer needs; call ``begin`` before each round.
 
     NotBalanced if too many storms of a rung are invalid, MachineUnfit for one that was reduced.
     """
     trials: list[TrialResult] = []
 
     def add(name: str, rungs: Sequence[tuple[str, int]], storms: int, least: int) -> None:
-        """Run ``storms`` storms of each rung, of which ``least`` have to balance."""
-        asked = experiment(name, search.chosen, rungs, storms)
-        begin(asked)
-        trials.extend(run(asked, check_load))
+        """Run ``storms`` storms of each rung, of which ``least`` must balance."""
+        planned = experiment(name, search.chosen, rungs, storms)
+        begin(planned)
+        trials.extend(run(planned, check_load))
         by_transport = {seen.transport: seen for seen in search.judged(trials)}
         for transport, size in rungs:
             rung = by_transport[transport].tried(size)
@@ -84,11 +84,11 @@ def _pick(
 
 
 def check_load(trial: TrialResult) -> None:
-    """Raise MachineUnfit for a storm that is not the load that was asked for."""
+    """Raise MachineUnfit for a storm that is not the requested load."""
     if lacking := reduced(trial):
         smaller = ", or take a smaller --burst" if trial.storm.lowered_from else ""
         raise MachineUnfit(
-            f"a storm was not the load asked for: {'; '.join(lacking)}",
+            f"a storm was not the requested load: {'; '.join(lacking)}",
             remedy="leave this machine to the measurement, and raise pids.max or RLIMIT_NPROC"
             + smaller,
         )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Estimate what the same load needs on another number of CPUs, by a model fitted to the storms.
+"""Estimate the need of the same load on another number of CPUs, by a model fitted to the storms.
 
-A storm that lost filled its buffers and was refused the rest, so its backlog is both together. The
-same backlog on N CPUs lies in one ring as it does here; buffers of each CPU have Poisson shares of
-it, and each has to hold the largest. What the model says of this machine's CPUs and what was found
-here differ by a factor, which the model's answer is multiplied by.
+A storm that lost records filled its buffers and was refused the rest, so its backlog is both
+together. On N CPUs the same backlog lies in one ring as it does here; per-CPU buffers have Poisson
+shares of it, and each must hold the largest. The model's answer is multiplied by the factor between
+the size found on this machine's CPUs and the model's for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 
 STORMS: Final = 8
-"""Storms that have to have lost something before a backlog is known."""
+"""Storms that must have lost something before a backlog is known."""
 
 _QUANTILE: Final = 0.95
 
@@ -34,8 +34,8 @@ class Scaled:
     """Hold the least sizes on ``cpus`` CPUs, by the model."""
 
     cpus: int
-    backlog_records: int  # that 95 % of the storms stay within
-    storms: int  # that it was fitted to
+    backlog_records: int  # 95 % of the storms stay within it
+    storms: int  # to which it was fitted
     minimum_bytes: Mapping[str, int]  # by transport, of those that have a minimum here
 
 
@@ -47,7 +47,7 @@ def scaled(
     here: int,
     there: int,
 ) -> Scaled | None:
-    """Return what ``there`` CPUs need, by storms on ``here``; None where too few lost anything."""
+    """Return the need of ``there`` CPUs, by storms on ``here``; None if too few lost anything."""
     import numpy as np
 
     backlogs = [found for trial in trials if (found := _backlog(trial, here)) is not None]
@@ -70,12 +70,12 @@ def scaled(
 
 
 def _backlog(trial: TrialResult, cpus: int) -> int | None:
-    """Return the records that were unread at the worst; None where it cannot be known."""
+    """Return the most records that were unread at once; None if that cannot be known."""
     ledger, way = trial.ledger, traits(trial.config.transport)
     if ledger is None or state_of(trial) in (State.INVALID, State.REDUCED):
         return None
     held = trial.config.budget_bytes // stored_bytes(way, trial.config.producer)
-    # Of several buffers one may have been full and another not, unless much was lost.
+    # One of several buffers may have been full and another not, unless much was lost.
     filled = ledger.own_dropped > (held if way.buffers(cpus) > 1 else 0)
     return held + ledger.own_dropped if filled else None
 

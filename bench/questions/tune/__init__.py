@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""When to wake the consumer: which watermark and flush timeout for a load?"""
+"""Answer when to wake the consumer: the watermark and flush timeout for a load."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Name the axes that a recommendation can be best on."""
+"""Name the axes on which a recommendation can be best."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """What a recommendation has to be best at."""
+    """What a recommendation must optimise."""
 
     LATENCY = "latency"  # the 99th percentile
     CPU = "cpu"  # the consumer's, whatever the latency

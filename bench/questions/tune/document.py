@@ -24,12 +24,12 @@ from bench.report.units import number
 
 FORMAT: Final = 1
 
-_PER_RECORD_NS: Final = 1e3  # of a second for a million records
+_PER_RECORD_NS: Final = 1e3  # of a second per million records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Hold what was asked, and what came out for each transport."""
+    """Hold the request, and the result of each transport."""
 
     load: Load
     axis: Axis
@@ -44,7 +44,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportData:
-    """Hold one transport's result; ``setting`` is the default where duets did not confirm."""
+    """Hold one transport's result; ``setting`` is the default if duets did not confirm another."""
 
     setting: Setting
     confirmed: bool
@@ -66,31 +66,31 @@ class TuneData:
     exits_per_s_seen: float
     journal: str
     recommended: str  # a transport
-    beside: Number | None  # it over the next one, on the axis, in duets; null: there is none
+    beside: Number | None  # it over the next one, on the axis, in duets; null: no other
     transports: dict[str, TransportData]
 
 
-def document(asked: Question) -> doc.Document:
+def document(question: Question) -> doc.Document:
     """Return the answer: one recommendation, then the result of each transport."""
     transports = {
         transport: doc.pick(
             TransportData,
             each,
-            sentence=_sentence(asked, transport),
-            terms=terms(each.setting, asked.buffers[transport]),
+            sentence=_sentence(question, transport),
+            terms=terms(each.setting, question.buffers[transport]),
         )
-        for transport, each in asked.tuned.items()
+        for transport, each in question.tuned.items()
     }
     best = next(iter(transports))
     return doc.Document(
         title=f"{name(best).capitalize()}: {transports[best].sentence}",
-        subject=f"Load: {sizing.asked(asked.load, asked.workers, asked.exits_per_s)}",
-        parts=tuple(_parts(asked, transports, best)),
+        subject=f"Load: {sizing.described(question.load, question.workers, question.exits_per_s)}",
+        parts=tuple(_parts(question, transports, best)),
         data=doc.pick(
             TuneData,
-            asked,
+            question,
             format=FORMAT,
-            exits_per_s_seen=round(asked.exits_per_s, 1),
+            exits_per_s_seen=round(question.exits_per_s, 1),
             recommended=best,
             transports=transports,
         ),
@@ -107,9 +107,9 @@ def _words(setting: Setting, of: str) -> str:
     return f"wake at every {setting.wake_at}th record{of} and flush after {flush}"
 
 
-def _sentence(asked: Question, transport: str) -> str:
-    tuned = asked.tuned[transport]
-    of = " of a CPU" if asked.buffers[transport].way.per_cpu else ""
+def _sentence(question: Question, transport: str) -> str:
+    tuned = question.tuned[transport]
+    of = " of a CPU" if question.buffers[transport].way.per_cpu else ""
     words, check = _words(tuned.setting, of), tuned.check
     if not tuned.confirmed:
         tried = _words(tuned.recommended.setting, of)
@@ -136,34 +136,34 @@ def _late(check: Point, tuned: Tuned) -> str:
 
 
 def _parts(
-    asked: Question, transports: Mapping[str, TransportData], best: str
+    question: Question, transports: Mapping[str, TransportData], best: str
 ) -> Iterator[doc.Part]:
     points = transports[best].points
     frontier = sum(not each.dominated for each in points)
     yield doc.Sentence(
         lead="Why",
-        text=f"{transports[best].reason} (--for {asked.axis}); {frontier} of "
+        text=f"{transports[best].reason} (--for {question.axis}); {frontier} of "
         f"{counted(len(points), 'setting')} are on the frontier.",
     )
     if len(transports) > 1:
-        yield doc.Sentence(lead="Which buffer", text=_beside(asked))
+        yield doc.Sentence(lead="Which buffer", text=_beside(question))
     for transport, data in transports.items():
         if transport != best:
             yield doc.Sentence(lead=name(transport).capitalize(), text=data.sentence)
         if data.check is not None:
             yield doc.Sentence(
                 lead=f"In duets, {name(transport)}",
-                text=_checked(asked.tuned[transport], data.check),
-                evidence=_evidence(data.check.on(asked.tuned[transport].axis)),
+                text=_checked(question.tuned[transport], data.check),
+                evidence=_evidence(data.check.on(question.tuned[transport].axis)),
             )
     for transport, data in transports.items():
-        budget = size(asked.buffers[transport].budget_bytes)
+        budget = size(question.buffers[transport].budget_bytes)
         yield doc.Table(
             key=f"frontier-{transport}",
             title=f"{name(transport).capitalize()} of {budget}",
             corner="wake at, flush",
             columns=columns("median", "x", "p99", "x", "CPU", "x", "woken", verdict=""),
-            rows=tuple(_row(asked.axis, each, data) for each in data.points),
+            rows=tuple(_row(question.axis, each, data) for each in data.points),
         )
         entries = tuple((each.where, (each.text,)) for each in data.terms)
         yield doc.Definitions(entries=entries, level=doc.Level.DECISION)
@@ -181,13 +181,13 @@ def _parts(
     )
 
 
-def _beside(asked: Question) -> str:
+def _beside(question: Question) -> str:
     """Compare the first two transports, each as recommended."""
-    what, scale = "consumer CPU a record", _PER_RECORD_NS
-    if asked.axis is Axis.LATENCY:
+    what, scale = "consumer CPU per record", _PER_RECORD_NS
+    if question.axis is Axis.LATENCY:
         what, scale = "99th percentile", 1.0
-    first, second = map(name, islice(asked.tuned, 2))
-    if (found := asked.beside) is None:
+    first, second = map(name, islice(question.tuned, 2))
+    if (found := question.beside) is None:
         return f"{first}; no duet with {second} counts."
     numbers = f"{number(found.value * scale, Unit.NS)} with {first}"
     numbers += f", {number(found.value / found.ratio * scale, Unit.NS)} with {second}"

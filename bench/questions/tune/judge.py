@@ -39,7 +39,7 @@ class Number:
     ratio: float
     low: float
     high: float
-    better_in: int  # of them, in how many it is less than the default's
+    better_in: int  # in how many of them it is less than the default's
     blocks: int
 
 
@@ -50,19 +50,19 @@ class Point:
     setting: Setting
     p50_ns: Number
     p99_ns: Number
-    cpu_s_per_million: Number  # the consumer's, for a million records
-    write_ns: Number | None  # of a write in the kernel; None: not of duets
+    cpu_s_per_million: Number  # the consumer's, per million records
+    write_ns: Number | None  # of a write in the kernel; None outside duets
     inexact: float  # share by which its latencies may be too long: records shared stamps
     wakeups_per_record: float | None  # raised
     lossy: int  # trials that dropped something
-    dominated: bool = False  # another is at least as good at all three numbers, and lost no more
+    dominated: bool = False  # another is at least as good in all three numbers, and lost no more
 
     def on(self, axis: Axis) -> Number:
         """Return the number that ``axis`` minimises."""
         return self.p99_ns if axis is Axis.LATENCY else self.cpu_s_per_million
 
     def late(self, axis: Axis, within_ms: float) -> bool:
-        """Return whether the 99th percentile lies beyond the limit that BALANCE has."""
+        """Return whether the 99th percentile exceeds the limit of BALANCE."""
         return axis is Axis.BALANCE and self.p99_ns.value > within_ms * 1e6
 
 
@@ -71,8 +71,8 @@ def points(
 ) -> Mapping[str, tuple[Point, ...]]:
     """Return the points of each transport in the grid, the default's first.
 
-    A setting that has no valid trial in a block of the default's is left out, and so is a transport
-    whose default has none.
+    A setting without a valid trial in a block of the default's is left out, and so is a transport
+    whose default has no valid trial.
     """
     arms = _arms(GRID, trials)
     found: dict[str, tuple[Point, ...]] = {}
@@ -91,7 +91,7 @@ def points(
 def tried_again(
     name: str, trials: Sequence[TrialResult], tried: Choice, default: Choice
 ) -> Point | None:
-    """Return the point of a setting in the duets ``name``; None where none counts."""
+    """Return the point of a setting in the duets ``name``; None if none is valid."""
     arms = _arms(name, trials)
     return _point(tried.setting, arms(tried.arm.name), arms(default.arm.name))
 
@@ -99,14 +99,14 @@ def tried_again(
 def against(
     name: str, axis: Axis, trials: Sequence[TrialResult], first: Choice, second: Choice
 ) -> Number | None:
-    """Compare two choices on ``axis`` in the duets ``name``; None where none counts."""
+    """Compare two choices on ``axis`` in the duets ``name``; None if none is valid."""
     arms = _arms(name, trials)
     key = _P99 if axis is Axis.LATENCY else _CPU
     return _number(key, arms(first.arm.name), arms(second.arm.name))
 
 
 def _arms(name: str, trials: Sequence[TrialResult]) -> Callable[[ArmName], ArmSamples]:
-    """Return the samples of each arm of an experiment; empty ones of an arm without trials."""
+    """Return the samples of each arm of an experiment; empty ones for an arm without trials."""
     samples = file([Stretch(trials=trials)]).get(name, ExperimentSamples(name=name))
     return lambda arm: samples.arms.get(arm, ArmSamples(name=arm))
 
@@ -149,7 +149,7 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
     """Return the setting that is best on ``axis``, or the default, why, and what decided.
 
     Settings that lost more than the default, or have too few blocks, are left out. ``within_ms`` is
-    the limit of BALANCE; where none is in time, latency decides.
+    the limit of BALANCE; if none keeps it, latency decides.
     """
     default = found[0]
     kept = [

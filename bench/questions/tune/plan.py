@@ -18,7 +18,7 @@ from bench.questions.transports.profiles import sized
 
 GRID: Final = "tune"
 DUETS: Final = 10
-"""Of a recommended setting and its default, which did not choose it."""
+"""Duets of a recommended setting and its default, which did not choose it."""
 
 WAKE_AT: Final = (4, 16, 64)
 FLUSH_MS: Final = (1, 5, 20)
@@ -33,7 +33,7 @@ class Setting:
     """Define when the consumer reads. Both 0: as the transport does by default."""
 
     wake_at: int = 0  # unread records; 0 with a flush: no wake-up is raised
-    flush_ms: int = 0  # all is read so long after the last wait began; 0: never
+    flush_ms: int = 0  # all is read this long after the last wait began; 0: never
 
     @property
     def default(self) -> bool:
@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def variant(self) -> str:
-        """Return what sets its arm apart: "wakeup=16,flush=5ms"; "" for the default."""
+        """Return its arm's variant: "wakeup=16,flush=5ms"; "" for the default."""
         if self.default:
             return ""
         return f"wakeup={self.wake_at or 'none'},flush={self.flush_ms}ms"
@@ -74,7 +74,7 @@ class Choice:
 def config(load: Load, cpus: int) -> TrialConfig:
     """Return the trial that puts ``load`` on a buffer, without transport and budget.
 
-    As many processes end in each storm: storms that time ends have loads that differ.
+    The same number of processes ends in each storm: storms ended by time would differ in load.
     """
     chosen = sizing.config(load, cpus)
     storm = chosen.storm
@@ -87,9 +87,9 @@ def config(load: Load, cpus: int) -> TrialConfig:
 def choices(
     ways: Sequence[Traits], chosen: TrialConfig, budget_bytes: int, *, cpus: int
 ) -> tuple[Choice, ...]:
-    """Return every setting of each transport; UsageError where a record does not fit.
+    """Return every setting of each transport; UsageError if a record does not fit.
 
-    A watermark that lies above half of a buffer is left out: it would be reached too late.
+    A watermark above half of a buffer is left out: it would be reached too late.
     """
     if counting := [way.name for way in ways if not way.streams]:
         raise UsageError(f"{counting[0]} raises no wake-ups", remedy="leave it out of --transport")
@@ -128,13 +128,13 @@ def _arm(plain: Arm, setting: Setting, record_bytes: int) -> Arm:
 
 def grid(tried: Iterable[Choice], blocks: int) -> Experiment:
     """Run the arms of ``tried`` in blocks, each in random order."""
-    title = "When is the consumer to be woken for this load?"
+    title = "When should the consumer be woken for this load?"
     arms = tuple(each.arm for each in tried)
     return Experiment(name=GRID, title=title, arms=arms, blocks=blocks)
 
 
 def duets(name: str, pair: Sequence[Choice]) -> Experiment:
-    """Run two choices in duets, solo: in any other one, both would be read by one wait."""
+    """Run two choices in duets, solo: in any other, one wait would read both."""
     arms = tuple(
         replace(each.arm, config=replace(each.arm.config, duet=Duet(solo=True))) for each in pair
     )

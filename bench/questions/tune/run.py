@@ -22,12 +22,12 @@ _BESIDE = f"{GRID}-duet"
 class Tuned:
     """Hold one transport's result. ``check``: the recommended setting in its duets."""
 
-    axis: Axis  # that the setting was chosen by
+    axis: Axis  # by which the setting was chosen
     within_ms: float
     points: tuple[Point, ...]
     recommended: Point
     reason: str
-    check: Point | None = None  # None: the default is recommended, or no duet counts
+    check: Point | None = None  # None: the default is recommended, or no duet is valid
 
     @property
     def confirmed(self) -> bool:
@@ -39,12 +39,12 @@ class Tuned:
 
     @property
     def setting(self) -> Setting:
-        """Return what is recommended in the end: the default where duets did not confirm."""
+        """Return the final recommendation: the default if duets did not confirm another."""
         return self.recommended.setting if self.confirmed else Setting()
 
     @property
     def final(self) -> Point:
-        """Return the point of what is recommended: of the duets, which chose nothing."""
+        """Return the point of the final recommendation: from the duets, which chose nothing."""
         return self.check if self.check and self.confirmed else self.points[0]
 
 
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def planned(tried: Sequence[Choice], blocks: int) -> tuple[Experiment, ...]:
-    """Return all rounds; the duets, of the default and one more setting, as they may become."""
+    """Return all rounds; the duets are examples, of the default and one more setting."""
     by_transport = groupby(tried, key=lambda each: each.transport)
     pairs = {name: tuple(islice(group, 2)) for name, group in by_transport}
     rounds = [duets(f"{_BESIDE}-{name}", pair[::-1]) for name, pair in pairs.items()]
@@ -78,13 +78,13 @@ def measure(
 ) -> Outcome:
     """Run all rounds and judge them; call ``begin`` before each.
 
-    NotBalanced where the default of a transport has no valid trial.
+    NotBalanced if the default of a transport has no valid trial.
     """
     trials: list[TrialResult] = []
 
-    def storms(asked: Experiment) -> Sequence[TrialResult]:
-        begin(asked)
-        found = run(asked, check_load)
+    def storms(planned: Experiment) -> Sequence[TrialResult]:
+        begin(planned)
+        found = run(planned, check_load)
         trials.extend(found)
         return found
 
@@ -101,8 +101,8 @@ def measure(
         check = None
         if not point.setting.default:
             pair = choice[transport, point.setting], choice[transport, Setting()]
-            asked = duets(f"{_BESIDE}-{transport}", pair)
-            check = tried_again(asked.name, storms(asked), *pair)
+            final = duets(f"{_BESIDE}-{transport}", pair)
+            check = tried_again(final.name, storms(final), *pair)
         tuned[transport] = Tuned(
             axis=decided_by,
             within_ms=within_ms,

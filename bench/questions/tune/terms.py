@@ -17,7 +17,7 @@ _FALCO_PRESETS_BYTES: Final = tuple(mebi << 20 for mebi in (1, 2, 4, 8, 16, 32, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """Hold what to write in one library or tool."""
+    """Hold the setting of one library or tool."""
 
     where: str
     text: str
@@ -25,7 +25,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buffers:
-    """Describe the buffers that a setting was tried with."""
+    """Describe the buffers with which a setting was tried."""
 
     way: Traits
     budget_bytes: int
@@ -39,7 +39,7 @@ class Buffers:
 
 
 def terms(setting: Setting, buffers: Buffers) -> tuple[Term, ...]:
-    """Return the setting as each library has it, then tools whose wake-ups are not set so."""
+    """Return the setting in each library's terms, then tools whose wake-ups cannot be set so."""
     made = _perf if buffers.way.in_pages else _ring
     return tuple(Term(where=where, text=text) for where, text in made(setting, buffers).items())
 
@@ -77,7 +77,7 @@ def _ring(setting: Setting, buffers: Buffers) -> dict[str, str]:
 def _perf(setting: Setting, buffers: Buffers) -> dict[str, str]:
     each, ms = buffers.each_bytes, setting.flush_ms
     pages = each // PAGE_BYTES
-    # There is no later watermark than the whole buffer.
+    # No watermark is later than the whole buffer.
     watermark = setting.wake_at * buffers.record_bytes or each
     new = f"perf_buffer__new_raw(..., {pages}) with "
     new += f"attr.watermark = 1, attr.wakeup_watermark = {watermark}"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How full are the buffers of this machine, and whose are they?"""
+"""Answer how full the buffers of this machine are, and which processes own them."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Find the buffers of this machine and map them read-only.
 
-A ring buffer is opened by its map's number, by a descriptor that cannot write. A perf buffer is
-known to its owner's descriptors alone: they are duplicated (pidfd_getfd(2), Linux 5.6). An event
-that has no buffer would be given one by mapping it, so only events that certainly have one are
-taken: those that their owner waits for by epoll, or as many as it has mapped.
+A ring buffer is opened by its map's number, and mapped read-only. A perf buffer is reached only
+through its owner's descriptors, which are duplicated (pidfd_getfd(2), Linux 5.6). Mapping an event
+without a buffer would create one, so only events that certainly have one are used: those that their
+owner waits for by epoll, or as many as it has mapped.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Files:
     pid: int
     maps: frozenset[int]  # numbers of the maps
     perf: frozenset[int]  # descriptors
-    waited_for: frozenset[int]  # descriptors that it waits for by epoll
+    waited_for: frozenset[int]  # descriptors that it waits for with epoll
 
 
 def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
@@ -91,7 +91,7 @@ def find(sampler: Sampler, only: Sequence[str] = ()) -> Inventory:
 
 @contextmanager
 def sampled(sampler: Sampler, inventory: Inventory, interval_ns: int) -> Iterator[None]:
-    """Have the kernel sample the ring buffers, where it accepts a program and a timer for that."""
+    """Make the kernel sample the ring buffers, if it accepts a program and a timer for that."""
     rings = [
         timer.Ring(each.places[0], each.map, each.size_bytes)
         for each in inventory.buffers
@@ -153,7 +153,7 @@ def _processes() -> Iterator[_Files]:
 
 
 def _perf_buffers(sampler: Sampler, process: _Files) -> Iterator[Found | str]:
-    """Map the perf buffers of one process; yield those of each size, or why it cannot be done."""
+    """Map the perf buffers of one process; yield those of each size, or why that fails."""
     owner = _owner(process.pid)
     places = defaultdict[int, list[int]](list)
     try:
@@ -170,7 +170,7 @@ def _perf_buffers(sampler: Sampler, process: _Files) -> Iterator[Found | str]:
 
 
 def _with_buffers(process: _Files, mapped: int) -> list[int]:
-    """Return the descriptors that have the buffers mapped; ValueError where that is not known."""
+    """Return the descriptors whose buffers are mapped; ValueError if that is unknown."""
     for likely in (process.perf & process.waited_for, process.perf):
         if mapped in (0, len(likely)):
             return sorted(likely) if mapped else []

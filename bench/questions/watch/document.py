@@ -34,7 +34,7 @@ def document(data: WatchData) -> Document:
 
 
 def _interval(data: WatchData) -> str:
-    """Return how often buffers were sampled; those that a thread samples, perhaps less often."""
+    """Return how often buffers were sampled; a thread may sample some of them less often."""
     if not data.buffers:
         return ""
     same = data.longest_interval_ms < 1.1 * data.interval_ms
@@ -62,7 +62,7 @@ def _parts(data: WatchData) -> Iterator[doc.Part]:
         yield Note(
             text="Writes that found no space leave no trace in a buffer and are not seen from "
             "outside; perf buffers report some (lost). What passes between two samples is "
-            "counted, but how full the buffer was then is not known."
+            "counted, but how full the buffer was then is unknown."
         )
 
 

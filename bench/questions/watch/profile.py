@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Describe what was seen of each buffer, as numbers and as a profile of its load."""
+"""Describe the samples of each buffer, as numbers and as a profile of its load."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class BufferData:
     p99_bytes: int  # of the fullest, over the samples
     peak_bytes: int  # of the fullest
     bytes_per_s: float
-    records_per_s: float  # those that were discarded too
+    records_per_s: float  # including discarded ones
     peak_bytes_per_s: float  # over a tenth of a second, of the busiest
-    full_in_s: float | None  # at that rate, if nothing were read; null: nothing came
+    full_in_s: float | None  # at that rate, if nothing were read; null: nothing was written
     absence_ms: float  # longest time that the reader left records unread
     discarded: int  # of a ring
-    lost_told: int  # of perf buffers: what their records report as lost
-    uncounted_bytes: int  # whose records were overwritten before they could be counted
+    lost_told: int  # of perf buffers: losses reported by their records
+    uncounted_bytes: int  # of records that were overwritten before they could be counted
     lengths: dict[int, int]  # records by their bytes
 
 
@@ -47,9 +47,9 @@ class WatchData:
     seconds: float
     interval_ms: float  # between samples, on average, of the buffer sampled most often
     longest_interval_ms: float  # of the buffer sampled least often
-    cpu_share: float  # of one CPU, what watching took
+    cpu_share: float  # of one CPU, used by watching
     buffers: tuple[BufferData, ...]
-    unseen: tuple[str, ...]  # what could not be examined
+    unseen: tuple[str, ...]  # buffers that could not be examined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Profile:
 
 
 def watched(sampler: Sampler, inventory: Inventory, *, seconds: float, cpu_s: float) -> WatchData:
-    """Return what was seen in ``seconds``, of which watching took ``cpu_s`` of a CPU."""
+    """Summarise ``seconds`` of samples, for which watching took ``cpu_s`` of a CPU."""
     seen = [[*map(sampler.seen, each.places)] for each in inventory.buffers]
     samples = [each.samples for those in seen for each in those]
     return WatchData(

@@ -18,7 +18,7 @@ from bench.record.layout import RECORD_BYTES
 from workloads.storm import Shape, Storm
 
 MOST_EXITS_PER_S: Final = 2_000.0
-"""That a storm is asked for; beyond it an exit sends several records."""
+"""Most exits per second of a storm; beyond it an exit sends several records."""
 
 _COMMAND: Final = "bufbench watch --output"
 _LONGEST_BIN_S: Final = 86_400.0
@@ -34,7 +34,7 @@ class Replay:
 
     storm: Storm
     records_per_exit: int
-    turns: tuple[int, ...]  # padding of its records, as bench.plan.mix has it
+    turns: tuple[int, ...]  # padding of its records, as in bench.plan.mix
 
 
 def read(path: Path) -> Profile:
@@ -42,7 +42,7 @@ def read(path: Path) -> Profile:
     found = saved.read(path, Profile, number=FORMAT, command=_COMMAND)
     if not all(map(_possible, found.loads)):
         raise JournalError(
-            f"{path} has a length of time, a count or a length of records that no load has",
+            f"{path} has a duration, a count or a record length that no load can have",
             remedy=f"name a file that {_COMMAND} wrote",
         )
     return found
@@ -60,7 +60,7 @@ def _possible(load: Load) -> bool:
 def chosen(profile: Profile, buffer: str = "") -> Load:
     """Return the load of a buffer, by its map's number or name or its owner; else the largest.
 
-    UsageError where there is none, or where nothing was written.
+    UsageError if there is none, or nothing was written to it.
     """
     loads = [each for each in profile.loads if not buffer or buffer in _names(each)]
     load = max(loads, key=lambda each: sum(each.bytes), default=None)
@@ -74,8 +74,8 @@ def chosen(profile: Profile, buffer: str = "") -> Load:
 def replay(load: Load, *, workers: int, most_s: float) -> Replay:
     """Return the storm that replays the busiest ``most_s`` of a load by ``workers`` workers.
 
-    Where records come faster than processes can exit, each sends several; what is left over in a
-    bin is sent in the next.
+    If records come faster than processes can exit, each exit sends several; the rest of a bin is
+    sent in the next.
     """
     records, bin_s = _busiest(load.records, max(1, round(most_s / load.bin_s))), load.bin_s
     while len(records) > _MOST_BINS:
@@ -103,7 +103,7 @@ def replay(load: Load, *, workers: int, most_s: float) -> Replay:
 
 
 def _busiest(records: Sequence[int], bins: int) -> list[int]:
-    """Return those ``bins`` consecutive bins that have the most records."""
+    """Return the ``bins`` consecutive bins with the most records."""
     sums = [0, *accumulate(records)]
     starts = range(max(1, len(records) - bins + 1))
     start = max(starts, key=lambda at: sums[min(at + bins, len(records))] - sums[at])

@@ -120,7 +120,7 @@ def test_a_negative_number_of_losses_is_none() -> None:
         ("(a){99999999999}", None, None, "not a regular expression"),
         (None, "a", None, "not a path"),
         (r"(\d+)", ".a", None, "contradicts"),
-        (None, None, None, "is not known"),
+        (None, None, None, "does not know"),
         (r"(\d+)", None, "lost", "--lost-pattern has no group"),
     ],
 )

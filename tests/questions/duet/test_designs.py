@@ -217,7 +217,7 @@ def test_too_few_storms_are_no_verdict_and_say_how_many_it_takes() -> None:
     row = replace(row, estimate=replace(row.estimate, blocks=5), outcome=Outcome.TOO_FEW)
     found = answered(replace(DUEL, rows=(row,)))
     (said,) = (part.text for part in found.parts if isinstance(part, Sentence))
-    assert said == "too few blocks: 5, and a verdict takes 8."
+    assert said == "too few blocks: 5, and a verdict needs 8."
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_what_cannot_be_loaded_is_left_out_with_the_reason(
 ) -> None:
     monkeypatch.setattr(guest.os, "uname", lambda: SimpleNamespace(release=release))
     monkeypatch.setenv(loader.VARIABLE, loads)
-    why = ["torn: left out, prebuilt tracers for raw tracepoints take Linux 5.12"]
+    why = ["torn: left out, prebuilt tracers for raw tracepoints need Linux 5.12"]
     assert [*guest.unloadable()] == why[:left_out]
     one, _, lacking = ran(tmp_path, monkeypatch, 900.0)
     assert lacking == ()

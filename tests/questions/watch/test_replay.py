@@ -123,7 +123,7 @@ def test_what_is_no_profile_is_refused(tmp_path: Path) -> None:
 def test_a_profile_of_what_cannot_be_is_refused(wrong: Load, tmp_path: Path) -> None:
     path = tmp_path / "load.json"
     path.write_bytes(TypeAdapter(Profile).dump_json(profile(load(1), wrong)))
-    with pytest.raises(JournalError, match="that no load has"):
+    with pytest.raises(JournalError, match="that no load can have"):
         read(path)
 
 
