@@ -122,7 +122,7 @@ def test_no_direction_is_shown_where_none_is_carried() -> None:
 
 def test_what_is_read_only_after_the_storm_says_nothing_of_latency() -> None:
     summary = compare(waiting(Poll.STOPPED, 300, (1_000,) * 8))
-    assert next(e for e in summary.standings if e.question is Question.LATENCY).asked == 0
+    assert next(e for e in summary.standings if e.question is Question.LATENCY).considered == 0
 
 
 def checked(summary: Summary) -> int:

@@ -242,13 +242,13 @@ def test_order_is_judged_only_on_enough_causal_pairs() -> None:
     )
     order = standing(compare(few + many), Question.ORDER)
     assert [each.experiment for each in order.for_left] == ["chain"]
-    assert order.asked == 1
+    assert order.considered == 1
 
 
 def test_latency_is_judged_only_where_nothing_was_dropped() -> None:
     quick = [{"p50_ns": 1_000, "dropped": 1}] + [{"p50_ns": 1_000}] * 7
     summary = compare(blocks(RING, quick) + blocks(PERF, [{}] * 8))
-    assert standing(summary, Question.LATENCY).asked == 0
+    assert standing(summary, Question.LATENCY).considered == 0
 
 
 def test_both_sides_may_win_somewhere() -> None:

@@ -38,7 +38,7 @@ def test_every_comparison_that_differs_has_a_row_that_leads_to_its_evidence() ->
             won = {id(each): side for side, decided in standing.wins for each in decided}
             # As many as the answer counts: one interval is not corrected for their number.
             assert [row.better for row in group.rows] == [won.get(id(each), "") for each in differ]
-        same = standing.asked - len(differ)
+        same = standing.considered - len(differ)
         assert group.more.startswith(f"{same} more") == bool(same)
 
 

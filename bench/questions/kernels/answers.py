@@ -119,11 +119,11 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
     """Return which of the two is better, and by how much, or why that is undecided."""
     standings = {(each.question, each.left): each for each in result.summary.standings}
     standing = standings.get((question, RINGBUF))
-    if standing is None or not standing.asked:
+    if standing is None or not standing.considered:
         known = any(each.row(question.key) for each in result.summary.comparisons)
         words = _LACKING.get(question, _UNMEASURED) if known else _UNMEASURED
         return Answer(kernel=kernel, words=words, gist=words), None
-    words, of = state(standing), f"of {counted(standing.asked, 'comparison')}"
+    words, of = state(standing), f"of {counted(standing.considered, 'comparison')}"
     if not standing.directions:
         settled = "alike" if words in _ALIKE else None
         return Answer(kernel=kernel, words=words, gist=words, why=f"none {of} decided"), settled

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The page's background: memory explained, noise, and how to repeat the runs."""
+"""Write the page's background: memory explained, noise, and how to repeat the runs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from bench.report.units import number
 from bench.trial.result import State, TrialResult
 
 _FOLDERS: Final = re.compile(r"^(-[^=]*=)?/(?:(?:(?! [-/]).)*/)?")
-"""The folders of a word that begins with an absolute path (arguments may follow it in a command
-that is one word), or of an option that has one."""
+"""The folders of a word that begins with an absolute path (a command in one word may have
+arguments after it), or of an option that has one."""
 _STATES: Final = ("valid", "noisy", "disturbed", "reduced", "invalid")
 
 
@@ -211,7 +211,7 @@ def _repeat(summary: Summary) -> Iterator[doc.Part]:
 
 def _facts(machine: Machine) -> dict[str, str]:
     wakeup = number(machine.wakeup_cost_ns, Unit.NS)
-    beneath = {}  # what decides how soon an idle CPU runs again, where it is recorded
+    beneath = {}  # what determines how soon an idle CPU runs again, if recorded
     if machine.idle_held is not None:
         held = "kept shallow while trials ran" if machine.idle_held else "as deep as they may"
         beneath["Idle states"] = f"{machine.idle_states or 'the kernel names none'}; {held}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Several consumers against one on the same buffers: the sentence and the table."""
+"""Compare several consumers with one on the same buffers, in a sentence and a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GAINS: Final = {
     "latency_p99_ns": "a lower 99th percentile",
     "consumer_cpu_s_per_million": "less CPU",
 }
-"""What the better side has, by the numbers that are shown."""
+"""The gain of the better side, by number."""
 
 
 def sentence(found: Consumers) -> str:
@@ -33,7 +33,7 @@ def sentence(found: Consumers) -> str:
 
 
 def _gains(found: Consumers, side: int) -> list[str]:
-    """Return what one side has, -1 for the left one, with both sides' figures."""
+    """Return the gains of one side, -1 for the left one, with both sides' figures."""
     return [
         f"{_GAINS[row.key]} ({' against '.join(number(n, row.unit) for n in both[::-side])})"
         for row in found.comparison.rows

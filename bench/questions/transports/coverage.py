@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Compare what runs have with what they planned: one that was stopped must not look complete."""
+"""Compare runs with their plans: one that was stopped must not look complete."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Spans = dict[tuple[str, str], list[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanData:
-    """Hold how much of the plan has run; null where no run recorded a plan."""
+    """Hold how much of the plan has run; null if no run recorded a plan."""
 
     complete: bool | None  # whether all runs are complete
-    runs: int  # that were taken together
+    runs: int  # that were pooled
     runs_incomplete: int  # of those whose plan was recorded
-    runs_without_plan: int  # whose plan is not known, as in journals of schema 1 and 2
+    runs_without_plan: int  # with an unknown plan, as in journals of schema 1 and 2
     planned_trials: int | None
     planned_trials_ran: int | None
     more_was_planned: bool | None  # a run was stopped that would have planned more
-    no_time_for: tuple[str, ...]  # what there was no time for, in words
+    no_time_for: tuple[str, ...]  # trials for which there was no time, in words
     repeated_trials: int  # that were given more than once; each counts once
 
 
@@ -66,7 +66,7 @@ def _of_run(run: Run) -> tuple[int, int, bool]:
 
 
 def _spans(stages: Iterable[Stage]) -> Spans:
-    """Join what overlaps: a run that was resumed has its plan twice."""
+    """Join overlapping spans: a resumed run has its plan twice."""
     spans: Spans = defaultdict(list)
     for stage in sorted(stages, key=lambda each: each.first_block):
         first, end = stage.first_block, stage.first_block + stage.blocks

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The JSON data of a comparison: docs/schemas/report.json is generated from these."""
+"""Define the JSON data of a comparison, from which docs/schemas/report.json is generated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectionData:
-    """The side that all comparisons support, or with ``polls`` those with these ways to wait."""
+    """The side that all comparisons support or, with ``polls``, those with these ways to wait."""
 
     winner: str
     polls: tuple[Poll, ...]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The decision: which side to take, a sentence on each question, and the table behind it."""
+"""Write the decision: which side to use, a sentence on each question, and the table behind it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from bench.report.table import row
 from bench.report.units import budget, interval, resolvable
 from bench.tracer.transports import traits
 
-_MOST_ROWS: Final = 3  # a question
+_MOST_ROWS: Final = 3  # per question
 _CORRECT: Final = (Question.DROPS, Question.ORDER)
 """The questions that come first: what is lost, and in which order records arrive."""
 
@@ -69,8 +69,8 @@ _MISSING: Final = {
 def headline(summary: Summary) -> str:
     """Return which side of the first pair to use, and the reasons against it.
 
-    A direction counts only where the comparisons carry it (``Standing.directions``). Drops and
-    order come first: the rest decides where neither does.
+    A direction counts only if the comparisons support it (``Standing.directions``). Drops and
+    order come first: the rest decides if neither does.
     """
     said = tuple(map(str, unfit(summary)))
     if len(said) > 1:
@@ -97,7 +97,7 @@ def _advice(standings: Sequence[Standing]) -> str:
         case []:
             nouns = defaultdict[str, list[str]](list)
             for each in standings:
-                if each.asked:
+                if each.considered:
                     nouns[state(each)].append(WORDS[each.question][0])
             states = ", ".join(f"{listed(of)} {word}" for word, of in nouns.items())
             return f"No side is better: {states or 'nothing was measured of both'}."
@@ -113,18 +113,18 @@ def _advice(standings: Sequence[Standing]) -> str:
 
 def state(standing: Standing) -> str:
     """Return why neither side won, in a word or two."""
-    if len(standing.too_few) == standing.asked:
+    if len(standing.too_few) == standing.considered:
         return "not decided (few blocks)"
     if len(standing.wins) > 1:
         return "depends on the load"
-    if len(standing.equal) == standing.asked:
+    if len(standing.equal) == standing.considered:
         return "the same"
-    alike = len(standing.equal) + len(standing.equivalent) == standing.asked
+    alike = len(standing.equal) + len(standing.equivalent) == standing.considered
     return "equivalent" if alike else "undecided"
 
 
 def _gains(standings: Iterable[Standing]) -> str:
-    """Name what the better side brings, and for cost and latency the condition."""
+    """Name the better side's gains and, for cost and latency, their condition."""
     gains = []
     for each in standings:
         held = "" if each.question in _CORRECT else waiting(each.directions[0])
@@ -133,7 +133,7 @@ def _gains(standings: Iterable[Standing]) -> str:
 
 
 def _usual_loss(standing: Standing, side: str) -> str:
-    """Return what ``side`` loses in the middle one of the comparisons decided against it."""
+    """Return what ``side`` loses in the median of the comparisons decided against it."""
     ordered = _decided(standing)
     middle = ordered[len(ordered) // 2]
     where, row = _where(standing, middle), middle.row(standing.question.key)
@@ -144,7 +144,7 @@ def _usual_loss(standing: Standing, side: str) -> str:
 
 
 def _decided(standing: Standing) -> list[Comparison]:
-    """Return the comparisons that were decided, those that carry a direction if any does.
+    """Return the decided comparisons; only those that support a direction, if any does.
 
     Those that differ most come last.
     """
@@ -192,20 +192,20 @@ def _answers(summary: Summary, standing: Standing) -> Iterator[Sentence]:
 
 
 def _answer(standing: Standing) -> str:
-    asked = standing.asked
-    if not asked:
+    number = standing.considered
+    if not number:
         return f"not measured; there is no comparison{_MISSING.get(standing.question, '')}"
-    if len(standing.too_few) == asked:
+    if len(standing.too_few) == number:
         return f"no verdict, since there are fewer than {FEWEST_BLOCKS} blocks"
     if standing.directions:
         return "; ".join(_carried(standing, each) for each in standing.directions)
     if standing.wins:
         better = [f"{name(side)} better in {len(won)}" for side, won in standing.wins]
         few = "too few to speak for the whole" if len(better) == 1 else "it depends on the load"
-        return f"{few}: {', '.join(better)} of {counted(asked, 'comparison')}"
+        return f"{few}: {', '.join(better)} of {counted(number, 'comparison')}"
     match state(standing):
         case "the same":
-            return f"the same in every block of {counted(asked, 'comparison')}"
+            return f"the same in every block of {counted(number, 'comparison')}"
         case "equivalent":
             return f"equivalent within {bound(LEAST_MARGIN)}"
     seen = [
@@ -216,7 +216,7 @@ def _answer(standing: Standing) -> str:
     if not seen:
         return "undecided"
     least = f"; the sharpest could have detected a difference of {resolvable(*min(seen))}"
-    return f"undecided in {len(standing.open)} of {counted(asked, 'comparison')}{least}"
+    return f"undecided in {len(standing.open)} of {counted(number, 'comparison')}{least}"
 
 
 def _carried(standing: Standing, direction: Direction) -> str:
@@ -224,14 +224,14 @@ def _carried(standing: Standing, direction: Direction) -> str:
     side, question = direction.winner, standing.question
     does = WORDS[question][3 if traits(side).plural else 2]
     held = f" {waiting(direction)}" if direction.polls else ""
-    of = counted(standing.asked, "comparison")
+    of = counted(standing.considered, "comparison")
     said = f"{name(side)} {does}{held}, in {len(direction.decided)} of {of}"
     by = "" if question is Question.ORDER else amount(standing, direction)
     return f"{said} {by}".rstrip()
 
 
 def amount(standing: Standing, direction: Direction) -> str:
-    """Return what the better side saves, least to most: "by 3 to 20 %"; "" if that is not known."""
+    """Return what the better side saves, least to most: "by 3 to 20 %"; "" if unknown."""
     effects = [saving(standing.question, each) for each in direction.decided]
     known = sorted(effect for effect in effects if effect)
     if not known:
@@ -243,7 +243,7 @@ def amount(standing: Standing, direction: Direction) -> str:
 
 def _violations(standing: Standing) -> str:
     """Return the raw counts behind the answer on order."""
-    if standing.question is not Question.ORDER or not standing.asked:
+    if standing.question is not Question.ORDER or not standing.considered:
         return ""
     (violations, pairs), (others, of) = (
         (sum(side.causal_violations for side in sides), sum(side.causal_pairs for side in sides))
@@ -286,7 +286,7 @@ def decision_table(summary: Summary) -> Table:
         corner="",
         columns=compared_columns(sides, "95 % interval"),
         rows=(
-            *(row for each in standings if each.asked for row in _rows(each)),
+            *(row for each in standings if each.considered for row in _rows(each)),
             *_least_budgets(summary.ladders, *sides),
         ),
         hint="Interval: of the ratio, left over right, or of the difference in points (with a "
@@ -325,11 +325,11 @@ def _undecided(standing: Standing) -> Comparison:
 
 
 def _closest(standing: Standing) -> Comparison:
-    """Return the comparison that came closest to a decision where none was decided."""
+    """Return the comparison that came closest to a decision if none was decided."""
 
     def worth(each: Comparison) -> float:
         match standing.question:
-            case Question.DROPS:  # where none or all was lost no side can differ
+            case Question.DROPS:  # if nothing or everything was lost the sides cannot differ
                 return min(lost(each), 2 - lost(each))
             case Question.ORDER:
                 return each.left.causal_violations + each.right.causal_violations

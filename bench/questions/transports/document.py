@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The comparison of transports as a document: the verdict, a forest plot, every comparison."""
+"""Show the comparison of transports: the verdict, a forest plot, every comparison."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _group(standing: Standing) -> doc.Effects | None:
     if len(scales) != 1:
         return None
     memory = standing.question is Question.MEMORY
-    if memory:  # which no storm changes: one row for each budget
+    if memory:  # which does not depend on the storm: one row per budget
         differ.sort(key=lambda each: each[0].left.budget_bytes)
     first: dict[str, tuple[Comparison, Compared, Estimate]] = {}
     for one in differ:
@@ -133,7 +133,7 @@ def _group(standing: Standing) -> doc.Effects | None:
 def _effect(
     standing: Standing, label: str, comparison: Comparison, row: Compared, found: Estimate
 ) -> doc.Effect:
-    """Return a row of the plot; it names a side only where the decision counts the comparison."""
+    """Return a row of the plot; it names a side only if the decision counts the comparison."""
     winners = (side for side, decided in standing.wins if comparison in decided)
     return doc.pick(
         doc.Effect,

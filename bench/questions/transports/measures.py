@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Numbers to follow from run to run, and what has to hold in each: for programs, not readers."""
+"""Return numbers to track from run to run, and what must hold in each: for programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RATIOS: Final = {
     "own_delivered_per_s": Question.DROPS,
     **{each.key: each for each in (Question.LATENCY, Question.CPU, Question.WRITE)},
 }
-"""Numbers that are followed as left over right, where they bear on the question."""
+"""Numbers that are tracked as left over right, if they help to answer the question."""
 
 
 def origin(machine: Machine | None) -> Labels:
@@ -43,7 +43,7 @@ def origin(machine: Machine | None) -> Labels:
 
 
 def measures(summary: Summary) -> tuple[Measure, ...]:
-    """Return what was measured of each arm, each comparison and each ladder, one of each key."""
+    """Return the measures of each arm, each comparison and each ladder, one per key."""
     found = (
         *(each for comparison in summary.comparisons for each in _sides(summary, comparison)),
         *(each for comparison in summary.comparisons for each in _ratios(comparison)),
@@ -79,7 +79,7 @@ def _sides(summary: Summary, comparison: Comparison) -> Iterator[Measure]:
                 )
         if physical and (value := (physical.left, physical.right)[at]) is not None:
             label = f"{title}: {physical.label}"
-            value = round(value)  # exact, but for the ratio that it was taken by
+            value = round(value)  # exact, apart from rounding by the ratio
             yield measure(number=physical.key, name=label, unit=physical.unit, value=value)
 
 
@@ -111,7 +111,7 @@ def _ratios(comparison: Comparison) -> Iterator[Measure]:
 
 
 def _ladder(ladder: Ladder) -> Iterator[Measure]:
-    """Yield the least lossless budget; it lies above the rung below, which lost something."""
+    """Yield the least lossless budget; its lower bound is the rung below, which lost something."""
     if (least := ladder.minimum_bytes) is not None:
         below = (rung.budget_bytes for rung in ladder.rungs if rung.budget_bytes < least)
         where = f"{clean(ladder.experiment)}, {name(ladder.transport)}"
@@ -127,7 +127,7 @@ def _ladder(ladder: Ladder) -> Iterator[Measure]:
 
 
 def checks(summary: Summary) -> Iterator[Check]:
-    """Yield whether trials balance, order holds where it has to, and ladders reach an end."""
+    """Yield whether trials balance, order holds where it must, and ladders reach an end."""
     invalid = len(summary.invalid)
     yield Check(
         name="trials balance",

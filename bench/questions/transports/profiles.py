@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Profiles: which experiments are run, how large and how often."""
+"""Define profiles: which experiments are run, how large and how often."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RINGBUF, PERFBUF = TRANSPORTS
 
 DUET_STORMS: Final = 24
 DUET_WINDOW: Final = "1ms"
-"""Each window has its own wake-ups, so that both see what they would alone; docs/metrics.md."""
+"""Each window has its own wake-ups, so that both arms behave as if alone; docs/metrics.md."""
 
 LEAST_CHAINED: Final = 2_048
 """Processes in chains of eight that give 1,792 causal pairs, where at least 1,000 are needed."""
@@ -38,7 +38,7 @@ STALLED: Final = Consumer(poll=Poll.EPOLL, stall_after_ms=20.0, stall_ms=100.0)
 AWAY: Final = Consumer(poll=Poll.STOPPED)
 
 _PACED_PER_S: Final = 3_000.0
-"""Processes of each CPU, less than half of what it can make."""
+"""Processes per CPU, less than half of what it can make."""
 
 LARGE_PAYLOAD_BYTES: Final = 768
 """Of 840-byte records 1 MiB holds 1,236, and a quarter of a page one: every budget can lose."""
@@ -53,7 +53,7 @@ _RUNGS: Final = tuple(PAGE_BYTES << power for power in range(1, (MIB // PAGE_BYT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What one run does."""
+    """The experiments of one run."""
 
     name: str
     experiments: tuple[Experiment, ...]
@@ -68,7 +68,7 @@ class _Scale:
     storm_s: float  # length aimed at for most storms
     ladder_s: float  # the same on the ladder; 0: no ladder
     blocks: int
-    between_bytes: tuple[int, ...] = ()  # additional budgets, where an experiment runs every one
+    between_bytes: tuple[int, ...] = ()  # additional budgets, if an experiment runs every one
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,14 @@ _ROWS: Final = (
     _Row("chain", Shape.CHAIN, TIMED, _USUAL, least=LEAST_CHAINED, baselines=True),
     _Row("pingpong", Shape.PINGPONG, TIMED, _USUAL, least=LEAST_PAIRED, baselines=True),
     _Row("hotcpu", Shape.HOTCPU, AWAY, _TIGHT, least=1_000, baselines=True),
-    # Paced, or what comes within the 100 ms differs more than the transports do.
+    # Paced, or the arrivals within the 100 ms differ more than the transports do.
     _Row("stall", Shape.STORM, STALLED, _TIGHT, paced=True),
     _Row("large", Shape.STORM, AWAY, payload_bytes=LARGE_PAYLOAD_BYTES, least=2_000),
     _Row("cost", Shape.STORM, budgets_bytes=_LARGEST, kernel_stats=True),
     _Row("storm-duet", Shape.STORM, seconds=2.0, duet=True),
     _Row("trickle-duet", Shape.TRICKLE, seconds=2.3, duet=True),
 )
-"""What every profile runs."""
+"""The experiments of every profile."""
 
 _MORE_ROWS: Final = (
     _Row("trickle", Shape.TRICKLE, EPOLL, _USUAL, seconds=2.0, baselines=True, twins=True),
@@ -161,7 +161,7 @@ _MORE_ROWS: Final = (
     _Row("trickle-timed", Shape.TRICKLE, TIMED, _USUAL),
     _Row("ladder", Shape.STORM, budgets_bytes=_RUNGS, ladder=True),
 )
-"""What longer profiles run in addition: other ways to wait, and the ladder of budgets."""
+"""The additional experiments of longer profiles: other ways to wait, and the ladder of budgets."""
 
 
 def sized(storm: Storm, *, seconds: float, least: int = 1) -> Storm:
@@ -222,7 +222,7 @@ NAMES: Final = tuple(_SCALES)
 
 
 def census_budgets_bytes(name: str) -> tuple[int, ...]:
-    """Return the budgets whose memory a profile examines; () for no profile."""
+    """Return the budgets whose memory a profile examines; () without a profile."""
     if not name:
         return ()
     return _USUAL if name == "quick" else (_USUAL_BYTES, MIB, 16 * MIB)
@@ -260,7 +260,7 @@ TORN: Final = "torn"
 
 _PROGRAMS: Final = {RINGBUF: ("scratch", "raw", "raw:scratch", "tp_btf:scratch")}
 _HELD_NS: Final = 500_000
-"""Time for which a program holds its record, so that a timer tick interrupts it there."""
+"""Time for which a program holds its record, so that a timer tick interrupts it then."""
 
 _WORKERS: Final = 4  # per CPU, so that another one is always runnable
 _MOST_WORKERS: Final = 256
@@ -270,7 +270,7 @@ _LEAST_PROCESSES: Final = 150
 def torn(storm: Storm, transports: Sequence[str], *, cpus: int, blocks: int) -> Experiment:
     """Return arms whose records may tear when their programs are preempted, and arms that must not.
 
-    ``storm`` is by fork. It gets more workers than there are CPUs, so that a preempted program is
+    ``storm`` uses fork. It gets more workers than there are CPUs, so that a preempted program is
     followed by another process's exit on its CPU.
     """
     workers = min(_WORKERS * cpus, _MOST_WORKERS)

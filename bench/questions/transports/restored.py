@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored by sorting behind the perf buffers: its sentence and its table."""
+"""Show order restored by sorting behind the perf buffers, in a sentence and a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NUMBERS: Final = {
     "CPU/million": ("", "cpu_s_per_million", Unit.SECONDS),
 }
 _ALWAYS: Final = {Sorting.MERGE, Sorting.HEAP, Sorting.WATERMARK}
-"""Ways that each journal has that has any."""
+"""Ways in every journal that has any."""
 
 HINT: Final = (
     "The same records, sorted as tracers sort them. Merge: by CPU, what each round of reading "
@@ -42,7 +42,7 @@ HINT: Final = (
 def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] | None:
     """Return the comparison in which sorting had most to repair, and the result of each way.
 
-    Of the first transport that was compared with the perf buffers.
+    Only for the first transport that was compared with the perf buffers.
     """
     found = []
     for each in summary.comparisons:
@@ -57,7 +57,7 @@ def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] 
 
 
 def sentence(summary: Summary) -> Iterator[Sentence]:
-    """Yield what it takes to put perf buffers in order, where they were not."""
+    """Yield the cost of restoring the order of perf buffers, if it was violated."""
     if (found := _worst(summary)) is None:
         return
     comparison, ways = found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Standings: which side all comparisons together favour, by question."""
+"""Judge standings: which side all comparisons together favour, by question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.judge.statistics import holm
 from bench.plan.config import Poll
 
 LEAST_PAIRS: Final = 1_000
-"""Causal pairs that every trial has to have before a comparison counts for order."""
+"""Causal pairs that every trial must have before a comparison counts for order."""
 
 _LEVEL: Final = 0.05
 
@@ -48,7 +48,7 @@ class Direction:
 
     winner: str
     decided: _Comparisons  # for it, among those that support it
-    polls: tuple[Poll, ...] = ()  # that it holds for; () for all comparisons together
+    polls: tuple[Poll, ...] = ()  # for which it holds; () for all comparisons together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +71,17 @@ class Standing:
 
     @property
     def comparisons(self) -> _Comparisons:
-        """Return the comparisons that bear on the question."""
+        """Return the comparisons that count for the question."""
         return tuple(each for group in GROUPS for each in getattr(self, group))
 
     @property
-    def asked(self) -> int:
-        """Return how many comparisons bear on the question."""
+    def considered(self) -> int:
+        """Return how many comparisons count for the question."""
         return len(self.comparisons)
 
     @property
     def wins(self) -> tuple[tuple[str, _Comparisons], ...]:
-        """Return each side that some comparison was decided for, and those comparisons."""
+        """Return each side for which some comparison was decided, and those comparisons."""
         sides = ((self.left, self.for_left), (self.right, self.for_right))
         return tuple(side for side in sides if side[1])
 
@@ -89,9 +89,9 @@ class Standing:
     def directions(self) -> tuple[Direction, ...]:
         """Return what a headline may say: one direction, or those that hold for some ways to wait.
 
-        A direction is carried by a set of comparisons if at least one is decided for it, none
-        against it, and at least half of those in which the sides differed at all. Where not all
-        comparisons carry one, those with one way of waiting may. () if nothing is carried.
+        A set of comparisons supports a direction if at least one is decided for it, none against
+        it, and at least half of those in which the sides differed at all. If not all comparisons
+        support one, those with one way of waiting may. () if no direction is supported.
         """
         if whole := self._carried():
             return (whole,)
@@ -122,19 +122,19 @@ class Standing:
 
 
 def saving(question: Question, comparison: Comparison) -> float:
-    """Return how much the better side saves in the number of ``question``; 0 if not known."""
+    """Return how much the better side saves in the number of ``question``; 0 if unknown."""
     row = comparison.row(question.key)
     return 0.0 if row is None else row.saving
 
 
 def lost(comparison: Comparison) -> float:
-    """Return the shares that both sides lost, added."""
+    """Return the sum of the shares that both sides lost."""
     sides = (comparison.left, comparison.right)
     return sum(side.own_dropped / side.own_attempted for side in sides if side.own_attempted)
 
 
 GROUPS: Final = ("for_left", "for_right", "equal", "equivalent", "open", "too_few")
-"""Of a standing: every comparison that bears on its question is in one of them."""
+"""Fields of a standing: every comparison that counts for its question is in one of them."""
 
 _UNDECIDED: Final = {
     Outcome.TOO_FEW: "too_few",
@@ -144,7 +144,7 @@ _UNDECIDED: Final = {
 
 
 def bears(question: Question, comparison: Comparison) -> bool:
-    """Return whether the comparison bears on the question."""
+    """Return whether the comparison counts for the question."""
     sides = (comparison.left, comparison.right)
     # A transport that drops looks faster than it is, and a refused write is another call.
     lossless = not any(side.own_dropped for side in sides)
@@ -153,23 +153,23 @@ def bears(question: Question, comparison: Comparison) -> bool:
             return not comparison.duet
         case Question.ORDER:
             return min(side.fewest_pairs for side in sides) >= LEAST_PAIRS
-        case Question.LATENCY:  # what is read only after the storm has waited for its end
+        case Question.LATENCY:  # records that are read only after the storm have waited for its end
             return lossless and comparison.poll is not Poll.STOPPED
     return lossless
 
 
 def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
-    asked = [
+    found = [
         (each, row, row.estimate.p)
         for each in comparisons
         if bears(question, each)
         and (row := each.row(question.key)) is not None
         and row.estimate is not None
     ]
-    # Duets resolve 2 % where blocks resolve a third: where there are duets, they alone count.
-    asked = [each for each in asked if each[0].duet] or asked
+    # Duets resolve 2 %, blocks a third: if there are duets, only they count.
+    found = [each for each in found if each[0].duet] or found
     groups: dict[str, _Comparisons] = dict.fromkeys(GROUPS, ())
-    for (comparison, row, _), p in zip(asked, holm([p for *_, p in asked]), strict=True):
+    for (comparison, row, _), p in zip(found, holm([p for *_, p in found]), strict=True):
         decided = {-1: "for_left", 1: "for_right"} if p < _LEVEL else {}
         groups[_UNDECIDED.get(row.outcome) or decided.get(row.better, "open")] += (comparison,)
     first = comparisons[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The summary of what was measured: everything that a report shows, computed once."""
+"""Summarise trials: everything that a report shows, computed once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A trial that counts for no number, and why."""
+    """A trial that is not used for any number, and why."""
 
     experiment: str
     arm: str
@@ -80,7 +80,7 @@ class Filed:
 class Summary(Filed):
     """All comparisons of one machine."""
 
-    profiles: tuple[str, ...]  # of the runs that it rests on, "" for single experiments
+    profiles: tuple[str, ...]  # of its runs, "" for single experiments
     seeds: tuple[int, ...]
     tallies: tuple[Tally, ...]
     invalid: tuple[TrialResult, ...]  # named in reports, in nothing else
@@ -101,12 +101,12 @@ class Summary(Filed):
         return sum(tally.trials for tally in self.tallies)
 
     def arms(self, experiment: str) -> Mapping[str, ArmSamples]:
-        """Return the arms of an experiment by name; no arms where it was not run."""
+        """Return the arms of an experiment by name; none if it was not run."""
         samples = self.experiments.get(experiment)
         return {} if samples is None else samples.arms
 
     def tracing_arms(self) -> Iterator[tuple[str, ArmSamples]]:
-        """Yield experiment and arm of all with a transport, but second names of A/A pairs."""
+        """Yield experiment and arm of all with a transport, except second names of A/A pairs."""
         for samples in self.experiments.values():
             for arm in samples.arms.values():
                 if arm.name.transport not in BASELINES and arm.name.copy == 1 and len(arm):
@@ -171,7 +171,7 @@ def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
 def filed(content: JournalContent) -> Iterator[Filed]:
     """File the trials of every machine and kernel that has any, in the journals' order.
 
-    Runs of one machine are pooled, unless they gave one name to two configurations.
+    Runs of one machine are pooled, unless one name means two configurations in them.
     """
     for group in by_machine(content):
         if any(run.trials for run in group):
@@ -185,7 +185,7 @@ def filed(content: JournalContent) -> Iterator[Filed]:
 
 
 def by_machine(content: JournalContent) -> list[list[Run]]:
-    """Group runs of one machine and kernel that agree on what every name means."""
+    """Group runs of one machine and kernel that agree on the meaning of every name."""
     groups: list[list[Run]] = []
     of_machine = defaultdict[str, list[tuple[list[Run], dict[tuple[str, str], TrialConfig]]]](list)
     for run in content.runs:

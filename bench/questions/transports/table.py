@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Trials as a table, one row each, for analyses of your own: docs/journal-table.md."""
+"""Return trials as a table, one row each, for your own analyses: docs/journal-table.md."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _of_trial(trial: TrialResult) -> dict[str, Any]:
 
 
 def require_polars() -> None:
-    """Raise MachineUnfit, with the remedy, where polars is not installed."""
+    """Raise MachineUnfit, with the remedy, if polars is not installed."""
     from importlib.util import find_spec
 
     if find_spec("polars") is None:
@@ -71,7 +71,7 @@ def csv(content: JournalContent) -> str:
     """Return the table as CSV, with a header; an empty field is null.
 
     Spreadsheets run text that begins like ``=1+1`` as a formula. An apostrophe is put before such
-    text, and before text that begins with one: without the first it is as it was.
+    text, and before text that begins with one: removing the first one restores the text.
     """
     import polars as pl
 

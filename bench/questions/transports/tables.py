@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tables of the comparison: the headline's numbers, every comparison, the ladders."""
+"""Make the tables of the comparison: the headline's numbers, every comparison, the ladders."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _POOLED: Final = {"p50": "p50_ns", "p99": "p99_ns", "p99.9": "p999_ns", "max": "
 
 
 def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
-    """Return the columns of both sides, those of what lies between them, and which is better."""
+    """Return the columns of both sides, those of their difference, and which is better."""
     return (
         *(Column(heading=side, transport=side) for side in sides),
         *columns(*between, verdict="better"),
@@ -54,7 +54,7 @@ def compared_columns(sides: Sequence[str], *between: str) -> tuple[Column, ...]:
 
 
 def compared_row(comparison: Comparison, row: Compared, label: str, *between: str) -> Shown:
-    """Return one number of both sides, what lies between them, and which is better."""
+    """Return one number of both sides, their difference, and which is better."""
     found = row.estimate
     return Shown(
         heading=Cell(text=label.strip()),
@@ -130,7 +130,7 @@ def _sums(key: str, side: Side) -> dict[str, str]:
 
 
 def overview_table(comparisons: Sequence[Comparison]) -> Table:
-    """Make two rows a comparison, so that the table fits 80 columns."""
+    """Make two rows per comparison, so that the table fits 80 columns."""
     return Table(
         key="overview",
         title="Every comparison at a glance",
@@ -168,7 +168,7 @@ def ladder_table(key: str, ladder: Ladder) -> Table:
 
 
 def rung_row(rung: Rung, *shares: float) -> Shown:
-    """Return how many storms lost something at one budget, of how many, and such shares."""
+    """Return how many storms lost something at one budget, of how many, and the shares."""
     return Shown(
         heading=quantity(rung.budget_bytes, Unit.BYTES),
         cells=(

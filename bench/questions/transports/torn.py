@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records: their sentence and their table."""
+"""Show torn records, in a sentence and a table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def words(found: Torn) -> str:
 
 
 def sentence(found: Sequence[Torn]) -> Sentence:
-    """Say how many records were torn, and on which arms."""
+    """Return how many records were torn, and on which arms, in a sentence."""
     said = [
         f"{e.torn:,} of {e.delivered:,} records of {name(e.transport)} on a {words(e)}"
         for e in found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Words of reports: machines, transports, what a comparison found, what is missing, quality."""
+"""Write the words of reports: machines, transports, comparisons, what is missing, quality."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from bench.tracer.transports import traits
 from bench.trial.result import State, TrialResult
 
 _FEW_NOISY: Final = 0.05
-"""Share of the trials: fewer hardly move a median."""
+"""Share of the trials: fewer hardly change a median."""
 _MOST_REASONS: Final = 3
-_MOST_REDUCED: Final = 8  # that are named one by one
+_MOST_REDUCED: Final = 8  # named one by one
 _MOST_NAMED: Final = 10
 _NOISE: Final = {
     "storm_ns_per_process": "storm time",
@@ -72,7 +72,7 @@ _SAYS: Final = {
     },
     "physical_bytes": {Outcome.UNDECIDED: "it takes {first} of memory against {second}"},
 }
-"""Words for a number, by its outcome; the others get those of an undecided one."""
+"""Words for a number, by its outcome; other outcomes use those of an undecided one."""
 
 _LACKED: Final = {
     Bottleneck.BUFFER: "space, not CPU: the consumer was mostly idle but woke too late",
@@ -110,7 +110,7 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def waiting(direction: Direction) -> str:
-    """Return what a direction depends on: "when busy polling"; "" where it holds throughout."""
+    """Return the condition of a direction: "when busy polling"; "" if it always holds."""
     words = [_WAITING[poll] for poll in direction.polls]
     return f"when {listed(words)}" if words else ""
 
@@ -126,7 +126,7 @@ def place(comparison: Comparison) -> str:
 
 
 def sentence(comparison: Comparison) -> str:
-    """Say what one comparison found, in one sentence, and why records were lost."""
+    """Return the findings of one comparison in a sentence, and why records were lost."""
     sides = (comparison.left, comparison.right)
     dropped = _said(comparison, "own_dropped_share")
     if dropped and not any(side.own_dropped for side in sides):
@@ -155,7 +155,7 @@ def _mend(comparison: Comparison) -> str:
 
 
 def _said(comparison: Comparison, key: str) -> str:
-    """Return what the comparison found for one number; "" unless both sides have it."""
+    """Return the comparison's finding for one number; "" unless both sides have it."""
     row = comparison.row(key)
     if row is None or row.left is None or row.right is None:
         return ""
@@ -169,13 +169,13 @@ def _said(comparison: Comparison, key: str) -> str:
         second=second,
         against=f"{first} against {second}",
         seen=f"{point(row.estimate, row.unit)}, {interval(row.estimate, row.unit)}",
-        # A transport that drops looks quick.
+        # A transport that drops looks faster.
         lossy=" for what was delivered" if left.own_dropped or right.own_dropped else "",
     )
 
 
 def incomplete(coverage: PlanData | None) -> str:
-    """Return what a headline begins with where a run is incomplete, else ""."""
+    """Return the beginning of the headline of an incomplete run, else ""."""
     if coverage is None or not coverage.runs_incomplete:
         return ""
     return f"Incomplete ({coverage.planned_trials_ran:,} of {_planned(coverage)} trials ran): "
@@ -185,7 +185,7 @@ def completeness(coverage: PlanData | None) -> Iterator[Sentence]:
     """Yield sentences on what is missing from the runs."""
     if coverage is None:
         return
-    # What there was no time for is written as a run ends, so this one was not stopped.
+    # A run writes this as it ends, so it was not stopped.
     text = "time ran out" if coverage.no_time_for else "the run was stopped"
     if coverage.runs > 1:
         lacking = coverage.runs_incomplete
@@ -258,7 +258,7 @@ def reduced(summary: Summary) -> Iterator[Sentence]:
 def _lacking(summary: Summary) -> list[TrialResult]:
     """Return the reduced trials of experiments with transports, which are to be compared.
 
-    A calibration has none: its storms end by their time.
+    A calibration has no transport: its storms end by time.
     """
     compared = {
         name
@@ -311,7 +311,7 @@ def _why(trial: TrialResult, reasons: Sequence[str]) -> str:
 
 
 def _contradicted(found: Contradiction) -> str:
-    """Describe how far storms of each arm alone are from the duet that headlines rest on."""
+    """Describe how far storms of each arm alone are from the duet behind the headline."""
     (one, other), unit = (found.in_duet, found.in_blocks), Unit.TIMES
     return (
         f"contradiction: {found.label.strip()} in {clean(found.duet.experiment)} is "
@@ -322,7 +322,7 @@ def _contradicted(found: Contradiction) -> str:
 
 
 def quality(summary: Summary) -> Iterator[Sentence]:
-    """Yield how sure the decision is, and whether times hold beyond this machine."""
+    """Yield how certain the decision is, and whether times hold beyond this machine."""
     rows = (each.row("own_dropped_share") for each in summary.comparisons)
     blocks = [row.estimate.blocks for row in rows if row is not None and row.estimate is not None]
     balanced = f"{len(summary.invalid)} invalid and left out" if summary.invalid else "all balanced"
@@ -344,7 +344,7 @@ def quality(summary: Summary) -> Iterator[Sentence]:
 
 
 def _quality_mark(summary: Summary) -> Mark:
-    """Return the mark of the quality: bad where trials are invalid, open where there is noise."""
+    """Return the mark of the quality: bad if trials are invalid, open if there is noise."""
     noisy = sum(1 for _ in _noisy_trials(summary))
     if summary.invalid:
         return Mark.BAD

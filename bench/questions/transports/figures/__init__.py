@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The figures of a page, in order; a new one is a function listed here.
+"""List the figures of a page, in order; a new one is a function listed here.
 
 altair and vl-convert (the extra ``report``) are imported when a chart is drawn.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Figures of points and lines: loss against budget, latency, wake-ups against load."""
+"""Draw figures of points and lines: loss against budget, latency, wake-ups against load."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parts of charts: the arms that comparisons are made of, layers of marks, panels of layers."""
+"""Make parts of charts: the arms of comparisons, layers of marks, panels of layers."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class ShownArm:
     transport: str
     variant: str
     name: str
-    budget_bytes: int  # data bytes that it really had
+    budget_bytes: int  # actual data bytes
     trials: tuple[TrialResult, ...]  # those that count
 
 
 def shown_arms(summary: Summary) -> Iterator[ShownArm]:
-    """Yield every arm with a transport and trials, but second names of A/A pairs."""
+    """Yield every arm with a transport and trials, except second names of A/A pairs."""
     for experiment, arm in summary.tracing_arms():
         yield ShownArm(
             experiment=clean(experiment),
@@ -96,7 +96,7 @@ def layer(
 
 
 def side_by_side(ways: Sequence[str]) -> Channel:
-    """Return the channel that puts the transports of one row below each other."""
+    """Return the channel that stacks the transports of one row."""
     return {"field": "transport", "type": "nominal", "scale": {"domain": list(ways)}}
 
 

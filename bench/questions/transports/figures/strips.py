@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Figures of rows: a point for each trial and a bar at the median, and the chart of violations."""
+"""Draw figures of rows: a point per trial, a bar at the median; and the chart of violations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _EDGE: Final = 0.03
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """What a strip shows of each trial."""
+    """The number of each trial that a strip shows."""
 
     title: str
     axis: str
@@ -78,7 +78,7 @@ _KERNEL_TIME: Final = (
 
 
 def cost(summary: Summary) -> Figure:
-    """Draw what an event costs, in the consumer, in the kernel and the workload."""
+    """Draw the cost of an event in the consumer, in the kernel and in the workload."""
     kernel_axis = "time in the BPF program, wake-ups included"
     per_process = "length of the storm over its processes"
     return _figure(
@@ -161,7 +161,7 @@ def _panel(strip: _Strip, arms: Sequence[ShownArm], ways: Sequence[str]) -> Pane
 
 
 def violations(summary: Summary) -> Figure | None:
-    """Chart the share of causal pairs in the wrong order; None where there was none."""
+    """Chart the share of causal pairs in the wrong order; None without any violation."""
     every = list(_violations(summary))
     violated = {row["place"] for row in every if row["share"]}
     if not violated:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Figure: one chosen trial of each transport, record by record."""
+"""Draw one chosen trial of each transport, record by record."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _note(way: str, timeline: Timeline) -> str:
 
 
 def _choose(summary: Summary) -> tuple[Comparison, tuple[TrialResult, TrialResult]] | None:
-    """Return the trials of one comparison, one of each transport, that were latest in order.
+    """Return the trials of one comparison, one of each transport, that were most out of order.
 
     Trials read during their storm come first: the others arrive all at once.
     """
