@@ -275,7 +275,7 @@ def test_a_claim_whose_storms_were_reduced_says_so() -> None:
     judged = judge(Evidence(experiments=file([Stretch(trials=found)])))
     (finding,) = (each.finding for each in judged.judgements if each.claim.id == "rb-same-cpu")
     assert finding.verdict is Verdict.NOT_MEASURED
-    assert finding.reason == "the storms were not the ones asked for in 8 trials of same-cpu"
+    assert finding.reason == "the storms were not the requested ones in 8 trials of same-cpu"
     assert "8 reduced trials were left out" in tally(judged)
 
 

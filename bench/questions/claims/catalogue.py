@@ -23,7 +23,7 @@ LEVEL: Final = 0.05  # chance of any wrong verdict of difference, over all compa
 
 
 class Untestable(NamedTuple):
-    """Hold a published statement that nothing here can test."""
+    """Hold a published statement that bufbench cannot test."""
 
     id: str
     statement: str
@@ -52,7 +52,7 @@ UNTESTABLE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Hold a claim and what was found."""
+    """Hold a claim and its finding."""
 
     claim: Claim
     finding: Finding
@@ -97,8 +97,8 @@ def chosen(ids: Iterable[str]) -> tuple[Claim, ...]:
 def judge(evidence: Evidence, only: Sequence[Claim] = ()) -> Judged:
     """Return the verdict on every claim, or on ``only`` some, corrected over the whole catalogue.
 
-    The correction (Holm) is over all comparative claims that have a number, also those that are
-    not asked for: a verdict must not depend on how many are asked for.
+    The correction (Holm) is over all comparative claims that have a number, requested or not: a
+    verdict must not depend on how many are requested.
     """
     found = {claim: claim.finding(evidence) for claim in claims()}
     p = {claim: each.p for claim, each in found.items() if claim.comparative and each.p is not None}

@@ -30,17 +30,17 @@ class Side(StrEnum):
 
     @property
     def claim(self) -> Callable[..., Claim]:
-        """Return what makes a claim on this side."""
+        """Return a function that makes a claim on this side."""
         return partial(Claim, side=self)
 
     @property
     def timed(self) -> Callable[..., Claim]:
-        """Return what makes a claim that rests on times, or on rates."""
+        """Return a function that makes a claim about times or rates."""
         return partial(Claim, side=self, of_times=True)
 
     @property
     def counted(self) -> Callable[..., Claim]:
-        """Return what makes a claim by a count, not corrected for the number of comparisons."""
+        """Return a function that makes a claim by a count, not corrected for comparisons."""
         return partial(Claim, side=self, comparative=False)
 
 
@@ -69,14 +69,14 @@ class NumberData:
 class MeasuredData(NumberData):
     """The number that decided."""
 
-    bound: float  # what the interval was compared with
+    bound: float  # with which the interval was compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured(MeasuredData):
-    """Hold the number that decided, with what is shown of it."""
+    """Hold the number that decided, with its presentation."""
 
-    blocks: tuple[float, ...] = ()  # the number in every block; () where it is not one of blocks
+    blocks: tuple[float, ...] = ()  # the number in every block; () if it has no blocks
     difference: bool = False  # of two proportions, in points
 
     @classmethod
@@ -111,7 +111,7 @@ class Finding:
     _: KW_ONLY
     measured: Measured | None = None
     blocks: int = 0
-    p: float | None = None  # comparative claims: of the verdict being chance, before correction
+    p: float | None = None  # comparative claims: p that the verdict is chance, before correction
     further_blocks: int | None = None  # inconclusive: how many more would likely settle it
     details: tuple[str, ...] = ()
     rests_on: tuple[TrialSet, ...] = ()
@@ -128,7 +128,7 @@ class Statement:
     published: str  # figures
     test: str
     reproduced_when: str
-    comparative: bool  # corrected for how many comparisons there are; a count is not
+    comparative: bool  # corrected for the number of comparisons; a count is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,16 +137,16 @@ class Claim(Statement):
 
     published: str = "none"
     comparative: bool = True
-    experiments: tuple[str, ...]  # that it is judged by
+    experiments: tuple[str, ...]  # by which it is judged
     rule: Callable[[Evidence], Finding]
-    cpus: int = 1  # usable CPUs that it needs
-    of_times: bool = False  # rests on times, or on rates: not on counts and bytes alone
-    over_kernels: bool = False  # no kernel decides it alone: it has one verdict, over all of them
-    on_capabilities: bool = False  # rests on those that a tracer takes, which the run has to try
+    cpus: int = 1  # usable CPUs needed
+    of_times: bool = False  # about times or rates, not only counts and bytes
+    over_kernels: bool = False  # has one verdict over all kernels, since no single one decides it
+    on_capabilities: bool = False  # about those that a tracer needs, which the run must try
     lacks: Callable[[Evidence], str] = lambda _: ""  # kernel or machine; "": nothing
 
     def finding(self, evidence: Evidence) -> Finding:
-        """Return what ``evidence`` says, before the correction over all claims."""
+        """Return the finding of ``evidence``, before the correction over all claims."""
         machine = evidence.machine
         if machine is not None and machine.cpus < self.cpus:
             lack = f"needs {counted(self.cpus, 'CPU')}, this run had {machine.cpus}"
@@ -169,4 +169,4 @@ class Claim(Statement):
         if not count:
             return f"arms are missing of {', '.join(self.experiments)}"
         names = ", ".join(name for name in cut if cut[name])
-        return f"the storms were not the ones asked for in {counted(count, 'trial')} of {names}"
+        return f"the storms were not the requested ones in {counted(count, 'trial')} of {names}"

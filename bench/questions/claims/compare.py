@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Comparisons as data: which numbers of which arms a rule compares, once there is evidence."""
+"""Define comparisons as data: which numbers of which arms a rule compares."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from bench.questions.claims.evidence import Evidence, Series, series
 from bench.questions.transports.profiles import PERFBUF, RINGBUF
 
 WAYS: Final = {"rb": RINGBUF, "pb": PERFBUF}
-"""The transports as words about a comparison have them."""
+"""The transports' names in words about a comparison."""
 
 ContrastOf = Callable[[Evidence], Contrast]
 ContrastsOf = Sequence[ContrastOf] | Callable[[Evidence], Iterable[Contrast]]
 Detail = Callable[[Evidence], Iterable[str]]
-"""Give lines beside a verdict; NotMeasured where an arm has no trials."""
+"""Returns lines beside a verdict; NotMeasured if an arm has no trials."""
 Form = Callable[[str, float], str]
-"""Format a name and its number, as ``str.format`` does."""
+"""Formats a name and its number, like ``str.format``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """Take a number of one arm, by block."""
+    """Takes a number of one arm, by block."""
 
     take: Take
     experiment: str
@@ -37,10 +37,10 @@ class Of:
     variant: str = ""
     budget: str = ""
     _: KW_ONLY
-    before: Of | None = None  # in place of it, of journals that lack the arm
+    before: Of | None = None  # replaces it, for journals without the arm
 
     def here(self, evidence: Evidence) -> Of:
-        """Return the number, or what is in place of it."""
+        """Return this, or its replacement."""
         if self.before is None:
             return self
         arms = evidence.arms(
@@ -49,7 +49,7 @@ class Of:
         return self if arms else self.before
 
     def arm(self, evidence: Evidence) -> ArmSamples:
-        """Return the arm, or what is in place of it; NotMeasured if it has no trials."""
+        """Return the arm, or its replacement; NotMeasured if it has no trials."""
         here = self.here(evidence)
         return evidence.arm(here.experiment, here.transport, here.variant, here.budget)
 
@@ -78,7 +78,7 @@ def both(take: Take, experiment: str, *variants: str) -> dict[str, Of]:
 
 
 def over(what: str, *parts: Of, margin: float | None = None) -> ContrastOf:
-    """Compare a / b, or (a / b) / (c / d); unless given, the margin is how much twins differ."""
+    """Compare a / b, or (a / b) / (c / d); by default the margin is how much twins differ."""
 
     def compare(evidence: Evidence) -> Contrast:
         one, held = parts[0].here(evidence), margin
@@ -109,21 +109,21 @@ def alone(what: str, part: Of) -> ContrastOf:
 
 
 def contrasts(comparisons: ContrastsOf, evidence: Evidence) -> list[Contrast]:
-    """Return the contrasts that ``comparisons`` give."""
+    """Return the contrasts of ``comparisons``."""
     if callable(comparisons):
         return list(comparisons(evidence))
     return [compare(evidence) for compare in comparisons]
 
 
 def form(words: str, write: Callable[[float], str]) -> Form:
-    """Return what puts a name into ``words``, and its number as ``write`` writes it."""
+    """Return a function that puts a name, and its number written by ``write``, into ``words``."""
     return lambda name, value: words.format(name, write(value))
 
 
 def levels(
     form: Form, parts: Mapping[str, Of], beside: Of | None = None, scale: Scale = Scale.RATIO
 ) -> Detail:
-    """Return a line for each part: its median, or where it lies as paired with ``beside``."""
+    """Return a line for each part: its median, or its centre as paired with ``beside``."""
 
     def lines(evidence: Evidence) -> Iterable[str]:
         for words, part in parts.items():
@@ -138,7 +138,7 @@ def levels(
 def grown(form: Form, parts: Mapping[str, Of], growth: ContrastOf, *, paired: int) -> Detail:
     """Return a line for each of a, b, c, d, such that (a / b) / (c / d) agrees with ``growth``.
 
-    The two from ``paired`` on (0 or 2) lie as they do in pairs.
+    The two from ``paired`` on (0 or 2) have their centres in pairs.
     """
 
     def lines(evidence: Evidence) -> Iterable[str]:

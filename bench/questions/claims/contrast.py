@@ -28,19 +28,19 @@ from bench.questions.claims.claim import Measured, Verdict
 from bench.questions.claims.evidence import Evidence, NotMeasured, Series, series
 from bench.report.document import TrialSet
 
-SURE: Final = 0.05  # p of one test that says something; the catalogue corrects for all of them
-NEARLY_NONE: Final = 0.01  # a share shown to be smaller counts as none, or as no more
+SURE: Final = 0.05  # p of one conclusive test; the catalogue corrects for all of them
+NEARLY_NONE: Final = 0.01  # a share shown to be smaller counts as zero, or as no increase
 ABOUT_EQUAL: Final = 1.25  # a ratio shown to lie between its inverse and this counts as about 1
-_SETTLED_T: Final = 4.0  # standard errors from the bound that outlive the correction over all
+_SETTLED_T: Final = 4.0  # standard errors from the bound that survive the correction over all
 _MOST_LOG: Final = 300.0
 _MOST_FURTHER: Final = 1_000  # blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Hold by how much one side exceeds the other in each block, and the margin that it has to.
+    """Hold by how much one side exceeds the other in each block, and the required margin.
 
-    Of a ratio ``values`` are logarithms and ``margin`` is a share over 1; of a difference both
+    For a ratio ``values`` are logarithms and ``margin`` is a share over 1; for a difference both
     are plain.
     """
 
@@ -50,11 +50,11 @@ class Contrast:
     margin: float
     rests_on: tuple[TrialSet, ...]
     unit: Unit = Unit.TIMES
-    alone: bool = False  # one proportion, compared with none
+    alone: bool = False  # one proportion, compared with 0
 
     @property
     def bound(self) -> float:
-        """Return what ``values`` have to lie above."""
+        """Return the value that ``values`` must exceed."""
         return log1p(self.margin) if self.scale is Scale.RATIO else self.margin
 
     @property
@@ -69,9 +69,9 @@ class Contrast:
 
     @property
     def p(self) -> tuple[float, float]:
-        """Return two-sided p of lying above the bound, and of no difference worth the name.
+        """Return two-sided p of lying above the bound, and of no difference that matters.
 
-        The second takes the least margin, however much twins differ: that refutes nothing.
+        The second uses the least margin, however much twins differ: noise refutes nothing.
         """
         above, _ = _one_sided(self.values, self.bound)
         _, below = _one_sided(self.values, self._least)
@@ -79,7 +79,7 @@ class Contrast:
 
     @property
     def lies(self) -> int:
-        """Return 1 if the interval is above the bound, -1 if it is surely below, else 0."""
+        """Return 1 if the interval is above the bound, -1 if it is certainly below, else 0."""
         found = self.measured()
         if found.low > found.bound:
             return 1
@@ -112,7 +112,7 @@ class Contrast:
         return log1p(LEAST_MARGIN) if self.scale is Scale.RATIO else 0.0
 
     def measured(self) -> Measured:
-        """Return the number as a finding has it."""
+        """Return the number for a finding."""
         ratio = self.scale is Scale.RATIO
         found = Measured.of(self.what, self.unit, self.estimate, bound=self.margin + ratio)
         blocks = tuple(map(exp, self.values)) if ratio else self.values
@@ -127,7 +127,7 @@ class Contrast:
         return f"{self.what}: {self.measured()}"
 
     def further_blocks(self) -> int:
-        """Return how many more would likely take the interval off the bound."""
+        """Return how many more would likely move the interval off the bound."""
         if self.blocks < FEWEST_BLOCKS:
             return FEWEST_BLOCKS - self.blocks
         centre = median(self.values)
@@ -143,7 +143,7 @@ def _log(value: float) -> float:
 
 
 def _log_ratio(left: float, right: float) -> float:
-    """Return the log of a quotient, which may be beyond any float; exp() takes what is returned."""
+    """Return the log of a quotient that may exceed any float, limited so that exp() accepts it."""
     return max(-_MOST_LOG, min(log(left) - log(right), _MOST_LOG))
 
 
@@ -152,14 +152,14 @@ _one_sided = lru_cache(maxsize=1_024)(one_sided)
 
 @lru_cache(maxsize=1_024)
 def _estimate(scale: Scale, values: tuple[float, ...]) -> Estimate:
-    """Resample once: a rule looks at the same numbers several times."""
+    """Resample once: a rule uses the same numbers several times."""
     if scale is Scale.RATIO:
         return statistics.paired_ratio([exp(value) for value in values], [1.0] * len(values))
     return statistics.paired_difference(values, [0.0] * len(values), mean=True)
 
 
 def bases(parts: Iterable[Series | Contrast]) -> tuple[TrialSet, ...]:
-    """Return what ``parts`` rest on, each basis once."""
+    """Return the trials behind ``parts``, each set once."""
     return tuple(dict.fromkeys(chain.from_iterable(part.rests_on for part in parts)))
 
 
@@ -179,7 +179,7 @@ def shared(*parts: Series) -> list[Place]:
 
 
 def _above_0(*parts: Series) -> list[Place]:
-    """Return those of the shared blocks whose values have a ratio. NotMeasured if there is none."""
+    """Return the shared blocks whose values have a ratio. NotMeasured if there is none."""
     places = [place for place in shared(*parts) if min(each.values[place] for each in parts) > 0]
     if not places:
         raise NotMeasured(parts[0].experiment)
@@ -187,11 +187,11 @@ def _above_0(*parts: Series) -> list[Place]:
 
 
 def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[float, float]:
-    """Return a centre of ``left`` and of ``right`` that agree with how they compare in pairs.
+    """Return centres of ``left`` and ``right`` that agree with their comparison in pairs.
 
-    The right one is the median of the blocks that both have (of a difference the mean), the left
-    one that times the median ratio, or plus the mean difference: two separate medians may point
-    the other way.
+    The right one is the median of the blocks that both have (for a difference the mean), the left
+    one is that times the median ratio, or plus the mean difference: two separate medians may
+    suggest the opposite.
     """
     if scale is Scale.DIFFERENCE:
         places = shared(left, right)
@@ -204,7 +204,7 @@ def sides(left: Series, right: Series, scale: Scale = Scale.RATIO) -> tuple[floa
 def difference(
     what: str, left: Series, right: Series | None = None, *, margin: float = 0.0
 ) -> Contrast:
-    """Compare ``left`` minus ``right`` within blocks, of shares; without ``right``, with none."""
+    """Compare ``left`` minus ``right`` within blocks, of shares; without ``right``, with 0."""
     parts = (left,) if right is None else (left, right)
     less = dict.fromkeys(left.values, 0.0) if right is None else right.values
     return Contrast(
@@ -256,7 +256,7 @@ def noise(
     """Return by how much A/A twins certainly differ in these experiments, at least ``least``.
 
     With ``budget``, only those of that budget. It is the near edge of their interval. The far edge
-    is mostly the chance that the intervals of all contrasts allow for already: by it, an arm that
+    is mostly chance, for which the intervals of all contrasts already allow: with it, an arm that
     loses a tenth in every second trial would not differ from one that never loses.
     """
     sizes = [least]

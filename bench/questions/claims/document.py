@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judged claims as a document: the verdicts first, then the reasons, claim by claim.
+"""Show judged claims as a document: the verdicts first, then the reasons, claim by claim.
 
-docs/record-format.md documents its data, which JSON has.
+docs/record-format.md documents its data, as in JSON.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TrialData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BasisData:
-    """Trials of one arm that a verdict rests on."""
+    """Trials of one arm behind a verdict."""
 
     experiment: str
     arm: str
@@ -93,9 +93,9 @@ def document(
     expected: Expectations | None = None,
     strict: bool = False,
 ) -> Document:
-    """Return the verdicts on one machine; ``lines`` say where in journals a basis is.
+    """Return the verdicts on one machine; ``lines`` locate their trials in journals.
 
-    Its checks are by ``expected`` verdicts.
+    Its checks use the ``expected`` verdicts.
     """
     return Document(
         title=words.tally(judged),
@@ -184,7 +184,7 @@ def _parts(judged: Judged, lines: Mapping[TrialSet, str]) -> Iterator[doc.Part]:
 
 
 def _grouped(judgements: Iterable[Judgement]) -> str:
-    """Return names by reason; of missing experiments each claim's fold says which."""
+    """Return names by reason; each claim's fold names its missing experiments."""
     by_reason: dict[str, list[str]] = {}
     for each in judgements:
         reason = each.finding.reason

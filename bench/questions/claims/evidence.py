@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Collect the trials that claims are judged by, as series of one number over blocks."""
+"""Collect the trials by which claims are judged, as series of one number over blocks."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _OTHERWISE: Final = {
 
 
 class NotMeasured(Exception):
-    """Report that an arm that a rule needs has no trials."""
+    """An arm that a rule needs has no trials."""
 
 
 class NotApplicable(Exception):
-    """Report what this machine or kernel lacks."""
+    """This machine or kernel lacks something; the message says what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Hold one number by run and block, of one arm or taken from several together."""
+    """Hold one number by run and block, of one arm or of several together."""
 
     experiment: str
     arms: tuple[str, ...]
@@ -46,7 +46,7 @@ class Series:
 
     @property
     def rests_on(self) -> tuple[TrialSet, ...]:
-        """Return where the values come from."""
+        """Return the trials behind the values."""
         trials = tuple(sorted(self.values))
         found = (TrialSet(experiment=self.experiment, arm=arm, trials=trials) for arm in self.arms)
         return tuple(found)
@@ -54,17 +54,17 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(Filed):
-    """Hold all trials of one machine, filed, and what other machines of the journals gave."""
+    """Hold all filed trials of one machine, and the evidence of the journals' other machines."""
 
     kernels: Mapping[str, bool] = field(default_factory=dict)
     """Whether the ring ran, by release of the kernels of a matrix."""
     beside: tuple[Evidence, ...] = ()
     """Evidence of all machines of the journals, this one included."""
     capabilities: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    """By transport, the fewest with which its tracer works; None: no set will do. {}: not tried."""
+    """By transport, the fewest with which its tracer works; None: none suffice. {}: not tried."""
 
     def samples(self, experiment: str) -> ExperimentSamples:
-        """Return the trials of an experiment or its stand-in, which may be none."""
+        """Return the trials of an experiment or its replacement, if any."""
         found = self.experiments.get(experiment)
         found = found or self.experiments.get(_OTHERWISE.get(experiment, ""))
         return found or ExperimentSamples(name=experiment)
@@ -74,8 +74,8 @@ class Evidence(Filed):
     ) -> ArmSamples:
         """Return the arm of that transport, variant and, unless it is "", budget.
 
-        Where a budget had to be shared unequally there are two: then the one that has more.
-        NotMeasured if it has no trials.
+        If a budget could not be shared equally there are two: then the larger one. NotMeasured if
+        it has no trials.
         """
         found = self.arms(experiment, transport, variant=variant, budget=budget)
         if not found:
@@ -96,7 +96,7 @@ class Evidence(Filed):
         ]
 
     def pairs(self, experiment: str) -> Iterator[tuple[str, ArmSamples, ArmSamples]]:
-        """Yield the budget, the ring's arm and the perf buffers' that it is compared with."""
+        """Yield the budget, the ring's arm and the perf buffers' arm with which it is compared."""
         samples = self.samples(experiment)
         for pair in comparisons(samples.names):
             if pair.left.transport == RINGBUF and not pair.left.variant:
@@ -121,7 +121,7 @@ def of_journals(
 ) -> tuple[Evidence, ...]:
     """Return evidence of each machine that has trials, in the order of the journals.
 
-    ``machines`` are those of ``content``, where they have been filed already.
+    ``machines`` are those of ``content``, if they have already been filed.
     """
     kernels = _kernels(content.runs)
     found = tuple(
@@ -145,7 +145,7 @@ def of_trials(trials: Iterable[TrialResult], machine: Machine | None = None) -> 
 
 
 def _kernels(runs: Iterable[Run]) -> dict[str, bool]:
-    """Leave out kernels that have a ring, but whose runs ended before their first trial on it."""
+    """Leave out kernels with a ring whose runs ended before their first trial on it."""
     ran: dict[str, set[str]] = {}
     without = set()
     for run in runs:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Read expected verdicts, by which claims gate a CI job, and check them."""
+"""Read and check expected verdicts, with which claims gate a CI job."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def check(expected: Expectations, judged: Sequence[Judged], *, strict: bool) -> 
     """Raise GateFailed, naming every claim with another verdict.
 
     An inconclusive one fails only if ``strict``: it does not show the contrary. One that was not
-    measured does fail, on any machine or on all, since a gate that was never tried has not passed.
+    measured fails, on any machine or on all: a gate that was never tried has not passed.
     """
     failed = [] if judged else [f"{name} is not measured: no trials" for name in expected]
     judgements = (each for of_machine in judged for each in of_machine.judgements)
     failed += filter(None, (failure(expected, each, strict=strict) for each in judgements))
     if failed:
-        raise GateFailed(f"claims came out otherwise: {'; '.join(failed)}")
+        raise GateFailed(f"unexpected verdicts: {'; '.join(failed)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Make experiments about claims for a machine: arms, budgets, amplified storms."""
+"""Make the experiments of claims for a machine: arms, budgets, amplified storms."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workloads.storm import Gap, Shape, Storm
 
 BLOCKS: Final = 8
 MORE_BLOCKS: Final = 12
-"""For a ladder, where a block shows only a step of a factor of two; for producers, which contend
-for the lock in some trials far more than in others; for differences of the order of the noise."""
+"""For a ladder, whose blocks resolve only factors of two; for producers, which contend for the lock
+far more in some trials than in others; for differences of the order of the noise."""
 MOST_BLOCKS: Final = 20
-"""For rates that have two regimes, and for losses that only some storms have."""
+"""For rates with two regimes, and for losses in only some storms."""
 
-DUET_STORMS: Final = 16  # of 0.2 s each, which see differences of 1 to 3 %
+DUET_STORMS: Final = 16  # of 0.2 s each, which resolve differences of 1 to 3 %
 MOST_DUET_STORMS: Final = 40
-"""Where an arm varies severalfold from storm to storm, or takes less than a millisecond of it."""
+"""For an arm that varies severalfold between storms, or takes less than a millisecond of each."""
 
 LIBBCC: Final = replace(EPOLL, reader=Reader.LIBBCC)
 _PRODUCER: Final = Producer()
@@ -33,18 +33,18 @@ RECORD_AND_HEADER_BYTES: Final = 96  # the longer of the two transports', rounde
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Make experiments for the CPUs that may be used."""
+    """Make experiments for the usable CPUs."""
 
-    cpus: tuple[int, ...]  # that may be used; the first one writes where the last one reads
+    cpus: tuple[int, ...]  # usable; if the last one reads, the first one writes
 
     @property
     def count(self) -> int:
-        """Count the CPUs that may be used."""
+        """Count the usable CPUs."""
         return len(self.cpus)
 
     @property
     def workers(self) -> int:
-        """Return one a CPU, and two where there is but one."""
+        """Return one per CPU, but at least two."""
         return max(2, self.count)
 
     def producers(self) -> tuple[int, ...]:
@@ -81,8 +81,8 @@ class Planner:
     def holding(self, config: TrialConfig, *, times: float = 1) -> int:
         """Return the least budget of one buffer that holds all records of ``config``.
 
-        ``times`` are that many of them, but no more than the CPUs, rounded up: inf lets each of
-        per-CPU buffers hold all records.
+        With ``times``, of that many such buffers, at most one per CPU, rounded up: inf lets each
+        per-CPU buffer hold all records.
         """
         records = (config.storm.count + config.storm.workers) * config.producer.records_per_exit
         record_bytes = RECORD_AND_HEADER_BYTES + max(config.producer.payload_bytes, 0)
@@ -90,7 +90,7 @@ class Planner:
         return int(one_bytes * min(times, power_of_two(self.count)))
 
     def arm(self, transport: str, budget_bytes: int, variant: str, config: TrialConfig) -> Arm:
-        """Make an arm. Where the CPUs cannot share the budget equally, each gets more, not less."""
+        """Make an arm. If the CPUs cannot share the budget equally, each gets more, not less."""
         arms, _ = transport_arms(traits(transport), config, budget_bytes, cpus=self.count)
         return replace(arms[-1], name=arms[-1].name.having(variant=variant))
 
@@ -104,7 +104,7 @@ class Planner:
         assign: str = "record",
         storms: int = DUET_STORMS,
     ) -> Experiment:
-        """Make a duet of two arms, by variant: the transport, and a configuration of this storm."""
+        """Make a duet of two arms, by variant: transport and configuration of one storm."""
         (_, config), _ = arms.values()
         first, second = (
             ArmSpec(
@@ -144,12 +144,12 @@ def trial(storm: Storm, consumer: Consumer = EPOLL, producer: Producer = _PRODUC
 
 
 def sending(config: TrialConfig, **changes: Any) -> TrialConfig:
-    """Return ``config`` with another producer."""
+    """Return ``config`` with ``changes`` to its producer."""
     return replace(config, producer=replace(config.producer, **changes))
 
 
 def power_of_two(number: int) -> int:
-    """Return the least power of two that is not below ``number``."""
+    """Return the least power of two not below ``number``."""
     return 1 << (number - 1).bit_length()
 
 
@@ -167,6 +167,6 @@ def experiment(
     return Experiment(name=name, title=title, arms=(*found, *again), blocks=blocks)
 
 
-def asked(questions: Mapping[str, str]) -> Callable[..., Experiment]:
-    """Return ``experiment`` for those that answer ``questions``, by name."""
+def titled(questions: Mapping[str, str]) -> Callable[..., Experiment]:
+    """Return a maker of experiments whose titles are the ``questions``, by name."""
     return lambda name, arms, **more: experiment(name, questions[name], arms, **more)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Take the numbers that claims are about from a trial; None where it does not have one."""
+"""Take the numbers of claims from a trial; None if it does not have one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.measure.bins import Bins, highest_ns
 from bench.measure.by_cpu import CpuShare
 from bench.trial.result import TrialResult
 
-_REFUSED_SHARE = 0.9  # of a trial's writes, for its ns to be those of a refused one
+_REFUSED_SHARE = 0.9  # least share of a trial's writes for its ns to be a refused one's
 
 
 def _positive(take: Take) -> Take:
@@ -45,25 +45,25 @@ cpu_s_per_million: Final = _positive(number("consumer_cpu_s_per_million"))
 syscalls_per_event: Final = take("cost.consumer_syscalls / cost.delivered")
 latency_p50_ns: Final = _positive(number("latency_p50_ns"))
 lossless_p50_ns: Final = _lossless(latency_p50_ns)
-"""The median latency where nothing was lost: a transport that drops looks quick."""
+"""The median latency if nothing was lost: a transport that drops looks faster."""
 
 write_ns: Final = number("write_ns")
 steady_write_ns: Final = number("steady_write_ns")
 _ns_per_record: Final = number("kernel_ns_per_record")
 ns_per_success: Final = _lossless(_ns_per_record)
-"""Kernel ns of a record, where every write succeeded: the mean over all BPF runs."""
+"""Kernel ns of a record, if every write succeeded: the mean over all BPF runs."""
 
 
 def drained_millions_per_s(trial: TrialResult) -> float | None:
-    """Return millions of records delivered a second."""
+    """Return millions of records delivered per second."""
     rate = drained_per_s(trial)
     return None if rate is None else rate / 1e6
 
 
 def steady_per_s(trial: TrialResult) -> float | None:
-    """Return records delivered a second in the middle of the deliveries, or else over all of them.
+    """Return records delivered per second in the middle of the deliveries, or else over all.
 
-    The last records of a storm, fewer than the wake-up takes, wait until the program is detached.
+    The last records of a storm, fewer than the watermark, wait until the program is detached.
     """
     cost = trial.cost
     if cost is None or not cost.steady_delivery_ns:  # journals that do not record it
@@ -74,10 +74,10 @@ def steady_per_s(trial: TrialResult) -> float | None:
 def steady_ns(trial: TrialResult) -> float | None:
     """Return kernel ns of a record from record to record of an exit, the median over exits.
 
-    Stolen time and ticks are not in it; nor is what few exits pay, so it is not for contention.
-    Only exits count whose records were all written, so that a neighbour's exits, which take up
-    room, matter only once they took half of it. In journals that do not record it,
-    the mean over BPF runs, of trials that lost nothing.
+    It excludes stolen time and ticks, and costs of few exits, so it does not show contention. Only
+    exits whose records were all written count, so that a neighbour's exits, which take up room,
+    matter only if they take half of it. In journals that do not record it, the mean over BPF runs
+    of trials that lost nothing.
     """
     if trial.ledger is None or trial.cost is None:
         return None
@@ -87,7 +87,7 @@ def steady_ns(trial: TrialResult) -> float | None:
 
 
 def ns_per_refusal(trial: TrialResult) -> float | None:
-    """Return kernel ns of a record, where nearly every write was refused."""
+    """Return kernel ns of a record, if nearly every write was refused."""
     ledger = trial.ledger
     if ledger is None or ledger.dropped < _REFUSED_SHARE * ledger.attempted:
         return None
@@ -95,7 +95,7 @@ def ns_per_refusal(trial: TrialResult) -> float | None:
 
 
 def raised_per_event(trial: TrialResult) -> float | None:
-    """Return irq_work interrupts for each record; none counts as one, so that it has a ratio."""
+    """Return irq_work interrupts per record; 0 counts as 1, so that it has a ratio."""
     cost = trial.cost
     if cost is None or cost.wakeups_raised is None or not cost.attempted:
         return None
@@ -103,7 +103,7 @@ def raised_per_event(trial: TrialResult) -> float | None:
 
 
 def waited_share(trial: TrialResult) -> float | None:
-    """Return p99 latency over the time that it takes for the events of one wake-up to come."""
+    """Return p99 latency over the time in which the events of one wake-up arrive."""
     latency, seconds = trial.latency, trial.storm.seconds
     if latency is None or not latency.p99_ns or not trial.storm.reaped or seconds <= 0:
         return None
@@ -114,7 +114,7 @@ def waited_share(trial: TrialResult) -> float | None:
 rss_over_physical: Final = _positive(
     take("memory.observed.rss_bytes / memory.footprint.physical_bytes")
 )
-"""VmRSS that opening the buffers added, over the bytes that they really take."""
+"""VmRSS added by opening the buffers, over the bytes that they actually take."""
 
 quiet_dropped_share: Final = _quiet(
     lambda cpu: cpu.dropped / cpu.attempted if cpu.attempted else None
@@ -124,7 +124,7 @@ quiet_latency_p99_ns: Final = _quiet(lambda cpu: cpu.latency_p99_ns or None)
 
 
 def lost_apart(trial: TrialResult) -> float | None:
-    """Return the share that the last CPU lost less the first one's; None where neither lost."""
+    """Return the share that the last CPU lost less the first one's; None if neither lost."""
     shares = [
         each.dropped / each.attempted
         for each in sorted(trial.by_cpu, key=attrgetter("cpu"))
@@ -139,8 +139,8 @@ class LateCount(NamedTuple):
     late: int
     bursts: int
     records: int
-    stranded: int | None  # of them, those that raised no wake-up; None: not recorded
-    unknown: int  # of them, those of which that is not known
+    stranded: int | None  # those of them without a wake-up; None: not recorded
+    unknown: int  # those of them for which that is unknown
 
 
 def late_records(trials: Sequence[TrialResult]) -> LateCount:
@@ -172,6 +172,6 @@ def _from(histogram: str, least_ns: int) -> int:
 
 
 def late_share(trial: TrialResult) -> float | None:
-    """Return the share of one trial's records that waited so long."""
+    """Return the share of one trial's records that waited that long."""
     found = late_records([trial])
     return found.late / found.records if found.records else None

@@ -22,7 +22,7 @@ from bench.report.document import TrialSet
 
 Rule = Callable[[Evidence], Finding]
 Shown = Callable[[Evidence], tuple[str, Contrast, float] | None]
-"""Give a reason, the contrast that shows it and its p; None where it is not shown."""
+"""Returns a reason, the contrast that shows it and its p; None if it is not shown."""
 
 REPRODUCED, REFUTED, INCONCLUSIVE = Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 TOO_FEW = INCONCLUSIVE, f"fewer than {FEWEST_BLOCKS} blocks"
@@ -61,13 +61,13 @@ def too_few(contrasts: Sequence[Contrast], details: Sequence[str] = ()) -> Findi
 def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: int = 1) -> Finding:
     """Reproduce if every contrast lies above its margin, refute if one lies below.
 
-    That all hold is as unsure as the least sure of them; that one fails has as many chances as
-    there are contrasts. With ``side`` -1: reproduce if one lies above, refute if all lie below.
+    That all hold is as uncertain as the least certain of them; that one fails has as many chances
+    as there are contrasts. With ``side`` -1: reproduce if one lies above, refute if all lie below.
     """
     few = too_few(contrasts, details)
     if few is not None:
         return few
-    verdicts, at = {1: REPRODUCED, -1: REFUTED}, int(side == 1)  # where the p of one alone stands
+    verdicts, at = {1: REPRODUCED, -1: REFUTED}, int(side == 1)  # where the p of one alone counts
     one = [each for each in contrasts if each.lies == -side]
     deciding = max(contrasts, key=lambda contrast: contrast.p[1 - at])
     if one:
@@ -76,7 +76,7 @@ def all_of(contrasts: Sequence[Contrast], details: Sequence[str] = (), *, side: 
         p = min(1.0, len(contrasts) * deciding.p[at])
     elif all(each.lies == side for each in contrasts):
         verdict, p = verdicts[side], deciding.p[1 - at]
-        # The first is the one that the claim is about; the others are conditions.
+        # The claim is about the first; the others are conditions.
         deciding = contrasts[0] if side == 1 else deciding
     else:
         verdict, p = INCONCLUSIVE, 1.0
@@ -117,7 +117,7 @@ def mean_above(
 ) -> Rule:
     """Return the rule that the mean of several comparisons lies above the margin.
 
-    ``without`` is the reason for no verdict where there is nothing to compare.
+    ``without`` is the reason for no verdict if there is nothing to compare.
     """
 
     def judge(evidence: Evidence) -> Finding:
@@ -141,8 +141,8 @@ def held(
     """Add to ``rule`` the part of its claim that says "no" or "no more".
 
     It stays reproduced only if the comparison is shown to lie between ``low`` and ``high``; its p
-    is then that of the less sure of both parts. It is refuted if that is shown not to be so, even
-    where ``rule`` leaves it open: a claim of two parts does not hold without one of them.
+    is then that of the less certain part. It is refuted if the comparison is shown to lie outside,
+    even if ``rule`` leaves it open: a claim of two parts does not hold without one of them.
     """
 
     def judge(evidence: Evidence) -> Finding:
@@ -189,7 +189,7 @@ def refuted_by(rule: Rule, shown: Shown) -> Rule:
 
 
 def none_seen(count: int, what: str) -> str:
-    """Return "0 of 1,200 records (at most 0.25 %)": none was seen, with its upper 95 % bound."""
+    """Return "0 of 1,200 records (at most 0.25 %)", with the upper 95 % bound."""
     return f"0 of {count:,} {what} (at most {amounts.bound(loss_bound(0, count))})"
 
 
@@ -211,7 +211,7 @@ def first(*says: tuple[object, Verdict, str]) -> tuple[Verdict, str]:
 
 
 def fewest(arms: Sequence[tuple[str, ArmSamples]]) -> int:
-    """Count the blocks of the arm that has the fewest, 0 without any."""
+    """Count the blocks of the arm with the fewest, 0 without any."""
     return min((len(arm.readings) for _, arm in arms), default=0)
 
 
@@ -248,7 +248,7 @@ def inside(
     each: str = "",
     details: Sequence[Detail] = (),
 ) -> Rule:
-    """Return the rule that a number lies between the edges of what was published."""
+    """Return the rule that a number lies within the published range."""
     whole = 100 if unit is Unit.SHARE else 1  # a share is a difference here, in points
     most = f"{amounts.brief(whole * high)} {each}".rstrip()
     within, outside, edges = f"below {most}", f"above {most}", most
@@ -286,9 +286,9 @@ def inside(
 
 
 def either_way(what: str, each: Mapping[str, Contrast]) -> Finding:
-    """Judge differences, by place, of which both directions were published.
+    """Judge differences, by place, for which both directions were published.
 
-    Refute if all are shown alike, else reproduce if one differs beyond its margin.
+    Refute if all are shown to be equal, else reproduce if one differs beyond its margin.
     """
     contrasts = list(each.values())
     few = too_few(contrasts)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plan and run the experiments that claims need, each once, and more blocks of those left open.
+"""Plan and run the experiments of claims, each once, and more blocks of those left open.
 
-Most ask about one setting, so arms are named by what sets them apart: ``ringbuf@1MiB/forced``.
-An amplified storm sends many records at each exit, so that a fork storm reaches millions a second.
+Most compare one setting, which names the arms: ``ringbuf@1MiB/forced``. An amplified storm sends
+many records at each exit, so that a fork storm reaches millions per second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bench.campaign.campaign import Campaign
     from bench.tracer.build import Kernel
 
-_OF_PROFILES: Final = (  # taken over
+_OF_PROFILES: Final = (  # reused
     *("storm", "burst", "chain", "hotcpu", "stall"),
     *("storm-duet", "trickle-duet"),
 )
@@ -52,7 +52,7 @@ def experiments(cpus: Sequence[int], kernel: Kernel | None = None) -> tuple[Expe
 
 
 def needed(claims: Sequence[Claim], planned: Sequence[Experiment]) -> tuple[Experiment, ...]:
-    """Return those of ``planned`` that ``claims`` are judged by."""
+    """Return those of ``planned`` by which ``claims`` are judged."""
     names = {name for claim in claims for name in claim.experiments}
     return tuple(experiment for experiment in planned if experiment.name in names)
 
@@ -77,7 +77,7 @@ def _planned(cpus: Sequence[int]) -> tuple[Experiment, ...]:
         replace(
             each,
             arms=tuple(arm for arm in each.arms if arm.name.budget),
-            blocks=max(each.blocks, MORE_BLOCKS),  # sixteen places have to hold at once
+            blocks=max(each.blocks, MORE_BLOCKS),  # sixteen places must hold at once
         )
         for each in quickly(_OF_PROFILES, on.cpus)
     )
@@ -93,7 +93,7 @@ def _here(cpus: Sequence[int], kernel: Kernel | None) -> tuple[Experiment, ...]:
 
 
 def _possible(experiment: Experiment, kernel: Kernel | None) -> Experiment:
-    """Return ``experiment`` without budgets that no ring can have, and what the kernel lacks."""
+    """Return ``experiment`` without the arms that cannot run here, and why they cannot."""
     kept, lacking = [], list(experiment.omitted)
     for arm in experiment.arms:
         why = _impossible(arm, kernel)
@@ -110,7 +110,7 @@ def _impossible(arm: Arm, kernel: Kernel | None) -> str:
     if parse(arm.name.budget) > LARGEST_RING_BYTES:
         return "a ring holds 2 GiB at most"
     if arm.config.consumer.reader is Reader.LIBBCC and not loader.has_bcc():
-        return "bcc, whose reader it takes, is not installed"
+        return "bcc, whose reader it needs, is not installed"
     try:
         if kernel is not None:
             find(arm.config.transport).require(arm.config.producer, kernel)
@@ -126,7 +126,7 @@ def run(
     *,
     settle_s: float = 0.0,
 ) -> tuple[TrialResult, ...]:
-    """Run all blocks of ``experiments``; then, for ``settle_s``, more of what is left open."""
+    """Run all blocks of ``experiments``; then, for ``settle_s``, more blocks of open claims."""
     trials: list[TrialResult] = []
     done = dict.fromkeys((each.name for each in experiments), 0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Express verdicts: the tally, sign, number and reason, as a check; find sources' addresses."""
+"""Express verdicts as tally, sign, number, reason or check; find the addresses of sources."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from bench.report.document import Check, Mark, Passing
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))
 SPOKEN: Final = (Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCLUSIVE)
-"""Verdicts that rest on trials."""
+"""Verdicts based on trials."""
 _PASSING: Final = {Verdict.REPRODUCED: Passing.PASSED, Verdict.REFUTED: Passing.FAILED}
 MARKS: Final = dict(
     zip(Verdict, (Mark.GOOD, Mark.BAD, Mark.OPEN, Mark.SOFT, Mark.SOFT), strict=True)
 )
 ABBREVIATIONS: Final = "rb: the ring buffer; pb: the perf buffers."
-"""What names and statements of claims abbreviate."""
+"""Abbreviations in names and statements of claims."""
 SOURCES: Final = (
     "Sources: TUT is the exitsnoop tutorial, BLOG nakryiko.com, DOC the kernel's documentation, "
     "BENCH its ringbuf benchmark, LOG the history of ringbuf.c."
@@ -75,7 +75,7 @@ def tally(judged: Judged) -> str:
 
 
 def notes(judged: Judged) -> Iterator[str]:
-    """Yield what the runs lack, and how many trials were given more than once."""
+    """Yield what is missing from the runs, and how many trials were given more than once."""
     if (coverage := judged.evidence.coverage) is not None:
         yield from map(str, (*pooled(coverage), *completeness(coverage)))
         yield from repeats(coverage.repeated_trials)

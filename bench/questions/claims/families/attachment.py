@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about what a tracer's programs are attached to."""
+"""Judge claims about where a tracer's programs are attached."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about counts in the kernel in place of events."""
+"""Judge claims about counts in the kernel instead of events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workloads.storm import Shape
 
 _COUNTING: Final = "aggregate"
 _RATE_PER_S: Final = 200_000  # as published
-_INTERVAL_MS: Final = 250.0  # a read costs the same however much was counted, and so is seldom
+_INTERVAL_MS: Final = 250.0  # seldom, since a read costs the same however much was counted
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:

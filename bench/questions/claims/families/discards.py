@@ -24,7 +24,7 @@ _CALLS: Final = (Call.RESERVE, Call.DISCARD)
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return records behind silent discards, and behind none."""
-    # Pauses that are much longer than a wake-up takes, in an emulated guest too.
+    # Pauses much longer than a wake-up takes, even in an emulated guest.
     bursts = Storm(
         shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=2, pause_ms=5.0, count=150
     )
@@ -42,8 +42,8 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
 def _strands(evidence: Evidence) -> Finding:
     """Count the wake-ups that bursts raised, behind a silent discard and behind none.
 
-    They are counted, not timed: where none is raised the reader sleeps through the whole storm,
-    on the slowest machine too.
+    They are counted, not timed: if none is raised the reader sleeps through the whole storm, even
+    on the slowest machine.
     """
     plain, behind = (evidence.arm(_DISCARDED, RINGBUF, call.value) for call in _CALLS)
     control, found = (quantities.late_records(arm.trials) for arm in (plain, behind))

@@ -29,9 +29,9 @@ _STORMS: Final = ("storm", "burst", "hotcpu", *LADDERS)
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
-    """Return what a union's unused bytes cost, and what one CPU's records do to another's room.
+    """Return the cost of a union's unused bytes, and the effect of one CPU on another's room.
 
-    Of the union's records, true lengths leave room in 1 MiB: 1,374 bytes on average, with headers.
+    With their true lengths, 1,374 bytes on average with headers, its records fit into 1 MiB.
     """
     mixed = trial(
         Storm(shape=Shape.HOTCPU, count=500),
@@ -44,8 +44,8 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         "What does reserving the longest record for every one cost in room?",
         on.each(MIB, calls, (RINGBUF,)),
     )
-    # At random: equal intervals would keep step with the reader's. By time, however quick the hot
-    # CPU is, so that the quiet one has some hundred exits.
+    # At random, since equal intervals would keep step with the reader's. By time, however fast the
+    # hot CPU is, so that the quiet one has some hundred exits.
     uneven = Storm(
         shape=Shape.UNEVEN,
         rate_per_s=800.0,
@@ -58,15 +58,15 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     noisy = trial(uneven, drained, Producer(records_per_exit=10, wake=Wake.NONE))
     title = "Does one hot CPU take the room of a quiet one?"
     arms = on.each(16 * PAGE_BYTES, {"": noisy})
-    # Losses differ by most of the records, which no A/A pair's ever did.
+    # Losses differ by most of the records, unlike those of any A/A pair so far.
     return lengths, experiment("noisy-cpu", title, arms, twins=(), blocks=MORE_BLOCKS)
 
 
 def _cells(evidence: Evidence) -> Iterator[Contrast]:
     """Yield every storm at every budget at which either side lost something.
 
-    Either, not only the perf buffer: choosing by one side's losses would favour the other one.
-    Skewed and spread storms have to be among them; over kernels no more are run than these.
+    Either, not only the perf buffer: choosing by one side's losses would favour the other. Skewed
+    and spread storms must be among them; over kernels only these are run.
     """
     take = quantities.dropped_share
     margin = share_margin(evidence, take, *_STORMS)
@@ -93,7 +93,7 @@ _APART: Final = Of(quantities.lost_apart, "noisy-cpu", RINGBUF)
 
 
 def _apart(evidence: Evidence) -> list[Series]:
-    """Return by how much more of its records the quiet CPU lost; NotMeasured without the arm."""
+    """Return the excess share of records that the quiet CPU lost; NotMeasured without the arm."""
     try:
         return [_APART(evidence)]
     except NotMeasured:

@@ -30,14 +30,14 @@ from bench.questions.claims.compare import (
 )
 from bench.questions.claims.contrast import Contrast, sides
 from bench.questions.claims.evidence import Evidence, NotApplicable, NotMeasured, series
-from bench.questions.claims.planner import BLOCKS, MORE_BLOCKS, Planner, asked, sending
+from bench.questions.claims.planner import BLOCKS, MORE_BLOCKS, Planner, sending, titled
 from bench.questions.claims.rules import INCONCLUSIVE, REFUTED, REPRODUCED, above, first, mean_above
 from bench.questions.transports.profiles import AWAY, BUSY, PERFBUF, RINGBUF, TRANSPORTS
 
 _FIRST: Final = (5, 8)
-_NEAR: Final = (5, 19)  # a matrix without one as old says nothing about when rings came
+_NEAR: Final = (5, 19)  # a matrix without one this old cannot show when rings appeared
 
-_ask = asked(
+_titled = titled(
     {
         "producers": "What does a successful write cost as more CPUs write?",
         "full": "What does a refused write cost, and does it grow as more CPUs write?",
@@ -45,7 +45,7 @@ _ask = asked(
 )
 
 _CALLS: Final = "reserve-output-"
-"""The names of duets begin so; the bytes of payload follow."""
+"""Prefix of the names of duets; the bytes of payload follow."""
 
 _EXITS: Final = {0: 400, 256: 400, 1_024: 200, 4_096: 60}  # by bytes of payload
 _READERS: Final = {"busy": BUSY, "asleep": AWAY}
@@ -59,7 +59,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         size: replace(sending(quiet, payload_bytes=size), storm=replace(quiet.storm, count=exits))
         for size, exits in _EXITS.items()
     }
-    # All records of all CPUs fit into the buffer of each, so that with many CPUs they are fewer.
+    # All records of all CPUs fit into each one's buffer, so with many CPUs there are fewer.
     at_once = max(50, min(1_000, 8_000 // on.count))
     held = costing(240, at_once, consumer=AWAY)
     room_bytes = on.holding(held, times=inf)
@@ -101,20 +101,20 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     refusals.append(on.arm(RINGBUF, least_bytes, "output-1cpu", output))
     return (
         *calls,
-        _ask("producers", writes, blocks=MORE_BLOCKS),
-        _ask("full", refusals),
+        _titled("producers", writes, blocks=MORE_BLOCKS),
+        _titled("full", refusals),
         *beside,
     )
 
 
 def _duet(name: str, way: str, variant: str, blocks: str, variant_of_blocks: str) -> Of:
-    """Take the time of a write in a duet; of journals without it, that in blocks."""
+    """Take the time of a write in a duet or, for journals without it, in blocks."""
     before = Of(quantities.steady_ns, blocks, way, variant_of_blocks)
     return Of(quantities.steady_write_ns, name, way, variant, before=before)
 
 
 def _by_size(evidence: Evidence) -> list[Contrast]:
-    """Compare by size in duets or, of journals without them, in blocks."""
+    """Compare by size in duets or, for journals without them, in blocks."""
     variants = [str(arm.name.variant) for arm in evidence.arms("reserve-output", RINGBUF)]
     duets = [name for name in evidence.experiments if name.startswith(_CALLS)]
     names = duets or [each for each in variants if each.startswith("output-")]
@@ -141,7 +141,7 @@ _RESERVE, _OUTPUT, _PERF = _REFUSALS.values()
 
 
 def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
-    """Return arms by how many CPUs write, ascending; NotMeasured with fewer than two of them."""
+    """Return arms by number of writing CPUs, ascending; NotMeasured with fewer than two."""
     found = {
         int(match[1]): arm
         for arm in evidence.arms(one.experiment, one.transport)
@@ -153,7 +153,7 @@ def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
 
 
 class ByProducers(Of):
-    """Take a number where one CPU writes (variant "one"), or the most of them ("all")."""
+    """Takes a number where one CPU writes (variant "one"), or the most of them ("all")."""
 
     def arm(self, evidence: Evidence) -> ArmSamples:
         """Return the arm; NotMeasured with fewer than two counts of CPUs."""
@@ -176,7 +176,7 @@ _REFUSED_GROWTH: Final = over("the same growth, rb over pb", *_REFUSED)
 
 
 def _curves(parts: Sequence[Of], growths: ContrastOf | None = None) -> Detail:
-    """Return both curves by CPUs that write, such that they agree with the paired growths from one.
+    """Return both curves by writing CPUs, such that they agree with the paired growths from one.
 
     The last of perf's points agrees with ``growths``, rb's over pb's.
     """
@@ -198,9 +198,9 @@ def _curves(parts: Sequence[Of], growths: ContrastOf | None = None) -> Detail:
 
 
 def _delivered(evidence: Evidence) -> Iterator[str]:
-    """Yield what reaches a reader: it need not fall as writes cost more.
+    """Yield the rate that reaches a reader: it need not fall as writes cost more.
 
-    A second producer finds the ring less often empty, and so wakes the reader less.
+    A second producer finds the ring empty less often, and so wakes the reader less.
     """
     rate = partial(Of, number("drained_per_s"), "rate-default", "ringbuf")
     one, every = (millions(rate(which).median(evidence)) for which in ("1cpu", ""))

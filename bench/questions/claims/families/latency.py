@@ -14,12 +14,12 @@ from bench.plan.experiments import Experiment
 from bench.questions.claims import quantities
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import WAYS, Of, both, form, grown, levels, over
-from bench.questions.claims.planner import MORE_BLOCKS, Planner, asked, trial
+from bench.questions.claims.planner import MORE_BLOCKS, Planner, titled, trial
 from bench.questions.claims.rules import above, inside
 from bench.questions.transports.profiles import BUSY, EPOLL, PERFBUF, storms
 from workloads.storm import Shape, Storm
 
-_ask = asked(
+_titled = titled(
     {
         "slow-producer": "Does a record that is not yet committed hold back those of other CPUs?",
         "waiting": "Which way of waiting delivers soonest below capacity?",
@@ -34,7 +34,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     delayed = replace(slow, producer=Producer(delay_ns=200_000, delay_cpu=on.cpus[0]))
     trickle = replace(storms(on.count)[Shape.TRICKLE], count=400)
     steady = on.steady(2_000.0, 1_200)
-    elsewhere = replace(EPOLL, cpu=on.cpus[-1])  # or it waits for the storm to leave the CPU
+    elsewhere = replace(EPOLL, cpu=on.cpus[-1])  # else it waits for the storm to leave the CPU
     ways = {"epoll": trial(trickle, EPOLL), "busy": trial(trickle, BUSY)}
     sampling = (
         on.arm(
@@ -46,11 +46,11 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         for every in (100, 400)  # 50 and 200 ms: a late scheduler adds little
     )
     return (
-        _ask(
+        _titled(
             "slow-producer", on.each(MIB, {"prompt": slow, "delayed": delayed}), blocks=MORE_BLOCKS
         ),
-        _ask("waiting", on.each(MIB, ways), twins=()),
-        _ask("sampling", sampling, twins=()),
+        _titled("waiting", on.each(MIB, ways), twins=()),
+        _titled("sampling", sampling, twins=()),
     )
 
 

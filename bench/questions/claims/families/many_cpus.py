@@ -59,7 +59,7 @@ _RELATIVE: Final = over(
 
 
 def _by_lock(evidence: Evidence) -> Iterator[tuple[tuple[int, int, int], str, str, Contrast]]:
-    """Yield version, release, lock and the cost of a write of each kernel that has one."""
+    """Yield version, release, lock and cost of a write for each kernel that has these."""
     for each in evidence.beside:
         if each.machine is not None:
             release = each.machine.kernel_release
@@ -71,9 +71,8 @@ def _by_lock(evidence: Evidence) -> Iterator[tuple[tuple[int, int, int], str, st
 def _lock_costs(evidence: Evidence) -> Finding:
     """Compare the last kernel with the former lock and the first one with the resilient lock.
 
-    Times of two kernels do not meet: what is compared is how a ring's write relates to a perf
-    buffer's in the same storms. The storms of two kernels are independent, so that any pairs of
-    them will do.
+    Times of two kernels are not compared, but the ratios of a ring's write to a perf buffer's in
+    the same storms. The storms of two kernels are independent, so they can be paired in any way.
     """
     kernels = sorted(_by_lock(evidence), key=itemgetter(0))
     after = [each for each in kernels if each[2].startswith(_RESILIENT)]
@@ -107,7 +106,7 @@ def _lock_costs(evidence: Evidence) -> Finding:
 
 
 _CONTENDED: Final = ("storm", "producers", "full", "rate-default")
-_SELDOM: Final = 0.05  # of trials: what is shown to be less often than this is refuted
+_SELDOM: Final = 0.05  # of trials: refuted if shown to be less frequent
 
 
 def _trials(evidence: Evidence, transport: str) -> list[TrialResult]:
@@ -132,7 +131,7 @@ def _locks_up(evidence: Evidence) -> Finding:
     machine = evidence.machine
     none = rules.none_seen(len(ring), "trials")
     if machine is not None and machine.preemption != "rt" and not bad:
-        raise NotApplicable(f"this is no PREEMPT_RT kernel; it complained in {none}")
+        raise NotApplicable(f"this is not a PREEMPT_RT kernel; it complained in {none}")
     cpus = counted(machine.cpus, "CPU") if machine is not None else "these CPUs"
     said = rules.first(
         (bad and others, rules.INCONCLUSIVE, f"the kernel complains beside pb too: {others[:1]}"),

@@ -27,14 +27,14 @@ from bench.questions.transports.profiles import AWAY, storms
 from workloads.storm import Shape
 
 LADDERS: Final = ("capacity-spread", "capacity-onecpu")
-_LEAST_RSS_BYTES: Final = 8 * budgets.MIB  # below, what else the process maps counts too much
+_LEAST_RSS_BYTES: Final = 8 * budgets.MIB  # below, other mappings of the process matter too much
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
     """Return the least budgets that hold a storm, spread over CPUs and on one.
 
-    The consumer is away, so that room alone decides: the 600 records of a CPU fill 64 KiB by three
-    quarters, on either transport. As CPUs double, storms are drained.
+    The consumer is not reading, so only room decides: the 600 records of a CPU fill three quarters
+    of 64 KiB, on either transport. As CPUs double, storms are drained.
     """
     known = storms(on.count)
     spread = replace(known[Shape.STORM], count=600 * on.workers)
@@ -63,9 +63,9 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
 
 
 def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Series:
-    """Return, of each block, the least budget from which upwards nothing was lost.
+    """Return, for each block, the least budget from which upwards nothing was lost.
 
-    Where the largest lost something too, twice that: more would be needed.
+    If even the largest lost something, twice that: more would be needed.
     """
     name = evidence.samples(experiment).name
     rungs = sorted(
@@ -93,7 +93,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
 
 
 class _Least(Of):
-    """Take the least lossless budget of a transport."""
+    """Takes the least lossless budget of a transport."""
 
     def __call__(self, evidence: Evidence) -> Series:
         return least_lossless(evidence, self.experiment, self.transport)

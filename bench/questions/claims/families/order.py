@@ -89,7 +89,7 @@ _RULES: Final = {
 
 
 def by_chains_alone(claim_id: str, evidence: Evidence) -> Finding | None:
-    """Judge the same claims where nothing but chains was run, as in the guests of a kernel matrix.
+    """Judge the same claims if only chains were run, as in the guests of a kernel matrix.
 
     None for other claims, and without chains.
     """

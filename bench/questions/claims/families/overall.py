@@ -26,13 +26,13 @@ _DEFAULTS: Final = ("storm", "burst", "chain", "hotcpu", "stall", "rate-default"
 _DUETS: Final = ("storm-duet", "trickle-duet")
 _NEARLY_ALWAYS: Final = 0.9
 _LIMITS: Final = {Scale.DIFFERENCE: NEARLY_NONE, Scale.RATIO: ABOUT_EQUAL}
-"""By how much the ring may do worse and still count as not worse: of shares, and of ratios."""
+"""By how much the ring may be worse and still count as not worse: for shares, and for ratios."""
 
 
 def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | None]]:
-    """Yield where, what the perf buffer has more of and, of a share, the ring's alone.
+    """Yield a name, the perf buffers' excess and, for a share, the ring's own.
 
-    These are drops and disorder of every experiment, the latency of the duets (of journals without
+    These are drops and disorder of every experiment, the latency of the duets (in journals without
     them, of every experiment), and the budgets that lose nothing.
     """
     duets = [name for name in _DUETS if evidence.samples(name).arms]
@@ -66,8 +66,8 @@ def _numbers(evidence: Evidence) -> Iterator[tuple[str, Contrast, Contrast | Non
 def _not_worse(contrast: Contrast, own: Contrast | None) -> tuple[Verdict, float]:
     """Return whether the ring is shown to be worse by less than its margin, and the p of that.
 
-    A difference of shares is at most the ring's own, so that one that is shown to be small will
-    do, whatever the perf buffer's is. Of two looks the surer one counts, at twice its p.
+    A difference of shares is at most the ring's own, so it suffices to show that that is small,
+    whatever the perf buffers' is. The surer of the two tests counts, at twice its p.
     """
     less = replace(contrast, values=tuple(map(neg, contrast.values)))
     looks = [each.between(-inf, _LIMITS[contrast.scale]) for each in (less, own) if each]
@@ -78,12 +78,12 @@ def _not_worse(contrast: Contrast, own: Contrast | None) -> tuple[Verdict, float
 def _default_choice(evidence: Evidence) -> Finding:
     """Judge it better somewhere, and shown to be not worse in at least nine experiments of ten.
 
-    Not worse is a test of non-inferiority with a separate margin, ``_LIMITS``: where the noise is
-    wide, nothing is found to be worse, nor shown not to be. And since two equal transports are not
-    worse either, the better one has to be better at something, beyond the noise.
+    Not worse is a test of non-inferiority with a separate margin, ``_LIMITS``: with much noise, an
+    experiment is neither found to be worse nor shown not to be. And since two equal transports are
+    not worse either, the better one must be better at something, beyond the noise.
     """
     found = list(_numbers(evidence))
-    # Latency, say, of trials without a loss may have few blocks where drops have all of them.
+    # Latency, for example, needs lossless trials, and may have few blocks where drops have all.
     numbers = [each for each in found if each[1].blocks >= FEWEST_BLOCKS]
     better_p = holm([contrast.p[0] for _, contrast, _ in numbers])
     judged: dict[str, list[tuple[Contrast, Verdict, float]]] = {where: [] for where, *_ in found}
@@ -94,11 +94,11 @@ def _default_choice(evidence: Evidence) -> Finding:
             better[where] = p
     lost, kept = {}, {}
     for where, each in judged.items():
-        # One number that is worse will do, and each had the chance to be it.
+        # One worse number suffices, and each had the chance to be it.
         worse = [p for _, verdict, p in each if verdict is REFUTED]
         if worse:
             lost[where] = min(1.0, min(worse) * len(each))
-        # All numbers of an experiment have to hold: it is as unsure as the least sure of them.
+        # All numbers of an experiment must hold: it is as uncertain as the least certain of them.
         elif each and all(verdict is REPRODUCED for _, verdict, _ in each):
             kept[where] = max(p for _, _, p in each)
     unknown = sorted(where for where, each in judged.items() if not each)

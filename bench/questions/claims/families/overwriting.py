@@ -24,9 +24,9 @@ _OVERWRITING: Final = "overwrite"
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
-    """Return a ring that overwrites and holds but some of a storm, by producers; one that refuses.
+    """Return an overwriting ring that holds part of a storm, by producers, and a refusing one.
 
-    Nobody reads before the end.
+    No record is read before the end.
     """
     at_once = max(50, min(1_000, 8_000 // on.count))
     config = on.amplified(240, at_once, wake=Wake.NONE, consumer=AWAY, kernel_stats=True)

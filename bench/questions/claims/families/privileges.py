@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about the privileges that a transport takes."""
+"""Judge claims about the privileges that a transport needs."""
 
 from __future__ import annotations
 

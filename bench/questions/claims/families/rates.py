@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about events a second, and about what a consumer costs."""
+"""Judge claims about events per second, and about the cost of a consumer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Detail, Of, alone, both, form, less, levels, over, said
 from bench.questions.claims.contrast import NEARLY_NONE, SURE, Contrast, sides
 from bench.questions.claims.evidence import Evidence
-from bench.questions.claims.planner import MORE_BLOCKS, MOST_BLOCKS, Planner, asked, sending
+from bench.questions.claims.planner import MORE_BLOCKS, MOST_BLOCKS, Planner, sending, titled
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, TRANSPORTS
 
-_LONGER: Final = 16  # times as many records, where only the ring is measured
+_LONGER: Final = 16  # times as many records, if only the ring is measured
 
-_ask = asked(
+_titled = titled(
     {
         "rate-default": "Which delivers more events a second at default wake-ups?",
         "rate-sampled": "Which delivers more events a second if perf wakes at every 500th?",
@@ -33,12 +33,12 @@ _ask = asked(
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
-    """Return millions of records a second, over all CPUs and over one."""
+    """Return millions of records per second, over all CPUs and over one."""
     # Long enough to pass from one regime of wake-ups into the other and back.
     default = on.amplified(max(20 * on.workers, 120), 1_000)
     read_elsewhere = replace(default, consumer=replace(EPOLL, cpu=on.cpus[-1]))
-    # One writes and another reads, each on its own CPU as in the kernel's own benchmark: what is
-    # left to the scheduler differs more from trial to trial than the transports do.
+    # One writes and another reads, each on its own CPU as in the kernel's own benchmark: a free
+    # scheduler's choices differ more from trial to trial than the transports do.
     batched = on.on_cpus(on.amplified(200, 1_000, consumer=Consumer(cpu=on.cpus[-1])), 1)
     longer = replace(batched, storm=replace(batched.storm, count=300))
     sampled = sending(batched, wake=Wake.WATERMARK, watermark=500)
@@ -63,9 +63,9 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         on.arm(RINGBUF, MIB, "every500", sampled),
     )
     return (
-        _ask("rate-default", at_default, blocks=MOST_BLOCKS),
-        _ask("rate-sampled", at_500th, twins=(2,), blocks=MORE_BLOCKS),
-        _ask(
+        _titled("rate-default", at_default, blocks=MOST_BLOCKS),
+        _titled("rate-sampled", at_500th, twins=(2,), blocks=MORE_BLOCKS),
+        _titled(
             "same-cpu",
             (
                 *on.each(one_cpu_bytes, {"": one_cpu}),
@@ -73,7 +73,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             ),
             twins=(),  # rates differ fiftyfold
         ),
-        _ask("consumer-cost", on.each(MIB, costs, (RINGBUF,))),
+        _titled("consumer-cost", on.each(MIB, costs, (RINGBUF,))),
     )
 
 
@@ -94,7 +94,7 @@ _COSTS: Final = {
     for cost_ns in (100, 300, 1_000)
 }
 _NO_COST: Final = Of(quantities.drained_per_s, "consumer-cost", "ringbuf", "0ns")
-# Where each record wakes the consumer, waking it is most of its cost.
+# If each record wakes the consumer, waking it is most of its cost.
 _cpu = partial(Of, quantities.cpu_s_per_million)
 _LOADS: Final = {
     "under a storm": [_cpu("storm", way, budget="1MiB") for way in (PERFBUF, RINGBUF)],
@@ -103,7 +103,7 @@ _LOADS: Final = {
 
 
 def _rates(reference: Of, **parts: Of) -> Detail:
-    """Return rate and wake-ups of each, the rate as paired with ``reference``."""
+    """Return rate and wake-ups of each part, the rate as paired with ``reference``."""
 
     def lines(evidence: Evidence) -> Iterator[str]:
         for words, part in parts.items():
@@ -130,7 +130,7 @@ def _drops_more(evidence: Evidence) -> tuple[str, Contrast, float] | None:
 def _lost_nothing(evidence: Evidence) -> tuple[str, Contrast, float] | None:
     """Show a ring that delivers more and drops nothing.
 
-    A difference of exactly nothing has no interval that could lie below anything.
+    A difference of exactly 0 has no interval that could lie below a bound.
     """
     faster = _ONE_FASTER(evidence)
     lost = any(_LONG_RING(evidence).values.values())

@@ -21,13 +21,13 @@ _NAMES: Final = {128: "reading-128", 2_400: "reading-2400"}
 """Duets by the bytes of their records: those published."""
 
 _EXITS: Final = {128: 400, 2_400: 100}  # of 100 records
-_STORMS: Final = {128: MOST_DUET_STORMS, 2_400: BLOCKS}  # what is saved grows with what is copied
+_STORMS: Final = {128: MOST_DUET_STORMS, 2_400: BLOCKS}  # the saving grows with the bytes copied
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
-    """Return a full ring of records, read whole one by one or in place by the visit.
+    """Return a full ring of records, read whole one by one, or in place by visit.
 
-    Nothing else runs meanwhile: the reader comes when the storm is over.
+    Nothing else runs meanwhile: the reader starts when the storm is over.
     """
     found = []
     for record_bytes, name in _NAMES.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about a consumer, or a ring, that is at its limit."""
+"""Judge claims about a consumer or a ring at its limit."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, alone, both, form, less, levels, over
 from bench.questions.claims.contrast import ABOUT_EQUAL, NEARLY_NONE
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.planner import LIBBCC, MOST_BLOCKS, Planner, asked, power_of_two, trial
+from bench.questions.claims.planner import LIBBCC, MOST_BLOCKS, Planner, power_of_two, titled, trial
 from bench.questions.transports.profiles import RINGBUF, TRANSPORTS
 
 _SMALL_BYTES: Final = 4 * PAGE_BYTES  # six times what a slow consumer reads between exits
 _LARGE_BYTES: Final = 16 * _SMALL_BYTES
-_FLAT: Final = 0.02  # of records: the larger ring keeps less than a hundredth when all is over
+_FLAT: Final = 0.02  # of records: the larger ring keeps less than a hundredth at the end
 _COST_NS: Final = 7_500  # so that it keeps up with a third
 _DEFAULT_BYTES: Final = 256 * KIB  # of a ring, and of each CPU's perf buffer, in libbpf's tools
 _LONGER: Final = 32  # times as many records, where only the ring is measured
 
-_ask = asked(
+_titled = titled(
     {
         "slow-consumer": "Does a larger ring lose less where its consumer is the limit?",
         "one-producer": "Which does one busy producer get through sooner, with libbcc's readers?",
@@ -39,10 +39,10 @@ _ask = asked(
 
 
 def experiments(on: Planner) -> tuple[Experiment, ...]:
-    """Return one producer against a consumer on another CPU: too slow a one, and a library's."""
+    """Return one producer with a consumer on another CPU: one that is too slow, and a library's."""
     elsewhere = on.cpus[-1]
     slow = Consumer(cost_ns=_COST_NS, cpu=elsewhere)
-    # Paced, or how long the storm takes decides how much of it the consumer can read.
+    # Paced, or the length of the storm decides how much of it the consumer can read.
     flooded = trial(on.steady(4_000.0, 4_000), slow, Producer(records_per_exit=100))
     usual = on.on_cpus(on.amplified(150, 200, consumer=replace(LIBBCC, cpu=elsewhere)), 1)
     # Such a storm takes 40 ms on a ring: most of them lose nothing, a few lose much.
@@ -53,8 +53,8 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         TRANSPORTS, (_DEFAULT_BYTES, _DEFAULT_BYTES * power_of_two(on.count)), strict=True
     )
     return (
-        _ask("slow-consumer", (arm for arms in sizes for arm in arms), twins=()),
-        _ask(
+        _titled("slow-consumer", (arm for arms in sizes for arm in arms), twins=()),
+        _titled(
             "one-producer",
             (
                 *(on.arm(way, size, "", usual) for way, size in defaults),
@@ -78,11 +78,11 @@ _CPU: Final = both(quantities.cpu_s_per_million, "one-producer")
 _LIBRARY: Final = both(quantities.dropped_share, "one-producer")
 _LONG: Final = _lost("one-producer", RINGBUF, "longer", before=_LIBRARY["rb"])
 
-_BUSY_SHARE: Final = 0.8  # of the time at least, for a consumer to be saturated
+_BUSY_SHARE: Final = 0.8  # least share of time for a saturated consumer
 
 
 def _where_saturated(rule: rules.Rule) -> rules.Rule:
-    """Leave ``rule`` open where the consumer had time to spare, or was not given a CPU."""
+    """Leave ``rule`` open if the consumer was idle for long, or was not given a CPU."""
 
     def judge(evidence: Evidence) -> Finding:
         finding = rule(evidence)

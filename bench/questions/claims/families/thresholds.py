@@ -16,7 +16,14 @@ from bench.questions.claims import quantities, rules
 from bench.questions.claims.claim import Side
 from bench.questions.claims.compare import Of, alone, both, form, less, levels
 from bench.questions.claims.contrast import NEARLY_NONE
-from bench.questions.claims.planner import MOST_BLOCKS, Planner, asked, power_of_two, sending, trial
+from bench.questions.claims.planner import (
+    MOST_BLOCKS,
+    Planner,
+    power_of_two,
+    sending,
+    titled,
+    trial,
+)
 from bench.questions.transports.profiles import EPOLL, PERFBUF, RINGBUF, storms
 from bench.record.layout import RECORD_BYTES
 from bench.tracer.transports import traits
@@ -24,9 +31,9 @@ from workloads.storm import Shape
 
 _EVERY: Final = 32  # as published
 _WATERMARK_BYTES: Final = 3_000  # as published
-_LATEST_MS: Final = 100.0  # that a record may wait for its reader, woken by a timer or flushed
+_LATEST_MS: Final = 100.0  # longest wait of a record for its reader, woken by a timer or flushed
 
-_ask = asked(
+_titled = titled(
     {
         "equal-n": "How many wake-ups does each buffer raise at the same count of records?",
         "wake-bytes": "Does a watermark in bytes save the ring's consumer CPU time?",
@@ -60,9 +67,9 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     }
     of_each_cpu_bytes = 8 * PAGE_BYTES * power_of_two(on.count)
     return (
-        _ask("equal-n", counted, blocks=MOST_BLOCKS),
-        _ask("wake-bytes", on.each(MIB, saving, (RINGBUF,))),
-        _ask("on-a-timer", on.each(of_each_cpu_bytes, reading, (PERFBUF,))),
+        _titled("equal-n", counted, blocks=MOST_BLOCKS),
+        _titled("wake-bytes", on.each(MIB, saving, (RINGBUF,))),
+        _titled("on-a-timer", on.each(of_each_cpu_bytes, reading, (PERFBUF,))),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Judge claims about what reaches user space: whole records, losses, system calls, empty polls."""
+"""Judge claims about what user space sees: whole records, losses, system calls, empty polls."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from bench.questions.claims.claim import Finding, Side
 from bench.questions.claims.compare import Of, both, contrasts, form, less, levels
 from bench.questions.claims.contrast import SURE, Contrast
 from bench.questions.claims.evidence import Evidence, NotMeasured
-from bench.questions.claims.planner import Planner, asked, power_of_two, trial
+from bench.questions.claims.planner import Planner, power_of_two, titled, trial
 from bench.questions.transports.profiles import BUSY, PERFBUF, RINGBUF, storms
 from workloads.storm import Shape
 
-_FULL: Final = ("full", "refused")  # the latter is what is run over kernels
+_FULL: Final = ("full", "refused")  # the latter is run over kernels
 _CALLS: Final = "system-calls"
 
-_ask = asked(
+_titled = titled(
     {
         "migration": "Does the output call, which perf users know, record the same?",
         "mixed-lengths": "Do records from 72 to 4,168 bytes arrive whole from one buffer?",
@@ -48,7 +48,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
     calls = {call.value: trial(storm, producer=Producer(call=call)) for call in either}
     short = replace(storm, count=500)
     roomy_bytes = max(8 * MIB, 8 * PAGE_BYTES * power_of_two(on.count))
-    ask = partial(_ask, twins=())
+    ask = partial(_titled, twins=())
     return (
         ask("migration", on.each(MIB, calls, (RINGBUF,))),
         ask("mixed-lengths", on.each(roomy_bytes, {"": trial(short, producer=mixed)})),
@@ -58,7 +58,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
 
 
 def _whole(name: str, what: str, *wanted: tuple[str, str | None]) -> rules.Rule:
-    """Return the rule that no trial is invalid, of transports and variants (None: of all)."""
+    """Return the rule that no trial of these transports and variants (None: all) is invalid."""
 
     def judge(evidence: Evidence) -> Finding:
         transports = {transport for transport, _ in wanted}
@@ -94,7 +94,7 @@ def _calls_of_perf(evidence: Evidence) -> Iterator[str]:
 def _unreported(
     what: str, transport: str, experiments: Sequence[str], kind: str | None = None
 ) -> rules.Rule:
-    """Return the rule that trials reported less lost than was: of ``kind``, or (None) nothing."""
+    """Return the rule that trials reported less loss than there was, of ``kind`` or (None) none."""
 
     def judge(evidence: Evidence) -> Finding:
         arms = [(name, arm) for name in experiments for arm in evidence.arms(name, transport)][:1]
@@ -124,7 +124,7 @@ def _unreported(
     return judge
 
 
-_LEAST_SPUN: Final = 0.1  # share of returns with nothing to read that may be called spinning
+_LEAST_SPUN: Final = 0.1  # least share of returns with nothing to read that counts as spinning
 _EMPTY: Final = both(quantities.empty_poll_share, "slow-producer", "delayed", "prompt")
 _RING, _PROMPT, _PERF, _ = _EMPTY.values()
 _SPINS: Final = [
@@ -142,7 +142,7 @@ _PER_RECORD: Final = levels(
 
 
 def _seldom_empty(evidence: Evidence) -> tuple[str, Contrast, float] | None:
-    """Show that a delay makes surely less than a tenth more of the returns empty."""
+    """Show that a delay certainly makes less than a tenth more of the returns empty."""
     spins = contrasts(_SPINS, evidence)
     found = rules.all_of(spins)
     alike = min(spins, key=lambda one: one_sided(one.values, _LEAST_SPUN)[1])

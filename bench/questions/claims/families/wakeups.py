@@ -27,23 +27,23 @@ from bench.questions.claims.planner import (
     MOST_BLOCKS,
     MOST_DUET_STORMS,
     Planner,
-    asked,
     sending,
+    titled,
     trial,
 )
 from bench.questions.transports.profiles import DUET_WINDOW, EPOLL, PERFBUF, RINGBUF, TIMED
 from bench.report.units import budget
 from workloads.storm import Shape, Spawn, Storm
 
-BURSTS: Final = 10_000  # small ones, over all blocks; none may leave its last record unannounced
-_BURST_RECORDS: Final = 200  # of each exit: so a burst surely overruns the smaller buffers
-_CONTROL: Final = 5  # times fewer where every record wakes: the control for the machine's delays
+BURSTS: Final = 10_000  # small ones, over all blocks; none may end without a wake-up
+_BURST_RECORDS: Final = 200  # of each exit, so that a burst certainly overruns the smaller buffers
+_CONTROL: Final = 5  # times fewer if every record wakes: the control for the machine's delays
 _BURSTS: Final = "burst-forced"
 _POLICIES: Final = (Wake.NONE, Wake.ADAPTIVE, Wake.FORCED)
 _STORMS: Final = {"wake-adaptive": MOST_DUET_STORMS, "wake-forced": DUET_STORMS}
 """Of the duets that are judged; the others are shown beside them."""
 
-_ask = asked(
+_titled = titled(
     {
         "backlog": "How many wake-ups does a record raise as records come closer together?",
         _BURSTS: "Do forced wake-ups lose less in a burst, or more?",
@@ -65,7 +65,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         for way, consumer in (("wake", EPOLL), ("wake-timed", TIMED))
         for less, more in pairwise(_POLICIES)
     }
-    # From one CPU: where several write, it is the ring's lock that costs.
+    # From one CPU: if several write, the ring's lock dominates the cost.
     unwoken = on.on_cpus(sending(amplified, wake=Wake.NONE), 1)
     unwoken = replace(unwoken, consumer=replace(EPOLL, cpu=on.cpus[-1]))
     calls = {"output": (RINGBUF, sending(unwoken, call=Call.OUTPUT)), "perf": (PERFBUF, unwoken)}
@@ -73,7 +73,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
         shape=Shape.BURST, workers=1, spawn=Spawn.FORK, burst_size=75, count=600, pause_ms=2.0
     )
     small = replace(several, burst_size=2, pause_ms=1.0, count=2 * BURSTS // BLOCKS)
-    # Whether the reader finds a CPU to itself decides what is lost, so that is not left to chance.
+    # Whether the reader has a CPU to itself decides the losses, so that is not left to chance.
     apart = replace(several, cpus=(on.cpus[0],))
     elsewhere = replace(EPOLL, cpu=on.cpus[-1])
     diagnosed = replace(EPOLL, late_ms=small.pause_ms)
@@ -93,7 +93,7 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
                 Producer(wake=wake, records_per_exit=_BURST_RECORDS),
             ),
         )
-        # The smaller ring overflows however the reader is woken, which a few bursts show.
+        # The smaller ring overflows however the reader is woken, as a few bursts show.
         for pages, processes in ((4, 150), (16, 600))
         for wake in _POLICIES[1:]
     )
@@ -111,18 +111,18 @@ def experiments(on: Planner) -> tuple[Experiment, ...]:
             for name, arms in policies.items()
         ),
         on.duet("wake-output", title, calls, roomy_bytes, storms=BLOCKS),
-        _ask(
+        _titled(
             "backlog",
             (arm for records in loads for arm in on.each(MIB, {f"{records}x": loads[records]})),
             blocks=MORE_BLOCKS,
         ),
-        _ask(
+        _titled(
             _BURSTS,
             bursts,
-            twins=(),  # A/A pairs never shifted the margin: their time goes to longer storms
+            twins=(),  # A/A pairs never changed the margin: their time goes to longer storms
             blocks=MOST_BLOCKS,
         ),
-        _ask("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
+        _titled("last-record", on.each(16 * PAGE_BYTES, last, (RINGBUF,)), twins=()),
     )
 
 
@@ -149,10 +149,10 @@ def _uncounted(evidence: Evidence) -> str:
 def _none_missed(evidence: Evidence) -> Finding:
     """Judge that no record is left without a wake-up: a count of 0, with its bound.
 
-    A record left without one waits for the next burst, at least the pause between them. So does one
-    whose wake-up came while the machine was busy, however the consumer is woken. That as few waited
-    where every record wakes would not show that none was left, and where a trial does not record
-    which it was, only that none waited at all does.
+    A record without a wake-up waits for the next burst, at least the pause between bursts. So does
+    one whose wake-up came while the machine was busy, however the consumer is woken. If a trial
+    does not record which it was, the claim holds only if no record waited at all: an equal number
+    of waits with a wake-up at every record would not prove it.
     """
     parts = [
         Of(quantities.late_share, "last-record", "ringbuf", wake) for wake in ("adaptive", "forced")
@@ -191,7 +191,7 @@ _BY_POLICY: Final = tuple(
 
 
 def _costs(more: Wake, less: Wake, waiting: str = "epoll") -> Iterator[Of]:
-    """Yield what a record costs by two policies; of journals without duets, in the kernel alone."""
+    """Yield the cost of a record by two policies; in journals without duets, only in the kernel."""
     duet = f"wake-{more}" if waiting == "epoll" else f"wake-{waiting}-{more}"
     for wake in (more, less):
         blocks = Of(quantities.steady_ns, "wake", RINGBUF, f"{wake}-{waiting}")
@@ -199,7 +199,7 @@ def _costs(more: Wake, less: Wake, waiting: str = "epoll") -> Iterator[Of]:
 
 
 def _policies(evidence: Evidence) -> Iterator[str]:
-    """Yield what a record costs under each policy, as paired."""
+    """Yield the cost of a record under each policy, as paired."""
     duets = bool(evidence.samples("wake-adaptive").arms)
     for waiting in ("epoll", "timed", *(() if duets else ("stopped",))):
         pairs = {}
@@ -220,7 +220,7 @@ def _policies(evidence: Evidence) -> Iterator[str]:
 def _forced_in_bursts(evidence: Evidence) -> Finding:
     """Judge that forced wake-ups matter for losses: both directions were published.
 
-    They may lose more at one budget and less at another, so a mean over budgets would say nothing.
+    They may lose more at one budget and less at another, so a mean over budgets is meaningless.
     """
     adaptive, forced = (
         [arm.name.budget for arm in evidence.arms(_BURSTS, RINGBUF, variant=wake)]
