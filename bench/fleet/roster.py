@@ -87,7 +87,7 @@ class Row(Assignment):
     lost_at_s: float = 0.0
     progress: Progress | None = None
     exit_code: int = 0  # of the command that wrote the journal
-    acknowledged: str = ""  # address of the worker that was told to forget it
+    acknowledged: str = ""  # address of the worker that was asked to forget it
 
     def abandoned(self, now_s: float) -> bool:
         """Return whether it was lost long enough ago for another machine to replace its own."""

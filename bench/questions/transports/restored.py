@@ -30,8 +30,8 @@ _ALWAYS: Final = {Sorting.MERGE, Sorting.HEAP, Sorting.WATERMARK}
 """Ways in every journal that has any."""
 
 HINT: Final = (
-    "The same records, sorted as tracers sort them. Merge: by CPU, what each round of reading "
-    "brought. Heap: with a fixed hold-back, and with the shortest that leaves no inversion, the "
+    "The same records, sorted as tracers sort them. Merge: by CPU, the records of each round "
+    "of reading. Heap: with a fixed hold-back, and with the shortest that leaves no inversion, the "
     "median over trials (and the longest), which is only known afterwards. Watermark: a record "
     "waits until every CPU has sent a later one, or nothing for the hold-back. p50, p99: added "
     "latency. Held: most bytes waiting at once. CPU: of sorting alone, without timers. Left: "
