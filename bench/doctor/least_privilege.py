@@ -147,7 +147,7 @@ def _fail(error: OSError) -> None:
 def _attaching(stack: ExitStack) -> Attempt:
     program = probes.load_program()
     stack.callback(os.close, program)
-    return partial(probes.attach, program, tracefs.number(tracefs.EXIT))
+    return partial(perf_event.open_tracepoint, tracefs.number(tracefs.EXIT), program)
 
 
 def _mapping(stack: ExitStack, buffer_bytes: int) -> Attempt:

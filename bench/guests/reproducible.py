@@ -19,13 +19,12 @@ from typing import Final
 import psutil
 
 from bench.amounts import given
-from bench.guests.boot import Begun, side_by_side, watched
+from bench.guests.boot import CONSOLE, Begun, side_by_side, watched
 from bench.guests.machines import Machine
 from bench.guests.sources import Image
 from bench.guests.watch import End, Ended, held, last_line, panic
 from bench.host import process
 
-CONSOLE: Final = "console.log"
 REPORT: Final = "report.txt"
 SAID: Final = "qemu.log"
 
@@ -44,15 +43,7 @@ class BootRequest:
     seed: int  # of the guest's random numbers
     folder: Path  # for its files; exists
     options: tuple[str, ...] = ()  # of QEMU, after those of the machine
-    append: tuple[str, ...] = ()  # parameters of the kernel, after those of all boots
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Settings of all boots of a run."""
-
-    time_limit_s: float  # of this machine's time
-    append: tuple[str, ...] = ()  # parameters of the kernel
+    append: tuple[str, ...] = ()  # parameters of the kernel, after those of the machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +70,22 @@ def fitting(memory_mib: int) -> int:
 
 
 def boots(
-    following: Callable[[], BootRequest | None], settings: Settings, jobs: int
+    following: Callable[[], BootRequest | None], time_limit_s: float, jobs: int
 ) -> Generator[tuple[BootRequest, Boot]]:
     """Boot what ``following`` returns, ``jobs`` at a time, and yield each with its outcome.
 
     It is called while there is room for a guest, and again after each end. None means nothing for
-    now or, if no guest is running, the end. Leaving the iterator ends all guests.
+    now or, if no guest is running, the end. ``time_limit_s`` is of this machine's time. Leaving the
+    iterator ends all guests.
     """
 
     def begun() -> Begun[BootRequest] | None:
         if (request := following()) is None:
             return None
-        command = _command(request, settings)
+        command = _command(request)
         with ExitStack() as stack:
             watch = stack.enter_context(
-                watched(
-                    request.folder, settings.time_limit_s, command, said=SAID, preloaded=_STEADY
-                )
+                watched(request.folder, time_limit_s, command, said=SAID, preloaded=_STEADY)
             )
             return Begun(request, watch, stack.pop_all())
 
@@ -104,7 +94,7 @@ def boots(
             yield request, _left(request.folder, ended)
 
 
-def _command(request: BootRequest, settings: Settings) -> list[str]:
+def _command(request: BootRequest) -> list[str]:
     machine = request.machine
     report = str(request.folder / REPORT).replace(",", ",,")  # as part of an option
     return [
@@ -112,7 +102,7 @@ def _command(request: BootRequest, settings: Settings) -> list[str]:
         *("-serial", f"file:{request.folder / CONSOLE}"),
         *("-chardev", f"file,id=report,path={report}", *machine.port),
         *("-kernel", str(request.image.vmlinuz), "-initrd", str(request.initrd)),
-        *("-append", " ".join((*machine.parameters, *settings.append, *request.append))),
+        *("-append", " ".join((*machine.parameters, *request.append))),
     ]
 
 

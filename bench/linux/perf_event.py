@@ -64,17 +64,18 @@ def open_output(cpu: int, attributes: tuple[bytes, bytes] | None = None) -> int:
     return event
 
 
-def open_tracepoint(number: int) -> int:
-    """Return an enabled event that counts tracepoint ``number`` on the first online CPU."""
-    event = _open(procfs.online_cpus()[0], _attribute(_TYPE_TRACEPOINT, number, _SAMPLE_RAW))
-    fcntl.ioctl(event, _IOC_ENABLE, 0)
-    return event
-
-
 def open_idle_tracepoint(number: int) -> int:
     """Return a disabled event that keeps tracepoint ``number`` registered with perf."""
     attribute = _attribute(_TYPE_TRACEPOINT, number, _SAMPLE_RAW, flags=_DISABLED_BIT)
     return _open(procfs.online_cpus()[0], attribute)
+
+
+def open_tracepoint(number: int, program_fd: int) -> int:
+    """Return an event that runs a BPF program at tracepoint ``number``.
+
+    As bcc's: one event on one CPU serves all CPUs.
+    """
+    return _running(open_idle_tracepoint(number), program_fd)
 
 
 def open_sampler(number: int, cpu: int) -> int:
@@ -92,14 +93,7 @@ def open_timer(cpu: int, interval_ns: int, program_fd: int) -> int:
     attribute = _attribute(
         _TYPE_SOFTWARE, _COUNT_SW_CPU_CLOCK, 0, flags=_DISABLED_BIT, period=interval_ns
     )
-    event = _open(cpu, attribute)
-    try:
-        fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
-        fcntl.ioctl(event, _IOC_ENABLE, 0)
-    except OSError:
-        os.close(event)
-        raise
-    return event
+    return _running(_open(cpu, attribute), program_fd)
 
 
 def keep_to(event: int, condition: str) -> None:
@@ -112,6 +106,17 @@ def lost(event: int) -> int | None:
     """Return how many records the kernel failed to write; None before Linux 6.0."""
     counts = os.read(event, 16)
     return int(struct.unpack("=QQ", counts)[1]) if len(counts) == 16 else None
+
+
+def _running(event: int, program_fd: int) -> int:
+    """Have an event run a program, and enable it; OSError, with the event closed."""
+    try:
+        fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
+        fcntl.ioctl(event, _IOC_ENABLE, 0)
+    except OSError:
+        os.close(event)
+        raise
+    return event
 
 
 def _attribute(

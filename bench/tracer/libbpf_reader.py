@@ -64,7 +64,7 @@ def perf_reader(
     """Open libbpf's perf_buffer, which fills ``array``; yield its events and its drain."""
     on_event = libbpf.ON_EVENT(EVENT_CALLBACK)
     with libbpf.loaded() as library, ExitStack() as stack:
-        for attribute in buffers.attributes(request.producer):
+        for attribute in buffers.attributes(request.config.producer):
             library.warnings.clear()
             block = ct.create_string_buffer(attribute, len(attribute))
             manager = library.perf_buffer__new_raw(
@@ -80,4 +80,4 @@ def perf_reader(
         events = [of(at) for at in range(library.perf_buffer__buffer_cnt(manager))]
         poll = partial(library.perf_buffer__poll, manager, POLL_MS)
         consume = partial(library.perf_buffer__consume, manager)
-        yield events, by_library(capture, request.consumer, poll, consume)
+        yield events, by_library(capture, request.config.consumer, poll, consume)

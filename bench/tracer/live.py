@@ -12,7 +12,7 @@ from typing import Final
 from bench.errors import UsageError
 from bench.linux import pages, procfs
 from bench.plan.budgets import MIB, shareable_bytes
-from bench.plan.config import Consumer, Producer
+from bench.plan.config import TrialConfig
 from bench.record.layout import ROW, CapturedRecord
 from bench.tracer import kernel_clock, settings, transports
 from bench.tracer.build import Build, Kernel
@@ -77,7 +77,7 @@ def usual_budget_bytes(transport_name: str, cpus: int) -> int:
 @contextmanager
 def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]:
     """Open a tracer ready to attach, on ``budget_bytes`` in all (None: the default)."""
-    way, producer, cpus = transports.find(transport_name), Producer(), procfs.online_cpus()
+    way, cpus = transports.find(transport_name), procfs.online_cpus()
     if not way.streams:
         raise UsageError(f"{way.name} sends no records to show", remedy="take another --transport")
     if way.overwrites:
@@ -85,19 +85,16 @@ def opened(transport_name: str, budget_bytes: int | None) -> Iterator[LiveTrace]
             "a live trace cannot say what was overwritten", remedy="trace with ringbuf"
         )
     pages.require()
+    budget_bytes = budget_bytes or usual_budget_bytes(transport_name, len(cpus))
+    config = TrialConfig(transport=way.name, budget_bytes=budget_bytes)
+    producer = config.producer
     macros = settings.macros(producer) | way.macros(producer, cpus) | {"COUNT_MISSED": 1}
     namespace = procfs.namespace("pid")
     if namespace and namespace != procfs.INITIAL_PID_NAMESPACE:
         macros |= {"PID_NAMESPACE": namespace}  # whose pids are shown
-    request = BufferRequest(
-        budget_bytes=budget_bytes or usual_budget_bytes(transport_name, len(cpus)),
-        cpus=cpus,
-        producer=producer,
-        consumer=Consumer(),
-    )
     capture = Capture(_BATCH_RECORDS)
     build = Build(variant=way.variant, macros=tuple(macros.items()))
     with Program(build, Kernel.probe()) as program:
         program.configure(settings.encode(producer, session=0, rings=way.rings(cpus)))
-        with way.open(program, capture, request):
+        with way.open(program, capture, BufferRequest(config=config, cpus=cpus)):
             yield LiveTrace(program, capture, kernel_clock.look().here_ns)

@@ -22,7 +22,7 @@ from bench.tracer.transport import Allocation, BufferRequest, Opened, Transport
 @contextmanager
 def allocated(_way: Transport, request: BufferRequest) -> Iterator[Allocation]:
     """Make the buffers alone, in an array of events; KernelRefused."""
-    pages, cpus, producer = request.pages_per_cpu(), request.cpus, request.producer
+    pages, cpus, producer = request.pages_per_cpu(), request.cpus, request.config.producer
     views: list[mmap.mmap] = []
     with ExitStack() as stack:
         array = buffers.make_map(
@@ -49,7 +49,7 @@ def opened(
 ) -> Iterator[Opened]:
     """Open a buffer for each CPU: equal shares of the budget, as large on unused CPUs."""
     pages, array = request.pages_per_cpu(), program.map_fd("events")
-    by_libbpf = request.consumer.reader is Reader.LIBBPF  # which makes the buffers itself
+    by_libbpf = request.config.consumer.reader is Reader.LIBBPF  # which makes the buffers itself
     opening = libbpf_reader.perf_reader if by_libbpf else _each
     with opening(array, pages, capture, request) as (events, drain):
 
@@ -73,20 +73,20 @@ def _each(
     array: int, pages: int, capture: Capture, request: BufferRequest
 ) -> Iterator[tuple[Sequence[int], Callable[[], None]]]:
     """Make each CPU's buffer and put it into ``array``; yield the events and the drain."""
-    data_bytes, consumer, producer = pages * PAGE_BYTES, request.consumer, request.producer
+    data_bytes, config, consumer = pages * PAGE_BYTES, request.config, request.config.consumer
     events, handles = list[int](), list[int]()
 
     def map_event(event: int) -> None:
         if consumer.reader is Reader.NATIVE:
-            capture.add_perf(event, data_bytes, request.lazy_reader, request.whole_reader)
+            capture.add_perf(event, data_bytes, config.lazy_reader, config.whole_reader)
 
     with ExitStack() as stack:
         for cpu in request.cpus:
             try:
                 if consumer.reader is not Reader.LIBBCC:
-                    event = buffers.perf_buffer(cpu, pages, producer, stack, map_event)
+                    event = buffers.perf_buffer(cpu, pages, config.producer, stack, map_event)
                 else:
-                    reader = libbcc.perf_reader(cpu, pages, producer, capture)
+                    reader = libbcc.perf_reader(cpu, pages, config.producer, capture)
                     event, handle = stack.enter_context(reader)
                     handles.append(handle)
             except KernelRefused as error:

@@ -8,7 +8,6 @@ Probes that are tried with fewer privileges release what they make when their pr
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import signal
@@ -27,7 +26,6 @@ _FILES: Final = 64  # maps, programs, pipes, logs and what bcc has open; and 2 f
 _COMPILER_BYTES: Final = 320 << 20  # mostly its libraries
 _DATA_BYTES: Final = 64 << 20
 _ROOM_BYTES: Final = 64 << 10  # a tree of headers
-_IOC_SET_BPF: Final = 0x40042408
 _ANOTHER: Final = 1  # a user that is neither root nor nobody
 _PATIENCE_S: Final = 2
 _KMSG: Final = Path("/dev/kmsg")
@@ -53,20 +51,6 @@ def make_map(ring_bytes: int) -> int:
     return bpf.create_map(
         bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=ring_bytes, name="attempt"
     )
-
-
-def attach(program_fd: int, tracepoint: int) -> int:
-    """Attach a given program to a tracepoint as bcc does: one event on one CPU serves all CPUs.
-
-    Return the event.
-    """
-    event = perf_event.open_tracepoint(tracepoint)
-    try:
-        fcntl.ioctl(event, _IOC_SET_BPF, program_fd)
-    except OSError:
-        os.close(event)
-        raise
-    return event
 
 
 def open_events() -> None:

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from bench.host.signals import uninterrupted
-from bench.linux import bpf, libc, procfs, refusal, tracefs
+from bench.linux import bpf, libc, perf_event, procfs, refusal, tracefs
 from bench.plan.config import Attach
 from bench.record.counters import CpuCounters
-from bench.tracer import counters, loader, probes
+from bench.tracer import counters, loader
 from bench.tracer.build import Build, Kernel
 from bench.tracer.loader import Loader
 
@@ -116,7 +116,7 @@ class Program:
             if attach is not Attach.TRACEPOINT:
                 name = self.build.event if attach is Attach.RAW else ""
                 return bpf.open_raw_tracepoint(program, name)
-            return probes.attach(program, tracefs.number(self.build.tracepoint))
+            return perf_event.open_tracepoint(tracefs.number(self.build.tracepoint), program)
         except OSError as error:
             usual = "`bufbench doctor --least-privilege` finds out what it needs"
             raise refusal.refused(

@@ -60,7 +60,7 @@ def opened(
     way: Ringbuf, program: Program, capture: Capture, request: BufferRequest
 ) -> Iterator[Opened]:
     """Open the rings in the program's array of maps."""
-    slots, consumer = way.slots(request), request.consumer
+    slots, config, consumer = way.slots(request), request.config, request.config.consumer
     array, first = program.map_fd("rings"), capture.buffer_count
     with allocated(way, request) as made, ExitStack() as stack:
         fds = made.map_fds
@@ -69,7 +69,7 @@ def opened(
                 buffers.put(array, slot, fd, stack)
             if consumer.reader is Reader.NATIVE:
                 capture.add_ring(
-                    fd, size_bytes, request.lazy_reader, request.whole_reader, way.overwrites
+                    fd, size_bytes, config.lazy_reader, config.whole_reader, way.overwrites
                 )
         if consumer.reader.of_library:
             of = {Reader.LIBBCC: libbcc, Reader.LIBBPF: libbpf_reader}[consumer.reader]

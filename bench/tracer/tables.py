@@ -50,7 +50,7 @@ def _made(
     request: BufferRequest, cpus: int, stack: ExitStack
 ) -> tuple[tuple[int, ...], Footprint, int]:
     """Make both tables; return their descriptors, their footprint, and the elements of each."""
-    most = entries(request.budget_bytes, cpus)
+    most = entries(request.config.budget_bytes, cpus)
     fds = [
         buffers.make_map(
             bpf.PERCPU_HASH, f"hash of {most:,} elements", stack, key_bytes=KEY_BYTES,
@@ -88,8 +88,8 @@ def opened(
         active = buffers.mapped(program.map_fd("active"), PAGE_BYTES, stack, writable=True)
         reader = _Reader(fds, active, len(cpus), most)
         drain = (
-            consumer.reader(capture, request.consumer)
-            if request.shared
+            consumer.reader(capture, request.config.consumer)
+            if request.config.duet
             else _drain(capture, request, reader)
         )
 
@@ -132,8 +132,8 @@ class _Reader:
 
 def _drain(capture: Capture, request: BufferRequest, reader: _Reader) -> Callable[[], None]:
     """Return a drain that reads a table at each interval until ``capture.stop()``."""
-    interval_s = max(_SETTLE_S, request.consumer.interval_ms / 1e3)
-    stopped = request.consumer.poll is Poll.STOPPED
+    interval_s = max(_SETTLE_S, request.config.consumer.interval_ms / 1e3)
+    stopped = request.config.consumer.poll is Poll.STOPPED
 
     def drain() -> None:
         with consumer.metered(capture):

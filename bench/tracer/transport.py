@@ -18,7 +18,7 @@ from bench.plan.traits import Traits
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bench.plan.config import Consumer, Producer
+    from bench.plan.config import Producer, TrialConfig
     from bench.record.footprint import Footprint
     from bench.tracer.build import Kernel
     from bench.tracer.capture import Capture
@@ -29,14 +29,9 @@ if TYPE_CHECKING:
 class BufferRequest:
     """The buffers that a trial requests."""
 
-    budget_bytes: int  # over the buffers of the CPUs that share it
+    config: TrialConfig  # its budget is over the buffers of the CPUs that share it
     cpus: tuple[int, ...]  # online: each has a buffer, since exits happen on all of them
-    producer: Producer
-    consumer: Consumer
     sharing: tuple[int, ...] = ()  # the CPUs that the storm may use; (): all
-    lazy_reader: bool = False  # publish the consumer's position once a visit
-    whole_reader: bool = False  # copy each record whole, instead of reading it in the buffer
-    shared: bool = False  # the consumer reads another arm's buffers too
 
     def pages_per_cpu(self) -> int:
         """Return the data pages of each CPU's buffer; UsageError if the budget does not divide."""
@@ -44,13 +39,13 @@ class BufferRequest:
 
     def pages_each(self, buffers: int, sharer: str) -> int:
         """Return the data pages of each of ``buffers`` buffers; UsageError as above."""
-        pages, *other = budgets.perf_pages_per_cpu(self.budget_bytes, buffers)
-        whole_bytes = buffers * PAGE_BYTES
-        if other or pages * whole_bytes != self.budget_bytes:
+        budget_bytes, whole_bytes = self.config.budget_bytes, buffers * PAGE_BYTES
+        pages, *other = budgets.perf_pages_per_cpu(budget_bytes, buffers)
+        if other or pages * whole_bytes != budget_bytes:
             sizes = " or ".join(budgets.label(size * whole_bytes) for size in (pages, *other))
             raise UsageError(
-                f"{size(self.budget_bytes)} over {counted(buffers, sharer)} is no power of two of "
-                "pages each",
+                f"{size(budget_bytes)} over {counted(buffers, sharer)} is no power of two of pages "
+                "each",
                 remedy=f"take {sizes}",
             )
         return pages
@@ -154,7 +149,7 @@ class Transport(Traits):
         self, program: Program, capture: Capture, request: BufferRequest
     ) -> AbstractContextManager[Opened]:
         """Make the buffers, give them to the program and map them; UsageError, MachineUnfit."""
-        self.require_reader(request.consumer.reader, request.producer.wake)
+        self.require_reader(request.config.consumer.reader, request.config.producer.wake)
         made: AbstractContextManager[Opened] = self._maker().opened(self, program, capture, request)
         return made
 

@@ -24,7 +24,7 @@ from bench.host import memory_group
 from bench.linux import procfs
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import budgets
-from bench.plan.config import Consumer, Producer
+from bench.plan.config import TrialConfig
 from bench.record.footprint import MemoryLine
 from bench.tracer import transports
 from bench.tracer.buffers import MAPPINGS
@@ -58,9 +58,8 @@ def _look(name: str, budget_bytes: int, copies: int) -> MemoryLine:
     way, cpus, data_bytes = transports.find(name), procfs.online_cpus(), budget_bytes
     if way.per_cpu:  # the size below if it does not divide
         data_bytes = budgets.shareable_bytes(budget_bytes, way.buffers(len(cpus)))
-    request = BufferRequest(
-        budget_bytes=data_bytes, cpus=cpus, producer=Producer(), consumer=Consumer()
-    )
+    config = TrialConfig(transport=name, budget_bytes=data_bytes)
+    request = BufferRequest(config=config, cpus=cpus)
     line = MemoryLine(
         transport=name,
         budget_bytes=budget_bytes,
@@ -98,7 +97,7 @@ def _one(way: Transport, request: BufferRequest, line: MemoryLine) -> MemoryLine
 def _many(way: Transport, request: BufferRequest, line: MemoryLine, copies: int) -> MemoryLine:
     """Measure what many sets charge to a memory cgroup and take from the system's free pages."""
     memory_bytes = psutil.virtual_memory().total
-    if copies * request.budget_bytes * _MOST > memory_bytes:
+    if copies * request.config.budget_bytes * _MOST > memory_bytes:
         why = f"{copies} copies would take more than a quarter of {size(memory_bytes)} of memory"
         return replace(line, untold={"memcg_bytes": why, "free_bytes": why})
     with ExitStack() as stack:
@@ -108,7 +107,7 @@ def _many(way: Transport, request: BufferRequest, line: MemoryLine, copies: int)
             charged = stack.enter_context(memory_group.entered())
         except memory_group.NoMemoryGroup as lack:
             untold["memcg_bytes"] = str(lack)
-        times = 1 if copies * request.budget_bytes >= _LARGE_BYTES else _ROUNDS
+        times = 1 if copies * request.config.budget_bytes >= _LARGE_BYTES else _ROUNDS
         rounds = [_round(way, request, copies, charged) for _ in range(times)]
     if None in (free := [each[1] for each in rounds]):
         untold["free_bytes"] = "/proc/zoneinfo does not say"

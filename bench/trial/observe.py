@@ -131,16 +131,7 @@ def open_buffers(
         settings.encode(config.producer, session=session, rings=rings, duet=config.duet)
     )
     program.zero_counters()
-    request = BufferRequest(
-        budget_bytes=config.budget_bytes,
-        cpus=rig.cpus,
-        sharing=rig.usable,
-        producer=config.producer,
-        consumer=config.consumer,
-        lazy_reader=config.lazy_reader,
-        whole_reader=config.whole_reader,
-        shared=config.duet is not None,
-    )
+    request = BufferRequest(config=config, cpus=rig.cpus, sharing=rig.usable)
     before, mapped_bytes = procfs.process_memory(), capture.mapped_bytes
     opened = stack.enter_context(way.open(program, capture, request))
     now = procfs.process_memory()

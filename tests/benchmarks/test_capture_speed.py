@@ -18,7 +18,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure import latency
-from bench.plan.config import Consumer, Poll, Producer, TrialConfig, Wake
+from bench.plan.config import Poll, Producer, TrialConfig, Wake
 from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
 from bench.tracer.transport import BufferRequest
@@ -43,9 +43,7 @@ def test_draining(name: str, benchmark: BenchmarkFixture) -> None:
     rates: dict[bool, list[float]] = {True: [], False: []}  # by whether each record has a stamp
     with Rig() as rig, ExitStack() as stack:
         program = rig.program_for(way, config)
-        request = BufferRequest(
-            budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=PRODUCER, consumer=Consumer()
-        )
+        request = BufferRequest(config=config, cpus=rig.cpus)
 
         def filled() -> Capture:
             stack.close()  # gives the other CPUs back as well, on which the storm runs

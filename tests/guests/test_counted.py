@@ -21,8 +21,9 @@ from real_kernels import provided
 from tracing import BUFBENCH
 
 from bench.errors import MachineUnfit
+from bench.guests.boot import CONSOLE
 from bench.guests.machines import machine_named
-from bench.guests.reproducible import CONSOLE, REPORT
+from bench.guests.reproducible import REPORT
 from bench.guests.sources import Image
 from bench.host import process
 from bench.questions.exact import plan, report, study

@@ -42,13 +42,8 @@ def assert_possible(arm: Arm, cpus: Sequence[int]) -> None:
     assert config.consumer.cpu is None or config.consumer.cpu in cpus
     assert config.producer.delay_cpu == -1 or config.producer.delay_cpu in cpus
     if transports.traits(config.transport).per_cpu:
-        request = BufferRequest(
-            budget_bytes=config.budget_bytes,
-            cpus=tuple(range(MOST_CPUS)),
-            sharing=tuple(cpus),
-            producer=config.producer,
-            consumer=config.consumer,
-        )
+        every = tuple(range(MOST_CPUS))
+        request = BufferRequest(config=config, cpus=every, sharing=tuple(cpus))
         assert request.pages_per_cpu() * PAGE <= budgets.LARGEST_RING_BYTES
     elif config.budget_bytes:
         budgets.check(config.budget_bytes, memory_bytes=1 << 62)
@@ -164,8 +159,5 @@ def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
 
 def test_a_share_is_of_the_cpus_that_the_storm_may_use() -> None:
     config = _config("perfbuf", 64 << 10)
-    one = BufferRequest(
-        budget_bytes=64 << 10, cpus=(0, 1, 2), sharing=(1,),
-        producer=config.producer, consumer=config.consumer,
-    )  # fmt: skip
+    one = BufferRequest(config=config, cpus=(0, 1, 2), sharing=(1,))
     assert one.pages_per_cpu() == 16

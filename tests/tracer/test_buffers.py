@@ -13,7 +13,7 @@ import pytest
 
 from bench.errors import KernelRefused, UsageError
 from bench.linux import bpf, perf_event
-from bench.plan.config import Consumer, Producer, Reader
+from bench.plan.config import Consumer, Reader, TrialConfig
 from bench.tracer import buffers
 from bench.tracer.transport import BufferRequest
 from bench.tracer.transports import find, names
@@ -64,12 +64,9 @@ def test_every_transport_s_buffers_are_made_by_a_module(name: str) -> None:
 @pytest.mark.parametrize("name", ["overwrite", "aggregate"])
 @pytest.mark.parametrize("reader", [Reader.LIBBCC, Reader.COMMAND])
 def test_what_other_readers_cannot_read_is_refused(name: str, reader: Reader) -> None:
-    request = BufferRequest(
-        budget_bytes=1 << 20,
-        cpus=(0,),
-        producer=Producer(),
-        consumer=Consumer(reader=reader, command=("cat",)),
-    )
+    consumer = Consumer(reader=reader, command=("cat",))
+    config = TrialConfig(transport=name, budget_bytes=1 << 20, consumer=consumer)
+    request = BufferRequest(config=config, cpus=(0,))
     nothing: Any = None
     with pytest.raises(UsageError, match=r"only bufbench.*leave out --reader"):
         find(name).open(nothing, nothing, request)

@@ -81,18 +81,17 @@ def mapped(
     way = transports.find(name)
     budget_bytes = budget_bytes or budget(rig, name, 512 * KIB)
     producer = Producer(records_per_exit=records_per_exit, payload_bytes=payload_bytes)
-    config = TrialConfig(transport=name, budget_bytes=budget_bytes, producer=producer)
+    config = TrialConfig(
+        transport=name,
+        budget_bytes=budget_bytes,
+        producer=producer,
+        consumer=Consumer(reader=reader, cost_ns=cost_ns),
+    )
     program = rig.program_for(way, config)
     rig.hold(program)  # each filling detaches it
     program.configure(settings.encode(producer, session=0, rings=way.rings(rig.cpus)))
     program.zero_counters()
-    request = BufferRequest(
-        budget_bytes=budget_bytes,
-        cpus=rig.cpus,
-        sharing=rig.usable,
-        producer=producer,
-        consumer=Consumer(reader=reader, cost_ns=cost_ns),
-    )
+    request = BufferRequest(config=config, cpus=rig.cpus, sharing=rig.usable)
     capture = Capture(capacity)
     with way.open(program, capture, request) as opened:
         yield Buffers(program, capture, producer, way.rings(rig.cpus), opened.drain)

@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.linux import cpus
 from bench.linux.pages import PAGE_BYTES
 from bench.plan import arms
-from bench.plan.config import Call, Consumer, Producer, TrialConfig
+from bench.plan.config import Call, TrialConfig
 from bench.plan.experiments import ArmName, transport_arms
 from bench.plan.traits import GREY
 from bench.tracer.transport import BufferRequest
@@ -29,14 +29,8 @@ def slots(
 ) -> Mapping[tuple[int, ...], int]:
     way = find(name)
     assert isinstance(way, Ringbuf)
-    request = BufferRequest(
-        budget_bytes=budget_bytes,
-        cpus=tuple(online),
-        sharing=usable,
-        producer=Producer(),
-        consumer=Consumer(),
-    )
-    return way.slots(request)
+    config = TrialConfig(transport=name, budget_bytes=budget_bytes)
+    return way.slots(BufferRequest(config=config, cpus=tuple(online), sharing=usable))
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tracing import BUFBENCH
 
-from bench.linux import libc, tracefs
+from bench.linux import libc, perf_event, tracefs
 from bench.tracer import probes
 
 pytestmark = pytest.mark.live
@@ -133,5 +133,5 @@ def test_all_works_here_and_leaves_nothing() -> None:
 def test_an_attachment_that_is_refused_leaves_no_event() -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="Bad file descriptor"):
-        probes.attach(-1, tracefs.number(tracefs.EXIT))
+        perf_event.open_tracepoint(tracefs.number(tracefs.EXIT), -1)
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -11,7 +11,7 @@ import pytest
 from bench.errors import MachineUnfit, UsageError
 from bench.linux import procfs
 from bench.plan import arms
-from bench.plan.config import Consumer, Producer, Reader
+from bench.plan.config import Consumer, Producer, Reader, TrialConfig
 from bench.tracer import btf, live
 from bench.tracer.build import Kernel
 from bench.tracer.capture import Capture
@@ -66,12 +66,9 @@ def test_a_kernel_without_ring_buffers_is_refused_in_one_line(name: str) -> None
 
 
 def test_libbpf_s_reader_and_a_live_trace_are_refused() -> None:
-    request = BufferRequest(
-        budget_bytes=4096,
-        cpus=procfs.online_cpus(),
-        producer=Producer(),
-        consumer=Consumer(reader=Reader.LIBBCC),
-    )
+    consumer = Consumer(reader=Reader.LIBBCC)
+    config = TrialConfig(transport="overwrite", budget_bytes=4096, consumer=consumer)
+    request = BufferRequest(config=config, cpus=procfs.online_cpus())
     with pytest.raises(UsageError, match="--reader"):
         WAY.open(cast("Program", None), cast("Capture", None), request)
     with pytest.raises(UsageError, match="trace with ringbuf"), live.opened("overwrite", None):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bench.errors import MachineUnfit, Say
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of
-from bench.guests.reproducible import BootRequest, Settings
+from bench.guests.reproducible import BootRequest
 from bench.host import ownership
 from bench.questions.bisect import condition
 from bench.questions.bisect.state import Boot
@@ -55,10 +55,11 @@ class Calls:
         ownership.make_folder(place)
         disk = folder / INITRD
         ownership.write(disk, plan.ram_disk(machine.architecture))
-        request = BootRequest(image=image, machine=machine, initrd=disk, seed=seed, folder=place)
-        settings = Settings(time_limit_s=self.time_limit_s, append=self.append)
+        request = BootRequest(
+            image=image, machine=machine, initrd=disk, seed=seed, folder=place, append=self.append
+        )
         following = partial(next, iter([request]), None)
-        with closing(reproducible.boots(following, settings, 1)) as ended:
+        with closing(reproducible.boots(following, self.time_limit_s, 1)) as ended:
             ((_, left),) = ended
         disk.unlink()
         seen = exact.seen(left, self.time_limit_s)

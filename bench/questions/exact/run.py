@@ -14,7 +14,7 @@ from bench.amounts import duration
 from bench.errors import MachineUnfit, Say
 from bench.guests import reproducible
 from bench.guests.machines import Machine, machine_of, usual
-from bench.guests.reproducible import Boot, BootRequest, Settings
+from bench.guests.reproducible import Boot, BootRequest
 from bench.guests.sources import Image
 from bench.guests.watch import held
 from bench.host import ownership
@@ -40,7 +40,6 @@ def count(
 
     ``folder`` keeps what the guests wrote, in a folder for each boot. MachineUnfit without QEMU.
     """
-    settings = Settings(time_limit_s=time_limit_s, append=tuple(append))
     kits: dict[str, _Kit] = {}
     rows: list[KernelCount | _Kernel] = []
     for image in images:
@@ -64,7 +63,7 @@ def count(
         requests = (each.request(turn) for turn in turns for each in booted.values())
         return next(filter(None, requests), None)
 
-    with closing(reproducible.boots(following, settings, jobs)) as ended:
+    with closing(reproducible.boots(following, time_limit_s, jobs)) as ended:
         for request, boot in ended:
             found = seen(boot, time_limit_s)
             booted[request.folder.parent].note(int(request.folder.name) - 1, found)
@@ -87,7 +86,7 @@ class _Kit:
     def __init__(self, machine: Machine, folder: Path, append: Sequence[str]) -> None:
         qemu = reproducible.version(machine)
         disk = plan.ram_disk(machine.architecture)
-        self.machine = machine
+        self.machine, self.append = machine, tuple(append)
         self.initrd = folder / f"initrd-{machine.architecture}"
         self.initrd.write_bytes(disk)
         self.plugin = functions.plugin(machine)
@@ -130,6 +129,7 @@ class _Kernel:
             seed=plan.BOOTS[min(turn, _LAST)],
             folder=place,
             options=self._kit.plugin.options(place, asked=turn == _LAST),
+            append=self._kit.append,
         )
 
     def note(self, turn: int, found: Seen) -> None:

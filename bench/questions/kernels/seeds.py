@@ -23,7 +23,7 @@ from bench.amounts import counted, duration
 from bench.errors import MachineUnfit, Say
 from bench.guests import machines, messenger, reproducible, sealed
 from bench.guests.boot import ORDER, Guest
-from bench.guests.reproducible import Boot, Settings
+from bench.guests.reproducible import Boot
 from bench.guests.sources import Image
 from bench.guests.watch import End
 from bench.host import ownership, scratch
@@ -153,17 +153,16 @@ def _samples(request: Request, image: Image, folder: Path, say: Say) -> list[Sam
             initrd=initrd,
             seed=seed,
             folder=folder / name,
-            append=(messenger.given(seed, number, *once),),
+            append=(*guest.append, messenger.given(seed, number, *once)),
         )
 
     guest = request.guest
     machine = replace(machine, cpus=guest.cpus, memory_mib=guest.memory_mib)
     limit_s = guest.time_limit_s
-    settings = Settings(time_limit_s=limit_s, append=guest.append)
     with scratch.folder() as private:
         initrd = private / "initrd"
         write_disk(initrd, image)
-        with closing(reproducible.boots(following, settings, request.jobs)) as booted:
+        with closing(reproducible.boots(following, limit_s, request.jobs)) as booted:
             for asked, boot in booted:
                 sample = found[asked.folder.name] = judged(asked.seed, boot, limit_s)
                 how = sample.ran.reason or counted(sample.ran.trials, "trial")

@@ -14,7 +14,7 @@ class Ringbuf(Transport):
 
     def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:
         """Return the data bytes of each ring by its slots in the program's array."""
-        return {(0,): request.budget_bytes}
+        return {(0,): request.config.budget_bytes}
 
 
 TRANSPORT = Ringbuf(

@@ -22,7 +22,7 @@ from watching import watching
 
 from bench.host import process
 from bench.linux import bpf, procfs
-from bench.plan.config import Consumer, Poll, Producer, TrialConfig
+from bench.plan.config import Poll, Producer, TrialConfig
 from bench.tracer import settings, transports
 from bench.tracer.capture import Capture
 from bench.tracer.transport import BufferRequest
@@ -48,9 +48,7 @@ class Filled:
         self.program = rig.program_for(self._way, config)
         self.program.configure(settings.encode(Producer(), session=0, rings=self._rings))
         self.program.zero_counters()
-        request = BufferRequest(
-            budget_bytes=BUDGET_BYTES, cpus=rig.cpus, producer=Producer(), consumer=Consumer()
-        )
+        request = BufferRequest(config=config, cpus=rig.cpus)
         self.capture = Capture(100_000)
         stack.enter_context(self._way.open(self.program, self.capture, request))
 
