@@ -135,13 +135,7 @@ def find_file() -> Path | None:
 
 def _checked(path: Path) -> _File:
     try:
-        if path.stat().st_size > 1 << 16:
-            raise UsageError(f"{path}: larger than 64 KiB", remedy=f"is it a {FILE}?")
-        return _File.model_validate(toml.parsed(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except RecursionError as error:
-        raise UsageError(f"{path}: nested too deeply", remedy=f"is it a {FILE}?") from error
+        return _File.model_validate(toml.read(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part)[:40] for part in first["loc"])
@@ -149,8 +143,6 @@ def _checked(path: Path) -> _File:
             f"{path}: {key}: {first['msg'][:1].lower()}{first['msg'][1:]}",
             remedy="see docs/kernels.md",
         ) from error
-    except ValueError as error:  # TOML's and UTF-8's complaints
-        raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def _mirrored(archive: Archive, mirrors: Sequence[str]) -> Archive:

@@ -23,7 +23,7 @@ from typing import IO, Final, Generic, TypeVar, cast
 
 import bench
 from bench.amounts import counted, given, size
-from bench.errors import MachineUnfit, UsageError, clean
+from bench.errors import MachineUnfit, UsageError, check_range, clean
 from bench.guests import init
 from bench.guests.machines import Machine, meant, own, usual
 from bench.guests.sources import Image
@@ -146,8 +146,7 @@ def fitting(*, cpus: int | None, memory_mib: int | None, jobs: int, available_mi
     """
     usable = len(os.sched_getaffinity(0))
     chosen = max(1, min(_MOST_CPUS, usable // jobs)) if cpus is None else cpus
-    if not 1 <= chosen <= _MOST_CPUS_ASKED:
-        raise UsageError(f"--cpus {chosen} is out of range", remedy=f"take 1 to {_MOST_CPUS_ASKED}")
+    check_range("--cpus", chosen, 1, _MOST_CPUS_ASKED)
     share_mib = available_mib // jobs * 3 // 4
     memory = min(USUAL_MIB, share_mib) if memory_mib is None else memory_mib
     if memory < _LEAST_MIB or memory * jobs > available_mib:

@@ -157,11 +157,6 @@ def write(
     """Write the initial RAM disk of a guest that runs ``command``, with more files by path."""
     script = f"#!{closure.interpreter} -ISB\n{_FIRST.format(path=[*closure.path])}\n"
     order = {"argv": [*command], "env": {**init.ENVIRONMENT, **_ONE_THREAD, **environment}}
-    made = {
-        "/init": (script.encode(), 0o755),
-        ORDER: (json.dumps(order).encode(), 0o644),
-        **{path: (content, 0o644) for path, content in files.items()},
-    }
     with scratch.folder() as folder, to.open("xb") as file:
         disk.write(
             file,
@@ -174,6 +169,8 @@ def write(
                     disk.file(cache_from_source(each), compile_to(each, folder).read_bytes())
                     for each in closure.compiled
                 ),
-                *(disk.file(path, *content) for path, content in made.items()),
+                disk.file("/init", script.encode(), 0o755),
+                disk.file(ORDER, json.dumps(order).encode()),
+                *(disk.file(path, content) for path, content in files.items()),
             ),
         )

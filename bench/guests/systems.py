@@ -39,12 +39,7 @@ _PYTHON: Final = "/usr/bin/python3"
 _SITE: Final = "/site"
 _RESULTS: Final = "/results"
 _FOLDERS: Final = ("dev", "proc", "run", "sys", "tmp", _RESULTS.strip("/"))
-_MERGED: Final = (
-    "bin",
-    "lib",
-    "lib64",
-    "sbin",
-)
+_MERGED: Final = ("bin", "lib", "lib64", "sbin")
 """Links into /usr, which a script of a package would make."""
 _ALTERNATIVES: Final = ("blas", "lapack")  # folders of libraries that a script would link to
 _OWN: Final = ("bench", "workloads")

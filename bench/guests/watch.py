@@ -172,9 +172,7 @@ def _copy(output: int, console: FileIO) -> None:
     """Copy output to the console's file, up to a bound."""
     left_bytes = MOST_CONSOLE_BYTES
     while chunk := os.read(output, _READ_BYTES):
-        with suppress(
-            OSError, ValueError
-        ):  # the disk is full, or the file closed; output is only quoted
+        with suppress(OSError, ValueError):  # the disk is full, or the file closed; only quoted
             console.write(chunk[:left_bytes])
         left_bytes = max(0, left_bytes - len(chunk))
 
@@ -221,12 +219,9 @@ def panic(console: str) -> str:
 
 def broken(console: str) -> str:
     """Return QEMU's message about what it could not handle, else its last line."""
-    found = _OF_KVM.search(console)
-    return (
-        ": ".join(filter(None, map(str.strip, found.groups(""))))[:_LONGEST_LINE]
-        if found
-        else last_line(console)
-    )
+    if found := _OF_KVM.search(console):
+        return ": ".join(filter(None, map(str.strip, found.groups(""))))[:_LONGEST_LINE]
+    return last_line(console)
 
 
 def main() -> None:

@@ -27,7 +27,6 @@ class Hierarchy:
     root: Path  # where a new group is made
     home: Path  # of this process
     usage: str  # the file with the charge
-    version: int
 
 
 def place(homes: Iterable[cgroup.Home]) -> Hierarchy | None:
@@ -36,10 +35,9 @@ def place(homes: Iterable[cgroup.Home]) -> Hierarchy | None:
     if home is None:
         return None
     if home.version == 1:
-        usage = "memory.usage_in_bytes"
-        return Hierarchy(root=home.folder, home=home.folder, usage=usage, version=1)
+        return Hierarchy(root=home.folder, home=home.folder, usage="memory.usage_in_bytes")
     # Only the root may have both processes and groups that are charged apart.
-    return Hierarchy(root=home.mount.point, home=home.folder, usage="memory.current", version=2)
+    return Hierarchy(root=home.mount.point, home=home.folder, usage="memory.current")
 
 
 @contextmanager

@@ -63,12 +63,15 @@ _PACKET_BYTES: Final = 64  # any that holds an Ethernet header
 
 
 def _bpf(command: int, form: str, *fields: int | bytes) -> int:
-    block = ct.create_string_buffer(struct.pack(form, *fields), _ATTRIBUTE_BYTES)
-    return _bpf_in(command, block)
+    return _bpf_in(command, _attributes(form, *fields))
 
 
 def _bpf_in(command: int, block: ct.Array[ct.c_char]) -> int:
     return libc.call("syscall", libc.SYS_BPF, command, block, _ATTRIBUTE_BYTES)
+
+
+def _attributes(form: str, *fields: int | bytes) -> ct.Array[ct.c_char]:
+    return ct.create_string_buffer(struct.pack(form, *fields), _ATTRIBUTE_BYTES)
 
 
 def load(kind: int, instructions: Sequence[Instruction]) -> int:
@@ -168,12 +171,9 @@ def taken(map_fd: int, key_bytes: int, value_bytes: int, most: int) -> bytes:
     """Remove all elements of a hash, which has ``most`` or fewer; return their values (5.6)."""
     keys, values = ct.create_string_buffer(key_bytes * most), (ct.c_char * (value_bytes * most))()
     token = ct.create_string_buffer(8)
-    block = ct.create_string_buffer(
-        struct.pack(
-            "=QQQQIIQQ", 0, ct.addressof(token), ct.addressof(keys), ct.addressof(values), most,
-            map_fd, 0, 0,
-        ),
-        _ATTRIBUTE_BYTES,
+    block = _attributes(
+        "=QQQQIIQQ", 0, ct.addressof(token), ct.addressof(keys), ct.addressof(values), most,
+        map_fd, 0, 0,
     )  # fmt: skip
     with suppress(FileNotFoundError):  # that was the last bucket
         _bpf_in(_MAP_TAKE_BATCH, block)
@@ -265,7 +265,7 @@ def _ids(command: int) -> Iterator[int]:
     number = 0
     with suppress(FileNotFoundError):  # after the last one
         while True:
-            block = ct.create_string_buffer(struct.pack("=I", number), _ATTRIBUTE_BYTES)
+            block = _attributes("=I", number)
             _bpf_in(command, block)
             number = struct.unpack_from("=II", block)[1]
             yield number

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from time import thread_time_ns
 from typing import Final, NamedTuple
 
@@ -105,24 +106,16 @@ def restore(records: Records, cpus: Iterable[int] = ()) -> tuple[Restored, ...]:
         return ()
     records = np.ascontiguousarray(records[:_MOST])
     stream = _stream(records, cpus)
-    least_ns, examine = _least_hold_ns(stream), _examiner(records)
+    least_ns = _least_hold_ns(stream)
+
+    @cache  # several ways may give the same order
+    def examine(order: bytes) -> Ordering:
+        return ordering.examine(records[np.frombuffer(order, np.int64)])
+
     return tuple(
         _restored(records, stream, by, least_ns if by.hold_ns is None else by.hold_ns, examine)
         for by in Sorting
     )
-
-
-def _examiner(records: Records) -> Callable[[Integers], Ordering]:
-    """Return a function that examines an order of records, and the same order only once."""
-    known: dict[bytes, Ordering] = {}
-
-    def examine(order: Integers) -> Ordering:
-        key = order.tobytes()
-        if key not in known:
-            known[key] = ordering.examine(records[order])
-        return known[key]
-
-    return examine
 
 
 def _stream(records: Records, cpus: Iterable[int]) -> _Stream:
@@ -145,7 +138,7 @@ def _restored(
     stream: _Stream,
     by: Sorting,
     hold_ns: int,
-    examine: Callable[[Integers], Ordering],
+    examine: Callable[[bytes], Ordering],
 ) -> Restored:
     count, width = len(records), CAPTURED.itemsize
     rows = records.view(np.uint8).reshape(count, width)
@@ -156,7 +149,7 @@ def _restored(
     restorer.run(rows, *stream[:4], hold_ns, order, released_ns)
     cpu_ns = thread_time_ns() - begun_ns
     added = percentiles(released_ns - stream.delivered_ns[order], (500, 990))
-    after = examine(order)
+    after = examine(order.tobytes())
     return Restored(
         by=by,
         hold_ns=hold_ns,

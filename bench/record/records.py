@@ -22,9 +22,7 @@ CAPTURED: Final = np.dtype(
 )
 """What the capture keeps of each record (88 bytes), in the order of delivery."""
 
-RECORD: Final = np.dtype(
-    [(name, _NUMPY[code]) for name, code in zip(CapturedRecord._fields, SENT_CODES, strict=False)]
-)
+RECORD: Final = np.dtype(CAPTURED.descr[: len(SENT_CODES)])
 """What the tracer sends (72 bytes, then padding)."""
 
 Records = npt.NDArray[np.void]

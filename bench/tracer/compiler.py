@@ -22,7 +22,7 @@ from bench.errors import BufbenchError, MachineUnfit
 from bench.host import scratch
 from bench.host.signals import uninterrupted
 from bench.host.threads import beside
-from bench.linux import bpf, libc, refusal
+from bench.linux import bpf, libc, refusal, version
 from bench.plan.config import Attach
 from bench.tracer import libbpf, loader, probes
 from bench.tracer.build import Build, Kernel
@@ -78,10 +78,8 @@ def flattened(path: Path, root: Path) -> str:
 
 def kernel_tree(release: str) -> Mapping[str, str]:
     """Return the tree (path -> text) for a kernel of this release (``uname -r``)."""
-    begins = re.match(r"[0-9.]*", release, re.ASCII)  # anything may follow: 6.12.9+bpo-amd64
-    found = re.findall(r"\d+", begins[0], re.ASCII) if begins else []
-    version, patch, sub = (*map(int, found[:3]), 0, 0, 0)[:3]
-    code = (version << 16) + (patch << 8) + min(sub, 255)
+    major, minor, patch = version.numbers(release)
+    code = (major << 16) + (minor << 8) + min(patch, 255)
     root = paths.bpf_sources() / "kernel"
     return {
         **dict.fromkeys(_EMPTY, ""),

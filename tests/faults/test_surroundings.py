@@ -160,7 +160,7 @@ def memory_cgroup() -> Iterator[tuple[Path, Path]]:
         folder.mkdir()
     except OSError as error:
         pytest.skip(f"no memory cgroup can be made here: {error}")
-    limit = folder / ("memory.limit_in_bytes" if place.version == 1 else "memory.max")
+    limit = folder / ("memory.max" if place.usage == "memory.current" else "memory.limit_in_bytes")
     if not limit.exists():
         folder.rmdir()
         pytest.skip("the memory controller is not handed down here")

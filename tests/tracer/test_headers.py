@@ -8,8 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench import paths
 from bench.tracer import compiler
@@ -38,11 +36,6 @@ def version_code(release: str) -> int:
 def test_the_version_is_the_running_kernels(release: str, version: tuple[int, int, int]) -> None:
     major, patch, sub = version
     assert version_code(release) == (major << 16) + (patch << 8) + sub
-
-
-@given(st.text(st.characters(codec="ascii")))
-def test_no_release_breaks_it(release: str) -> None:
-    assert version_code(release) >= 0
 
 
 @pytest.mark.parametrize("before", [None, "/another/tree"])

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from bench.errors import GateFailed, UsageError
 from bench.host import toml
 from bench.questions.claims.catalogue import Judged, Judgement, chosen
 from bench.questions.claims.claim import Verdict
-
-_LONGEST_BYTES: Final = 64 * 1024
 
 Expectations = Mapping[str, Verdict]
 """The required verdict of each claim, by its id."""
@@ -42,14 +39,7 @@ def parse(words: Iterable[str]) -> Expectations:
 
 def read(path: Path) -> Expectations:
     """Read a TOML file with a line ``rb-order = "reproduced"`` for each claim."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > _LONGEST_BYTES:
-        raise UsageError(f"{path} is longer than any list of claims")
-    values = toml.tables(path, content)
+    values = toml.read(path)
     if not values:
         raise UsageError(f"{path} expects nothing", remedy='write rb-order = "reproduced"')
     return parse(f"{name}={verdict}" for name, verdict in values.items())
