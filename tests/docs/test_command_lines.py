@@ -8,6 +8,7 @@ and that is then given to bufbench itself, which stops where it would measure or
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -100,6 +101,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for arm in ("ringbuf@8KiB", "perfbuf@8KiB"):
                 for trial in blocks(arm, [{"pairs": 1_200}] * 8, p50_ns=10_000 + run):
                     writer.write(trial)
+    duets = (ROOT / "results/reference/duets/trickle-idle.jsonl.gz").read_bytes()
+    (root / "results/duet-20261122-101500.jsonl").write_bytes(gzip.decompress(duets))
     for folder in ("artefacts", "results/kernels-20261122-101500", "results/kernels-6.12"):
         (root / folder).mkdir()
         write(root / folder, entry("6.12", "6.12.1-amd64"))
