@@ -46,7 +46,7 @@ NONSENSE: dict[str, list[tuple[list[str], str]]] = {
         (["--transport", "ringbuf", "--transport", "ringbuf"], "--transport names one twice"),
     ],
     "duet": [
-        (["ringbuf"], "missing argument 'B'"),
+        (["ringbuf"], "a duet has two arms"),
         (["ringbuf", "pigeon"], "no transport 'pigeon'"),
         (["ringbuf:fast", "perfbuf"], "no arm has 'fast'"),
         (["perfbuf:output", "ringbuf"], "perfbuf has no output"),

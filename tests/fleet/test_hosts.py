@@ -65,7 +65,7 @@ def test_certificates_of_another_fleet_are_refused(hosts: Fleet) -> None:
     for words, role in ((run, "client"), (worker, "worker")):
         refused = bufbench("fleet", *words, f"--certificates={others}")
         assert refused.returncode == 3
-        assert f"takes this {role}" in refused.stderr
+        assert f"accepts this {role}" in refused.stderr
         assert refused.stderr.count("\n") == 1
 
 
