@@ -87,6 +87,7 @@ def _check_cpus(before: Machine | None, after: Machine | None) -> None:
 
 def _files(name: str) -> list[Path]:
     """Return the files that ``name`` matches; a file of that name precedes a pattern."""
+    reject(not name, "a set of journals is empty", "name a file, a folder or a pattern")
     path = Path(name)
     if path.is_dir():
         files = [*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]

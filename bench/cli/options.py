@@ -293,7 +293,10 @@ class Command(_InFull, typer.core.TyperCommand):
             return super().parse_args(ctx, args)
         ctx.default_map = settings.check_options(ctx)
         with augment_usage_errors(ctx):  # the parser does not name the command
-            _, _, order = self.make_parser(ctx).parse_args(args=[*args])
+            typed, _, order = self.make_parser(ctx).parse_args(args=[*args])
+        for each in self.params:  # "" would be the working folder
+            if isinstance(each.type, click.Path) and "" in _several(typed.get(each.name or "")):
+                reject(True, f"{each.human_readable_name} is empty", "name a file or a folder")
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)
             reject(times > 1 and single, f"{option.opts[0]} is given {times} times", "give it once")
@@ -305,10 +308,10 @@ class Command(_InFull, typer.core.TyperCommand):
                 other = form not in ("text", "json")
                 reject(other, f"--json contradicts --format {form}", "leave one out")
                 ctx.params["form"] = form = "json"
-            refuse(ctx, form != "text", f"on {form}, which has all", "full")
+            refuse(ctx, form != "text", f"with --format {form}", "full")
             target = ctx.params.get("target")
             lost = form == "text" and target is not None
-            reject(lost, "--output takes no text: redirect it", "or use --format markdown")
+            reject(lost, "--output does not write text", "redirect it, or use --format markdown")
             folder = target is not None and form not in INTO_FOLDERS and Path(target).is_dir()
             reject(folder, f"{target or '.'} is a folder", "name a file with --output")
         return rest
@@ -320,11 +323,14 @@ class Command(_InFull, typer.core.TyperCommand):
             return
         for each in self.params:
             if each.param_type_name == "argument" and isinstance(each.type, click.Path):
-                value = ctx.params[each.name or ""]
-                given = value if isinstance(value, list | tuple) else [value] if value else []
-                read = filter(os.path.isfile, given)
+                read = filter(os.path.isfile, _several(ctx.params[each.name or ""]))
                 same = any(os.path.samefile(output, path) for path in read)  # noqa: PTH121
                 reject(same, f"--output {output} would replace what is read", "choose another")
+
+
+def _several(value: Any) -> list[Any]:
+    """Return the values of a parameter, whether it takes one or several."""
+    return [*value] if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def help_record(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:

@@ -138,7 +138,7 @@ def command(
 ) -> None:
     """Run one experiment, or those of a profile, and summarise the results.
 
-    Without options it runs a storm with the ring buffer and the perf buffers, in about a minute.
+    Without options it runs eight storms each with the ring buffer and the perf buffers.
 
     Exit code 0, 1 if a gate of --fail-on failed, 4 if a trial did not balance.
 

@@ -29,7 +29,7 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "integer": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
 }
-_TEXT: Final = (str, int, float), "a text or a number"
+_TEXT: Final = (str, int, float), "a string or a number"
 
 
 def load(context: click.Context) -> None:
@@ -50,6 +50,11 @@ def check_commands(context: click.Context, known: tuple[str, ...]) -> None:
     """Raise UsageError if the settings name a command that does not exist."""
     for name, value in (context.default_map or {}).items():
         where = f"{context.meta[_META]}: {_name(context, name)}"
+        reject(
+            name == "tool" and isinstance(value, dict) and "bufbench" in value,
+            f"{where}: only {_PYPROJECT} has [tool.bufbench.run]",
+            "write [run]",
+        )
         reject(name not in known, f"{where}: there is no such command", _choose(known))
         table = isinstance(value, dict)
         reject(not table, f"{where} is not a table", f"write [{_name(context, name)}]")
@@ -78,7 +83,7 @@ def _checked(context: click.Context, option: click.Option, value: Any, where: st
     fits = isinstance(value, list) == several and all(
         isinstance(each, types) and (bool in types or not isinstance(each, bool)) for each in values
     )
-    reject(not fits, f"{where} is not {f'a list, each {what}' if several else what}")
+    reject(not fits, f"{where} is not {f'a list, with each entry {what}' if several else what}")
     if types == _TEXT[0]:
         values = list(map(str, values))
     reject(any("\0" in str(each) for each in values), f"{where} contains a NUL character")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -304,10 +304,15 @@ def read_journals(paths: Iterable[Path]) -> JournalContent:
 
     JournalError if not one trial could be read from all of them.
     """
-    content = distinct(gather(read(path)) for path in paths)
+    journals = list(paths)
+    return with_trials(distinct(gather(read(path)) for path in journals), journals)
+
+
+def with_trials(content: JournalContent, read_from: Sequence[Path]) -> JournalContent:
+    """Return the content of these journals; JournalError if it has no trial."""
     if not any(run.trials for run in content.runs):
-        why = f": {content.faults[0]}" if content.faults else ""
-        raise JournalError(f"no trial to report on{why}")
+        where = content.faults[0] if content.faults else ", ".join(map(str, read_from))
+        raise JournalError(f"no trial to report on: {where}")
     return content
 
 

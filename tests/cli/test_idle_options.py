@@ -107,7 +107,7 @@ def test_what_does_nothing_is_refused(words: str, tmp_path: Path) -> None:
     if not words.startswith("compare") and "--rate 5" not in words:
         option = [each for each in words.split() if each.startswith("--")][-1]
         named = option in str(error) or error.remedy.startswith("choose it by --format")
-        assert named or "--output takes no text" in str(error) or "vfork" in str(error)
+        assert named or "--output does not write text" in str(error) or "vfork" in str(error)
 
 
 @pytest.mark.parametrize("words", ACTING)

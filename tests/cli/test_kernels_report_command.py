@@ -41,6 +41,13 @@ def test_gates_hold_over_all_kernels(folder: Path, gate: str, code: int) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("PID COMM\n")
+    done = within("kernels", "report", str(tmp_path / "notes.txt"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "notes.txt, line 1: not a line of a journal" in done.stderr
+
+
 def test_a_kernel_without_a_result_may_fail_the_job(folder: Path) -> None:
     write(folder, lost("6.6", "panicked", "VFS: no root"))
     assert bufbench("kernels", "report", str(folder)).returncode == 0

@@ -16,6 +16,8 @@ import pytest
 from made_up_trials import blocks, header
 from tracing import BUFBENCH, answers_signals, bufbench, eventually, unread, within
 
+from bench.cli import app
+from bench.errors import UsageError
 from bench.journal.writer import JournalWriter
 
 pytestmark = pytest.mark.slow
@@ -70,6 +72,25 @@ def test_nothing_to_report_is_reported_in_a_line(text: bytes, said: str, tmp_pat
     assert str(path) in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", ""],
+        ["report", "run.jsonl", "", "--json"],
+        ["report", "run.jsonl", "--format=html", "--output="],
+        ["history", ""],
+        ["claims", "--from", ""],
+        ["kernels", "report", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder(
+    journal: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(journal.parent)
+    with pytest.raises(UsageError, match="is empty; name a file or a folder"):
+        app.run(words)
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "run.jsonl/inside"])

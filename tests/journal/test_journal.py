@@ -143,6 +143,13 @@ def test_an_empty_file_says_so(tmp_path: Path) -> None:
         read_journals([path])
 
 
+def test_a_journal_without_trials_is_named(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path / "begun.jsonl") as writer:
+        writer.write(header())
+    with pytest.raises(JournalError, match=r"no trial to report on: .*begun\.jsonl$"):
+        read_journals([tmp_path / "begun.jsonl"])
+
+
 @pytest.mark.parametrize(
     "text", [b"\x7fELF\x00\x01" * 100, b'{"name": "x"}\n' * 50, b"[]\n", b"1\n", b"\n", b"\xff\n"]
 )

@@ -27,6 +27,7 @@ from bench.report.units import number
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WIDE: Final = 24  # bars of a line
+_FEWEST: Final = 6  # runs that can show a change over time
 _LINE: Final = "over time"
 _SHOWN: Final = 12  # changes that are always shown
 _READING: Final = (
@@ -58,6 +59,8 @@ def _title(history: History) -> str:
     numbers = f"{counted(followed, 'number')} in {counted(len(history.runs), 'run')}"
     over_time, over_kernels = history.changed, history.stepped
     worse = [*(each.worse for _, each in over_time), *(each.worse for _, each in over_kernels)]
+    if not history.kernels and all(len(each.runs) < _FEWEST for each in history.series):
+        return f"Too few runs to see a change: {numbers}"
     if not worse:
         return f"Nothing changed beyond the noise: {numbers}"
     parts = [
@@ -98,10 +101,10 @@ def _parts(history: History) -> Iterator[doc.Part]:
     yield from _changes("steps", "Changes between kernels", "from", steps)
     if len(history.runs) > 1:
         yield doc.Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
-        if short := sum(len(each.runs) < 6 for each in history.series):
+        if short := sum(len(each.runs) < _FEWEST for each in history.series):
             yield doc.Note(
-                text=f"{short:,} of {len(history.series):,} series have fewer than 6 runs, too few "
-                "to see a change over time",
+                text=f"{short:,} of {len(history.series):,} series have fewer than {_FEWEST} runs, "
+                "too few to see a change over time",
                 mark=doc.Mark.OPEN,
             )
         yield doc.Heading(text="Charts", key="charts", level=doc.Level.BACKGROUND)
@@ -165,7 +168,7 @@ def _every_number(history: History) -> Iterator[doc.Fold]:
         yield doc.Fold(
             key=f"series-{at}",
             summary=f"Linux {kernel}",
-            gist=f"{counted(len(runs), 'run')}, {counted(len(found), 'number')}; {kind}",
+            gist=f"{counted(len(runs), 'run')}, {counted(len(again), 'number')}; {kind}",
             parts=(
                 doc.Table(
                     key=f"series-{at}",
@@ -185,7 +188,7 @@ def _every_number(history: History) -> Iterator[doc.Fold]:
 
 def _series_row(runs: Sequence[HistoryRun], series: Series, *, several: bool) -> doc.Row:
     """Return a row; a number with several configurations has the time of its first run."""
-    since = f" (as configured from {runs[series.runs[0]].started_utc[:10]})" if several else ""
+    since = f" (as configured from {runs[series.runs[0]].minute})" if several else ""
     low, high, unit = series.lows[-1], series.highs[-1], series.of.unit
     return row(
         f"{series.of.name}{since}",

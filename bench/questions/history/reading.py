@@ -8,6 +8,7 @@ judged, and a cache that is torn or foreign, are not.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -44,7 +45,10 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=SCHEMA)]
     seen: set[Path] = set()
     for folder, journals in _journals(wanted, say):
-        fresh = {path: at for path in journals if (at := path.resolve()) not in seen}
+        real = (
+            (path, Path(os.path.realpath(path))) for path in journals
+        )  # also of links in a loop
+        fresh = {path: at for path, at in real if at not in seen}
         seen |= {*fresh.values()}
         frames += _frames(folder, [*fresh], say)
     rows = pl.concat(frames)

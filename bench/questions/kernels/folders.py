@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel
 from bench.amounts import counted
 from bench.errors import JournalError
 from bench.journal.distinct import Distinct
-from bench.journal.reader import read_journal
+from bench.journal.reader import read_journal, with_trials
 from bench.journal.schema import JournalContent
 from bench.questions.kernels.outcome import JOURNAL, OUTCOME, RUN, Reproduced, Status
 
@@ -108,7 +108,9 @@ def _entries(place: Path) -> Iterator[Entry]:
     if not place.exists():
         raise JournalError(f"{place} does not exist")
     if not place.is_dir():
-        yield _alone(place)
+        entry = _alone(place)
+        with_trials(entry.content, [place])
+        yield entry
         return
     ended = {path.parent for path in place.rglob(OUTCOME)}
     begun = {path.parent for path in place.rglob(_BEGUN)} - ended

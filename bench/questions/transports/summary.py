@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench.errors import JournalError
 from bench.journal.distinct import distinct
-from bench.journal.reader import Line, gather, read
+from bench.journal.reader import Line, gather, read, with_trials
 from bench.journal.schema import Fault, JournalContent, Run
 from bench.judge.columns import columns_of
 from bench.judge.comparison import (
@@ -158,12 +157,9 @@ def compare_journals(content: JournalContent) -> tuple[Summary, ...]:
 
 def gathered(paths: Iterable[Path]) -> tuple[JournalContent, Places]:
     """Read journals as one, with the line of each trial; JournalError if there is no trial."""
-    found = [list(read(path)) for path in paths]
-    content = distinct([gather(lines) for lines in found])
-    if not any(run.trials for run in content.runs):
-        why = f": {content.faults[0]}" if content.faults else ""
-        raise JournalError(f"no trial to report on{why}")
-    return content, {
+    journals = list(paths)
+    found = [list(read(path)) for path in journals]
+    return with_trials(distinct([gather(lines) for lines in found]), journals), {
         id(line.value): line for lines in found for line in lines if isinstance(line, Line)
     }
 

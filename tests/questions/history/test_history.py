@@ -225,10 +225,11 @@ def test_what_cannot_be_used_is_a_line_each_and_the_others_count(folder: Path) -
     os.mkfifo(folder / "pipe.jsonl")
     (folder / os.fsdecode(b"\xff.jsonl")).touch()
     (folder / "gone.jsonl").symlink_to("nowhere")
+    (folder / "loop.jsonl").symlink_to("loop.jsonl")
     whole = (folder / "11.jsonl").read_bytes()
     (folder / "11.jsonl").write_bytes(whole + b'{"schema":3,"kind":"trial","exp')
     said = faults_of(folder, folder / "missing", folder / "bare")
-    assert len(said) == 9
+    assert len(said) == 10
     for name, why in (
         ("11.jsonl, line 18", "torn"),
         ("foreign.jsonl, line 1", "not a line of a journal"),
@@ -237,6 +238,7 @@ def test_what_cannot_be_used_is_a_line_each_and_the_others_count(folder: Path) -
         ("pipe.jsonl", "not a file"),
         ("\\udcff.jsonl, line 1", "empty"),
         ("gone.jsonl", "No such file"),
+        ("loop.jsonl", "Too many levels"),
         ("missing", "does not exist"),
         ("bare", "no journal"),
     ):
@@ -308,6 +310,26 @@ def test_one_run_is_shown_without_a_verdict(
     assert out.startswith("One run alone")
     assert "storm at 64 KiB" in out
     assert run(tmp_path, "--format", "html") == 0
+
+
+def test_runs_too_few_for_a_change_are_no_sign_that_nothing_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for day in (1, 2):
+        write(tmp_path / f"{day}.jsonl", day)
+    assert run(tmp_path) == 0
+    assert capsys.readouterr().out.startswith("Too few runs to see a change: ")
+
+
+def test_what_was_asked_for_in_several_ways_has_the_time_of_its_first_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for day, count in ((1, 1_000), (2, 2_000)):
+        write(tmp_path / f"{day}.jsonl", day, count=count)
+    assert run(tmp_path, "--format", "markdown") == 0
+    out = capsys.readouterr().out
+    assert "(as configured from 2026-01-02 00:00)" in out
+    assert "(as configured from 2026-01-03 00:00)" in out
 
 
 @pytest.mark.parametrize(
