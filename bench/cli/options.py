@@ -294,9 +294,12 @@ class Command(_InFull, typer.core.TyperCommand):
         ctx.default_map = settings.check_options(ctx)
         with augment_usage_errors(ctx):  # the parser does not name the command
             typed, _, order = self.make_parser(ctx).parse_args(args=[*args])
-        for each in self.params:  # "" would be the working folder
-            if isinstance(each.type, click.Path) and "" in _several(typed.get(each.name or "")):
-                reject(True, f"{each.human_readable_name} is empty", "name a file or a folder")
+        for each in self.params:
+            empty = isinstance(each.type, click.Path) and "" in _several(typed.get(each.name or ""))
+            argument = each.param_type_name == "argument"
+            name = each.human_readable_name if argument else each.opts[0]
+            # It would mean the working folder.
+            reject(empty, f"{name} is empty", "name a file or a folder")
         for option, times in Counter(order).items():
             single = not getattr(option, "multiple", True) and not getattr(option, "is_flag", True)
             reject(times > 1 and single, f"{option.opts[0]} is given {times} times", "give it once")

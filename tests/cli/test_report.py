@@ -77,20 +77,21 @@ def test_nothing_to_report_is_reported_in_a_line(text: bytes, said: str, tmp_pat
 @pytest.mark.parametrize(
     "words",
     [
-        ["report", ""],
-        ["report", "run.jsonl", "", "--json"],
-        ["report", "run.jsonl", "--format=html", "--output="],
-        ["history", ""],
-        ["claims", "--from", ""],
-        ["kernels", "report", ""],
+        ["FILE...", "report", ""],
+        ["FILE...", "report", "run.jsonl", "", "--json"],
+        ["--output", "report", "run.jsonl", "--format=html", "--output="],
+        ["DIR...", "history", ""],
+        ["--from", "claims", "--from", ""],
+        ["--from", "duet", "--from", ""],
     ],
 )
 def test_an_empty_path_is_not_the_working_folder(
     journal: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(journal.parent)
-    with pytest.raises(UsageError, match="is empty; name a file or a folder"):
-        app.run(words)
+    name, *command = words
+    with pytest.raises(UsageError, match=re.escape(f"{name} is empty; name a file or a folder")):
+        app.run(command)
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "run.jsonl/inside"])
