@@ -20,6 +20,8 @@ _INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO
 _MEMORY_BY_CGROUP: Final = (5, 11, 0)
 """BPF memory is charged to the memory cgroup from here on, before that to RLIMIT_MEMLOCK."""
 _PARANOID: Final = 2
+_NAMES: Final = errno.errorcode | {errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
+"""The kernel's names of errnos; Python prefers other ones for two of them."""
 _NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeError
 _ROOM: Final = "make room, in /tmp and /run too, or set TMPDIR"
 _REMEDIES: Final = {
@@ -42,9 +44,12 @@ def refused(what: str, error: OSError, *, remedy: str = "") -> KernelRefused:
 def named(error: OSError) -> str:
     """Return the reason and its errno, as in "Too many open files (EMFILE)"."""
     code = error.errno or 0
-    if code not in errno.errorcode:
-        return str(error)
-    return f"{os.strerror(code)} ({errno.errorcode[code]})"
+    return f"{os.strerror(code)} ({_NAMES[code]})" if code in _NAMES else str(error)
+
+
+def name_of(code: int) -> str:
+    """Return the name of an errno, as "ENOSPC"; "errno 1000" for one that has none."""
+    return _NAMES.get(code, f"errno {code}")
 
 
 def remedy_for(code: int) -> str:

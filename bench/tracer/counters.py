@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from bench.linux import refusal
 from bench.record.counters import CpuCounters
 
 CAUSES: Final = 1024
@@ -45,7 +46,7 @@ def decode(counts: bytes, drops: Mapping[int, bytes], cpus: Sequence[int]) -> li
         lost: tuple[dict[str, int], dict[str, int]] = {}, {}
         for cause, value in sorted(drops.items()):
             # reserve reports no errno.
-            name = errno.errorcode.get(cause, f"errno {cause}") if cause else "refused"
+            name = refusal.name_of(cause) if cause else "refused"
             for of, count in zip(lost, _DROPS.unpack_from(value, place * _DROPS.size), strict=True):
                 if count:
                     of[name] = count
