@@ -20,7 +20,11 @@ _INITIAL_USER_NAMESPACE: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO
 _MEMORY_BY_CGROUP: Final = (5, 11, 0)
 """BPF memory is charged to the memory cgroup from here on, before that to RLIMIT_MEMLOCK."""
 _PARANOID: Final = 2
-_NAMES: Final = errno.errorcode | {errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
+_NAMES: Final = {
+    **errno.errorcode,
+    errno.EOPNOTSUPP: "EOPNOTSUPP",
+    errno.EDEADLK: "EDEADLK",
+}
 """The kernel's names of errnos; Python prefers other ones for two of them."""
 _NO_THREAD: Final = "can't start new thread"  # Python's words, of a RuntimeError
 _ROOM: Final = "make room, in /tmp and /run too, or set TMPDIR"
