@@ -65,7 +65,7 @@ def check(budget_bytes: int, *, memory_bytes: int) -> int:
     if rest or pages < 1 or pages & (pages - 1):
         below = max(1, 1 << (pages.bit_length() - 1)) if pages else 1
         raise UsageError(
-            f"a budget of {budget_bytes:,} bytes is not {size(PAGE_BYTES)} times a power of two",
+            f"a budget of {budget_bytes:,} bytes is not a power of two times {size(PAGE_BYTES)}",
             remedy=f"take {label(below * PAGE_BYTES)} or {label(2 * below * PAGE_BYTES)}",
         )
     for most_bytes, beyond in (

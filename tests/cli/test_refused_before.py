@@ -36,7 +36,7 @@ NONSENSE: dict[str, list[tuple[list[str], str]]] = {
         (["--within", "0"], "--within 0 is out of range"),
         (["--within", "nan"], "--within nan is out of range"),
         (["--within", "5ms", "--for", "cpu"], "--within has no effect with --for cpu"),
-        (["--budget", "5000"], "5,000 bytes is not 4 KiB times a power of two"),
+        (["--budget", "5000"], "5,000 bytes is not a power of two times 4 KiB"),
         (["--budget", "4KiB", "--record-size", "4000"], "take a larger --budget"),
         (["--for", "fun"], "fun"),
         (["--buffer", "x"], "--buffer has no effect without --from"),
@@ -68,7 +68,7 @@ NONSENSE: dict[str, list[tuple[list[str], str]]] = {
         (["ringbuf", "perfbuf", "--budget", "0"], "--budget: '0' is not a size"),
         (
             ["ringbuf", "perfbuf", "--budget", "3000"],
-            "3,000 bytes is not 4 KiB times a power of two",
+            "3,000 bytes is not a power of two times 4 KiB",
         ),
         (["ringbuf", "perfbuf", "--budget", "1TiB"], "is more than a ring buffer can have"),
         (["ringbuf:checked", "perfbuf"], "two programs of one kind"),

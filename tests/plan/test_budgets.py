@@ -65,7 +65,7 @@ def test_a_power_of_two_of_pages_passes(pages: int) -> None:
 
 @pytest.mark.parametrize("budget_bytes", [1, PAGE - 1, 3 * PAGE, PAGE + 1])
 def test_other_sizes_are_refused_and_the_neighbours_named(budget_bytes: int) -> None:
-    with pytest.raises(UsageError, match="is not 4 KiB times a power of two") as caught:
+    with pytest.raises(UsageError, match="is not a power of two times 4 KiB") as caught:
         budgets.check(budget_bytes, memory_bytes=1 << 30)
     assert "take " in caught.value.remedy
 

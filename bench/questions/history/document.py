@@ -103,8 +103,8 @@ def _parts(history: History) -> Iterator[doc.Part]:
         yield doc.Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
         if short := sum(len(each.runs) < _FEWEST for each in history.series):
             yield doc.Note(
-                text=f"{short:,} of {len(history.series):,} series have fewer than {_FEWEST} runs, "
-                "too few to see a change over time",
+                text=f"Too few runs to see a change over time (fewer than {_FEWEST}): "
+                f"{short:,} of {len(history.series):,} series",
                 mark=doc.Mark.OPEN,
             )
         yield doc.Heading(text="Charts", key="charts", level=doc.Level.BACKGROUND)
