@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from bench.judge.floor import LEAST_MARGIN, Floor, floor_for, margin
+from bench.judge.load import load_of
 from bench.judge.metrics import KEYS, METRICS, Group, Metric, Unit
 from bench.judge.samples import (
     ArmSamples,
@@ -306,12 +307,13 @@ def unequal_loads(samples: ExperimentSamples) -> Iterator[Unequal]:
     for pair in comparisons(samples.names):
         left, right = samples.arms[pair.left], samples.arms[pair.right]
         if places := uneven(left, right):
+            first = places[0]
             yield Unequal(
                 experiment=samples.name,
                 left=pair.left,
                 right=pair.right,
                 blocks=len(places),
-                loads=(str(left.load(places[0])), str(right.load(places[0]))),
+                loads=(str(load_of(left.by_place[first])), str(load_of(right.by_place[first]))),
             )
 
 

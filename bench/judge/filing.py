@@ -53,7 +53,6 @@ def _take(
             columns=columns.chosen(rows),
             machine=stretch.machine,
             loads=loads[rows],
-            known=known,
         )
         samples.arms.setdefault(arm, ArmSamples(name=arm)).parts.append(part)
     for name, parts in of_experiment.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import hypot, isnan, nan
 from typing import Any, Final
-from weakref import ReferenceType, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ import numpy.typing as npt
 from bench.judge import duets
 from bench.judge.columns import Columns
 from bench.judge.duets import ERRORS, QUANTILES, Tail, tails
-from bench.judge.load import Load
 from bench.judge.metrics import Metric, Unit
 from bench.judge.statistics import Estimate, paired_difference, paired_ratio
 from bench.linux.machine import Machine
@@ -42,22 +41,13 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One trial and its load."""
-
-    trial: TrialResult
-    load: Load
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """The trials of one arm in one run; no two have the same block."""
 
     run: int
     columns: Columns
     machine: Machine | None
-    loads: Integers  # by their index in ``known``
-    known: Mapping[Load, int]  # every load of these samples
+    loads: Integers  # equal where the trials of these samples have equal loads
 
     def chosen(self, rows: Integers) -> Part:
         """Return the part with some of its trials."""
@@ -74,10 +64,6 @@ class _Both:
     even: npt.NDArray[np.bool_]  # also the same storm, if it was to be shared
 
 
-_Ref = ReferenceType["ArmSamples"]
-"""Weak: arms that held each other would outlive the report of their machine."""
-
-
 @dataclass(kw_only=True, eq=False)
 class ArmSamples:
     """The trials of one arm that count, as columns.
@@ -89,8 +75,13 @@ class ArmSamples:
     parts: list[Part] = field(default_factory=list)
     baselines: dict[str, Floats] = field(default_factory=dict)
     _numbers: dict[str, Floats] = field(default_factory=dict, init=False)
-    _aligned: tuple[_Ref, _Both] | None = field(default=None, init=False)
-    _tails: tuple[_Ref, dict[str, Tail]] | None = field(default=None, init=False)
+    # By the other arm. Weak: arms that held each other would outlive the report of their machine.
+    _aligned: WeakKeyDictionary[ArmSamples, _Both] = field(
+        default_factory=WeakKeyDictionary, init=False
+    )
+    _tails: WeakKeyDictionary[ArmSamples, dict[str, Tail]] = field(
+        default_factory=WeakKeyDictionary, init=False
+    )
 
     def __len__(self) -> int:
         return sum(len(part.columns) for part in self.parts)
@@ -112,11 +103,9 @@ class ArmSamples:
         return list(zip(self._runs.tolist(), self._blocks.tolist(), strict=True))
 
     @cached_property
-    def readings(self) -> dict[Place, Reading]:
+    def by_place(self) -> dict[Place, TrialResult]:
         """Return the trials by their place."""
-        loads = list(self.parts[0].known) if self.parts else []
-        rows = zip(self.places, self.trials, self._loads.tolist(), strict=True)
-        return {place: Reading(trial=trial, load=loads[load]) for place, trial, load in rows}
+        return dict(zip(self.places, self.trials, strict=True))
 
     @cached_property
     def config(self) -> TrialConfig:
@@ -167,9 +156,9 @@ class ArmSamples:
 
     def tails(self, other: ArmSamples) -> dict[str, Tail]:
         """Compare the tails of latency in storms that both arms share and have records from."""
-        if self._tails is None or self._tails[0]() is not other:
-            self._tails = ref(other), self._compare_tails(other)
-        return self._tails[1]
+        if other not in self._tails:
+            self._tails[other] = self._compare_tails(other)
+        return self._tails[other]
 
     def _compare_tails(self, other: ArmSamples) -> dict[str, Tail]:
         both = self.aligned(other)
@@ -184,15 +173,11 @@ class ArmSamples:
         )
         return tails(first, second)
 
-    def load(self, place: Place) -> Load:
-        """Return the load of the trial at a place."""
-        return list(self.parts[0].known)[int(self._loads[self.places.index(place)])]
-
     def aligned(self, other: ArmSamples) -> _Both:
         """Return the trials that both arms have at the same places."""
-        if self._aligned is None or self._aligned[0]() is not other:
-            self._aligned = ref(other), self._align(other)
-        return self._aligned[1]
+        if other not in self._aligned:
+            self._aligned[other] = self._align(other)
+        return self._aligned[other]
 
     def _align(self, other: ArmSamples) -> _Both:
         blocks, ranks = np.unique(

@@ -72,8 +72,8 @@ def _of(key: str, level: Level, left: ArmSamples, right: ArmSamples) -> Iterator
     rule = rules.pop() if len(rules) == 1 else None
     if rule is None or not rule.window_ns or not 0 <= rule.washout_ns < rule.window_ns:
         return
-    both = sorted(left.readings.keys() & right.readings.keys())
-    storms = [(left.readings[place].trial, right.readings[place].trial) for place in both]
+    both = sorted(left.by_place.keys() & right.by_place.keys())
+    storms = [(left.by_place[place], right.by_place[place]) for place in both]
     ages = kept(rule)
     first = ages[: max(1, len(ages) // _EARLY_SHARE)]
     beyond = _estimate(level, storms, first, ages[len(first) :])

@@ -61,10 +61,10 @@ def _lines(basis: TrialSet, summary: Summary, places: Places) -> str:
     """Return the lines of journals that a basis comes from: "quick.jsonl, lines 3, 9, 12"."""
     if (arm := summary.arms(basis.experiment).get(basis.arm)) is None:
         return ""
-    readings = arm.readings
+    trials = arm.by_place
     by_file: dict[str, list[int]] = {}
     for where in basis.trials:
-        if where in readings and (line := places.get(id(readings[where].trial))):
+        if where in trials and (line := places.get(id(trials[where]))):
             by_file.setdefault(line.path, []).append(line.number)
     return "; ".join(
         f"{path}, lines {', '.join(map(str, sorted(numbers)))}" for path, numbers in by_file.items()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bench.journal.schema import JournalContent
+from bench.judge.load import load_of
 from bench.judge.samples import ArmSamples
 from bench.plan.experiments import ArmName
 from bench.questions.claims.catalogue import Judged, of_machines
@@ -49,10 +50,10 @@ def same_question(before: JournalSet, then: ArmSamples, after: JournalSet, now: 
     asked = {
         (
             replace(config, budget_bytes=0, storm=bare(config.storm)),
-            replace(reading.load, asked=bare(config.storm), at_once=None),
+            replace(load_of(trial), asked=bare(config.storm), at_once=None),
         )
         for arm in (then, now)
-        for reading in arm.readings.values()
-        for config in (reading.trial.config,)
+        for trial in arm.by_place.values()
+        for config in (trial.config,)
     }
     return len(asked) == 1

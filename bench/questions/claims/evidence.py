@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.journal.schema import JournalContent, Run
 from bench.judge.filing import file
-from bench.judge.load import Load
+from bench.judge.load import Load, load_of
 from bench.judge.numbers import Take
 from bench.judge.samples import ArmSamples, ExperimentSamples, Place, Stretch
 from bench.linux.machine import Machine
@@ -106,13 +106,11 @@ class Evidence(Filed):
 def series(experiment: str, arm: ArmSamples, take: Take) -> Series:
     """Return ``take`` of every trial of ``arm`` that has it; NotMeasured if none does."""
     values = {
-        place: value
-        for place, reading in arm.readings.items()
-        if (value := take(reading.trial)) is not None
+        place: value for place, trial in arm.by_place.items() if (value := take(trial)) is not None
     }
     if not values:
         raise NotMeasured(experiment)
-    loads = {place: (arm.readings[place].load,) for place in values}
+    loads = {place: (load_of(arm.by_place[place]),) for place in values}
     return Series(experiment=experiment, arms=(arm.name,), values=values, loads=loads)
 
 

@@ -212,7 +212,7 @@ def first(*says: tuple[object, Verdict, str]) -> tuple[Verdict, str]:
 
 def fewest(arms: Sequence[tuple[str, ArmSamples]]) -> int:
     """Count the blocks of the arm with the fewest, 0 without any."""
-    return min((len(arm.readings) for _, arm in arms), default=0)
+    return min((len(arm.by_place) for _, arm in arms), default=0)
 
 
 def counted(
@@ -231,7 +231,7 @@ def counted(
         further_blocks=max(1, FEWEST_BLOCKS - (blocks if trials is None else trials)),
         details=tuple(details),
         rests_on=tuple(
-            TrialSet(experiment=name, arm=arm.name, trials=tuple(sorted(arm.readings)))
+            TrialSet(experiment=name, arm=arm.name, trials=tuple(sorted(arm.by_place)))
             for name, arm in arms
         ),
     )

@@ -99,13 +99,13 @@ def judge(
     """
     samples = file([Stretch(trials=trials)]).get(duet.name, ExperimentSamples(name=duet.name))
     left, right = (samples.arms.get(arm.name, ArmSamples(name=arm.name)) for arm in duet.arms)
-    apart = {*uneven(left, right), *(left.readings.keys() ^ right.readings.keys())}
+    apart = {*uneven(left, right), *(left.by_place.keys() ^ right.by_place.keys())}
     every = left, right = without(left, apart), without(right, apart)
     lossy = {
         place
         for arm in every
-        for place, each in arm.readings.items()
-        if each.trial.ledger is None or each.trial.ledger.own_dropped
+        for place, each in arm.by_place.items()
+        if each.ledger is None or each.ledger.own_dropped
     }
     lossless = without(left, lossy), without(right, lossy)
     ranks = [each.half.ranks for each in lossless[0].trials if each.half and each.half.ranks]
@@ -113,8 +113,8 @@ def judge(
     deviation = abs(sum(each.rank_sum for each in ranks))
     storms = {trial.block for trial in trials if trial.experiment == duet.name}
     return Duel(
-        storms=len(left.readings),
-        left_out=len(storms) - len(left.readings),
+        storms=len(left),
+        left_out=len(storms) - len(left),
         lossy=len(lossy),
         rows=tuple(_rows(every, lossless, equivalence, _CENTRAL if brief else NUMBERS)),
         raised=(_raised(left, right), _raised(right, left)),

@@ -18,8 +18,7 @@ from made_up_claims import Set, cpu, dropped, ns, p50, quiet_dropped, quiet_p50,
 from made_up_trials import machine, trial
 
 from bench.judge import statistics
-from bench.judge.load import load_of
-from bench.judge.samples import ArmSamples, ExperimentSamples, Reading
+from bench.judge.samples import ArmSamples, ExperimentSamples
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.claims import contrast
 from bench.questions.claims import run as claims_plan
@@ -48,7 +47,7 @@ def lost(rng: random.Random, likely: float) -> float:
     return rng.betavariate(0.5, 3.0) if rng.random() < likely else 0.0
 
 
-def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Reading]:
+def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[TrialResult]:
     """Trials that differ by chance alone; ``loss``: how likely one loses something."""
     found = []
     for _ in range(POOL):
@@ -69,12 +68,8 @@ def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Read
             replace(share, latency_p50_ns=quiet.latency_p50_ns, latency_p99_ns=quiet.latency_p99_ns)
             for share in made.by_cpu
         )
-        found.append(_reading(replace(made, by_cpu=shares)))
+        found.append(replace(made, by_cpu=shares))
     return found
-
-
-def _reading(made: TrialResult) -> Reading:
-    return Reading(trial=made, load=load_of(made))
 
 
 def likely_loss(experiment: Experiment, name: ArmName) -> float:
@@ -93,7 +88,7 @@ class Journals:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._drawn = 0
-        self._pools: dict[tuple[float, bool], list[Reading]] = {}
+        self._pools: dict[tuple[float, bool], list[TrialResult]] = {}
 
     def draw(self) -> Evidence:
         """One journal of all comparing experiments."""
@@ -112,12 +107,12 @@ class Journals:
             loss = likely_loss(experiment, arm.name)
             drawn = self._pool(loss, experiment.name == "full")
             made = ArmSamples(name=arm.name)
-            made.readings = {(0, block): rng.choice(drawn) for block in range(experiment.blocks)}
-            made.trials = tuple(each.trial for each in made.readings.values())
+            made.by_place = {(0, block): rng.choice(drawn) for block in range(experiment.blocks)}
+            made.trials = tuple(made.by_place.values())
             found.arms[arm.name] = made
         return found
 
-    def _pool(self, loss: float, refused: bool) -> list[Reading]:
+    def _pool(self, loss: float, refused: bool) -> list[TrialResult]:
         key = loss, refused
         if key not in self._pools:
             rng = random.Random(f"{self._seed} {key}")
@@ -163,8 +158,8 @@ def test_a_real_difference_beneath_the_same_noise_is_found() -> None:
         drawn = journals.draw()
         for name in ("ringbuf@1MiB/every500", "ringbuf@1MiB/every500#2"):
             ring = drawn.experiments["rate-sampled"].arms[name]
-            for place, reading in ring.readings.items():
-                ring.readings[place] = _reading(faster(reading.trial, 4))
+            for place, made in ring.by_place.items():
+                ring.by_place[place] = faster(made, 4)
         verdicts = {each.claim.id: each.finding.verdict for each in judge(drawn).judgements}
         found += verdicts["rb-faster-sampled"] is Verdict.REPRODUCED
     assert found >= 15

@@ -98,7 +98,7 @@ def _apart(evidence: Evidence) -> list[Series]:
         return [_APART(evidence)]
     except NotMeasured:
         arm = _APART.arm(evidence)
-        raise NotApplicable(f"nothing was lost in {counted(len(arm.readings), 'trial')}") from None
+        raise NotApplicable(f"nothing was lost in {counted(len(arm.by_place), 'trial')}") from None
 
 
 CLAIMS: Final = (

@@ -170,7 +170,7 @@ def _none_missed(evidence: Evidence) -> Finding:
         (few, rules.INCONCLUSIVE, f"{bursts} of {BURSTS:,}"),
         (True, rules.REPRODUCED, f"none left in {rules.none_seen(found.bursts, 'bursts')}"),
     )
-    per_block = max(1, found.bursts // max(1, len(arms[0].readings)))
+    per_block = max(1, found.bursts // max(1, len(arms[0].by_place)))
     return Finding(
         *said,
         measured=more.measured(),
