@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The sessions that `./run NAME [-- ARGUMENTS]` starts.
+"""Define the sessions that `./run NAME [-- ARGUMENTS]` starts.
 
 All of them share the environment that `run` made and nox itself runs in: numpy and its like are
 installed once. What a session needs is installed when, and only when, its stamp says so.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Errors for people: one line each, safe to print, and the exit code of each kind."""
+"""Report errors to people: one line each, safe to print, and the exit code of each kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAD, _TAIL = 400, 150
 
 
 class ExitCode(IntEnum):
-    """The documented exit codes of the command line."""
+    """List the documented exit codes of the command line."""
 
     OK = 0
     GATE_FAILED = 1
@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
 
 
 class BufbenchError(Exception):
-    """An error for people: what happened, on what, and what to do about it.
+    """Report an error to people: what happened, on what, and what to do about it.
 
     ``str()`` returns the one line that the command line prints.
     """
@@ -47,7 +47,7 @@ class BufbenchError(Exception):
 
 
 class UsageError(BufbenchError):
-    """The request makes no sense: an unknown workload, an impossible budget."""
+    """Report a request that makes no sense: an unknown workload, an impossible budget."""
 
 
 def reject(wrong: object, message: str, remedy: str = "") -> None:
@@ -66,43 +66,43 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
 
 
 class MachineUnfit(BufbenchError):
-    """This machine or kernel lacks something that the request needs."""
+    """Report that this machine or kernel lacks something that the request needs."""
 
     exit_code = ExitCode.MACHINE_UNFIT
 
 
 class Busy(MachineUnfit):
-    """Another measurement is running; the two would disturb each other."""
+    """Report that another measurement is running; the two would disturb each other."""
 
 
 class KernelRefused(MachineUnfit):
-    """The kernel answered a call with an errno that is about this machine, not about bufbench."""
+    """Report a kernel call that failed with an errno about this machine, not about bufbench."""
 
 
 class FetchFailed(MachineUnfit):
-    """A kernel could not be fetched: no network, no room, an invalid signature."""
+    """Report that a kernel could not be fetched: no network, no room, an invalid signature."""
 
 
 class StormFailed(BufbenchError):
-    """The generator sent no report: it could not start, was killed or timed out."""
+    """Report that the generator sent no report: it could not start, was killed or timed out."""
 
     exit_code = ExitCode.NOT_BALANCED
 
 
 class CaptureFull(BufbenchError):
-    """More records arrived than the capture array holds. Not a drop: the trial is invalid."""
+    """Report more records than the capture array holds. Not a drop: the trial is invalid."""
 
     exit_code = ExitCode.NOT_BALANCED
 
 
 class NotBalanced(BufbenchError):
-    """At least one trial's ledger has a residue."""
+    """Report that at least one trial's ledger has a residue."""
 
     exit_code = ExitCode.NOT_BALANCED
 
 
 class GateFailed(BufbenchError):
-    """A gate that the caller asked for failed."""
+    """Report that a requested gate failed."""
 
     exit_code = ExitCode.GATE_FAILED
 
@@ -114,7 +114,7 @@ class Stop(BufbenchError):
 
 
 class JournalError(BufbenchError):
-    """A journal could not be read or written: torn, foreign, newer, empty, disk full."""
+    """Report a journal that cannot be read or written: torn, foreign, newer, empty, disk full."""
 
 
 def in_a_line(text: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Paths of bufbench's own files."""
+"""Locate bufbench's own files."""
 
 from __future__ import annotations
 

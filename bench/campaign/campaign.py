@@ -44,7 +44,7 @@ _WAKEUP_RECORDS: Final = 50  # of each exit, so that other costs of an exit coun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """A requested run, as its header records it."""
+    """Describe a requested run, as its header records it."""
 
     journal: Path
     command_line: Sequence[str] = field(default_factory=lambda: sys.argv)
@@ -66,9 +66,10 @@ class RunRequest:
 
 
 class Campaign:
-    """A rig and an open journal. Made by :func:`opened`; ``last`` is the run that is resumed.
+    """Run trials with a rig into an open journal; made by :func:`opened`.
 
-    ``trials`` are those of the journal's run, including resumed ones.
+    ``last`` is the run that is resumed. ``trials`` are those of the journal's run, including
+    resumed ones.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ def counts(what: str, trial: TrialResult) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Something that must not happen, on one transport or on any."""
+    """Name something that must not happen, on one transport or on any."""
 
     what: str
     transport: str | None = None

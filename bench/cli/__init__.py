@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The command line: each command is a module with a function ``command``, loaded when called.
+"""Run the command line: a command is a module with a function ``command``, loaded when called.
 
 To add one, add a file here and its name to ``COMMANDS``.
 """

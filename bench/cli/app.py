@@ -21,7 +21,7 @@ from bench.linux import refusal
 
 
 class _LoadedWhenCalled(Suggesting):
-    """Command NAME is ``command`` of bench.cli.NAME; a module with an ``app`` is a group itself."""
+    """Load command NAME from bench.cli.NAME when it is called: ``command`` or, a group, ``app``."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         return list(COMMANDS)

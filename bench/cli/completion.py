@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench completion: scripts with which shells ask bufbench what may be typed."""
+"""Define bufbench completion: scripts with which shells ask bufbench what may be typed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedData:
-    """Blocks of one experiment, each with all of these arms."""
+    """Describe blocks of one experiment, each with all of these arms."""
 
     experiment: str
     title: str
@@ -31,7 +31,7 @@ class PlannedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanData:
-    """What JSON contains; ``format`` is raised when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     experiments: tuple[PlannedData, ...]

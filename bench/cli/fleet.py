@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench fleet: certificates, scheduler, worker, run, report."""
+"""Define bufbench fleet: certificates, scheduler, worker, run, report."""
 
 from __future__ import annotations
 

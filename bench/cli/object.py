@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench object: build, run, compare."""
+"""Define bufbench object: build, run, compare."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _run(
 
 @dataclass(kw_only=True)
 class ObjectEvent:
-    """A line of JSON: one event of the object."""
+    """Hold one event of the object: a line of JSON."""
 
     time_ns: int  # since 1970, when it was read
     event: dict[str, int | float | bool | str | list[int] | None]

@@ -31,7 +31,7 @@ _SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
-    """Bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
+    """Parse bytes: 65536, 64K, 64KiB, "64 KiB"; K and KiB are 1,024.
 
     A plain number counts ``unit`` bytes; ``words`` are accepted as well: "mixed". ``check``
     returns a size that is possible, and raises UsageError for others.
@@ -69,7 +69,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
 
 
 class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
-    """A length of time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
+    """Parse a length of time: 30s, 500ms, 1m; a plain number counts ``unit``, "s", "ms" or "m"."""
 
     name = "time"
 
@@ -219,7 +219,7 @@ def each_once(option: str, values: list[_T] | None) -> list[_T]:
 
 
 class _InFull:
-    """A command whose summary in a list is its whole first sentence."""
+    """Summarise a command in a list by its whole first sentence."""
 
     help: str | None
 
@@ -229,7 +229,7 @@ class _InFull:
 
 
 class Suggesting(typer.core.TyperGroup):
-    """A group of commands that suggests similar names for an unknown one."""
+    """Group commands, and suggest similar names for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -246,7 +246,7 @@ class Suggesting(typer.core.TyperGroup):
 
 
 class Group(_InFull, Suggesting):
-    """A group of commands that reads settings."""
+    """Group commands, and read settings."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Check which commands the settings name, then run the requested one."""
@@ -255,7 +255,7 @@ class Group(_InFull, Suggesting):
 
 
 class Command(_InFull, typer.core.TyperCommand):
-    """A command that groups options in its help and refuses repeated options.
+    """Group options in a command's help, and refuse repeated options.
 
     With --format it also accepts --json, which means --format json; ``target`` is the file that is
     written instead of the terminal.

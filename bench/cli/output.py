@@ -144,7 +144,7 @@ def finish() -> None:
 
 
 class DetachedStream(TextIOWrapper):
-    """A stream whose reader may go away: failed progress output must not end a run."""
+    """Write to a stream whose reader may go away: failed progress output must not end a run."""
 
     def __init__(self, stream: TextIOWrapper) -> None:
         super().__init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench report, and the page that other commands write beside their journals."""
+"""Define bufbench report, and write the page of other commands beside their journals."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench run: run the experiments of a profile, or the one that its options describe."""
+"""Define bufbench run: run the experiments of a profile, or the one that its options describe."""
 
 from __future__ import annotations
 

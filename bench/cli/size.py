@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench size, and the options that describe a load, which tune shares."""
+"""Define bufbench size, and the options that describe a load, which tune shares."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench trace."""
+"""Define bufbench trace."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def command(
 
 @dataclass(kw_only=True)
 class Exit:
-    """A line of JSON: one process that exited."""
+    """Hold one process that exited: a line of JSON."""
 
     time_ns: int  # since 1970
     pid: int

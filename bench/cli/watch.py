@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench watch."""
+"""Define bufbench watch."""
 
 from __future__ import annotations
 

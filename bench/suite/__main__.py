@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""python -m bench.suite: the suite, for nox -s bench."""
+"""Run the suite: python -m bench.suite, for nox -s bench."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _EVERYTHING = of_run("--all", help="All kernels, and the archives' lists.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was removed, and what was kept."""
+    """List what was removed, and what was kept."""
 
     lines: tuple[str, ...]
 
