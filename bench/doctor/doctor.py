@@ -39,7 +39,7 @@ _LOOK_S: Final = 1.0
 
 
 class Status(StrEnum):
-    """``fail`` stops every measurement; ``warn`` disturbs one or hides something."""
+    """Rate a finding: ``fail`` stops all measurements, ``warn`` disturbs one or hides something."""
 
     OK = "ok"
     WARN = "warn"

@@ -37,7 +37,7 @@ _USUALLY_PARANOID: Final = 2  # Debian and Ubuntu have higher levels, for CAP_SY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """The capabilities that a part of bufbench turned out to need."""
+    """Hold the capabilities that a part of bufbench turned out to need."""
 
     name: str
     commands: str  # that need it; "" if there is another way
@@ -50,7 +50,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """The needs of every part."""
+    """Hold the needs of every part."""
 
     parts: tuple[Need, ...]
 

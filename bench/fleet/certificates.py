@@ -30,7 +30,7 @@ _CLOCKS: Final = timedelta(days=2)  # a machine's clock may be behind
 
 
 class Role(StrEnum):
-    """The part of a fleet that a certificate is for."""
+    """Name the part of a fleet that a certificate is for."""
 
     SCHEDULER = "scheduler"
     WORKER = "worker"

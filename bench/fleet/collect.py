@@ -39,7 +39,7 @@ _Later = concurrent.futures.Future[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A task, and its result once that has been fetched."""
+    """Hold a task, and its result once that has been fetched."""
 
     task: Future
     result: _Later

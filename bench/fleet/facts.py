@@ -20,7 +20,7 @@ WHOLE_MACHINE = {"bufbench machine": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the fleet must know of a machine before it measures."""
+    """Hold what the fleet must know of a machine before it measures."""
 
     bufbench: str
     dask: str

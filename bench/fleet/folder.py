@@ -27,7 +27,7 @@ _ANOTHER: Final = "choose another folder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of fleet.json."""
+    """Hold the content of fleet.json."""
 
     plan: Plan
     machines: tuple[Row, ...] = ()

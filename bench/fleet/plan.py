@@ -30,7 +30,7 @@ _KERNEL: Final = r"host|(?:[a-z][a-z-]*:)?[0-9][A-Za-z0-9_.+-]{0,63}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The run that is requested of a machine. ``id`` names the task: one journal for each."""
+    """Request a run of a machine. ``id`` names the task: one journal for each."""
 
     id: str
     profile: str | None = None  # None: the single experiment of ``options``

@@ -23,7 +23,7 @@ _AND: Final = "+"  # in no machine's name
 
 
 class State(StrEnum):
-    """State of a task, or of a machine without one."""
+    """Name the state of a task, or of a machine without one."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -39,7 +39,7 @@ ENDED: Final = frozenset((State.REPLACED, State.DONE, State.FAILED, State.NOT_US
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A worker, as reported by the scheduler."""
+    """Describe a worker, as reported by the scheduler."""
 
     address: str
     name: str
@@ -65,7 +65,7 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Assignment:
-    """A task, or a machine without one, as in fleet.json."""
+    """Describe a task, or a machine without one, as in fleet.json."""
 
     name: str  # of its journal in the folder, and of the task
     machine: str
@@ -80,7 +80,7 @@ class Assignment:
 
 @dataclass(slots=True, kw_only=True)
 class Row(Assignment):
-    """A task while the fleet runs."""
+    """Follow a task while the fleet runs."""
 
     address: str = ""  # of the worker that does it
     attempts: int = 0
@@ -99,7 +99,7 @@ class Row(Assignment):
 
 
 class Roster:
-    """Rows by name: a task for each machine, or for each of its kernels.
+    """Hold rows by name: a task for each machine, or for each of its kernels.
 
     ``only`` names the machines that take part; empty: all.
     """

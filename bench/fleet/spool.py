@@ -18,7 +18,7 @@ from bench.host import ownership
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a task's command ended, as written beside the journal."""
+    """Report how a task's command ended, as written beside the journal."""
 
     exit_code: int
     said: str  # its last line
@@ -27,7 +27,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The progress of the journal that is being written."""
+    """Report the progress of the journal that is being written."""
 
     trials: int
     planned: int

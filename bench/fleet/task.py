@@ -27,7 +27,7 @@ _MEASURED: Final = (ExitCode.OK, ExitCode.NOT_BALANCED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned(Ended):
-    """The result of a task: the whole journal, or why it has none."""
+    """Hold the result of a task: the whole journal, or why it has none."""
 
     journal: bytes = b""
 

@@ -65,7 +65,7 @@ class Guest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """The executor of the guests' instructions."""
+    """Name what executes the guests' instructions."""
 
     kvm: bool
     why: str  # for people, in a line

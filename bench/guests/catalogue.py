@@ -34,7 +34,7 @@ _LEAST_IMAGE_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One package of a kernel, as described by an archive's list."""
+    """Describe one package of a kernel, as an archive's list does."""
 
     name: str
     version: str
@@ -47,7 +47,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel of an archive: packages to unpack, the one with the image first."""
+    """Describe a kernel of an archive: packages to unpack, the one with the image first."""
 
     release: str
     version: str  # the package's, in Debian's order

@@ -17,7 +17,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class _Entry(BaseModel):
-    """A kernel of ci-kernels' versions.json, the matrix of its workflow."""
+    """Describe a kernel of ci-kernels' versions.json, the matrix of its workflow."""
 
     version: _Name
 

@@ -35,7 +35,7 @@ _PARAMETERS: Final = ("panic=-1", "loglevel=4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """An emulated machine, in two forms: one counts a nanosecond per instruction, one is usual."""
+    """Describe an emulated machine in two forms: one counts a ns per instruction, one is usual."""
 
     architecture: str
     family: str  # its name in uname -m, QEMU and GNU's tools

@@ -35,7 +35,7 @@ _STEADY: Final = str(Path(__file__).with_name("steady.so"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootRequest:
-    """A request for one boot."""
+    """Request one boot."""
 
     image: Image
     machine: Machine
@@ -48,7 +48,7 @@ class BootRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """The outcome of a boot."""
+    """Hold the outcome of a boot."""
 
     ended: Ended
     console: bytes = b""

@@ -58,7 +58,7 @@ print(json.dumps({"files": sorted(filter(None, files)), "mapped": sorted(mapped)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closure:
-    """All that is needed: files of this machine, each for the same path elsewhere."""
+    """List all that is needed: files of this machine, each for the same path elsewhere."""
 
     interpreter: str
     path: tuple[str, ...]  # for sys.path

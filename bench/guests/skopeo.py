@@ -56,7 +56,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Seen(BaseModel):
-    """An image's description of itself."""
+    """Hold an image's description of itself."""
 
     digest: str = Field(alias="Digest", pattern=r"^[a-z0-9+]{1,32}:[0-9a-f]{32,128}$")
     architecture: str = Field(alias="Architecture", max_length=40)
@@ -81,7 +81,7 @@ class _Listing(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A place with images, distinguished by tags."""
+    """Find images in one place, distinguished by tags."""
 
     name: str  # for people, as it was typed
     address: str = ""  # ghcr.io/cilium/ci-kernels

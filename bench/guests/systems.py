@@ -55,7 +55,7 @@ _OWN_BYTES: Final = 50_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """An entry of the store: Debian's part, or all of a system."""
+    """Describe an entry of the store: Debian's part, or all of a system."""
 
     kind: str
     digest: str  # of everything that it is made from

@@ -118,7 +118,7 @@ def _run(argv: Sequence[str | Path], into: Path) -> None:
 
 
 class BadImage(FetchFailed):
-    """The image holds no usable kernel; the message follows the image's name."""
+    """Report that the image holds no usable kernel; the message follows the image's name."""
 
 
 class _Stream:
@@ -144,7 +144,7 @@ class _Stream:
 
 
 class _Taken:
-    """The files taken from the layers applied so far: paths in the image, files in ``place``."""
+    """Take files from layers, one after the other: paths in the image, files in ``place``."""
 
     def __init__(self, place: Path) -> None:
         self.files: dict[str, Path] = {}

@@ -57,7 +57,7 @@ _CANNOT_RUN: Final = 127  # as in shells
 
 
 class End(StrEnum):
-    """How a guest, or a command on the host, ended."""
+    """Name how a guest, or a command on the host, ended."""
 
     EXITED = "exited"  # a command that is not a guest, with its own code
     POWERED_OFF = "powered off"  # as intended
@@ -71,7 +71,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How it ended, and after how long."""
+    """Report how a guest or a command ended, and after how long."""
 
     end: End
     seconds: float

@@ -17,12 +17,12 @@ from bench.linux import cgroup, procfs
 
 
 class NoMemoryGroup(Exception):
-    """No memory cgroup can be made here; the message says why."""
+    """Report that no memory cgroup can be made here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchy:
-    """A hierarchy of memory cgroups, and where this process is in it."""
+    """Describe a hierarchy of memory cgroups, and where this process is in it."""
 
     root: Path  # where a new group is made
     home: Path  # of this process

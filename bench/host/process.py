@@ -48,7 +48,7 @@ Completed = subprocess.CompletedProcess[str]
 
 
 class ProgramFailed(BufbenchError):
-    """A program could not be started, failed or took too long.
+    """Report that a program could not be started, failed or took too long.
 
     ``completed`` holds the return code and the output so far; it is None if the program never
     started.

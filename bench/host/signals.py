@@ -43,7 +43,7 @@ _NOT_WITHIN: Final = frozenset(("__enter__", "__exit__", "called_by_c"))
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised on SIGTERM, to close everything that Ctrl-C closes."""
+    """Unwind the stack on SIGTERM, to close everything that Ctrl-C closes."""
 
 
 class Ending:

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class Once:
-    """An event that another thread reports once, and one thread waits for."""
+    """Wait in one thread for an event that another thread reports once."""
 
     def __init__(self) -> None:
         self._came = False
@@ -42,7 +42,7 @@ class Once:
 
 
 class Running(Generic[Result]):
-    """A function that runs in a thread. Made by :func:`beside`."""
+    """Run a function in a thread; made by :func:`beside`."""
 
     def __init__(self, call: Callable[[], Result], name: str) -> None:
         self._call = call

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Thin wrappers of the kernel's interfaces, without policy."""
+"""Wrap the kernel's interfaces thinly, without policy."""

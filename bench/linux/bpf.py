@@ -216,7 +216,7 @@ def program_name(program: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapInfo:
-    """A map as bpf_map_info describes it."""
+    """Describe a map as bpf_map_info does."""
 
     id: int
     kind: int  # RINGBUF ...

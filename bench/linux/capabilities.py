@@ -22,7 +22,7 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 class Capability(IntEnum):
-    """Capabilities that matter to bufbench, by their bit."""
+    """Name the capabilities that matter to bufbench, by their bit."""
 
     DAC_OVERRIDE = 1
     DAC_READ_SEARCH = 2

@@ -24,7 +24,7 @@ _A_SECOND: Final = {"throttled_usec": 1e6, "throttled_time": 1e9}
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The cgroup of a process in one hierarchy."""
+    """Name the cgroup of a process in one hierarchy."""
 
     mount: procfs.Mount
     folder: Path
@@ -120,7 +120,7 @@ def parse_throttled_s(cpu_stat: str) -> float | None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ProcessLimit:
-    """A limit on processes and its source."""
+    """Hold a limit on processes and its source."""
 
     processes: int
     source: str

@@ -47,7 +47,7 @@ def complaints_since_boot() -> tuple[str, ...]:
 
 
 class KernelLog:
-    """The kernel's log since this context was entered, or all of it (``whole``).
+    """Read the kernel's log since this context was entered, or all of it (``whole``).
 
     ``readable`` is False where the log is forbidden or missing; it then appears empty.
     """

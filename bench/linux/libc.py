@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Functions of the C library and system calls that Python lacks."""
+"""Call functions of the C library and system calls that Python lacks."""
 
 from __future__ import annotations
 

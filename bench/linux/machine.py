@@ -40,7 +40,10 @@ _VENDORS: Final = (("VMware", "vmware"), ("innotek", "virtualbox"), ("QEMU", "qe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Virtualisation:
-    """``kind``: kvm, qemu, qemu-icount, xen, vmware, hyper-v, virtualbox, "unknown" or "none"."""
+    """Name the hypervisor: kvm, qemu, qemu-icount, xen, vmware, hyper-v, virtualbox.
+
+    ``kind`` may also be "unknown" or "none".
+    """
 
     kind: str
     emulated: bool  # QEMU without KVM: counts hold, times do not
@@ -133,7 +136,7 @@ def _build_config() -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Facts about a whole run; probed, never assumed from the release string."""
+    """Hold facts about a whole run; probed, never assumed from the release string."""
 
     hostname: str
     kernel_release: str

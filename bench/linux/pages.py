@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The size of a page, in which buffers are mapped and budgets are counted."""
+"""Define the size of a page, in which buffers are mapped and budgets are counted."""
 
 from __future__ import annotations
 

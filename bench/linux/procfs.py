@@ -29,7 +29,7 @@ _CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuTimes:
-    """Seconds since boot, all CPUs together."""
+    """Hold CPU seconds since boot, all CPUs together."""
 
     total_s: float
     steal_s: float
@@ -43,7 +43,7 @@ class CpuTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessMemory:
-    """Memory of a process as the kernel reports it; docs/metrics.md says how it misleads."""
+    """Hold a process's memory as the kernel reports it; docs/metrics.md says how it misleads."""
 
     rss_bytes: int
     pinned_bytes: int  # VmPin
@@ -52,7 +52,7 @@ class ProcessMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mappings:
-    """Mappings of one kind, together."""
+    """Sum the mappings of one kind."""
 
     length_bytes: int
     rss_bytes: int
@@ -60,7 +60,7 @@ class Mappings:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo."""
+    """Hold one line of mountinfo."""
 
     point: Path
     root: str  # the folder of the file system that is mounted there

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Versions of kernels and their order."""
+"""Parse versions of kernels, and order them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def numbers(release: str) -> tuple[int, int, int]:
 @total_ordering
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelVersion:
-    """A kernel's version as uname -r prints it; 5.10 < 6.9 < 6.12-rc3 < 6.12 < 6.12.3 < 7.3."""
+    """Hold a version as uname -r prints it; 5.10 < 6.9 < 6.12-rc3 < 6.12 < 6.12.3 < 7.3."""
 
     numbers: tuple[int, ...]
     """At least three; 6.12 is (6, 12, 0)."""

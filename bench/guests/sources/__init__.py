@@ -41,7 +41,7 @@ def stored(label: str, fetched: Fetched[Any], origin: str) -> Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How kernels are looked up and fetched."""
+    """Choose how kernels are looked up and fetched."""
 
     say: Callable[[str], None]  # called with a line about a slow step or a failure
     sources_file: Path | None = None  # kernels.toml; None: the usual one
@@ -78,7 +78,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A place that kernels come from."""
+    """Describe a place that kernels come from."""
 
     forms: str  # the labels that it accepts, for people
     takes: Callable[[str], bool]  # whether a text names one of its kernels; touches no file

@@ -38,7 +38,7 @@ _ROOT: Final = "apt-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
-    """The content of the archives when their lists were fetched."""
+    """Hold the content of the archives when their lists were fetched."""
 
     updated_s: float  # since the epoch
     packages: tuple[Package, ...]
