@@ -30,7 +30,7 @@ _PAUSE_S: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Cgroup:
-    """A cgroup that accepts processes. Made by :func:`made`."""
+    """Bound the processes that are put into a cgroup; made by :func:`made`."""
 
     folder: Path
 

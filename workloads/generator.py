@@ -101,7 +101,7 @@ def storm_arguments(storm: Storm) -> list[str]:
 
 
 class Generator:
-    """One run of forkstorm. Once entered, it has its session and waits; `go` starts the storm.
+    """Run forkstorm once. Once entered, it has its session and waits; `go` starts the storm.
 
     It runs as ``user``, by default nobody if this process may change user, within ``cgroup`` if
     there is one, and records what it knows of each child in ``truth``. Leaving ends it and

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Map callers: processes beside a storm that make bpf() map calls all the time."""
+"""Make bpf() map calls all the time, in processes beside a storm."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Shape(StrEnum):
-    """Kinds of storms; workloads/shapes.c makes them."""
+    """Name the kinds of storms; workloads/shapes.c makes them."""
 
     workers: int  # of a shape that has a fixed number; else 0
     cpus: int  # that it takes
@@ -36,7 +36,7 @@ class Shape(StrEnum):
 
 
 class Spawn(StrEnum):
-    """The system call that makes a child.
+    """Choose the system call that makes a child.
 
     A burst's children outlive the call that makes them, so there vfork means fork.
     """
@@ -47,7 +47,7 @@ class Spawn(StrEnum):
 
 
 class Gap(StrEnum):
-    """How arrivals of a paced storm are spaced."""
+    """Choose how arrivals of a paced storm are spaced."""
 
     FIXED = "fixed"
     EXPONENTIAL = "exponential"
@@ -55,7 +55,7 @@ class Gap(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """One storm as requested. ``count`` and ``seconds`` bound it, whichever comes first."""
+    """Describe a storm as requested. ``count`` and ``seconds`` bound it, whichever comes first."""
 
     shape: Shape = Shape.STORM
     count: int = 20_000  # children to make, over all workers; of uneven, the hot one's
@@ -83,14 +83,14 @@ class Storm:
 
     @property
     def most_processes(self) -> int:
-        """Children and workers at most. The quiet worker of uneven goes on as long as the storm."""
+        """Return children and workers at most; uneven's quiet one goes on as long as the storm."""
         quiet = ceil(self.rate_per_s * self.seconds) if self.shape is Shape.UNEVEN else 0
         return self.count + self.real_workers + quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormReport:
-    """What the generator counted. Times are CLOCK_MONOTONIC nanoseconds."""
+    """Hold what the generator counted. Times are CLOCK_MONOTONIC nanoseconds."""
 
     made: int  # processes made: children and workers, the generator itself not
     reaped: int  # of those, the ones waited for; own exits are checked against it

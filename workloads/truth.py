@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Test the generator's record of each reaped child, without a tracer."""
+"""Keep the generator's record of each reaped child: the truth, without a tracer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Children = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """An anonymous file with room for a number of children."""
+    """Hold an anonymous file with room for a number of children."""
 
     fd: int
     kill_every: int = 0  # every n-th child kills itself; 0: none does

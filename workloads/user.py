@@ -23,7 +23,7 @@ _OVERFLOW_ID: Final = 65_534  # nobody's, where there is no list of users
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormUser:
-    """The user that the generator becomes before it makes anything.
+    """Choose the user that the generator becomes before it makes anything.
 
     By default this process's own, without capabilities.
     """

@@ -11,7 +11,7 @@ from workloads.storm import Storm
 
 
 class Poll(StrEnum):
-    """How the consumer waits: on epoll, not at all, asleep for a fixed interval, or for the end.
+    """Choose how the consumer waits: on epoll, not at all, asleep for fixed intervals, for the end.
 
     Edge-triggered epoll checks no buffer before it sleeps: the consumer must look again after it
     has published its position, which needs a full barrier. ``EDGE_BARE`` lacks both.
@@ -31,7 +31,7 @@ class Poll(StrEnum):
 
 
 class Wake(StrEnum):
-    """When the producer wakes the consumer."""
+    """Choose when the producer wakes the consumer."""
 
     ADAPTIVE = "adaptive"  # the transport's default: ring when caught up, perf at every record
     NONE = "none"
@@ -41,7 +41,7 @@ class Wake(StrEnum):
 
 
 class Call(StrEnum):
-    """How a ring buffer is written."""
+    """Choose how a ring buffer is written."""
 
     RESERVE = "reserve"
     OUTPUT = "output"
@@ -51,7 +51,7 @@ class Call(StrEnum):
 
 
 class Attach(StrEnum):
-    """Where a program that runs at an exit is attached."""
+    """Choose where a program that runs at an exit is attached."""
 
     TRACEPOINT = "tracepoint"  # a perf event on it: never preempted
     RAW = "raw"  # the raw tracepoint: preemptible from 7.0 on
@@ -64,7 +64,7 @@ class Attach(StrEnum):
 
 
 class Reader(StrEnum):
-    """Readers that drain the buffers."""
+    """Name the readers that drain the buffers."""
 
     NATIVE = "native"
     LIBBCC = "bcc"
@@ -83,7 +83,7 @@ MIXED = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """How the buffers are drained."""
+    """Describe how the buffers are drained."""
 
     reader: Reader = Reader.NATIVE
     command: tuple[str, ...] = ()  # of Reader.COMMAND
@@ -101,7 +101,7 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Producer:
-    """What the BPF program does at each exit."""
+    """Describe what the BPF program does at each exit."""
 
     wake: Wake = Wake.ADAPTIVE
     watermark: int = 1  # records for Wake.WATERMARK, bytes with headers for Wake.BYTES
@@ -122,7 +122,7 @@ AGES: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duet:
-    """How the exits of one storm are divided between the two arms of a duet, at random."""
+    """Describe how the exits of one storm are divided between a duet's two arms, at random."""
 
     window_ns: int = 0  # windows of this length go to one arm each; 0: processes do
     washout_ns: int = 0  # at the beginning of each window, left out of latency and write time
@@ -131,7 +131,7 @@ class Duet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """One configuration that blocks compare."""
+    """Describe one configuration that blocks compare."""
 
     transport: str  # "ringbuf", "perfbuf", "noop" (a program that writes nothing), "none"
     budget_bytes: int  # data bytes over all buffers; 0 for noop and none

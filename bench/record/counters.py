@@ -19,7 +19,7 @@ counts as one of that length; otherwise one of 20 ms would decide a storm's mean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuCounters:
-    """One CPU's counts. ``own``: of the storm's processes only."""
+    """Hold one CPU's counts. ``own``: of the storm's processes only."""
 
     cpu: int
     exits: int
@@ -32,7 +32,7 @@ class CpuCounters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteTimes:
-    """One trial's writes, of all processes: from before the stamp until the call has returned."""
+    """Hold one trial's writes, of all processes: from before the stamp until the call returned."""
 
     written: int
     written_ns: int  # all of them together, the clock's own time included

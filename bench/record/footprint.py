@@ -17,7 +17,7 @@ PERF_OWN_PAGES: Final = 1  # struct perf_event_mmap_page: head, tail and more
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
-    """Bytes by the formula of docs/metrics.md."""
+    """Count bytes by the formula of docs/metrics.md."""
 
     data_bytes: int
     page_bytes: int  # data and the transport's own pages
@@ -31,7 +31,7 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What instruments showed of the same buffers: changes on opening them; None: unknown."""
+    """Hold what instruments showed of the same buffers: changes on opening them; None: unknown."""
 
     rss_bytes: int | None
     pinned_bytes: int | None  # VmPin
@@ -41,7 +41,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """One trial's memory."""
+    """Hold one trial's memory."""
 
     footprint: Footprint
     observed: Observed
@@ -49,7 +49,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryLine:
-    """One transport at one budget as every instrument reports it: a line of the journal.
+    """Hold every instrument's report on one transport at one budget: a line of the journal.
 
     Sizes are changes made by one set of buffers, with all of it mapped and read once; None: not
     reported, for the reason in ``untold``. ``memcg_bytes`` and ``free_bytes`` are the change per

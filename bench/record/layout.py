@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 
 class Flag(IntFlag):
-    """Bits of ``flags``; they must agree with bpf/common/record.h."""
+    """Name the bits of ``flags``; they must agree with bpf/common/record.h."""
 
     OWN = 1  # a process of the storm, by session, except the session's leader
     NO_CHILDREN = 2  # task->children was empty when it exited
@@ -23,7 +23,7 @@ class Flag(IntFlag):
 
 
 class CapturedRecord(NamedTuple):
-    """One row of the capture. The first twelve fields are what the tracer sent."""
+    """Describe one row of the capture. The first twelve fields are what the tracer sent."""
 
     timestamp_ns: int  # taken in the kernel just before output
     start_ns: int  # the leader's start time

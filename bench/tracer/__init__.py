@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The tracer: BPF programs, transports and the capture that reads them."""
+"""Trace exits: BPF programs, transports and the capture that reads them."""

@@ -49,7 +49,7 @@ _FIELD: Final = re.compile(
 
 
 class _Type(NamedTuple):
-    """The header of a type: struct btf_type."""
+    """Decode the header of a type: struct btf_type."""
 
     name_off: int
     info: int
@@ -67,14 +67,14 @@ class _Type(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A member of a structure: its offset in bytes and the name of its type."""
+    """Locate a member of a structure: its offset in bytes and the name of its type."""
 
     offset: int
     type_name: str
 
 
 class Btf:
-    """The types of a kernel, made by :func:`opened`, or of an object that libbpf has opened."""
+    """Look up types of a kernel (see :func:`opened`), or of an object that libbpf has opened."""
 
     def __init__(self, library: Any, handle: int) -> None:
         self._library = library

@@ -19,7 +19,7 @@ _FETCH_ADD: Final = (5, 12)  # when BPF got the instruction; older kernels preem
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Facts of the running kernel that a build needs."""
+    """Hold facts of the running kernel that a build needs."""
 
     release: str
     macros: Mapping[str, int]
@@ -68,7 +68,7 @@ def _abilities(types: btf.Btf) -> dict[str, bool]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """Settings of one program. Two trials with the same build share it."""
+    """Hold the settings of one program. Two trials with the same build share it."""
 
     variant: str  # the folder under bpf/
     macros: tuple[tuple[str, int], ...] = ()

@@ -147,7 +147,7 @@ def _without_kallsyms(call: Callable[[], Any]) -> Any:
 
 
 class ByBcc:
-    """A build compiled by bcc; MachineUnfit if that fails."""
+    """Compile a build by bcc; MachineUnfit if that fails."""
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         loader.bcc_version()

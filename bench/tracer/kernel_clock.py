@@ -30,7 +30,7 @@ _KEY: Final = struct.pack("=I", 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """Lead of CLOCK_MONOTONIC over kernel timestamps; 0 where it is the same clock."""
+    """Hold the lead of CLOCK_MONOTONIC over kernel timestamps; 0 where it is the same clock."""
 
     here_ns: int  # as this process reads it
     started_ns: int  # as the processes that it starts read it

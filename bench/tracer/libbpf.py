@@ -68,7 +68,7 @@ _NO_REASON: Final = re.compile(
 
 
 class Libbpf:
-    """The library, with its warnings kept instead of printed. Made by :func:`loaded`."""
+    """Call the library, with its warnings kept instead of printed; made by :func:`loaded`."""
 
     def __init__(self, library: ct.CDLL, warnings: list[str]) -> None:
         self._library = library

@@ -26,7 +26,7 @@ _USUAL_BYTES: Final = 8 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Counts of all exits while the tracer was attached."""
+    """Count all exits while the tracer was attached."""
 
     delivered: int
     lost: int
@@ -34,7 +34,7 @@ class Tally:
 
 
 class LiveTrace:
-    """A tracer that is loaded and has its buffers. Made by :func:`opened`."""
+    """Attach and read a tracer that is loaded and has its buffers; made by :func:`opened`."""
 
     def __init__(self, program: Program, capture: Capture, ahead_ns: int) -> None:
         self._program = program

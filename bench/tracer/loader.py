@@ -24,7 +24,7 @@ SIMPLER: Final = "take 100 --records or fewer, or records of one length"
 
 
 class Loader(StrEnum):
-    """Ways to load tracers."""
+    """Name the ways to load tracers."""
 
     BCC = "bcc"
     PREBUILT = "prebuilt"

@@ -101,7 +101,7 @@ def reader(
 
 @dataclass(frozen=True, slots=True)
 class _Peer:
-    """The reader's process, and bufbench's end of its socket."""
+    """Hold the reader's process, and bufbench's end of its socket."""
 
     socket: socket.socket
     child: Popen[bytes]

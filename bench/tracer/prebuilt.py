@@ -34,7 +34,7 @@ _MISSED: Final = "count_missed"
 
 
 class Prebuilt:
-    """A build loaded from its object; KernelRefused, or MachineUnfit if it has no object."""
+    """Load a build from its object; KernelRefused, or MachineUnfit if it has no object."""
 
     def __init__(self, build: Build, kernel: Kernel) -> None:
         macros = {**kernel.macros, **dict(build.macros)}

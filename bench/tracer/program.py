@@ -29,7 +29,7 @@ _MISSED: Final = "count_missed"  # a function of bpf/common/missed.h
 
 
 class Program:
-    """A loaded tracer. Use it as a context manager; on leaving it is removed from the kernel.
+    """Load a tracer; leaving the context removes it from the kernel.
 
     ``cpus`` are those for which the kernel has per-CPU memory: a map's values are in this order.
     """

@@ -102,7 +102,7 @@ def opened(
 
 
 class _Reader:
-    """Both tables. ``counts``: exits so far, (all, the storm's own) by CPU in their order."""
+    """Read both tables. ``counts``: exits so far, (all, the storm's own) by CPU in their order."""
 
     def __init__(self, fds: tuple[int, ...], chosen: mmap.mmap, cpus: int, most: int) -> None:
         self.counts = np.zeros((cpus, 2), np.int64)

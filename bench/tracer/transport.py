@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BufferRequest:
-    """The buffers that a trial requests."""
+    """Request the buffers of a trial."""
 
     config: TrialConfig  # its budget is over the buffers of the CPUs that share it
     cpus: tuple[int, ...]  # online: each has a buffer, since exits happen on all of them
@@ -53,7 +53,7 @@ class BufferRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Allocated buffers that ``capture`` has mapped."""
+    """Hold allocated buffers that ``capture`` has mapped."""
 
     footprint: Footprint
     map_fds: tuple[int, ...]  # whose fdinfo is read
@@ -66,7 +66,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """Buffers without a program. The kernel allocates a ring at once, a perf buffer when mapped."""
+    """Hold buffers without a program. A ring is allocated at once, a perf buffer when mapped."""
 
     footprint: Footprint
     mapped_bytes: int  # by formula: lengths of all mappings that a consumer makes
@@ -76,7 +76,7 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Transport(Traits):
-    """A path from the tracer to the consumer."""
+    """Define a path from the tracer to the consumer."""
 
     made_by: str = ""  # the module beside this one that makes its buffers
     flags: int = 0  # of its rings

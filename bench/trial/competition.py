@@ -37,7 +37,7 @@ class Competition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """Readings at one moment, in seconds."""
+    """Hold readings at one moment, in seconds."""
 
     at_s: float
     working_s: float  # of all tasks, on all CPUs

@@ -43,7 +43,7 @@ Arms = tuple[Arm, Arm]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """The counts of one arm."""
+    """Hold the counts of one arm."""
 
     counters: tuple[CpuCounters, ...]
     writes: WriteTimes

@@ -20,7 +20,7 @@ from workloads.storm import StormReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A storm that is over, and what happened meanwhile."""
+    """Hold a storm that is over, and what happened meanwhile."""
 
     storm: StormReport
     competition: Competition
@@ -32,7 +32,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """All raw facts of one trial. ``records`` shares the capture's memory: use it at once."""
+    """Hold all raw facts of one trial. ``records`` shares the capture's memory: use it at once."""
 
     records: Records
     counters: tuple[CpuCounters, ...]

@@ -26,7 +26,7 @@ from workloads.storm import Shape, Storm, StormReport
 
 
 class State(StrEnum):
-    """States of a trial. Only VALID, DISTURBED and NOISY trials enter comparisons."""
+    """Classify a trial. Only VALID, DISTURBED and NOISY trials enter comparisons."""
 
     VALID = "valid"
     NOISY = "noisy"  # the machine was disturbed beyond the stated bound
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """The machine while the trial ran."""
+    """Describe the machine while the trial ran."""
 
     steal_share: float  # of all CPU time
     load_1m: float
@@ -55,7 +55,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Half:
-    """What only a trial has that shared its storm with another one: a duet."""
+    """Hold what only a trial has that shared its storm with another one: a duet."""
 
     second: bool  # of the two arms as requested
     key: int  # of the hash that shared out the exits
@@ -71,7 +71,7 @@ class Half:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """One trial, measured. ``ledger`` and what follows are None where no transport ran."""
+    """Hold one trial, measured. ``ledger`` and what follows are None where no transport ran."""
 
     experiment: str  # e.g. "storm"
     arm: ArmName  # the configuration within its experiment, e.g. "ringbuf@64KiB"

@@ -30,7 +30,7 @@ _SLACK_RECORDS = 65_536  # for exits that are not the storm's: one record each
 
 
 class Rig:
-    """Loaded programs, the capture array and the kernel's log. A context manager.
+    """Keep loaded programs, the capture array and the kernel's log while the context lasts.
 
     MachineUnfit if kernel timestamps, the consumer and the storm do not share a clock, or pages
     are not 4 KiB.

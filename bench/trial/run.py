@@ -23,7 +23,7 @@ from bench.trial.rig import Rig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """The place of a trial in its experiment."""
+    """Place a trial in its experiment."""
 
     experiment: str
     block: int
@@ -31,7 +31,7 @@ class Slot:
 
 
 class Start(NamedTuple):
-    """When a trial began, and the CPU time that had been used by then."""
+    """Hold when a trial began, and the CPU time that had been used by then."""
 
     utc: str
     cpu: procfs.CpuTimes

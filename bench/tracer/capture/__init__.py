@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Capture: map ring and perf buffers and drain both alike, without the GIL.
+"""Map ring and perf buffers and drain both alike, without the GIL.
 
 For each record it copies, appends and stamps (one or a batch), nothing else. From the bottom:
 

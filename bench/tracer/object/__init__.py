@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Other people's BPF objects: packaged, loaded by the system's libbpf, events read as columns."""
+"""Package other people's BPF objects, load them by the system's libbpf, read events as columns."""

@@ -21,13 +21,13 @@ COUNTERS_BYTES: Final = 1_024 * 64
 
 
 class Counter(IntEnum):
-    """Counters, by their place in a CPU's line."""
+    """Name counters, by their place in a CPU's line."""
 
     OUTPUTS, OUTPUTS_FAILED, RESERVES, RESERVES_FAILED = range(4)
 
 
 class Helper(IntEnum):
-    """Kernel functions for buffers, by their number."""
+    """Name the kernel's functions for buffers, by their number."""
 
     PERF_EVENT_READ = 22
     PERF_EVENT_OUTPUT = 25

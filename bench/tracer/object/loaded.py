@@ -40,7 +40,7 @@ _UNKNOWN_HELPER: Final = re.compile(r"\binvalid func unknown#([0-9]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Map:
-    """A map of the object, by libbpf's handle."""
+    """Hold a map of the object, by libbpf's handle."""
 
     handle: int
     name: str
@@ -50,7 +50,7 @@ class Map:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program of the object that is to be loaded, by libbpf's handle."""
+    """Hold a program of the object that is to be loaded, by libbpf's handle."""
 
     handle: int
     name: str
@@ -58,9 +58,9 @@ class Program:
 
 
 class Buffers:
-    """All buffers of an object, rings and perf event arrays alike. Made by :meth:`Object.buffers`.
+    """Read all buffers of an object, rings and perf event arrays; made by :meth:`Object.buffers`.
 
-    Read by one thread, not the main one: a callback of ctypes swallows what a signal raises in it.
+    Use one thread, not the main one: a callback of ctypes swallows what a signal raises in it.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Buffers:
 
 
 class Object:
-    """An object that libbpf has opened; nothing of it is in the kernel yet."""
+    """Prepare an object that libbpf has opened; nothing of it is in the kernel yet."""
 
     def __init__(self, library: Libbpf, handle: int, kept: ExitStack) -> None:
         self._library = library
@@ -338,6 +338,6 @@ def _named(unknown: re.Match[str]) -> str:
 
 
 class _Options(ct.Structure):
-    """The first members of struct bpf_object_open_opts; libbpf takes the rest for zero."""
+    """Lay out the first members of struct bpf_object_open_opts; libbpf takes the rest for zero."""
 
     _fields_ = (("sz", ct.c_size_t), ("object_name", ct.c_char_p))

@@ -46,7 +46,7 @@ Rewrite = Callable[[Code, Callable[[], int]], list[Instruction]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """What can be measured of an object."""
+    """Describe what can be measured of an object."""
 
     transports: tuple[str, ...]  # through which it sends
     other: str  # the transport that it can be carried over to; "": none
@@ -57,7 +57,7 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Calls that sent, and how many of them the kernel refused."""
+    """Count calls that sent, and how many of them the kernel refused."""
 
     attempted: int
     failed: int
@@ -65,7 +65,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measuring:
-    """An object that is loaded and has its buffers; nothing is attached yet."""
+    """Hold an object that is loaded and has its buffers; nothing is attached yet."""
 
     reader: Capture
     counters: int  # descriptor of the array in which rewritten programs count

@@ -39,7 +39,7 @@ _MACHINE_BPF: Final = 247
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of the event, its type in C."""
+    """Declare a member of the event, with its type in C."""
 
     name: str
     type: str
@@ -47,7 +47,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """A structure that the object sends."""
+    """Describe a structure that the object sends."""
 
     name: str
     members: tuple[Member, ...]
@@ -57,7 +57,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """An object, its types, and the structures that are known to be its events."""
+    """Hold an object, its types, and the structures that are known to be its events."""
 
     name: str
     elf: bytes

@@ -35,7 +35,7 @@ _REMEDY: Final = "compile the object with -g"
 
 
 class Kind(IntEnum):
-    """Kinds of types, as BTF numbers them."""
+    """Name the kinds of types, as BTF numbers them."""
 
     VOID, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE = range(10)
     CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(
@@ -61,7 +61,7 @@ _BOOL: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Type:
-    """One type. ``rows`` are its members, values or whatever its kind has, called ``names``."""
+    """Hold one type. ``rows`` are its members, values or whatever it has, called ``names``."""
 
     name: str
     kind: Kind
@@ -72,7 +72,7 @@ class Type:
 
 
 class Form(StrEnum):
-    """How the bytes of a column are read."""
+    """Choose how the bytes of a column are read."""
 
     NUMBER = "number"
     TRUTH = "truth"
@@ -85,7 +85,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A member of the event that has a value of its own."""
+    """Describe a member of the event that has a value of its own."""
 
     name: str
     form: Form
@@ -130,7 +130,7 @@ class Column:
 
 
 class Types:
-    """All types of an object; :meth:`parse` makes them."""
+    """Hold all types of an object; :meth:`parse` makes them."""
 
     def __init__(self, types: list[Type]) -> None:
         self._types = types

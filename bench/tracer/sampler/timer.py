@@ -33,7 +33,7 @@ _NO_WAKEUP, _WAKEUP = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A ring that the sampler has mapped."""
+    """Hold a ring that the sampler has mapped."""
 
     place: int  # in the sampler
     map: int  # its number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Transports, looked up by name: each file here defines TRANSPORT.
+"""Look up transports by name: each file here defines TRANSPORT.
 
 Reports look up traits on machines without bcc: a file imports only what its traits need, and its
 functions import the rest.

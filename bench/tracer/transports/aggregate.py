@@ -19,7 +19,7 @@ _MOST_KEYS: Final = 10_000_000
 
 
 class Aggregate(Transport):
-    """BPF_MAP_TYPE_PERCPU_HASH, Linux 4.6: exits are counted by name and status.
+    """Count exits by name and status in a BPF_MAP_TYPE_PERCPU_HASH, Linux 4.6.
 
     With ``keys=K``, also by one of K numbers in turn, like a tracer that counts by user, file or
     endpoint.

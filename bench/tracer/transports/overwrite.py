@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One BPF ring buffer that overwrites its oldest records instead of refusing new ones."""
+"""Use one BPF ring buffer that overwrites its oldest records instead of refusing new ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Overwrite(Ringbuf):
-    """BPF_MAP_TYPE_RINGBUF with BPF_F_RB_OVERWRITE, Linux 6.19."""
+    """Send by a BPF_MAP_TYPE_RINGBUF with BPF_F_RB_OVERWRITE, Linux 6.19."""
 
     def require(self, producer: Producer, kernel: Kernel) -> None:
         """Raise MachineUnfit where rings cannot overwrite, UsageError for discarded records."""

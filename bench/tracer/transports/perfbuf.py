@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One perf buffer for each online CPU: BPF_MAP_TYPE_PERF_EVENT_ARRAY, Linux 4.3."""
+"""Use one perf buffer for each online CPU: BPF_MAP_TYPE_PERF_EVENT_ARRAY, Linux 4.3."""
 
 from __future__ import annotations
 

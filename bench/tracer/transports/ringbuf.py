@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One BPF ring buffer that all CPUs share."""
+"""Use one BPF ring buffer that all CPUs share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.tracer.transport import BufferRequest, Transport
 
 
 class Ringbuf(Transport):
-    """BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
+    """Send by one BPF_MAP_TYPE_RINGBUF, Linux 5.8."""
 
     def slots(self, request: BufferRequest) -> Mapping[tuple[int, ...], int]:
         """Return the data bytes of each ring by its slots in the program's array."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One ring buffer for each online CPU, or for several CPUs: the ring's answer to contention."""
+"""Use one ring buffer for each online CPU, or for several CPUs: the ring's answer to contention."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLOURS: Final = (
 
 
 class Sharded(Ringbuf):
-    """BPF_MAP_TYPE_RINGBUF in every slot of an array of maps, chosen by the CPU's number.
+    """Send by an array of maps: a BPF_MAP_TYPE_RINGBUF in each slot, chosen by the CPU's number.
 
     With ``rings=K`` the slots of several CPUs hold the same ring.
     """
