@@ -28,7 +28,7 @@ _TRIALS: Final = (TrialResult, msgspec.Struct)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """Trials that follow one another, as a Parquet file."""
+    """Hold trials that follow one another, as a Parquet file."""
 
     path: Path
     trials: int
@@ -39,7 +39,7 @@ Item = Written | Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A journal's stamp from before it was read, and its content."""
+    """Hold a journal's stamp from before it was read, and its content."""
 
     path: Path
     stamp: Stamp

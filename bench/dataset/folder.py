@@ -86,7 +86,7 @@ def _concluded(
 
 
 class Kept(Generic[T]):
-    """Conclusions of one type, by a digest of everything they depend on."""
+    """Keep conclusions of one type, by a digest of everything they depend on."""
 
     def __init__(self, path: Path, kind: type[T]) -> None:
         self._path = path

@@ -28,7 +28,7 @@ B = TypeVar("B")
 
 
 class Processes:
-    """One for each CPU, started when they are first needed."""
+    """Provide worker processes, one for each CPU, started when they are first needed."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack

@@ -45,7 +45,7 @@ _WORTH_BYTES: Final = 16 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFile:
-    """A Parquet file, by its name in the data set."""
+    """Name a Parquet file of the data set."""
 
     name: str
     size_bytes: int
@@ -54,7 +54,7 @@ class PartFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """A run, its trials apart."""
+    """Hold a run, its trials apart."""
 
     header: RunHeader
     memory: tuple[MemoryLine, ...]
@@ -64,7 +64,7 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A journal in the data set."""
+    """Describe a journal in the data set."""
 
     code: str  # digest of what read it
     journal: str  # below the folder
@@ -114,7 +114,7 @@ def _take(lock: int, how: int, folder: Path, say: Say) -> None:
 
 
 class DataSet:
-    """The data set of one folder of journals, by the entries of its index."""
+    """Hold the data set of one folder of journals, by the entries of its index."""
 
     def __init__(self, folder: Path, entries: Iterable[Entry]) -> None:
         self._folder = folder
@@ -250,7 +250,7 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True)
 class MachineRuns:
-    """The runs of one machine and kernel."""
+    """Hold the runs of one machine and kernel."""
 
     _folder: Path
     _runs: tuple[tuple[Entry, StoredRun], ...]

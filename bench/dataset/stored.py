@@ -35,7 +35,7 @@ _MOST_KEPT: Final = 20_000  # trials of a journal that may be in memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Trials of a journal that follow one another, in a file."""
+    """Point to trials of a journal that follow one another, in a file."""
 
     path: Path
     journal: Path
@@ -60,7 +60,7 @@ def read_parts(parts: Sequence[Part], names: Sequence[str]) -> pl.DataFrame:
 
 
 class Table:
-    """The rows of one machine, and what has been computed from them so far."""
+    """Hold the rows of one machine, and what has been computed from them so far."""
 
     def __init__(self, parts: Sequence[Part], digest: int) -> None:
         """Read the rows of ``parts``; ``digest`` is the machine's."""
@@ -142,7 +142,7 @@ class Table:
 
 
 class Stored(Columns, Sequence[TrialResult]):
-    """Trials of one machine, as rows: bench/judge/columns.py says what the columns mean."""
+    """Hold trials of one machine as rows: bench/judge/columns.py says what the columns mean."""
 
     def __init__(self, table: Table, rows: Integers) -> None:
         self._table = table

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journal: the one record of what happened, JSON Lines, append-only."""
+"""Keep the one record of what happened: JSON Lines, append-only."""

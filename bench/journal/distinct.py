@@ -77,7 +77,7 @@ def _joined(parts: Sequence[Trials]) -> Trials:
 
 @dataclass(slots=True, eq=False)
 class _Merged:
-    """A run, its trials apart, and what was added to it."""
+    """Hold a run, its trials apart, and what was added to it."""
 
     run: Run
     parts: list[Trials] = field(default_factory=list)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals as files: those in a folder, whether one has changed, and what is kept beside them."""
+"""Find journals in a folder, whether one has changed, and what is kept beside them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REPORT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """Size and times of a file, from its inode."""
+    """Hold size and times of a file, from its inode."""
 
     size_bytes: int
     mtime_ns: int

@@ -29,7 +29,7 @@ MiB, was made to fill memory.
 
 
 class RawLine(NamedTuple):
-    """A line without its newline, or why it cannot be used."""
+    """Hold a line without its newline, or why it cannot be used."""
 
     text: bytes = b""
     whole: bool = True  # False: the file ends within it

@@ -52,7 +52,7 @@ _MOST_FAULTS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A usable line and its place."""
+    """Hold a usable line and its place."""
 
     path: str
     number: int  # from 1
@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
-    """Why a line cannot be used; ``loses_run``: the run that follows it is unknown."""
+    """Explain why a line cannot be used; ``loses_run``: the run that follows it is unknown."""
 
     reason: str
     loses_run: bool = True
@@ -231,7 +231,7 @@ def usable(
 
 @dataclass(slots=True)
 class Begun:
-    """A run while its lines are read."""
+    """Collect a run while its lines are read."""
 
     header: RunHeader
     trials: list[Any] = field(default_factory=list)  # or values that stand for several

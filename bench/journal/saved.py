@@ -13,7 +13,7 @@ _MOST_BYTES: Final = 64 << 20
 
 
 class Saved(Protocol):
-    """A value that says which format it is in."""
+    """Describe a value that says which format it is in."""
 
     @property
     def format(self) -> int:

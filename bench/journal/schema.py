@@ -32,7 +32,7 @@ LONGEST_LINE_BYTES: Final = 4 * 1024 * 1024
 
 
 class Kind(StrEnum):
-    """The kind of a line."""
+    """Name the kind of a line."""
 
     MACHINE = "machine"
     TRIAL = "trial"
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:
-    """The line that a run begins with: where, by which command, and from which seed."""
+    """Hold the line that a run begins with: where, by which command, and from which seed."""
 
     machine: Machine
     command_line: tuple[str, ...]
@@ -80,7 +80,7 @@ PlaceId = int
 
 @runtime_checkable
 class StoredTrials(Protocol):
-    """A sequence of trials that are read from the disk only on demand."""
+    """Represent a sequence of trials that are read from the disk only on demand."""
 
     def identities(self) -> Sequence[TrialId]:
         """Return what identifies each trial."""
@@ -100,7 +100,7 @@ Trials = Sequence[TrialResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run and its trials, in the order in which they ended."""
+    """Hold one run and its trials, in the order in which they ended."""
 
     header: RunHeader
     trials: Trials
@@ -110,7 +110,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A line that could not be used, and why."""
+    """Describe a line that could not be used, and why."""
 
     path: str
     line: int  # from 1
@@ -122,7 +122,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalContent:
-    """The runs that could be read, and the lines that could not."""
+    """Hold the runs that could be read, and the lines that could not."""
 
     runs: tuple[Run, ...]
     faults: tuple[Fault, ...]

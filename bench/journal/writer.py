@@ -66,11 +66,11 @@ def encode(value: Value) -> bytes:
 
 
 class _BeingWritten(JournalError):
-    """Another run holds the journal."""
+    """Report that another run holds the journal."""
 
 
 class JournalWriter:
-    """An open journal: lines are appended to whatever it holds.
+    """Append lines to an open journal, whatever it holds.
 
     A context manager. Holds an exclusive lock, so that two runs cannot mix their lines. A torn last
     line, left by a run that was killed, is cut off. Raises JournalError, in one line that names the

@@ -71,7 +71,7 @@ class Numbers:
 
 
 class Columns:
-    """Trials of one run by columns, here from memory. Unknown numbers are NaN."""
+    """Hold trials of one run by columns, here from memory. Unknown numbers are NaN."""
 
     def __init__(self, trials: Sequence[TrialResult]) -> None:
         self._trials = tuple(trials)

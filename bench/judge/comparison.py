@@ -43,7 +43,7 @@ _SUMS: Final = (
 
 
 class Outcome(StrEnum):
-    """What an interval says of left against right."""
+    """Classify what an interval says of left against right."""
 
     LESS = "less"
     MORE = "more"
@@ -55,7 +55,7 @@ class Outcome(StrEnum):
 
 
 class Bottleneck(StrEnum):
-    """What there was too little of."""
+    """Name what there was too little of."""
 
     NONE = "none"  # nothing was lost
     BUFFER = "buffer"  # the consumer was mostly idle but woke too late: more space helps
@@ -64,7 +64,7 @@ class Bottleneck(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared(Metric):
-    """One number of both sides.
+    """Compare one number of both sides.
 
     Where blocks are paired, ``right`` is its centre over these blocks, the median or of shares the
     mean, and ``left`` is that times the ratio, or plus the difference, of ``estimate``: a median of
@@ -111,7 +111,7 @@ class Compared(Metric):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Sums over the trials of one arm that count, in the storm's own records."""
+    """Sum over the trials of one arm that count, in the storm's own records."""
 
     arm: ArmName
     transport: str
@@ -133,7 +133,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two arms of one experiment at one budget."""
+    """Compare two arms of one experiment at one budget."""
 
     experiment: str
     budget: str  # label, "64KiB"
@@ -293,7 +293,7 @@ def _side(arm: ArmSamples) -> Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unequal:
-    """Two arms that were not compared in some blocks, since their loads differed."""
+    """Name two arms that were not compared in some blocks, since their loads differed."""
 
     experiment: str
     left: str  # arms
@@ -355,7 +355,7 @@ def compare_arms(samples: ExperimentSamples, floors: Sequence[Floor]) -> tuple[C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumers:
-    """An arm that several consumers drain, and the same arm under one."""
+    """Name an arm that several consumers drain, and the same arm under one."""
 
     consumers: int  # of the left side
     comparison: Comparison

@@ -160,7 +160,7 @@ def _median_error(histogram: str, count: float) -> float:
 
 
 class Tail(NamedTuple):
-    """A quantile of both arms' pooled latencies."""
+    """Hold a quantile of both arms' pooled latencies."""
 
     estimate: Estimate  # the first arm's over the second's
     second_ns: float

@@ -19,7 +19,7 @@ LEAST_MARGIN: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """One A/A comparison of one number."""
+    """Hold one A/A comparison of one number."""
 
     experiment: str
     arm: str

@@ -16,7 +16,7 @@ from bench.plan.experiments import LADDER_STORMS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One budget of a ladder."""
+    """Count the trials of one budget of a ladder, and those that lost something."""
 
     budget_bytes: int
     trials: int
@@ -31,7 +31,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
-    """The rungs of one transport in one experiment, ascending."""
+    """Hold the rungs of one transport in one experiment, ascending."""
 
     experiment: str
     transport: str

@@ -17,7 +17,7 @@ from workloads.storm import Shape, Storm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The load that one storm put on a transport."""
+    """Describe the load that one storm put on a transport."""
 
     asked: Storm  # without the seed
     children: int | None  # that it produced; None if the storm's length decides, by design

@@ -16,7 +16,7 @@ FREE_TOLERANCE: Final = 0.10
 
 
 class Worth(StrEnum):
-    """Verdict on an instrument's number, against the bytes actually taken."""
+    """Classify an instrument's number, against the bytes actually taken."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -25,7 +25,7 @@ class Worth(StrEnum):
 
 
 class Instrument(NamedTuple):
-    """One way to read how much memory buffers take."""
+    """Describe one way to read how much memory buffers take."""
 
     key: str  # field of MemoryLine
     label: str
@@ -45,7 +45,7 @@ INSTRUMENTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedMemory:
-    """One transport at one budget, and the verdict on each instrument."""
+    """Hold the verdict on each instrument, for one transport at one budget."""
 
     line: MemoryLine
     worths: Mapping[str, Worth]  # by the key of the instrument

@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Unit(StrEnum):
-    """Units of a number; reports choose the prefix."""
+    """Name the unit of a number; reports choose the prefix."""
 
     SHARE = "share"  # 0 to 1
     NS = "ns"
@@ -22,7 +22,7 @@ class Unit(StrEnum):
 
 
 class Group(StrEnum):
-    """Headings of numbers."""
+    """List the headings of numbers."""
 
     DROPS = "drops"
     ORDER = "order"
@@ -33,7 +33,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a comparison: of a trial, or derived from an arm's samples."""
+    """Define a number of a comparison: of a trial, or derived from an arm's samples."""
 
     key: str  # as in JSON
     label: str  # as in tables

@@ -24,7 +24,7 @@ Take = Callable[[TrialResult], Value]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One number of a trial."""
+    """Define one number of a trial."""
 
     key: str
     unit: str

@@ -34,7 +34,7 @@ Column = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """The trials of one run, and the machine on which they ran, if known."""
+    """Hold the trials of one run, and the machine on which they ran, if known."""
 
     trials: Sequence[TrialResult]
     machine: Machine | None = None
@@ -42,7 +42,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The trials of one arm in one run; no two have the same block."""
+    """Hold the trials of one arm in one run; no two have the same block."""
 
     run: int
     columns: Columns
@@ -56,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Both:
-    """The rows of two arms that share a place, in the order of places."""
+    """Hold the rows of two arms that share a place, in the order of places."""
 
     left: Integers
     right: Integers
@@ -66,7 +66,7 @@ class _Both:
 
 @dataclass(kw_only=True, eq=False)
 class ArmSamples:
-    """The trials of one arm that count, as columns.
+    """Hold the trials of one arm that count, as columns.
 
     ``baselines``: storm ns per process under "none" and "noop" in the block of each trial.
     """
@@ -264,7 +264,7 @@ _DERIVED: Final[Mapping[str, Callable[[ArmSamples], Floats]]] = {
 
 @dataclass(slots=True, kw_only=True)
 class ExperimentSamples:
-    """The trials of one experiment; arms in the order of their first trials."""
+    """Hold the trials of one experiment; arms in the order of their first trials."""
 
     name: str
     arms: dict[str, ArmSamples] = field(default_factory=dict)

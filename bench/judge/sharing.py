@@ -34,7 +34,7 @@ SUFFIX: Final = "-duet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarryOver:
-    """How far the ratio of one number at each age is from that later in the window."""
+    """Hold how far the ratio of one number at each age is from that later in the window."""
 
     key: str
     by_age: tuple[Estimate | None, ...]  # over the ratio in the window's second half; None: no pair
@@ -129,7 +129,7 @@ def apart(one: Interval, other: Interval) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """One number whose two intervals do not overlap."""
+    """Name one number whose two intervals do not overlap."""
 
     label: str
     duet: Comparison

@@ -34,7 +34,7 @@ _AT_ONCE: Final = 1_000_000  # draws
 
 
 class Scale(StrEnum):
-    """Scale of an estimate."""
+    """Name the scale of an estimate."""
 
     RATIO = "ratio"  # left over right; 1 is equal
     DIFFERENCE = "difference"  # left minus right; 0 is equal
@@ -42,7 +42,7 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How left compares with right, with the bounds of its 95 % interval."""
+    """Estimate how left compares with right, with the bounds of the 95 % interval."""
 
     scale: Scale
     point: float

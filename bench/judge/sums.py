@@ -20,7 +20,7 @@ _CHECKED: Final = ("delivered", "torn", "reaped", "missed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRestored:
-    """One arm's records, sorted in one way: counts are sums over trials, the others medians."""
+    """Summarise an arm's records sorted in one way: counts are sums over trials, others medians."""
 
     experiment: str
     arm: str
@@ -68,7 +68,7 @@ def _over(experiment: str, arm: ArmSamples, by: Sorting) -> Iterator[OrderRestor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torn:
-    """One arm's records over the trials that count."""
+    """Count one arm's torn records over the trials that count."""
 
     experiment: str
     arm: str

@@ -31,7 +31,7 @@ _DAMAGED: Final = (ValueError, zlib.error)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bins:
-    """The occupied bins of several histograms, one after the other."""
+    """Hold the occupied bins of several histograms, one after the other."""
 
     bins: Integers
     counts: Integers
@@ -81,7 +81,7 @@ class Bins:
 
 
 class Totals:
-    """Sums of groups of histograms."""
+    """Hold the sums of groups of histograms."""
 
     def __init__(self, number: int) -> None:
         self._counts = np.zeros((number, int(_axis().counts_len)), np.int64)

@@ -15,7 +15,7 @@ from bench.record.records import Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuShare:
-    """One CPU's records. Latencies are exact, in ns, and 0 without a delivered record."""
+    """Hold one CPU's records. Latencies are exact, in ns, and 0 without a delivered record."""
 
     cpu: int
     attempted: int

@@ -34,7 +34,7 @@ _MOST: Final = 1 << 16  # exits that are sorted: of more, every n-th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Raw sums of one trial; judge/numbers.py derives figures per event from them."""
+    """Hold raw sums of one trial; judge/numbers.py derives figures per event from them."""
 
     storm_ns: int  # the storm's own length
     delivered: int  # records, the denominator of consumer figures
@@ -77,7 +77,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupancy:
-    """Shares from 0 to 1."""
+    """Hold shares from 0 to 1."""
 
     samples: int
     p50_share: float  # of the data bytes, over the samples

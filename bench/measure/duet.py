@@ -14,7 +14,7 @@ from bench.record.records import Flag, Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
-    """Latencies of the first arm against the second's, by rank within the storm.
+    """Rank latencies of the first arm against the second's, within the storm.
 
     Under no difference the assignment, a fair coin for each unit, is all that decides the signs of
     ``rank_sum``: its mean is then 0 and its variance ``rank_variance``, exactly, however the

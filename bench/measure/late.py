@@ -13,7 +13,7 @@ from bench.record.records import Records
 
 
 class Why(StrEnum):
-    """Reason why a late record waited."""
+    """Name the reason why a late record waited."""
 
     STRANDED = "stranded"  # asleep in epoll_wait, not woken before a much later record, or the end
     UNSCHEDULED = "unscheduled"  # woken in time, but not given a CPU
@@ -23,7 +23,7 @@ class Why(StrEnum):
 
 
 class Noted(NamedTuple):
-    """A late record's row, and the last wait of the consumer before it was delivered."""
+    """Note a late record's row, and the last wait of the consumer before it was delivered."""
 
     row: int
     entered_ns: int  # 0, as is the next: there was none
@@ -32,7 +32,7 @@ class Noted(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateRecord:
-    """One late record; all times in ns after its kernel timestamp."""
+    """Describe one late record; all times in ns after its kernel timestamp."""
 
     why: Why
     latency_ns: int
@@ -43,7 +43,7 @@ class LateRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """Records that waited ``threshold_ns`` or longer, by reason."""
+    """Count records that waited ``threshold_ns`` or longer, by reason."""
 
     threshold_ns: int
     count: int
@@ -58,7 +58,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateFacts:
-    """Notes of records that waited long."""
+    """Hold notes of records that waited long."""
 
     threshold_ns: int
     count: int

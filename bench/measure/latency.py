@@ -45,7 +45,7 @@ _HEADER: Final = struct.Struct(">IIIIQQd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
-    """Latency of records in ns."""
+    """Hold percentiles of latency, in ns."""
 
     count: int
     p50_ns: int
@@ -57,7 +57,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency(Percentiles):
-    """Latency of one trial's delivered records, percentiles exact; zeros without records."""
+    """Hold the latency of a trial's delivered records, percentiles exact; zeros without records."""
 
     histogram: str  # HdrHistogram V2, base64; 1 ns to 1 h, 3 significant digits
     # The most by which each is too long, and of how many records; None: not recorded.

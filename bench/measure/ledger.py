@@ -40,7 +40,7 @@ _REST: Final = np.uint64(59)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """One trial's account, in records (``exits``, ``reaped`` and ``missed``: in processes)."""
+    """Hold one trial's account, in records (``exits``, ``reaped`` and ``missed``: in processes)."""
 
     attempted: int
     delivered: int
@@ -187,7 +187,7 @@ def _astray(attempted: int, delivered: int, dropped: int, torn: int | None) -> i
 
 @dataclass(slots=True)
 class _Found:
-    """What one pass over the records found, by CPU number."""
+    """Hold what one pass over the records found, by CPU number."""
 
     delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))
     own_delivered: Integers = field(default_factory=lambda: np.zeros(_CPUS, np.int64))

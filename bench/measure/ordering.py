@@ -22,7 +22,7 @@ _GOLDEN: Final = 0x9E3779B97F4A7C15  # odd, its bits spread out: Fibonacci hashi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
-    """Order of one trial's own records, as delivered."""
+    """Describe the order of one trial's own records, as delivered."""
 
     causal_pairs: int  # parent and child both delivered, the parent without children left
     causal_violations: int  # of those, delivered parent first
@@ -128,7 +128,7 @@ def _held_ns(
 
 
 class Pairs(NamedTuple):
-    """Pairs found, and how many of them were delivered parent first."""
+    """Count pairs found, and how many of them were delivered parent first."""
 
     examined: int
     violations: int

@@ -31,7 +31,7 @@ _MOST: Final = 1 << 19  # records: what comes after them is left out
 
 
 class Sorting(StrEnum):
-    """How order is restored."""
+    """Name the ways to restore order."""
 
     MERGE = "merge"  # of the records of all CPUs from one round of reading; none is held
     HEAP_1MS = "heap_1ms"  # each record is held until it is this old
@@ -67,7 +67,7 @@ _HOLD_NS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """One trial's records after one way of sorting. Times and counts are of all processes'."""
+    """Describe one way of sorting a trial's records. Times and counts are of all processes'."""
 
     by: Sorting
     hold_ns: int  # of HEAP the least that leaves no inversion in this trial
@@ -88,7 +88,7 @@ class Restored:
 
 
 class _Stream(NamedTuple):
-    """Columns of records in the order of delivery, where each round begins, and the CPUs."""
+    """Hold columns of records in the order of delivery, where each round begins, and the CPUs."""
 
     stamp_ns: Integers
     delivered_ns: Integers

@@ -23,7 +23,7 @@ MOST_SAMPLES: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """Records in the order of delivery; times in ns after the origin."""
+    """Hold records in the order of delivery; times in ns after the origin."""
 
     kernel_ns: tuple[int, ...]
     delivered_ns: tuple[int, ...]
@@ -36,7 +36,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Records of one CPU that were dropped between two that were delivered."""
+    """Count records of one CPU that were dropped between two that were delivered."""
 
     cpu: int
     begin_ns: int  # kernel time of the record before the gap; of the first one 0
@@ -46,7 +46,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The data of a chart of one trial."""
+    """Hold the data of a chart of one trial."""
 
     origin_ns: int  # CLOCK_MONOTONIC: when the storm began
     records: int  # delivered, of which ``sampled`` is a part

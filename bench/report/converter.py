@@ -23,7 +23,7 @@ from bench.linux import refusal
 
 
 class Converter:
-    """A context manager; charts still waiting at its end are not drawn."""
+    """Draw charts in a separate process; those still waiting at the context's end are not drawn."""
 
     def __enter__(self) -> Self:
         context = get_context("spawn")  # a fork would copy other threads half-way

@@ -25,7 +25,7 @@ NONE = "-"
 
 
 class Level(IntEnum):
-    """Detail at which a part is shown."""
+    """Choose the detail at which a part is shown."""
 
     DECISION = 0  # always shown
     EVIDENCE = 1  # a report: every comparison
@@ -33,7 +33,7 @@ class Level(IntEnum):
 
 
 class Mark(StrEnum):
-    """Meaning of a text, for its colour; never the only sign of it."""
+    """Classify a text, for its colour; never the only sign of its meaning."""
 
     NONE = ""
     GOOD = "good"
@@ -45,7 +45,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSet:
-    """Trials of one arm, by the index of their run and their block."""
+    """Name trials of one arm, by the index of their run and their block."""
 
     experiment: str
     arm: str
@@ -54,7 +54,7 @@ class TrialSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Basis of a sentence or row: its trials, and the 95 % interval of its number."""
+    """Support a sentence or row: by its trials, and the 95 % interval of its number."""
 
     trials: tuple[TrialSet, ...] = ()
     low: float | None = None
@@ -63,7 +63,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """The heading of the parts after it; with a key it is a section that can be linked to."""
+    """Head the parts after it; with a key it begins a section that can be linked to."""
 
     text: str
     key: str = ""
@@ -73,7 +73,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """One statement. ``lead`` names its subject: "Drops". On a page ``mark`` makes it a badge."""
+    """State a fact. ``lead`` names its subject: "Drops". On a page ``mark`` makes it a badge."""
 
     text: str
     lead: str = ""
@@ -87,7 +87,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A remark: how to read something, or what went wrong (``mark``)."""
+    """Explain how to read something, or report what went wrong (``mark``)."""
 
     text: str
     mark: Mark = Mark.SOFT
@@ -96,7 +96,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command line to repeat."""
+    """Show a command line to repeat."""
 
     text: str
     level: Level = Level.BACKGROUND
@@ -104,7 +104,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
-    """Terms and what is said of each; several texts become a list."""
+    """Define terms; several texts for one become a list."""
 
     entries: tuple[tuple[str, tuple[str, ...]], ...]
     level: Level = Level.BACKGROUND
@@ -112,7 +112,7 @@ class Definitions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A text, the number behind it, and what it means."""
+    """Hold a text, the number behind it, and what it means."""
 
     text: str
     value: float | None = None
@@ -123,7 +123,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column's heading; numbers are aligned right. A page puts verdicts first."""
+    """Head a column; numbers are aligned right. A page puts verdicts first."""
 
     heading: str
     numeric: bool = True
@@ -133,7 +133,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row; one without cells has a reason instead."""
+    """Hold the cells of a row; one without cells has a reason instead."""
 
     heading: Cell
     cells: tuple[Cell, ...]
@@ -145,7 +145,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table; ``corner`` heads the column that names the rows."""
+    """Hold rows and columns; ``corner`` heads the column that names the rows."""
 
     key: str
     title: str
@@ -158,7 +158,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One chart of a figure and the heading over it."""
+    """Hold one chart of a figure and the heading over it."""
 
     title: str
     chart: alt.TopLevelMixin  # names its data
@@ -169,7 +169,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Panels that answer one question."""
+    """Show panels that answer one question."""
 
     key: str  # of file names and anchors
     title: str
@@ -181,7 +181,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Figures, made when a renderer draws them: altair is slow to import."""
+    """Make figures only when a renderer draws them: altair is slow to import."""
 
     make: Callable[[], Iterable[Figure]]
     level: Level = Level.BACKGROUND
@@ -189,7 +189,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """The blocks behind a number as points on a line, with its interval and its bound."""
+    """Show the blocks behind a number as points on a line, with its interval and its bound."""
 
     blocks: tuple[float, ...]
     low: float
@@ -202,7 +202,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The effect of one comparison: a ratio or a difference, and its interval."""
+    """Hold the effect of one comparison: a ratio or a difference, and its interval."""
 
     label: str
     key: str  # of the part that has the evidence
@@ -217,7 +217,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """Effects that answer one question, on one scale."""
+    """Group effects that answer one question, on one scale."""
 
     title: str
     ratio: bool  # on a logarithmic scale around 1, else a linear one around 0
@@ -227,7 +227,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forest:
-    """A forest plot: every comparison's effect, in groups by question."""
+    """Show every comparison's effect in a forest plot, in groups by question."""
 
     key: str
     title: str
@@ -238,7 +238,7 @@ class Forest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """Parts folded behind a summary line. ``badge`` is a verdict, by which folds are filtered."""
+    """Fold parts behind a summary line. ``badge`` is a verdict, by which folds are filtered."""
 
     key: str
     summary: str
@@ -263,7 +263,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A number worth tracking from run to run, for programs."""
+    """Give programs a number worth tracking from run to run."""
 
     number: str  # stable: "own_dropped_share"
     labels: Labels  # of what it is
@@ -286,7 +286,7 @@ class Measure:
 
 
 class Passing(StrEnum):
-    """Whether a check passed."""
+    """Name the outcome of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -295,7 +295,7 @@ class Passing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A claim or a gate, for programs: its name, whether it passed, and why."""
+    """Give programs the outcome of a claim or gate: its name, whether it passed, and why."""
 
     name: str
     outcome: Passing
@@ -304,7 +304,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The answer to one question.
+    """Answer one question.
 
     ``title`` is the answer in a sentence, ``short`` names the document in a list of several.
     ``data`` is what JSON gives: a dataclass. ``origin`` distinguishes machines.

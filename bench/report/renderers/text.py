@@ -44,7 +44,7 @@ _HANGING: Final = 4  # deeper than a row that explains the one above
 
 
 class Screen(Console):
-    """Standard output; off a terminal 80 columns wide.
+    """Print to standard output; off a terminal 80 columns wide.
 
     A closed pipe is left to the command line, like any other error: rich would exit with code 1,
     and `bufbench report FILE | head` is not a failure.
@@ -73,7 +73,7 @@ def show(document: Document, console: Console, *, level: Level = Level.EVIDENCE)
 
 
 class _Printer:
-    """A console and the level of detail to print."""
+    """Print to a console, up to a level of detail."""
 
     def __init__(self, console: Console, level: Level) -> None:
         self._console = console
@@ -139,7 +139,7 @@ def _text(cell: doc.Cell, under: bool = False) -> Text:
 
 @dataclass(frozen=True)
 class _Unglued:
-    """A table with blanks instead of the glue, once its lines are broken."""
+    """Render a table with blanks instead of the glue, once its lines are broken."""
 
     grid: Grid
 
