@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Judgements of an element."""
+    """Classify an element."""
 
     GOOD = "good"
     BAD = "bad"

@@ -25,7 +25,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimChange:
-    """A claim whose verdict changed."""
+    """Hold a claim whose verdict changed."""
 
     id: str
     before: Verdict
@@ -37,7 +37,7 @@ class ClaimChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The changes from one set to the other, as in JSON.
+    """Hold the changes from one set to the other, as in JSON.
 
     ``format`` is raised when a key changes its meaning.
     """

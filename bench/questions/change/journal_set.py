@@ -20,7 +20,7 @@ ArmKey = tuple[str, ArmName]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSet:
-    """One machine and kernel."""
+    """Hold the results of one machine and kernel."""
 
     summary: Summary
     judged: Judged

@@ -36,7 +36,7 @@ _DRIFTING: Final = (Unit.NS, Unit.SECONDS, Unit.PER_S)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One number of one comparison, before and after, as left against right."""
+    """Hold one number of one comparison, before and after, as left against right."""
 
     experiment: str
     budget: str
@@ -64,7 +64,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """Comparisons that were not possible."""
+    """Name comparisons that were not possible."""
 
     too_few_blocks: int  # numbers with fewer than 8 blocks in one set
     only_before: tuple[str, ...]  # comparisons by name
@@ -74,7 +74,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountChange:
-    """The mean share of one arm's trials, before and after."""
+    """Hold the mean share of one arm's trials, before and after."""
 
     experiment: str
     arm: str
@@ -87,7 +87,7 @@ class CountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetChange:
-    """The least budget at which one transport lost nothing; None: above the ladder."""
+    """Hold the least budget at which one transport lost nothing; None: above the ladder."""
 
     experiment: str
     transport: str
@@ -99,7 +99,7 @@ class BudgetChange:
 
 
 class _Name(NamedTuple):
-    """The name of a comparison."""
+    """Name a comparison."""
 
     experiment: str
     budget: str

@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckData:
-    """What JSON contains; ``format`` is raised when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     command: tuple[str, ...]

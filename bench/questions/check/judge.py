@@ -31,7 +31,7 @@ GATES: Final = tuple(_GATED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One storm: the truth, and what the tool showed of it."""
+    """Hold one storm: the truth, and what the tool showed of it."""
 
     rate_per_s: float  # actual
     asked_per_s: float  # 0: as fast as they can
@@ -68,7 +68,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Order in chains of processes, each of which ends after the one that it made."""
+    """Count order in chains of processes, each of which ends after the one that it made."""
 
     rate_per_s: float
     pairs: int  # of which both were shown
@@ -77,7 +77,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The result of all storms."""
+    """Hold the result of all storms."""
 
     rungs: tuple[Rung, ...]
     order: Order | None

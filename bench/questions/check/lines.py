@@ -85,7 +85,7 @@ _NAMES: Final = ", ".join(each.name for each in PRESETS)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One process as a line shows it; None: not in the line."""
+    """Hold one process as a line shows it; None: not in the line."""
 
     came_ns: int
     pid: int

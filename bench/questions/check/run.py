@@ -39,7 +39,7 @@ _TINY: Final = EXECUTABLE.with_name("tiny")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The storms of a check."""
+    """Describe the storms of a check."""
 
     rates_per_s: tuple[float, ...]  # rising; a 0 at the end: as fast as possible
     seconds: float  # of each storm
@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storming:
-    """One storm with the tool running."""
+    """Hold one storm with the tool running."""
 
     rate_per_s: float  # as requested
     report: StormReport
@@ -63,7 +63,7 @@ class Storming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """All storms; the lines are in the tool's output."""
+    """Hold all storms; the lines are in the tool's output."""
 
     storms: tuple[Storming, ...]
     chained: Storming | None  # of chains, whose order is known; None: losses at every rate

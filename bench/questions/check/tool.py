@@ -41,7 +41,7 @@ _LAST_WORDS_S: Final = 2.0
 
 @dataclass(slots=True)
 class Output:
-    """The output of a tool so far; a thread adds to it."""
+    """Collect the output of a tool; a thread adds to it."""
 
     printed: list[Chunk] = field(default_factory=list)  # on stdout
     said: list[Chunk] = field(default_factory=list)  # on stderr
@@ -58,7 +58,7 @@ class Output:
 
 
 class Tool:
-    """A running tool, made by :func:`running`."""
+    """Hold a running tool, made by :func:`running`."""
 
     def __init__(self, command: Sequence[str], child: Popen[bytes], output: Output) -> None:
         self.command = tuple(command)

@@ -17,7 +17,7 @@ from bench.report.units import number, signed
 
 
 class Side(StrEnum):
-    """The buffer that a claim favours: the tables of the catalogue."""
+    """Name the buffer that a claim favours: the tables of the catalogue."""
 
     RING = "for the ring buffer"
     PERF = "for the perf buffer, or against the ring buffer"
@@ -45,7 +45,7 @@ class Side(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The result of a claim."""
+    """Classify the result of a claim."""
 
     REPRODUCED = "reproduced"
     REFUTED = "refuted"
@@ -56,7 +56,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberData:
-    """A number with the bounds of its 95 % interval."""
+    """Hold a number with the bounds of its 95 % interval."""
 
     what: str  # a description, "delivered a second, rb over pb"
     unit: Unit
@@ -67,7 +67,7 @@ class NumberData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredData(NumberData):
-    """The number that decided."""
+    """Hold the number that decided."""
 
     bound: float  # with which the interval was compared
 
@@ -119,7 +119,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One published statement, in bufbench's words; ``sources`` say where it was published."""
+    """Hold one published statement, in bufbench's words; ``sources`` say where it was published."""
 
     id: str
     side: Side

@@ -29,7 +29,7 @@ Form = Callable[[str, float], str]
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """Takes a number of one arm, by block."""
+    """Take a number of one arm, by block."""
 
     take: Take
     experiment: str

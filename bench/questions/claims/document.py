@@ -40,7 +40,7 @@ _reason: Final = partial(Sentence, level=Level.EVIDENCE)
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """A trial, by its run and block."""
+    """Name a trial by its run and block."""
 
     run: int
     block: int
@@ -48,7 +48,7 @@ class TrialData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BasisData:
-    """Trials of one arm behind a verdict."""
+    """List the trials of one arm behind a verdict."""
 
     experiment: str
     arm: str
@@ -57,7 +57,7 @@ class BasisData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimData(Statement):
-    """A claim and its verdict."""
+    """Hold a claim and its verdict."""
 
     verdict: Verdict
     reason: str
@@ -71,7 +71,7 @@ class ClaimData(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedData:
-    """The verdicts on one machine."""
+    """Hold the verdicts on one machine."""
 
     machine: Machine | None
     plan: PlanData | None  # how much of it ran
@@ -80,7 +80,7 @@ class JudgedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsData:
-    """The JSON output: every machine."""
+    """Hold the JSON output: every machine."""
 
     format: int
     machines: tuple[JudgedData, ...]

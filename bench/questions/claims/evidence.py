@@ -28,11 +28,11 @@ _OTHERWISE: Final = {
 
 
 class NotMeasured(Exception):
-    """An arm that a rule needs has no trials."""
+    """Report that an arm that a rule needs has no trials."""
 
 
 class NotApplicable(Exception):
-    """This machine or kernel lacks something; the message says what."""
+    """Report that this machine or kernel lacks something; the message says what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

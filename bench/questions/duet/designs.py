@@ -18,7 +18,7 @@ _WORDS = {"record": "by process", "solo": "each alone"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """A number whose intervals under two designs do not overlap."""
+    """Hold a number whose intervals under two designs do not overlap."""
 
     key: str
     designs: tuple[str, str]
@@ -27,7 +27,7 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesignsData:
-    """The JSON data of several designs."""
+    """Hold the JSON data of several designs."""
 
     format: int
     designs: tuple[DuetData, ...]

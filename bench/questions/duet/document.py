@@ -39,7 +39,7 @@ _IN_NS: Final = {"consumer_cpu_s_per_million": 1e3}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberData:
-    """One number, the first arm's over the second's."""
+    """Hold one number, the first arm's over the second's."""
 
     key: str
     first: float
@@ -55,7 +55,7 @@ class NumberData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedData:
-    """How far a ratio soon after the washout is from the ratio later in the window."""
+    """Hold how far a ratio soon after the washout is from the ratio later in the window."""
 
     key: str
     ratio: float
@@ -66,7 +66,7 @@ class CarriedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuetData:
-    """The JSON output; ``format`` is raised when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     first: ArmName

@@ -34,7 +34,7 @@ _CENTRAL: Final = ("latency_p50_ns", "write_ns")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duel:
-    """The result of all storms of one duet."""
+    """Hold the result of all storms of one duet."""
 
     storms: int  # that count
     left_out: int  # invalid or reduced

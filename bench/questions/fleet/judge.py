@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A machine and a kernel, with the facts that may go with a difference."""
+    """Describe a machine and a kernel, with the facts that may go with a difference."""
 
     name: str
     facts: dict[str, str]
@@ -44,7 +44,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnMachine:
-    """A number on one machine."""
+    """Hold a number on one machine."""
 
     member: str
     point: float
@@ -55,7 +55,7 @@ class OnMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A fact that goes with a difference: the effects on machines with it and on others."""
+    """Hold a fact that goes with a difference: effects on machines with it and on others."""
 
     fact: str
     value: str
@@ -79,7 +79,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number(Between):
-    """One number between two arms, over all machines that have it."""
+    """Hold one number between two arms, over all machines that have it."""
 
     scale: Scale
     point: float
@@ -96,7 +96,7 @@ class Number(Between):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimOver:
-    """A claim over machines."""
+    """Hold a claim over machines."""
 
     id: str
     statement: str
@@ -110,7 +110,7 @@ class ClaimOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """All results of a fleet, as in JSON.
+    """Hold all results of a fleet, as in JSON.
 
     ``format`` is raised when a key changes its meaning.
     """

@@ -43,7 +43,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A change: index of the first value after it, and its p, corrected over all series."""
+    """Locate a change: index of the first value after it, and its p, corrected over all series."""
 
     at: int
     p: float

@@ -36,7 +36,7 @@ _NORMAL: Final = 1.96  # half a 95 % interval, in standard errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRun:
-    """One run; ``trials`` count all of it, invalid ones too."""
+    """Describe one run; ``trials`` count all of it, invalid ones too."""
 
     journal: str
     started_utc: str  # ISO 8601
@@ -53,7 +53,7 @@ class HistoryRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number that is tracked, as in bench/report/document.py's Measure."""
+    """Identify a number that is tracked, as in bench/report/document.py's Measure."""
 
     key: str
     number: str
@@ -66,7 +66,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change beyond the noise: medians of both stretches; p is Holm's."""
+    """Hold a change beyond the noise: medians of both stretches; p is Holm's."""
 
     run: int  # the first one after it, by its index in the history
     before: float
@@ -77,7 +77,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A number over time, on one kernel of one kind of machine."""
+    """Hold a number over time, on one kernel of one kind of machine."""
 
     of: Number
     kind: str
@@ -91,7 +91,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelPoint:
-    """A number on one kernel: the median of its runs and of their bounds."""
+    """Hold a number on one kernel: the median of its runs and of their bounds."""
 
     kernel: str
     runs: int
@@ -102,7 +102,7 @@ class KernelPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A difference beyond the noise between a kernel and the previous one; p is Holm's."""
+    """Hold a difference beyond the noise between a kernel and the previous one; p is Holm's."""
 
     kernel: str
     previous: str
@@ -114,7 +114,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSeries:
-    """A number over kernels in the order of their versions, on one kind of machine."""
+    """Hold a number over kernels in the order of their versions, on one kind of machine."""
 
     of: Number
     kind: str
@@ -124,7 +124,7 @@ class KernelSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Every number followed, as in JSON. ``format`` is raised when a key changes its meaning."""
+    """Hold all tracked numbers, as in JSON; ``format`` rises when a key changes its meaning."""
 
     format: int = FORMAT
     runs: tuple[HistoryRun, ...]  # in the order of time

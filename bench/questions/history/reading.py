@@ -62,7 +62,7 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
 
 
 class Cache:
-    """The numbers of one folder's journals."""
+    """Cache the numbers of one folder's journals."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -31,7 +31,7 @@ RUN: Final = "run.json"
 
 
 class Status(StrEnum):
-    """States of a kernel: it has results, or why not."""
+    """Name the state of a kernel: it has results, or why not."""
 
     DONE = "done"
     FAILED = "failed"  # the profile

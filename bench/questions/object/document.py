@@ -36,7 +36,7 @@ _SAID: Final = (  # in sentences
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectData:
-    """What JSON contains; ``format`` is raised when a key changes its meaning."""
+    """Hold the JSON output; ``format`` is raised when a key changes its meaning."""
 
     format: int
     object: str

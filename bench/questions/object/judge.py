@@ -19,7 +19,7 @@ from bench.report.document import pick
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a round, named like those of a trial: docs/metrics.md."""
+    """Define a number of a round, named like those of a trial: docs/metrics.md."""
 
     key: str
     label: str
@@ -61,7 +61,7 @@ _LOADS: Final = frozenset({"attempted"})  # not a property of the transport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One number: its centre on each side, and the first side over, or minus, the second."""
+    """Hold one number: its centre on each side, and the first side over, or minus, the second."""
 
     key: str
     label: str

@@ -20,7 +20,7 @@ _MOST_PER_S: Final = 200_000  # processes, more than any machine makes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The load of an object: a command, or a storm."""
+    """Describe the load of an object: a command, or a storm."""
 
     command: tuple[str, ...] = ()
     storm: Storm | None = None

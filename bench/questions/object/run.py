@@ -34,7 +34,7 @@ _SETTLE_EVERY_S: Final = 0.02  # detached programs may still run for a moment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One run of the object under the load. None: not known."""
+    """Hold one run of the object under the load. None: not known."""
 
     block: int
     side: str  # a transport

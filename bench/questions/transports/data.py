@@ -30,7 +30,7 @@ FORMAT: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """A comparison, by its names."""
+    """Name a comparison."""
 
     experiment: str
     budget: str
@@ -38,7 +38,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectionData:
-    """The side that all comparisons support or, with ``polls``, those with these ways to wait."""
+    """Name the side that all comparisons support, or those with these ways to wait (``polls``)."""
 
     winner: str
     polls: tuple[Poll, ...]
@@ -47,7 +47,7 @@ class DirectionData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingData:
-    """One question over all comparisons."""
+    """Hold one question over all comparisons."""
 
     question: Question
     left: str
@@ -63,7 +63,7 @@ class StandingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberData:
-    """One number of both sides."""
+    """Hold one number of both sides."""
 
     group: Group
     unit: Unit
@@ -79,7 +79,7 @@ class NumberData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonData:
-    """Two transports at one budget of one experiment."""
+    """Hold two transports at one budget of one experiment."""
 
     experiment: str
     budget: str
@@ -91,7 +91,7 @@ class ComparisonData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LadderData:
-    """Budgets of one transport, and the least that lost nothing."""
+    """Hold budgets of one transport, and the least that lost nothing."""
 
     experiment: str
     transport: str
@@ -102,7 +102,7 @@ class LadderData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryData:
-    """One machine."""
+    """Hold the results of one machine."""
 
     verdict: tuple[str, ...]
     machine: Machine | None
@@ -125,7 +125,7 @@ class SummaryData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
-    """Every machine."""
+    """Hold the JSON output: every machine."""
 
     format: int
     summaries: tuple[SummaryData, ...]

@@ -53,7 +53,7 @@ _RUNGS: Final = tuple(PAGE_BYTES << power for power in range(1, (MIB // PAGE_BYT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The experiments of one run."""
+    """List the experiments of one run."""
 
     name: str
     experiments: tuple[Experiment, ...]
@@ -63,7 +63,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    """How long a profile's storms are, and how often they run."""
+    """Set how long a profile's storms are, and how often they run."""
 
     storm_s: float  # length aimed at for most storms
     ladder_s: float  # the same on the ladder; 0: no ladder
@@ -73,7 +73,7 @@ class _Scale:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One experiment in the table, before it is scaled."""
+    """Describe one experiment in the table, before it is scaled."""
 
     name: str
     shape: Shape

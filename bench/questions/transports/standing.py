@@ -19,7 +19,7 @@ _LEVEL: Final = 0.05
 
 
 class Question(StrEnum):
-    """The questions, in the order of reports."""
+    """List the questions, in the order of reports."""
 
     key: str  # of the number that answers it
     heading: str
@@ -44,7 +44,7 @@ _Comparisons = tuple[Comparison, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction:
-    """The transport that all comparisons support, or those with some ways to wait."""
+    """Name the transport that all comparisons support, or those with some ways to wait."""
 
     winner: str
     decided: _Comparisons  # for it, among those that support it
@@ -53,7 +53,7 @@ class Direction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One question over all comparisons of one transport with the perf buffers.
+    """Answer one question over all comparisons of one transport with the perf buffers.
 
     A comparison is decided for a side if its interval lies beyond the margin and its p value,
     corrected by Holm over this question's comparisons, is below 5 %.

@@ -40,7 +40,7 @@ Places = Mapping[int, Line]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """The number of an experiment's trials in each state."""
+    """Count an experiment's trials in each state."""
 
     experiment: str
     valid: int
@@ -57,7 +57,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A trial that is not used for any number, and why."""
+    """Name a trial that is not used for any number, and why."""
 
     experiment: str
     arm: str
@@ -67,7 +67,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filed:
-    """The trials of one machine, filed."""
+    """Hold the trials of one machine, filed."""
 
     machine: Machine | None = None
     experiments: Mapping[str, ExperimentSamples]
@@ -77,7 +77,7 @@ class Filed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Filed):
-    """All comparisons of one machine."""
+    """Hold all comparisons of one machine."""
 
     profiles: tuple[str, ...]  # of its runs, "" for single experiments
     seeds: tuple[int, ...]

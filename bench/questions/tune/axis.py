@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """What a recommendation must optimise."""
+    """Choose what a recommendation must optimise."""
 
     LATENCY = "latency"  # the 99th percentile
     CPU = "cpu"  # the consumer's, whatever the latency

@@ -17,7 +17,7 @@ _FALCO_PRESETS_BYTES: Final = tuple(mebi << 20 for mebi in (1, 2, 4, 8, 16, 32, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """Hold the setting of one library or tool."""
+    """Name the setting of one library or tool."""
 
     where: str
     text: str

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims, a family in each file: statements and the rules that judge them."""
+"""Define claims, a family in each file: statements and the rules that judge them."""

@@ -153,7 +153,7 @@ def _by_producers(evidence: Evidence, one: Of) -> dict[int, ArmSamples]:
 
 
 class ByProducers(Of):
-    """Takes a number where one CPU writes (variant "one"), or the most of them ("all")."""
+    """Take a number where one CPU writes (variant "one"), or the most of them ("all")."""
 
     def arm(self, evidence: Evidence) -> ArmSamples:
         """Return the arm; NotMeasured with fewer than two counts of CPUs."""

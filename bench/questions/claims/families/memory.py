@@ -93,7 +93,7 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
 
 
 class _Least(Of):
-    """Takes the least lossless budget of a transport."""
+    """Take the least lossless budget of a transport."""
 
     def __call__(self, evidence: Evidence) -> Series:
         return least_lossless(evidence, self.experiment, self.transport)

@@ -24,7 +24,7 @@ Channel = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownArm:
-    """One arm of an experiment; experiment, transport and variant are safe to show."""
+    """Name one arm of an experiment; experiment, transport and variant are safe to show."""
 
     experiment: str
     transport: str

@@ -36,7 +36,7 @@ _EDGE: Final = 0.03
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """The number of each trial that a strip shows."""
+    """Hold the number of each trial that a strip shows."""
 
     title: str
     axis: str
