@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A guest of arm64 with bufbench in it: Debian's packages, wheels, and bufbench built for it.
+"""Boot a guest of arm64 with bufbench: Debian's packages, wheels, and bufbench built for it.
 
 All lies in its initial RAM disk, so that no module is needed; what it says leaves by a serial port.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Commands that stop where they would begin to measure, trace or fetch."""
+"""Stop commands where they would begin to measure, trace or fetch."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The system's Chromium, in which tests open pages from files."""
+"""Open pages from files in the system's Chromium."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The shell of action.yml and templates/bufbench.yml, run as their runners run it."""
+"""Run the shell of action.yml and templates/bufbench.yml as their runners run it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BASH: Final = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a job ended, and what it left."""
+    """Hold how a job ended, and what it left."""
 
     code: int
     log: str

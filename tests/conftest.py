@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Live tests run where they can, one at a time; elsewhere they are skipped, the reason named."""
+"""Run live tests where they can run, one at a time; skip them elsewhere, and name the reason."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A scheduler and workers as processes, on loopback or on hosts of their own joined by veth."""
+"""Run a scheduler and workers as processes, on loopback or on hosts joined by veth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAND_IN = Path(__file__).with_name("fleet_stand_in.py")
 
 
 class Network:
-    """Hosts as network namespaces, joined by veth to one bridge; each is made once it is named."""
+    """Make hosts as network namespaces, joined by veth to one bridge, each once it is named."""
 
     def __init__(self, stack: ExitStack) -> None:
         if os.geteuid() != 0:
@@ -73,7 +73,7 @@ class Network:
 
 
 class Fleet:
-    """What runs, on loopback or on hosts of a network; everything is killed at the end."""
+    """Run processes on loopback or on hosts of a network; kill everything at the end."""
 
     def __init__(self, folder: Path, network: Network | None, loopback: str) -> None:
         self.folder = folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench, but what it measures for a fleet is made up: a trial each tenth of a second.
+"""Run bufbench, but make up what it measures for a fleet: a trial each tenth of a second.
 
     python -P fleet_stand_in.py '{"bufbench": "9.9", "unfit": "no BTF"}' fleet worker ...
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Names that others may choose, with a meaning where they are shown."""
+"""List names that others may choose, with a meaning where they are shown."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The last CPU's switch in sysfs, for tests that take it away."""
+"""Switch the last CPU in sysfs, for tests that take it away."""
 
 from __future__ import annotations
 

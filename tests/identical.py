@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Duets of identical arms beside a busy loop: how often do they differ, how narrow are intervals?
+"""Run duets of identical arms beside a busy loop: how many differ, and how narrow are intervals?
 
     PYTHONPATH=tests python tests/identical.py [RUNS [SECONDS]]     a table, a row for each design
 

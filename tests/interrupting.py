@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Let Ctrl-C come at a chosen point of a program."""
+"""Raise Ctrl-C at a chosen point of a program."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The kernel's own account of forks and exits, from the process connector (netlink)."""
+"""Read the kernel's own account of forks and exits from the process connector (netlink)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXIT = struct.Struct("=iiII")  # pid, tgid, wait status, exit signal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fork (parent set) or an exit (status set) of a process or thread."""
+    """Describe a fork (parent set) or an exit (status set) of a process or thread."""
 
     cpu: int
     time_ns: int
@@ -37,7 +37,7 @@ class Event:
 
 
 class Unavailable(Exception):
-    """No right to listen, or a kernel without the connector."""
+    """Report that there is no right to listen, or that the kernel lacks the connector."""
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A strict reader of KTAP, version 1, as the kernel's documentation describes it."""
+"""Read KTAP, version 1, strictly, as the kernel's documentation describes it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Streams of exit records as the two transports would deliver them, and the counters beside."""
+"""Make streams of exit records as the two transports would deliver them, and their counters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRAIN_NS = 1_000_000  # how long a perf buffer waits for its turn
 
 
 class Trial(NamedTuple):
-    """What one made-up trial left; it balances."""
+    """Hold what one made-up trial left; it balances."""
 
     records: Records
     counters: list[CpuCounters]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A distribution's archive in a folder: packages of made-up kernels, lists, a signature."""
+"""Make a distribution's archive in a folder: packages of made-up kernels, lists, a signature."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arm64_image() -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """One package."""
+    """Hold the contents of one package."""
 
     name: str
     version: str
@@ -74,7 +74,7 @@ def split(release: str, version: str, *, modules: bool = True) -> list[Contents]
 
 
 class Archive:
-    """An archive with one suite, ``kernels``, in ``folder``, signed with a key of its own."""
+    """Make an archive with one suite, ``kernels``, in ``folder``, signed with a key of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Made-up trials for claims: one number of one arm, in as many blocks as there are values."""
+"""Make up trials for claims: one number of one arm, in as many blocks as there are values."""
 
 from __future__ import annotations
 

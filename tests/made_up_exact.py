@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Made-up reports of guests in which calls were counted, and what is judged from them."""
+"""Make up reports of guests in which calls were counted, and what is judged from them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals of many made-up machines: `python tests/made_up_fleet.py FOLDER TRIALS` writes them.
+"""Write journals of many made-up machines: `python tests/made_up_fleet.py FOLDER TRIALS`.
 
 A journal is a run of a thousand trials; 20 runs are of one machine. Median latency of the ring is
 four fifths of that of the perf buffers, twins differ by nothing but noise.

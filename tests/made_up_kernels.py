@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Made-up kernels of a matrix: a machine's line, trials and lines on memory for each."""
+"""Make up kernels of a matrix: a machine's line, trials and lines on memory for each."""
 
 from __future__ import annotations
 

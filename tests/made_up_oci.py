@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""OCI images: layouts in a folder, as skopeo copies them there, and a registry on this machine."""
+"""Make OCI images: layouts in a folder, as skopeo copies them there, and a local registry."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def packed(tar: bytes, form: str) -> bytes:
 
 
 class Layout:
-    """An OCI layout in ``folder``."""
+    """Make an OCI layout in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A QEMU that boots nothing: what becomes of a guest is said by its kernel's name."""
+"""Stand in for QEMU, and boot nothing: a kernel's name says what becomes of its guest."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Made-up trials, machines and journals whose answers are known by construction."""
+"""Make up trials, machines and journals whose answers are known by construction."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Answers of `bufbench tune` on storms whose numbers are known."""
+"""Answer `bufbench tune` on storms whose numbers are known."""
 
 from __future__ import annotations
 

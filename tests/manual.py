@@ -25,7 +25,7 @@ _EXAMPLE: Final = "Example: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option: what is typed, what it takes and what it does."""
+    """Describe an option: what is typed, what it takes and what it does."""
 
     flags: tuple[str, ...]
     metavar: str  # "" of one that takes no value
@@ -35,7 +35,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A command, by what is typed after bufbench; ``paragraphs`` are those of its help."""
+    """Describe a command by what is typed after bufbench; ``paragraphs`` are those of its help."""
 
     words: tuple[str, ...]
     usage: str

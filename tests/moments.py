@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How often faults are injected, and when: random moments from a recorded seed."""
+"""Choose how often faults are injected, and when: random moments from a recorded seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOON_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How often a fault is to be injected, and when."""
+    """Choose how often a fault is injected, and when."""
 
     _asked: int
     _seed: int

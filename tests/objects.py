@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sources of small tracers that send in one way or another, and packages of them."""
+"""Provide sources of small tracers that send in one way or another, and packages of them."""
 
 from __future__ import annotations
 

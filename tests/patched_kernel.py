@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A kernel's image with a longer path: its reserve function takes so many instructions more.
+"""Lengthen a path of a kernel's image: its reserve function takes so many instructions more.
 
 In __bpf_ringbuf_reserve(), the test for NMI context becomes a jump into what is done in that
 context, which no guest of `kernels exact` is in: there are as many nops, and a jump back.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parts of documents that are generated, from the reference journals and from definitions in code.
+"""Generate parts of documents, from the reference journals and from definitions in code.
 
 Such a part lies between a line `<!-- generated: NAME -->` and the next `<!-- end -->`.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels of the archives, for tests that boot one, and bufbench's commands in their guests."""
+"""Provide kernels of the archives, for tests that boot one, and run bufbench in their guests."""
 
 from __future__ import annotations
 

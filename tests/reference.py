@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The reference journals, read and judged once for all tests."""
+"""Read and judge the reference journals once for all tests."""
 
 from __future__ import annotations
 

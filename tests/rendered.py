@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is judged, in each form that a document can be rendered in."""
+"""Render what is judged, in each form that a document can have."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Cost of a report of a folder: `python tests/scale.py 1000 20000 100000` measures and notes it.
+"""Measure and note what a report of a folder costs: `python tests/scale.py 1000 20000 100000`.
 
 docs/scale.md has the table (tests/quotes.py). Synthetic journals are made in a temporary folder.
 """
@@ -31,7 +31,7 @@ print(used.ru_utime + used.ru_stime, time.monotonic() - began, used.ru_maxrss, f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a command and its processes took."""
+    """Hold what a command and its processes took."""
 
     cpu_s: float
     elapsed_s: float

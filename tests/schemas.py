@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""JSON Schemas of what commands print as JSON, made from the dataclasses that it comes from."""
+"""Make JSON Schemas of what commands print, from the dataclasses that it comes from."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ KINDS: Final[Mapping[str, Any]] = {
 
 
 class _Schema(GenerateJsonSchema):
-    """Every field is always written; a float that is not finite is written as null."""
+    """Describe every field as always written, and a float that is not finite as null."""
 
     def field_is_required(self, *_: Any, **__: Any) -> bool:
         return True

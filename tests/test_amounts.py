@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Amounts in words."""
+"""Test amounts in words."""
 
 from __future__ import annotations
 

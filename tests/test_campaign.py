@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Campaigns: every trial on disk before the next, and none twice."""
+"""Test campaigns: every trial on disk before the next, and none twice."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Ctrl-C and SIGTERM, of processes made for the purpose: the hard ways to be in their way."""
+"""Send Ctrl-C and SIGTERM to processes made for the purpose, which are hard to end."""
 
 from __future__ import annotations
 

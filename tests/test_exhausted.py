@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A limit on processes and threads, as Python reports it, and what merely looks like one."""
+"""Test a limit on processes and threads, as Python reports it, and what merely looks like one."""
 
 from __future__ import annotations
 

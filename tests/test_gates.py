@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Gates: what they count, what they leave alone, and in which order failures are reported."""
+"""Test gates: what they count, what they ignore, and in which order failures are reported."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a caller leaves to the process that it starts: real processes, each with one such thing."""
+"""Test what a caller leaves to the process that it starts: real processes, each with one thing."""
 
 from __future__ import annotations
 

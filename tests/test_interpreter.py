@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a caller exports for its own Python, pytest or Typer does not reach bufbench."""
+"""Test that what a caller exports for its own Python, pytest or Typer does not reach bufbench."""
 
 from __future__ import annotations
 

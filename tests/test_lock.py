@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The lock that keeps two measurements apart: who holds it is named, and no link is followed."""
+"""Test the lock that keeps measurements apart: its holder is named, and no link is followed."""
 
 from __future__ import annotations
 

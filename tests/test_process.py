@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The gateway runs real programs here: what it promises is about real ones."""
+"""Run real programs through the gateway: what it promises is about real ones."""
 
 from __future__ import annotations
 

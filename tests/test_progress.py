@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The bar is full when all trials are over, whether arms share storms or not."""
+"""Test that the bar is full when all trials are over, whether arms share storms or not."""
 
 from __future__ import annotations
 

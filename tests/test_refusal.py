@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Failed calls are named by errno, with a remedy for the cause that holds in this process."""
+"""Test that failed calls are named by errno, with a remedy for the cause in this process."""
 
 from __future__ import annotations
 

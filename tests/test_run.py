@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The script at the root, as far as it may be run without installing anything."""
+"""Test the script at the root, as far as it may be run without installing anything."""
 
 from __future__ import annotations
 

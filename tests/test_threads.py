@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A thread ends before what it uses is closed, at whatever point Ctrl-C comes."""
+"""Test that a thread ends before what it uses is closed, at whatever point Ctrl-C comes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The cost of a wake-up, from two made-up trials."""
+"""Test the cost of a wake-up, from two made-up trials."""
 
 from __future__ import annotations
 

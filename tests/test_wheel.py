@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The wheel in an empty virtual environment, without bcc, compiler and shell: it measures.
+"""Measure by the wheel in an empty virtual environment, without bcc, compiler and shell.
 
 As in a container: in a root that has nothing else but Python, libbpf and what they load.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""`bufbench trace` as people run it, ready before the load starts; and what it leaves behind."""
+"""Run `bufbench trace` as people do, ready before the load starts, and see what it leaves."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def reaches(process: subprocess.Popen[Any], holds: Callable[[], bool]) -> bool:
 
 
 class Tracing:
-    """A running tracer whose output goes to files. Made by :func:`tracing`."""
+    """Run a tracer whose output goes to files; made by :func:`tracing`."""
 
     def __init__(self, folder: Path, arguments: Iterable[str]) -> None:
         words = tuple(arguments)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Real trials, as tests want them: a configuration in, a result out, and that it balances."""
+"""Run real trials, as tests want them: a configuration in, a result out, and that it balances."""
 
 from __future__ import annotations
 

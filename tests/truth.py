@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Processes whose ends are known: what tests/tracer/truths.c writes down of each one it made."""
+"""Provide processes whose ends are known: tests/tracer/truths.c notes each one that it made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Truth(NamedTuple):
-    """One process, as reported to its parent and as /proc had it while it was a zombie."""
+    """Describe one process, as reported to its parent and by /proc while it was a zombie."""
 
     pid: int
     parent_pid: int
@@ -21,7 +21,7 @@ class Truth(NamedTuple):
 
 
 class Teller:
-    """The program, waiting in a session of its own. Made by :func:`teller`."""
+    """Hold the program, waiting in a session of its own; made by :func:`teller`."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A bufbench that is to be hit while it runs, and what is still there of it afterwards."""
+"""Run a bufbench that is to be hit, and see what is left of it afterwards."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NAME_OFFSET: Final = {"prog": 64, "map": 24}  # in struct bpf_prog_info and bpf
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A running command whose whole offspring is known, however it comes to be orphaned."""
+    """Run a command whose whole offspring is known, however it comes to be orphaned."""
 
     process: subprocess.Popen[bytes]
     said: Path  # its stderr

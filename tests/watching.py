@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench watch beside a load that begins once it watches."""
+"""Run bufbench watch beside a load that begins once it watches."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How long ledger, ordering and latency take for a million records, and in how much memory.
+"""Measure time and memory of ledger, ordering and latency for a million records.
 
 pytest-benchmark prints the medians. Time is never asserted; memory is, since it does not vary.
 """

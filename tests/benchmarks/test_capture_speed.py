@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How fast the capture drains full buffers, time stamps included, on one core.
+"""Measure how fast the capture drains full buffers, time stamps included, on one core.
 
 Beside it, in turn, a drain that stamps each record, as all readers did before stamps were shared.
 pytest-benchmark prints the median time, and ``extra_info`` holds records a second and the error of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A thousand journals: the second page of them takes a fraction of the first, and opens at once.
+"""Test that the second page of a thousand journals takes a fraction of the first.
 
 How long making them takes is printed; asserted is the ratio of the two CPU times.
 """

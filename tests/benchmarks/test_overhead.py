@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What analysis and journal add to a trial: their time beside the trial's own. Never asserted.
+"""Measure what analysis and journal add to a trial: their time beside its own. Never asserted.
 
 ``extra_info`` holds both medians and the share; pytest-benchmark prints the first.
 """

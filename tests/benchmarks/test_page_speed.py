@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The page of a thousand trials takes some times what their text takes: the whole commands.
+"""Test that the page of a thousand trials takes some times as long as their text, no more.
 
 Times are printed and not asserted: of two CPU times of one machine, the ratio is.
 """

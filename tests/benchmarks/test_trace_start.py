@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""From starting `bufbench trace` to its first line: imports, compiling, attaching; not asserted."""
+"""Time `bufbench trace` up to its first line: imports, compiling, attaching; not asserted."""
 
 from __future__ import annotations
 

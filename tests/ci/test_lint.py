@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The action, the component and the examples of docs/ci.md, as their linters see them."""
+"""Lint the action, the component and the examples of docs/ci.md, as their users' linters do."""
 
 from __future__ import annotations
 

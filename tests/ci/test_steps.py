@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the action and the component do with a run that succeeds, fails, or never begins."""
+"""Test what the action and the component do with a run that succeeds, fails, or never begins."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels bisect and bisect-step, as people run them, with a QEMU that boots nothing."""
+"""Test bufbench kernels bisect and bisect-step as people run them: its QEMU boots nothing."""
 
 from __future__ import annotations
 

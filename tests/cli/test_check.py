@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench check on real tools, on one that loses, and on what is no tool."""
+"""Test bufbench check on real tools, on one that loses, and on what is not a tool."""
 
 from __future__ import annotations
 

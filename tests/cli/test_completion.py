@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Completion in a shell, and the manual page: both from the commands as click knows them."""
+"""Test completion in a shell, and the manual page: both from the commands as click knows them."""
 
 from __future__ import annotations
 

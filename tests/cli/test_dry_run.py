@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""--dry-run prints the plan, and does nothing else."""
+"""Test that --dry-run prints the plan, and does nothing else."""
 
 from __future__ import annotations
 

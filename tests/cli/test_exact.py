@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels exact, run as people run it, with a QEMU that boots nothing."""
+"""Test bufbench kernels exact as people run it, with a QEMU that boots nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The frame of the command line, run as people run it."""
+"""Test the frame of the command line, as people run it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the helps show: options in groups, and the names that they take."""
+"""Test what the helps show: options in groups, and the names that they take."""
 
 from __future__ import annotations
 

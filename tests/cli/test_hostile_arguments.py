@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Whatever stands behind an option ends in a documented exit code and one line, and soon."""
+"""Test that any value of an option ends in a documented exit code and one line, and soon."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""An option that would do nothing is refused before anything is run; one that acts is not."""
+"""Test that an option without effect is refused before anything runs, and no other."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench kernels report, run as people run it."""
+"""Test bufbench kernels report as people run it."""
 
 from __future__ import annotations
 

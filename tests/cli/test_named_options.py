@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A value that an option cannot have is refused in one line that names the option."""
+"""Test that an impossible value of an option is refused in one line that names the option."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench object: the example built and run, and objects that are refused."""
+"""Test bufbench object: the example built and run, and objects that are refused."""
 
 from __future__ import annotations
 

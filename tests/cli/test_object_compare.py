@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench object compare: one tracer on both transports, its losses against known truth."""
+"""Test bufbench object compare: one tracer on both transports, its losses against known truth."""
 
 from __future__ import annotations
 

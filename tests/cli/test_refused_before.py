@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What cannot end well is refused in one short line, before anything waits or measures."""
+"""Test that a command that cannot end well is refused in one line, before it waits or measures."""
 
 from __future__ import annotations
 

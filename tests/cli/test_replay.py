@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A load that bufbench watched, replayed by its commands."""
+"""Replay a load that bufbench watched, by its commands."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench report, run as people run it: good journals, bad ones, and both together."""
+"""Test bufbench report as people run it: good journals, bad ones, and both together."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench run, run as people run it: what it leaves, and what it says to nonsense."""
+"""Test bufbench run as people run it: what it leaves, and how it refuses nonsense."""
 
 from __future__ import annotations
 

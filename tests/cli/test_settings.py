@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Defaults of options from bufbench.toml and pyproject.toml."""
+"""Test defaults of options from bufbench.toml and pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Commands within a time namespace, whose CLOCK_MONOTONIC is not that of kernel timestamps."""
+"""Run commands in a time namespace, whose CLOCK_MONOTONIC is not that of kernel timestamps."""
 
 from __future__ import annotations
 

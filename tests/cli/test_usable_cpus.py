@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Runs that may not use every online CPU, or not all of their time."""
+"""Test runs that may not use every online CPU, or not all of their time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sizes and lengths of time on the command line."""
+"""Test sizes and lengths of time on the command line."""
 
 from __future__ import annotations
 

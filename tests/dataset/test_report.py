@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A folder's report is that of its journals, by way of the data set or not."""
+"""Test that a folder's report is that of its journals, by way of the data set or not."""
 
 from __future__ import annotations
 

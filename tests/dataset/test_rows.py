@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Rows of the data set are the same of trials and of what only has their attributes."""
+"""Test that rows are the same of trials and of what only has their attributes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The cost of a report of many trials: linear in time, bounded in memory."""
+"""Test the cost of a report of many trials: linear in time, bounded in memory."""
 
 from __future__ import annotations
 

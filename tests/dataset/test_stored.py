@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A data set has all columns that trials in memory have."""
+"""Test that a data set has all columns that trials in memory have."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Every command line that a document or a help text shows, run as it is printed.
+"""Run every command line that a document or a help text shows, as it is printed.
 
 A shell runs it in a copy of the checkout's root, where journals lie under the names that documents
 use. Only what stands at its end is replaced: nox and the command record what they were called with,

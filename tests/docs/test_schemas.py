@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""docs/schemas says what the commands print as JSON."""
+"""Test that docs/schemas describes what the commands print as JSON."""
 
 from __future__ import annotations
 

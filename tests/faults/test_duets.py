@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Duets that are killed, or whose CPU goes: both ledgers balance, and nothing is left behind."""
+"""Kill duets, or take their CPU: both ledgers balance, and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Guests at random moments: their QEMU killed, their harness killed or asked to end.
+"""Hit guests at random moments: kill their QEMU or their harness, or ask the harness to end.
 
 Each takes many seconds, so they are for ./run faults; tests/guests has one of each.
 """

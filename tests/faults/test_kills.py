@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""kill -9 at random moments of a run: nothing lost, nothing left, and --resume ends the same."""
+"""Kill runs at random moments: nothing is lost or left, and --resume ends the same."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGEST_S: Final = (
 
 
 class Runs:
-    """A journal that runs are written to, and that a kill may end at any moment."""
+    """Write runs to a journal; a kill may end each at any moment."""
 
     def __init__(self, folder: Path, shape: str) -> None:
         folder.mkdir()

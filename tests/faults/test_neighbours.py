@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Another tracer at the same event: allowed, and reported as noise."""
+"""Attach another tracer to the same event: allowed, and reported as noise."""
 
 from __future__ import annotations
 

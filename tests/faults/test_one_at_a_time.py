@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A second measurement is refused with the reason, or waits; a tracer beside it may stay."""
+"""Test that a second measurement is refused or waits, and that a tracer beside it may stay."""
 
 from __future__ import annotations
 

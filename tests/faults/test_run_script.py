@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""./run bench, through the script, nox and pytest: a signal at any moment, the first included."""
+"""Signal ./run bench at any moment, the first included, through the script, nox and pytest."""
 
 from __future__ import annotations
 

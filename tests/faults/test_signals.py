@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Ctrl-C and SIGTERM at random moments: gone within 2 s, in a line, with nothing left behind."""
+"""Send Ctrl-C and SIGTERM at random moments: gone within 2 s, in a line, nothing left behind."""
 
 from __future__ import annotations
 

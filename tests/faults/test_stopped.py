@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A consumer that is stopped for a while within a trial: losses and cause are reported."""
+"""Stop a consumer for a while within a trial: losses and cause are reported."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A machine that is not kind while trials run: what is measured is right, or a line says why not.
+"""Disturb the machine during trials: what is measured is right, or a line says why not.
 
 What a test changes for the whole machine is put back, whatever happens.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Several hosts on one machine: TLS, machines and schedulers that are lost, machines not used."""
+"""Test several hosts on one machine: TLS, lost machines and schedulers, machines not used."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Two kernels in one fleet: an emulated guest as a worker, and kernels that a worker boots."""
+"""Test two kernels in one fleet: an emulated guest as a worker, and kernels that a worker boots."""
 
 from __future__ import annotations
 

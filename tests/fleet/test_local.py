@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""`bufbench fleet run --local`: a scheduler and a worker in the process."""
+"""Test `bufbench fleet run --local`: a scheduler and a worker in the process."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plans, addresses, certificates and folders, without Dask."""
+"""Test plans, addresses, certificates and folders, without Dask."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which machine gets which task: a made-up fleet, and a clock set by hand."""
+"""Test which machine gets which task: a made-up fleet, and a clock set by hand."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What stderr shows of a fleet."""
+"""Test what stderr shows of a fleet."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Small BTF that has all that the tracer looks for, and some that goes in circles.
+"""Make small BTF that has all that the tracer looks for, and some that goes in circles.
 
 Source of the format: Documentation/bpf/btf.rst.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals that are whole but absurd: bytes say which values of a good one become which others.
+"""Make journals that are whole but absurd: bytes say which values of a good one change, and how.
 
 Bytes that are mutated at random are hardly ever a journal; these always are nearly one.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Everything that reads foreign data, as functions of bytes. A new reader is an entry in READERS.
+"""List all readers of foreign data, as functions of bytes. A new reader is an entry in READERS.
 
 A reader may refuse its input by one of the exceptions that it names; anything else is a fault.
 """
@@ -65,7 +65,7 @@ SAMPLES: Final = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """One reader."""
+    """Describe one reader: how to call it, seeds, and how it refuses."""
 
     read: Callable[[bytes], object]
     seeds: Callable[[], Sequence[bytes]]

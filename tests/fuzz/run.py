@@ -31,7 +31,7 @@ _MEMORY_MIB: Final = 1_024  # libFuzzer's own, the report's libraries and the co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """One reader's run."""
+    """Report one reader's run."""
 
     reader: str
     seconds: float

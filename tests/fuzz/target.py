@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One reader under the fuzzer: target.py READER, then options of libFuzzer. Made by run.py."""
+"""Fuzz one reader: target.py READER, then options of libFuzzer. Started by run.py."""
 
 from __future__ import annotations
 

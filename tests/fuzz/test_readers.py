@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""No reader of foreign data ends in a traceback, hangs, or takes memory without bound."""
+"""Test that no reader of foreign data ends in a traceback, hangs, or takes unbounded memory."""
 
 from __future__ import annotations
 

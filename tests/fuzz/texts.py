@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Texts as kernels, archives, people and the generator write them: what fuzzing begins with."""
+"""Provide texts as kernels, archives, people and the generator write them: fuzzing's seeds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What journals of 2026-11-22 give.
+"""Compute what journals of 2026-11-22 give.
 
 They have no duets; those of the reference have, and change when they are measured again.
 

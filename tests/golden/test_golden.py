@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The reference journals give what they gave: JSON of every question, verdicts, CSV."""
+"""Test that the reference journals give what they gave: JSON of every question, verdicts, CSV."""
 
 from __future__ import annotations
 

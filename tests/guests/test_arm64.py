@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench on arm64, in an emulated guest: generator, capture and offsets, by their own tests."""
+"""Test bufbench on arm64 in an emulated guest: generator, capture, offsets, by their own tests."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a guest's console says of its end. The errors are QEMU's, with the dump that follows."""
+"""Test what a guest's console says of its end. Errors are QEMU's, with the dump that follows."""
 
 from __future__ import annotations
 

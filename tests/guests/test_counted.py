@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Real kernels of an image and of archives, counted by one command, which boots each three times.
+"""Count calls of real kernels, of an image and of archives, by one command of three boots each.
 
 The second boot has another seed. The third has the first one's, and the plugin where it is taken.
 """
@@ -40,7 +40,7 @@ NONE = "oci:layout:none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel that could be had, its row, and console and report of each of its boots."""
+    """Hold a kernel that could be had, its row, and console and report of each of its boots."""
 
     image: Image
     count: KernelCount
@@ -49,7 +49,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the command found: of an image that holds no kernel, and of each label."""
+    """Hold the command's findings: of an image that holds no kernel, and of each label."""
 
     none: KernelCount
     kernels: Mapping[str, Kernel]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels of another architecture: recognised, refused in a line, and run over Debian's files."""
+"""Test kernels of another architecture: recognised, refused, or run over Debian's files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Real kernels in real guests: one from fetch to report, and each way to lose one distinguished.
+"""Test real kernels in real guests: one from fetch to report, and each way to lose one.
 
 Debian's cloud flavour is the smallest download and boots as quickly as any.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Archives' lists, recorded (tests/guests/lists) and hostile, and the kernels in them."""
+"""Test archives' lists, recorded (tests/guests/lists) and hostile, and the kernels in them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels fetched from a made-up archive: by the real APT, as people call it."""
+"""Fetch kernels from a made-up archive: by the real APT, as people call it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 class User:
-    """A user with a cache and a kernels.toml."""
+    """Act as a user with a cache and a kernels.toml."""
 
     def __init__(self, folder: Path, toml: str) -> None:
         self.folder = folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What may be asked for, which source is meant by it, and that a new source is one file."""
+"""Test which requests are accepted, which source each means, and that a new source is one file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""kernels.toml, and what is taken over from the host's APT."""
+"""Test kernels.toml, and what is taken over from the host's APT."""
 
 from __future__ import annotations
 

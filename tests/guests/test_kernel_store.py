@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The store: whole kernels or none, also on a disk that is full; and files of one's own."""
+"""Test the store: whole kernels or none, also on a full disk; and files of one's own."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Versions in their order; dpkg has the last word on Debian's."""
+"""Test the order of versions; dpkg has the last word on Debian's."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is taken out of an image's layers, and that nothing else is: no link, no bomb."""
+"""Test what is taken out of an image's layers, and that nothing else is: no link, no bomb."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Lists of kernels in JSON, as CI systems have them for their matrices."""
+"""Test lists of kernels in JSON, as CI systems have them for their matrices."""
 
 from __future__ import annotations
 

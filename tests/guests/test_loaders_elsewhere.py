@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bcc and the prebuilt objects on other kernels, where guests load the latter: both agree."""
+"""Test that bcc and the prebuilt objects, which guests load, agree on other kernels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench object compare on a kernel that lacks what later ones have, and on the newest."""
+"""Test bufbench object compare on a kernel that lacks later features, and on the newest."""
 
 from __future__ import annotations
 

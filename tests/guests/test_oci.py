@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels of OCI images: through the real skopeo, from layouts in a folder."""
+"""Test kernels of OCI images: through the real skopeo, from layouts in a folder."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What became of a kernel: distinguished by how its guest ended and by what it left."""
+"""Test the outcome of a kernel: distinguished by how its guest ended and by what it left."""
 
 from __future__ import annotations
 

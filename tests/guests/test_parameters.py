@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parameters of a guest's kernel: what cannot work is refused in a line."""
+"""Test parameters of a guest's kernel: what cannot work is refused in a line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The plugin in a real QEMU: taken or refused."""
+"""Test the plugin in a real QEMU: taken or refused."""
 
 from __future__ import annotations
 

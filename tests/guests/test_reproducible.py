@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What reproducible guests boot: the machine of an image, and their RAM disk."""
+"""Test what reproducible guests boot: the machine of an image, and their RAM disk."""
 
 from __future__ import annotations
 

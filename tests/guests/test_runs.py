@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Runs over kernels without a guest: what is asked for, what fits, what is done already."""
+"""Test runs over kernels without a guest: what is requested, what fits, what is done already."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Guests whose files all lie in their RAM disk: which files, the disk itself, and the way out."""
+"""Test guests whose files all lie in their RAM disk: which files, the disk, and the way out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The watch over a guest: how things end, and that nothing outlives it. Commands stand in."""
+"""Test the watch over a guest: how things end, and that nothing outlives it. Commands stand in."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Lines that are JSON, but not what a journal holds: each named with its reason, none believed."""
+"""Test lines that are JSON but do not belong in a journal: each is named with its reason."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Compressed journals: read like plain ones, and no bomb goes off."""
+"""Test compressed journals: read like plain ones, and no bomb goes off."""
 
 from __future__ import annotations
 

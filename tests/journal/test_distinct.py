@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A trial counts once, however often and in whatever form it was given."""
+"""Test that a trial counts once, however often and in whatever form it was given."""
 
 from __future__ import annotations
 

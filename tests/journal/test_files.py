@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals in a folder and below."""
+"""Test journals in a folder and below."""
 
 from __future__ import annotations
 

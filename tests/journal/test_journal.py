@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A journal keeps whatever was finished, and says of everything else where it is and why."""
+"""Test that a journal keeps what was finished, and says of all else where it is and why."""
 
 from __future__ import annotations
 

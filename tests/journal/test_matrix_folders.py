@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Folders of journals, one kernel each: whatever lies in them is a row, or is named."""
+"""Test folders of journals, one kernel each: whatever lies in them is a row, or is named."""
 
 from __future__ import annotations
 

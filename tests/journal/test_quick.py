@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is decoded quickly is what is decoded carefully, and most of a journal is."""
+"""Test that lines decoded quickly give what careful decoding gives, and that most are."""
 
 from __future__ import annotations
 

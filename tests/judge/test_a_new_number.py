@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A new number is one function and one row: exported, and compared by one row more."""
+"""Test that a new number is one function and one row: exported, and compared by one row more."""
 
 from __future__ import annotations
 

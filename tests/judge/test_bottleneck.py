@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The rule is worked out by hand: a consumer on its CPU 97 % of the storm had no time to spare."""
+"""Work the rule out by hand: a consumer on its CPU 97 % of the storm had no time to spare."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Carry-over from the window before: seen where it is, by its size, and bounded where it is not."""
+"""Test carry-over from the previous window: its size is found, or bounded where there is none."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is called a change between two sets of journals, and what is not."""
+"""Test what is called a change between two sets of journals, and what is not."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Comparisons: outcomes at their edges, which side is which, and sums over a side's trials."""
+"""Test comparisons: outcomes at their edges, which side is which, and sums over a side's trials."""
 
 from __future__ import annotations
 

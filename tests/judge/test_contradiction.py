@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Blocks that say something else than a duet of the same storm are named, with the size."""
+"""Test that blocks that contradict a duet of the same storm are named, with the size."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""When comparisons as a whole speak for a side, and what the first screen makes of that."""
+"""Test when comparisons as a whole support a side, and what the first screen makes of that."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What records that shared stamps leave open of latencies."""
+"""Test how exact latencies are where records shared stamps."""
 
 from __future__ import annotations
 

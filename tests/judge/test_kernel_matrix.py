@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels beside each other: their order, where changes set in, what is held against what."""
+"""Test kernels side by side: their order, where changes set in, which are compared."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Unequal loads are never paired: within a run, in claims and floors, nor across two sets."""
+"""Test that unequal loads are never paired: in a run, in claims and floors, nor across two sets."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Journals with ten thousand machines, runs or arms are judged in linear time, or refused."""
+"""Judge journals with ten thousand machines, runs or arms: in linear time, or refused."""
 
 from __future__ import annotations
 

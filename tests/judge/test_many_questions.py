@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Holm's correction is made: one verdict by itself may be undecided among many that were asked."""
+"""Test Holm's correction: a verdict by itself may be undecided among many that were asked."""
 
 from __future__ import annotations
 

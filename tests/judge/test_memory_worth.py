@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Instruments of memory against the formulas: right to a page or a tenth, wrong, or saying 0."""
+"""Test instruments of memory against the formulas: right to a page or a tenth, wrong, or 0."""
 
 from __future__ import annotations
 

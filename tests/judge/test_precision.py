@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The error that one storm's own records give its number, against how storms really scatter."""
+"""Compare the error that a storm's own records give its number with how storms really scatter."""
 
 from __future__ import annotations
 

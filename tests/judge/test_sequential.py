@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Intervals that hold at every look: their error rate, their width, and the verdicts."""
+"""Test intervals that hold at every look: their error rate, their width, and the verdicts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""From trials to comparisons: pairing by block, what counts, and who is ahead."""
+"""Test the way from trials to comparisons: pairing by block, what counts, and who is ahead."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Quantiles of the pooled latencies of a duet: their value, and an interval over storms."""
+"""Test quantiles of a duet's pooled latencies: their value, and an interval over storms."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Two values that stand beside a ratio or a difference never point the other way."""
+"""Test that two values beside a ratio or a difference never point the other way."""
 
 from __future__ import annotations
 

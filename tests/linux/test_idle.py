@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Idle states and frequencies, read from a made-up /sys and asked for in /dev."""
+"""Test idle states and frequencies, read from a made-up /sys and requested in /dev."""
 
 from __future__ import annotations
 

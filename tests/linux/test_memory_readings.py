@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the kernel says of memory: mappings, free pages, and where memory cgroups are."""
+"""Test what the kernel says of memory: mappings, free pages, and where memory cgroups are."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Pages other than of 4 KiB are refused, by runs and by trace, before anything is loaded."""
+"""Test that pages other than of 4 KiB are refused, by runs and by trace, before loading."""
 
 from __future__ import annotations
 

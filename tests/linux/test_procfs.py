@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Parsers on recorded text, readers on the machine underneath."""
+"""Test parsers on recorded text, and readers on this machine."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which commits of a ring buffer wake a reader that has caught up: kernel/bpf/ringbuf.c.
+"""Test which commits of a ring buffer wake a reader that has caught up: kernel/bpf/ringbuf.c.
 
 A wake-up is seen by epoll, which knows of a ring only what woke it since it was last found empty.
 """
@@ -29,7 +29,7 @@ END: Final[tuple[Instruction, ...]] = ((0xB7, 0, 0, 0), (0x95, 0, 0, 0))  # retu
 
 
 class Ring:
-    """A ring of a page, its reader's position, and an epoll that waits for it."""
+    """Hold a ring of a page, its reader's position, and an epoll that waits for it."""
 
     def __init__(self) -> None:
         self.fd = bpf.create_map(bpf.RINGBUF, key_bytes=0, value_bytes=0, entries=PAGE, name="test")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Histograms decoded together are those that hdrh decodes, one by one."""
+"""Test that histograms decoded together are those that hdrh decodes, one by one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""CPUs without a buffer are named, with what was lost there."""
+"""Test that CPUs without a buffer are named, with what was lost there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Columns, percentiles and the packed sort."""
+"""Test columns, percentiles and the packed sort."""
 
 from __future__ import annotations
 

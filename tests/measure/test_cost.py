@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Figures per event, and none where there was nothing to divide by."""
+"""Test figures per event, and that there are none where there was nothing to divide by."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Two arms within one storm: split, washed out and ranked."""
+"""Test two arms within one storm: split, washed out and ranked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Latency percentiles against sorted lists, and histograms against the library's own recording."""
+"""Test percentiles against sorted lists, and histograms against the library's own recording."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The ledger: streams that balance by construction, and each single thing that unbalances them."""
+"""Test the ledger: streams that balance by construction, and each thing that unbalances them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Footprints worked out by hand from the kernel's allocations."""
+"""Test footprints worked out by hand from the kernel's allocations."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Occupancy: shares of the buffers' bytes, and of the storm's time."""
+"""Test occupancy: shares of the buffers' bytes, and of the storm's time."""
 
 from __future__ import annotations
 

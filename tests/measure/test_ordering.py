@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order of delivery against its brute-force twin, and on streams whose answer is plain."""
+"""Test the order of delivery against its brute-force twin, and on streams of plain answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Overwritten records: a cause of their own, checked against the bytes that the consumer missed."""
+"""Check overwritten records, a cause of their own, against the bytes that the consumer missed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Pace on streams whose gaps are known."""
+"""Test pace on streams whose gaps are known."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored, against its brute-force twin and on streams whose answer is plain."""
+"""Test restored order against its brute-force twin, and on streams whose answer is plain."""
 
 from __future__ import annotations
 

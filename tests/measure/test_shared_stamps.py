@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""How much too long a latency may be where records share a stamp."""
+"""Test how much too long a latency may be where records share a stamp."""
 
 from __future__ import annotations
 

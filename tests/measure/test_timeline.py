@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Timelines: small whatever the trial, true to it, and with every drop within."""
+"""Test timelines: small whatever the trial, true to it, and with every drop within."""
 
 from __future__ import annotations
 

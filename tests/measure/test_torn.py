@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records: a checksum that catches every mixture, and a ledger that balances with them."""
+"""Test torn records: a checksum catches every mixture, and a ledger balances with them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Brute-force twins of the metrics: plain Python over rows, slow and easy to believe."""
+"""Compute metrics by brute force: plain Python over rows, slow and easy to believe."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Arms by what their programs are attached to, and what such arms cannot have."""
+"""Test arms by what their programs are attached to, and what such arms cannot have."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Plans for any list of CPUs: nothing is pinned to another, and every budget is possible."""
+"""Test plans for any list of CPUs: nothing is pinned to another, and every budget is possible."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Arms and assignments as they are written."""
+"""Parse arms and assignments as they are written."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The matrix profile: by fork, few programs, and sized for guests fast and slow."""
+"""Test the matrix profile: by fork, few programs, and sized for guests fast and slow."""
 
 from __future__ import annotations
 

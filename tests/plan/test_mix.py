@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Mixes of record lengths: sixteen turns of four lengths that keep the mean."""
+"""Test mixes of record lengths: sixteen turns of four lengths that keep the mean."""
 
 from __future__ import annotations
 

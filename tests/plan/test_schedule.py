@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What of the matrix profile fits into a guest's time: it is known before, and nothing is cut."""
+"""Test what of the matrix profile fits into a guest's time: known before, and nothing is cut."""
 
 from __future__ import annotations
 

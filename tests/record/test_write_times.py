@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Times of writes from a log-linear histogram: the steady mean and the median."""
+"""Test times of writes from a log-linear histogram: the steady mean and the median."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A new output form is one file: every command that answers offers it and gives it."""
+"""Test that a new output form is one file: every command that answers offers and gives it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Axes of charts: every decade has a label, 0 has a place, and nothing is drawn beyond samples."""
+"""Test axes of charts: every decade has a label, 0 has a place, nothing is beyond samples."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The process that draws: what it is given comes back drawn, and what fails is reported."""
+"""Test the process that draws: what it is given comes back drawn, and what fails is reported."""
 
 from __future__ import annotations
 

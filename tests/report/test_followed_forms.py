@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The forms that CI systems take, each read by its consumer's parser or schema."""
+"""Test the forms that CI systems take, each by its consumer's parser or schema."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The forest plot: what stands in it, and that what is drawn is what was measured."""
+"""Test the forest plot: what it contains, and that what is drawn is what was measured."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Names that others chose stand in every form of a report as they are, and do nothing there."""
+"""Test that names that others chose appear as they are in every form, and do nothing there."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The report over kernels in each of its forms: complete, safe, and closed in itself."""
+"""Test the report over kernels in each form: complete, safe, and self-contained."""
 
 from __future__ import annotations
 

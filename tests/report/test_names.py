@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One name, one number: every exported key has one value for one trial, and one definition."""
+"""Test that every exported key has one value for one trial, and one definition."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The page, as text and in a real browser: complete, closed in itself, safe, and working."""
+"""Test the page, as text and in a real browser: complete, self-contained, safe, and working."""
 
 from __future__ import annotations
 

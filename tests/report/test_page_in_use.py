@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The pages of the reference journals as people use them: links, copies, keys, phone, paper."""
+"""Use the pages of the reference journals as people do: links, copies, keys, phone, paper."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COPIED = {
 
 @dataclass(frozen=True)
 class Made:
-    """A page of a reference, and what it was made of."""
+    """Hold a page of a reference, and what it was made of."""
 
     documents: tuple[Document, ...]
     path: Path

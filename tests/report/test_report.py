@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The three forms of one summary: what comes first, what fits, what cannot do harm."""
+"""Test the three forms of one summary: what comes first, what fits, what can do no harm."""
 
 from __future__ import annotations
 

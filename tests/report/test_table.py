@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The journal as a table: a row for each trial, every column documented."""
+"""Test the journal as a table: a row for each trial, every column documented."""
 
 from __future__ import annotations
 

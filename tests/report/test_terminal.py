@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Documents on a terminal: nothing is cut off, and no title is printed twice."""
+"""Test documents on a terminal: nothing is cut off, and no title is printed twice."""
 
 from __future__ import annotations
 

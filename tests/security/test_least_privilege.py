@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What doctor --least-privilege calls enough is; what it calls missing is reported in a line."""
+"""Test doctor --least-privilege: what it names suffices, and each one that is missing is named."""
 
 from __future__ import annotations
 

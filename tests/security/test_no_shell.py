@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""No string reaches a shell, nothing is evaluated, and no module of bufbench opens a socket."""
+"""Test that no string reaches a shell, nothing is evaluated, and no module opens a socket."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A run opens no socket, listening or other, and leaves nothing in shared places."""
+"""Test that a run opens no socket, listening or other, and leaves nothing in shared places."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Who owns what is written (under sudo, its caller); files are replaced whole, or not at all."""
+"""Test who owns written files (under sudo, its caller), and that they are replaced whole or not."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Temporary folders are private, and the next start sweeps those whose owner was killed."""
+"""Test that temporary folders are private, and the next start sweeps those of killed owners."""
 
 from __future__ import annotations
 

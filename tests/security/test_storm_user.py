@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A storm runs as nobody, without capabilities, within a cgroup; and dies with its parents."""
+"""Test that a storm runs as nobody, without capabilities, in a cgroup, and dies with its parent."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Memory, files, threads, BPF programs and maps of this process, and whether they stay flat."""
+"""Sample memory, files, threads, BPF programs and maps of this process: do they stay flat?"""
 
 from __future__ import annotations
 

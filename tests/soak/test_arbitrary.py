@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Arbitrary trials: the same of the same seed, all kinds, none that a machine refuses."""
+"""Test random trials: the same of the same seed, all kinds, none that a machine refuses."""
 
 from __future__ import annotations
 

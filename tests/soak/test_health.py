@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Flatness of made-up samples."""
+"""Test the flatness of made-up samples."""
 
 from __future__ import annotations
 

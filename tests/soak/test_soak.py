@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Random trials for --minutes: every ledger balances, and nothing stays behind.
+"""Run random trials for --minutes: every ledger balances, and nothing stays behind.
 
 `./run soak -- --minutes 60 --seed 7` runs this for as long as asked.
 """

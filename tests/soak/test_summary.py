@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The summary names what did not balance and what grew; ./run soak ends with their exit codes."""
+"""Test that the summary names what did not balance or grew, and ./run soak's exit codes."""
 
 from __future__ import annotations
 

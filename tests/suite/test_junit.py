@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The suite's JUnit file: whatever the exit code is but 0, something in it failed."""
+"""Test the suite's JUnit file: whatever the exit code is but 0, something in it failed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The pytest-benchmark suite, run as `./run bench` runs it, cut to one experiment."""
+"""Test the pytest-benchmark suite, run as `./run bench` runs it, cut to one experiment."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A program that knows how each of its processes ended, compiled for the session."""
+"""Compile a program that knows how each of its processes ended, for the session."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""BTF as a compiler writes it, read back; and the kernel's own."""
+"""Read BTF back as a compiler writes it, and the kernel's own."""
 
 from __future__ import annotations
 

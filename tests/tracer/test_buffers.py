@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Buffers: each transport has a module that makes them, and what is refused says why."""
+"""Test that each transport's module makes its buffers, and that what is refused says why."""
 
 from __future__ import annotations
 

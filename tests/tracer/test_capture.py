@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The capture extension on buffers that the kernel writes."""
+"""Test the capture extension on buffers that the kernel writes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rig() -> Iterator[Rig]:
 
 @dataclass(frozen=True, slots=True)
 class Buffers:
-    """Buffers of one transport, empty and mapped, and the program that can fill them."""
+    """Hold buffers of one transport, empty and mapped, and the program that can fill them."""
 
     program: Program
     capture: Capture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What an exit is, and whose: the tracer compared with waitpid and /proc."""
+"""Compare the tracer with waitpid and /proc: what an exit is, and whose."""
 
 from __future__ import annotations
 

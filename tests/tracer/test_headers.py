@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The kernel tree made for bcc, and the sources handed to it."""
+"""Test the kernel tree made for bcc, and the sources handed to it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Processes may call themselves anything: both forms of `bufbench trace` show it, and obey none."""
+"""Test that both forms of `bufbench trace` show any name of a process, and obey none."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""K rings for N CPUs: the name, the budget, the slots and the reports."""
+"""Test K rings for N CPUs: the name, the budget, the slots and the reports."""
 
 from __future__ import annotations
 

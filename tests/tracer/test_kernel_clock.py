@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernel timestamps and the reader's clock: one, or another time namespace's."""
+"""Test kernel timestamps and the reader's clock: one, or another time namespace's."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the BPF programs write is what Python reads: layouts as a compiler has them."""
+"""Test that what the BPF programs write is what Python reads: layouts as a compiler has them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""libbpf's messages come by a function that C calls: ctypes drops what is raised in it."""
+"""Take libbpf's messages by a function that C calls: ctypes drops what is raised in it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""libbpf's readers: rings take turns, and what cannot be read so is refused."""
+"""Test libbpf's readers: rings take turns, and what cannot be read so is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.tracer.transports import find
 
 
 class Library:
-    """Rings of so many records each, by their descriptors."""
+    """Stand in for libbpf, with rings of so many records each, by their descriptors."""
 
     def __init__(self, waiting: dict[int, int], epoll_fd: int) -> None:
         self.waiting, self.rings = waiting, list[int]()

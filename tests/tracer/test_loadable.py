@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What keeps a tracer from being loaded is named by its errno: each cause in a real process."""
+"""Test that what keeps a tracer from loading is named by its errno: each in a real process."""
 
 from __future__ import annotations
 

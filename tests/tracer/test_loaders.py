@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bcc and the prebuilt objects: which one is used, and that both count and send the same."""
+"""Test bcc and the prebuilt objects: which is used, and that both count and send the same."""
 
 from __future__ import annotations
 

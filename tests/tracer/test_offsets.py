@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A tracepoint's format file, as kernels before and after group_dead write it."""
+"""Parse a tracepoint's format file, as kernels before and after group_dead write it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The overwriting ring on kernels that lack it, and where it cannot serve."""
+"""Test the overwriting ring on kernels that lack it, and where it cannot serve."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAY = find("overwrite")
 
 
 class Types:
-    """BTF in which these members of struct bpf_ringbuf lie at these places."""
+    """Stand in for BTF in which these members of struct bpf_ringbuf lie at these places."""
 
     def __init__(self, **places: int) -> None:
         self.places = places

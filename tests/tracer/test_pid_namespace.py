@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Within a PID namespace, `trace` has the numbers that its caller knows processes by."""
+"""Test that `trace` within a PID namespace shows the PIDs that its caller knows."""
 
 from __future__ import annotations
 

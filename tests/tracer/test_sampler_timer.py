@@ -34,7 +34,7 @@ def counted(sampler: Sampler, records: int) -> bool:
 
 
 class Produced:
-    """A ring that this process writes and reads, a record at a time."""
+    """Write and read a ring in this process, a record at a time."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.map = bpf.create_map(
@@ -70,7 +70,7 @@ class Produced:
 
 
 class Unread:
-    """A sampler of one ring that holds two records, which nobody reads."""
+    """Sample one ring that holds two records, which nobody reads."""
 
     def __init__(self, stack: ExitStack) -> None:
         ring = Produced(stack)

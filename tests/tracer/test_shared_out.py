@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Which CPUs share a ring: on 8 and 64 CPUs, with and without nodes."""
+"""Test which CPUs share a ring: on 8 and 64 CPUs, with and without nodes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench trace accounts for every exit, whatever happens to it or to its reader."""
+"""Test that bufbench trace accounts for every exit, whatever happens to it or its reader."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ACCOUNT: Final = re.compile(
 
 
 class Account(NamedTuple):
-    """The line at the end."""
+    """Hold the line at the end."""
 
     delivered: int
     lost: int
@@ -48,7 +48,7 @@ class Account(NamedTuple):
 
 
 class Sufferer:
-    """A tracer whose output goes to ``writer``, and what has been read of it at ``reader``."""
+    """Run a tracer whose output goes to ``writer``, and keep what has been read at ``reader``."""
 
     def __init__(self, transport: str, reader: int, writer: int) -> None:
         self._reader = reader

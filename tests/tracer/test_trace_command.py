@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""bufbench trace, over processes that others made: each one, with parent, status and name."""
+"""Trace processes that others made: each one, with parent, status and name."""
 
 from __future__ import annotations
 

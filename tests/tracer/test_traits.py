@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Traits: a transport is one file, and nothing else compares its name."""
+"""Test traits: a transport is one file, and nothing else compares its name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A rig that the tests of a module share, since loading costs most of a trial's time."""
+"""Share a rig between the tests of a module, since loading costs most of a trial's time."""
 
 from __future__ import annotations
 

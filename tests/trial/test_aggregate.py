@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Counts in the kernel: every exit is in them or was refused, however often they are read."""
+"""Test counts in the kernel: each exit is counted or refused, however often they are read."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What others did during a trial: the accounts, the bounds, and real hogs."""
+"""Test what others did during a trial: the accounts, the bounds, and real hogs."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def hog(*words: str) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class Bracketed:
-    """What a trial read of the accounts, and an amount just before and just after."""
+    """Hold what a trial read of the accounts, and an amount just before and just after."""
 
     before: float
     account: Accounts

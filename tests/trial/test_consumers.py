@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a consumer does while it waits: system calls, and a stop for the whole storm."""
+"""Test what a consumer does while it waits: system calls, and a stop for the whole storm."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Records behind one that was discarded without a wake-up: they arrive, and nobody is woken."""
+"""Test that records behind one discarded without a wake-up arrive, and nobody is woken."""
 
 from __future__ import annotations
 

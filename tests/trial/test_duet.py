@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Duets in the real kernel: both ledgers balance, and what is put in comes out."""
+"""Test duets in the real kernel: both ledgers balance, and what is put in comes out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The harness must be able to fail: tracers and readers that lie are found out."""
+"""Test that the harness can fail: tracers and readers that lie are found out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A tail that no watermark is reached for is delivered by the flush, else by the end alone."""
+"""Test that a tail below the watermark is delivered by the flush, else by the end alone."""
 
 from __future__ import annotations
 

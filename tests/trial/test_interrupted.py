@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A trial that Ctrl-C ends leaves no thread behind, which would read what is unmapped."""
+"""Test that a trial ended by Ctrl-C leaves no thread that would read unmapped memory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the kernel really does to a record that nobody is woken for; and to a head that is not
-committed."""
+"""Test what the kernel does to records without a wake-up, and to a head that is not committed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""libbpf's readers in real trials; of rings only where it has ring__consume_n."""
+"""Run libbpf's readers in real trials; of rings only where it has ring__consume_n."""
 
 from __future__ import annotations
 

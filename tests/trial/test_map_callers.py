@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Processes that make map calls beside a storm: the ledger still adds up, and they leave again."""
+"""Make map calls beside a storm: the ledger still adds up, and the callers leave again."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The memory census on this kernel: formulas and instruments agree as far as they are judged by."""
+"""Test the memory census on this kernel: formulas and instruments agree as far as judged."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order as the claims are judged by it: the ring keeps it, per-CPU buffers cannot."""
+"""Test order as claims are judged by it: the ring keeps it, per-CPU buffers cannot."""
 
 from __future__ import annotations
 

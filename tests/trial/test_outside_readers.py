@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Readers in processes of their own: their rows are held to the ledger, their faults named."""
+"""Check rows of readers in separate processes against the ledger; their faults are named."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Storms that limits or time cut down, for real: a state of the trial, compared with nothing."""
+"""Run storms that limits or time cut down: a state of the trial, compared with nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Order restored in real trials: of perf buffers, not of a ring."""
+"""Restore order in real trials: of perf buffers, not of a ring."""
 
 from __future__ import annotations
 

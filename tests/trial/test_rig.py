@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a rig leaves behind in the process: nothing."""
+"""Test that a rig leaves nothing behind in the process."""
 
 from __future__ import annotations
 

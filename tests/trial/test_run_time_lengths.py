@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Lengths known at run time: by dynptr each record takes its own, by the largest all take that."""
+"""Test lengths known at run time: a dynptr's record takes its own, else all take the largest."""
 
 from __future__ import annotations
 

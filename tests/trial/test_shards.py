@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Sharded rings: they balance, hold each CPU's order, and share the budget."""
+"""Test sharded rings: they balance, hold each CPU's order, and share the budget."""
 
 from __future__ import annotations
 

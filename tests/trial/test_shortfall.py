@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a storm fell short of, and that it is a state of its trial."""
+"""Test how a storm fell short of its request, and that it is a state of its trial."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Checked tracers on this kernel, by what they are attached to; torn records made on purpose."""
+"""Test checked tracers on this kernel, by attachment, and records torn on purpose."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Trials in the real kernel: whatever is asked for, what comes out balances."""
+"""Test that trials in the real kernel balance, whatever is requested."""
 
 from __future__ import annotations
 

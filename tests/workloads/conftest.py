@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The generator under test: the installed one, or one compiled from the checkout's sources."""
+"""Provide the generator under test: the installed one, or one compiled from the checkout."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A new workload is a shape in C and one line of its front: counted, run and offered."""
+"""Test that a new workload is a shape in C and a line of its front: counted, run and offered."""
 
 from __future__ import annotations
 

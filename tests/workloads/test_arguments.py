@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Storms that make no sense are refused, alike by the front and by the generator."""
+"""Test that front and generator alike refuse storms that make no sense."""
 
 from __future__ import annotations
 

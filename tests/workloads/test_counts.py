@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Counts are exact for every shape, by every call, whatever the children are to do."""
+"""Test that counts are exact for every shape, by every call, whatever the children do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""However a storm ends, nothing of it is left, and where a report is possible there is one."""
+"""Test that nothing is left of a storm, however it ends, and that it reports where it can."""
 
 from __future__ import annotations
 

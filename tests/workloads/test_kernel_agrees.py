@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The kernel's own account of forks and exits agrees with the report, and shows the shapes."""
+"""Compare the report with the kernel's own account of forks and exits, which shows the shapes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The generator stays below the machine's limits on processes, and says so."""
+"""Test that the generator stays below the machine's limits on processes, and says so."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What the generator writes down of each child agrees with what it reports."""
+"""Test that what the generator notes of each child agrees with what it reports."""
 
 from __future__ import annotations
 

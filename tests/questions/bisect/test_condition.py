@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Tests of a bisection: what may be written, and what it says of a kernel."""
+"""Test conditions of a bisection: what may be written, and what it says of a kernel."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A search as a document, in every form."""
+"""Test a search as a document, in every form."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A real kernel whose reserve function was made longer, found among its like."""
+"""Find a real kernel whose reserve function was lengthened, among its like."""
 
 from __future__ import annotations
 

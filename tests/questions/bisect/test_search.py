@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The search for the first bad one, at every place, with every set that cannot be judged."""
+"""Search for the first bad one, at every place, with every set that cannot be judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.questions.bisect.search import Border, Verdict, most, search
 
 
 class Row:
-    """A row that is bad from ``first_bad`` on, and cannot be judged at some places."""
+    """Judge a row that is bad from ``first_bad`` on, and cannot be judged at some places."""
 
     def __init__(
         self, first_bad: int, unknown: Collection[int] = (), unconfirmed: Collection[int] = ()

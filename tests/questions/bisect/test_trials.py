@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A search over what trials count: drops, order, skipped exits, verdicts of claims."""
+"""Search over what trials count: drops, order, skipped exits, verdicts of claims."""
 
 from __future__ import annotations
 

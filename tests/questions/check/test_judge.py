@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A tool's lines against a truth that is made up."""
+"""Judge a tool's lines against a made-up truth."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Lines as the tools print them: what they show, and what they say was lost."""
+"""Read lines as the tools print them: what they show, and what they say was lost."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A new claim is one entry in one file: judged, listed and planned without another change."""
+"""Test that a new claim is one entry in one file: judged, listed and planned by that alone."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Each claim on made-up trials: what must be reproduced, what refuted, what left open.
+"""Judge each claim on made-up trials: must it be reproduced, refuted, or left open?
 
 The numbers are what one would expect to see if the claim held, or did not, on some machine; none is
 taken from a rule's own constants.

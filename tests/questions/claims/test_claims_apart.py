@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims that rest on more than a number of each arm: kernels, their logs, capabilities."""
+"""Test claims that rest on more than a number of each arm: kernels, their logs, capabilities."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Contrasts: what is paired, what it is held against, how sure it is, how many blocks more."""
+"""Test contrasts: what is paired and compared, how sure it is, how many blocks more."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Claims that rest on duets: what write times within the same storms make of them."""
+"""Test claims that rest on duets: what write times within the same storms make of them."""
 
 from __future__ import annotations
 

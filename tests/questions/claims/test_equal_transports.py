@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A/A journals: one transport under every name, and noise as machines make it.
+"""Judge A/A journals: one transport under every name, and noise as machines make it.
 
 Trials are drawn from pools, so that a thousand journals of all experiments take seconds. The noise
 is that of a busy virtual machine with 2 CPUs: most trials within 15 % of each other, one in ten
@@ -80,7 +80,7 @@ def likely_loss(experiment: Experiment, name: ArmName) -> float:
 
 
 class Journals:
-    """Draws evidence in which no two arms differ by more than chance.
+    """Draw evidence in which no two arms differ by more than chance.
 
     Each experiment's trials are drawn apart: another one in the plan does not change them.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""No evidence against is no evidence for: none, equal and not worse have to be shown."""
+"""Test that no evidence against is no evidence for: equal and not worse have to be shown."""
 
 from __future__ import annotations
 

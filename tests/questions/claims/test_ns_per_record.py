@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Where a claim gets ns of a record from: timestamps if they tell, else statistics of BPF runs."""
+"""Test where a claim gets ns per record from: timestamps, else statistics of BPF runs."""
 
 from __future__ import annotations
 

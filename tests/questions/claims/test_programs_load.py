@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is timed in a loop of a thousand records is the most that the verifier is asked to bear."""
+"""Load the most that the verifier has to accept: programs that time a loop of 1,000 records."""
 
 from __future__ import annotations
 

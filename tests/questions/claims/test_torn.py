@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The claim on torn records: what a kernel can show, and which arms must not tear."""
+"""Test the claim on torn records: what a kernel can show, and which arms must not tear."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The title of a duet is its answer."""
+"""Test that the title of a duet is its answer."""
 
 from __future__ import annotations
 

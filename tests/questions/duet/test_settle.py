@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Storms that are added to an undecided duet: in the journal, in its plan, and continued."""
+"""Add storms to an undecided duet: in the journal, in its plan, and continued."""
 
 from __future__ import annotations
 

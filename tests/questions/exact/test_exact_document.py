@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The counts in every form: what was counted, and what was not, with its reason."""
+"""Show the counts in every form: what was counted, and what was not, with its reason."""
 
 from __future__ import annotations
 

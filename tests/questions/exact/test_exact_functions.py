@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The functions of a call: read from what guest and plugin wrote, added up, and compared."""
+"""Read a call's functions from what guest and plugin wrote, add them up, and compare."""
 
 from __future__ import annotations
 

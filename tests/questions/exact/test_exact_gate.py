@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""One instruction more is another path of code: a gate fails on it, and on what was not counted."""
+"""Test that a gate fails on one instruction more, another code path, and on missing counts."""
 
 from __future__ import annotations
 

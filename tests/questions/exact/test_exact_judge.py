@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is concluded from the boots of a kernel, and what is not reproducible."""
+"""Test what is concluded from the boots of a kernel, and what is not reproducible."""
 
 from __future__ import annotations
 

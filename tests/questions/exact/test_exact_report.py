@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a guest reports is read whole, or refused in words."""
+"""Test that a guest's report is read whole, or refused in words."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A made-up fleet with known effects and a type of machine that is unlike the others."""
+"""Judge a made-up fleet with known effects and one type of machine unlike the others."""
 
 from __future__ import annotations
 

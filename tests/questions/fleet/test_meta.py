@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Fleets that are made up: intervals cover at their level, what is unlike the others is found."""
+"""Test that intervals over made-up fleets cover at their level, and outliers are found."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Change points: few false alarms, and those that there are at their places."""
+"""Test change points: few false alarms, and those that there are at their places."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is read of journals, what is kept beside them, what is followed, and how it is shown."""
+"""Test what is read of journals, kept beside them and tracked, and how it is shown."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What a guest runs within its time, on a clock of its own: said at the start, and nothing cut."""
+"""Test what a guest runs within its time, by its own clock: said first, and nothing cut."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT_S = 300.0
 
 
 class Guest:
-    """Stands in for a campaign: every block takes as long as it would at this speed."""
+    """Stand in for a campaign: every block takes as long as it would at this speed."""
 
     def __init__(self, progress: Path, rate_per_s: float, slowness: Sequence[float]) -> None:
         self.now_s, self.rate_per_s = 1_000.0, rate_per_s

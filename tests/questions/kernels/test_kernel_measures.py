@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Measures and checks of several kernels: each under its label, a missing one as a failure."""
+"""Test measures and checks of several kernels: each by its label, a missing one as a failure."""
 
 from __future__ import annotations
 

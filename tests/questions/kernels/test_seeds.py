@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Kernels in guests that come out the same: what is booted, and what becomes of a row."""
+"""Test kernels in reproducible guests: what is booted, and what becomes of a row."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def guest(time_limit_s: float) -> Guest:
 
 
 class Runs:
-    """Runs of kernels with a QEMU that boots nothing."""
+    """Run kernels with a QEMU that boots nothing."""
 
     def __init__(self, place: Path) -> None:
         self.place = place

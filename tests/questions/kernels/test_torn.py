@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Torn records over kernels: sums by arm, and none of them in what is said of the buffers."""
+"""Sum torn records over kernels by arm; none of them is in what is said of the buffers."""
 
 from __future__ import annotations
 

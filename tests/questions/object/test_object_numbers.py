@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Made-up rounds of an object, whose answer is known; its plan, and what is no stamp."""
+"""Judge made-up rounds of an object, whose answer is known; its plan, and what is not a stamp."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A load that was seen becomes a storm of the same rate, bursts and records."""
+"""Turn a load that was seen into a storm of the same rate, bursts and records."""
 
 from __future__ import annotations
 

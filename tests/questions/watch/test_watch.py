@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Buffers watched from another process: exact bytes of a reader that stands still, and a load."""
+"""Watch another process's buffers: exact bytes of a reader that stands still, and a load."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ON_BUFFER = {"ringbuf": 72 + 8, "perfbuf": 88}  # perf: header and size, to a mu
 
 
 class Filled:
-    """Buffers of this process that storms fill and nobody reads."""
+    """Hold buffers of this process that storms fill and nobody reads."""
 
     def __init__(self, rig: Rig, name: str, stack: ExitStack) -> None:
         self._way = transports.find(name)
@@ -155,7 +155,7 @@ def test_a_table_that_refreshes_takes_no_more() -> None:
 
 
 class Own:
-    """A generator of a name that no other has, whose processes bpftrace prints."""
+    """Run a generator of a unique name, whose processes bpftrace prints."""
 
     def __init__(self, folder: Path) -> None:
         self.program = folder / f"storm{os.getpid()}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Programs rewritten: where their jumps lead, and what keeps one from the other transport."""
+"""Test rewritten programs: where their jumps lead, and what keeps one from the other transport."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""A batch has an end, however fast an object sends."""
+"""Test that a batch has an end, however fast an object sends."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_a_kernel_does_not_have_is_named(
 
 
 class Kept(list[str]):
-    """Warnings that stay."""
+    """Keep warnings that are to be cleared."""
 
     def clear(self) -> None:
         """Keep them."""

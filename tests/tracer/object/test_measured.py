@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Objects whose buffers cannot be had are refused by name."""
+"""Test that objects without usable buffers are refused by name."""
 
 from __future__ import annotations
 

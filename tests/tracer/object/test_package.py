@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is refused of a package before anything of it is loaded, each in its own words."""
+"""Test what is refused of a package before anything of it is loaded, each in its own words."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Columns of made-up BTF, whose bytes are known, and BTF that no compiler writes."""
+"""Test columns of made-up BTF, whose bytes are known, and BTF that no compiler writes."""
 
 from __future__ import annotations
 
