@@ -58,13 +58,13 @@ busybox poweroff -f
 
 
 def lacking() -> str:
-    """What this machine lacks for it; "" if nothing."""
+    """Return what this machine lacks for it; "" if nothing."""
     needed = (*NEEDED, MACHINES["arm64"].program)
     return ", ".join(name for name in needed if shutil.which(name) is None)
 
 
 def ram_disk(folder: Path, job: str) -> Path:
-    """The RAM disk of a guest that runs the shell script ``job`` and powers off."""
+    """Return the RAM disk of a guest that runs the shell script ``job`` and powers off."""
     root, site = folder / "root", folder / "root/site"
     place = folder / "apt"
     for package in systems.packages(PACKAGES, SUITE, "arm64", Options(say=print), place):
@@ -94,7 +94,7 @@ def ram_disk(folder: Path, job: str) -> Path:
 
 
 def said_by(kernel: Path, disk: Path, folder: Path, *, timeout_s: float) -> str:
-    """What a guest says that runs its job on two CPUs."""
+    """Return what a guest says that runs its job on two CPUs."""
     machine, report = MACHINES["arm64"], folder / "said"
     command = [
         *(machine.program, *machine.usual_model, "-smp", "2"),

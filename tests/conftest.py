@@ -111,7 +111,7 @@ def one_measurement_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def why_not_live() -> str | None:
-    """What keeps live tests from running on this machine; None if nothing does."""
+    """Return what keeps live tests from running on this machine; None if nothing does."""
     if os.geteuid() != 0:
         return "not root"
     findings = [

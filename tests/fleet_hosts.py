@@ -53,7 +53,7 @@ class Network:
         return ["nsenter", f"--net={self.space(host)}", *separate]
 
     def link(self, host: str) -> str:
-        """The bridge's end of a host's link."""
+        """Return the bridge's end of a host's link."""
         return f"{self.bridge}v{self._numbers[host]}"
 
     def set_link(self, host: str, state: str) -> None:
@@ -129,11 +129,11 @@ class Fleet:
         return self.folder / f"spool-{name}"
 
     def said(self, name: str) -> str:
-        """All that the processes of this name have said."""
+        """Return all that the processes of this name have said."""
         return "".join(each.read_text() for each in sorted(self.folder.glob(f"{name}-*.log")))
 
     def trials(self, name: str) -> int:
-        """How many trials are in the journals that a worker keeps."""
+        """Return how many trials are in the journals that a worker keeps."""
         found = self.spool(name).glob("*.jsonl")
         return sum(each.read_bytes().count(b'"kind":"trial"') for each in found)
 
@@ -171,7 +171,7 @@ def fleet(
 
 
 def row(place: Path, name: str) -> dict[str, object]:
-    """What fleet.json says of a machine."""
+    """Return what fleet.json says of a machine."""
     machines = json.loads((place / "fleet.json").read_text())["machines"]
     return next(each for each in machines if each["name"] == name)
 

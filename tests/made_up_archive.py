@@ -19,7 +19,7 @@ IMAGE_BYTES = 1_200_000
 
 
 def vmlinuz(release: str) -> bytes:
-    """An image with an x86 header, as release_of() reads it; the rest cannot be compressed."""
+    """Return an image with an x86 header, as release_of() reads it; the rest is incompressible."""
     head = bytearray(0x1000)
     head[0x202:0x206] = b"HdrS"
     head[0x20E:0x210] = (0x300).to_bytes(2, "little")
@@ -28,7 +28,7 @@ def vmlinuz(release: str) -> bytes:
 
 
 def arm64_image() -> bytes:
-    """An Image with the header of arm64."""
+    """Return an Image with the header of arm64."""
     return b"MZ".ljust(0x38, b"\0") + b"ARMd" + os.urandom(IMAGE_BYTES)
 
 
@@ -42,7 +42,7 @@ class Contents:
 
 
 def whole(release: str, version: str, *, modules: int = 3) -> Contents:
-    """A kernel in one package, modules compressed, as Debian had it until 6.18."""
+    """Return a kernel in one package, modules compressed, as Debian had it until 6.18."""
     folder = f"lib/modules/{release}/kernel"
     files = {f"{folder}/fs/module{i}.ko.xz": lzma.compress(b"module") for i in range(modules)}
     return Contents(
@@ -58,7 +58,7 @@ def whole(release: str, version: str, *, modules: int = 3) -> Contents:
 
 
 def split(release: str, version: str, *, modules: bool = True) -> list[Contents]:
-    """A kernel in three packages, below usr/lib, as Debian has it since 7.2."""
+    """Return a kernel in three packages, below usr/lib, as Debian has it since 7.2."""
     folder = f"usr/lib/modules/{release}"
     packages = {
         "image": {},
@@ -117,7 +117,7 @@ class Archive:
         release.unlink()
 
     def toml(self, *suites: str, keyring: Path | None = None) -> str:
-        """What to write into kernels.toml."""
+        """Return what to write into kernels.toml."""
         return (
             f'use = []\n[[archive]]\nname = "Made up"\nuri = "file:{self.folder}"\n'
             f"suites = {list(suites or ('kernels',))}\n"
@@ -125,7 +125,7 @@ class Archive:
         )
 
     def file_of(self, package: str) -> Path:
-        """A package's file."""
+        """Return a package's file."""
         return self._pool / f"{package}.deb"
 
     def _package(self, package: Contents) -> str:

@@ -43,7 +43,7 @@ def _losing(made: TrialResult, dropped: int) -> TrialResult:
 
 
 def rate(made: TrialResult, millions_per_s: float) -> TrialResult:
-    """What was delivered came at that rate."""
+    """Set the rate at which records were delivered."""
     assert made.cost is not None
     return _cost(made, delivery_ns=round(made.cost.delivered * 1e3 / millions_per_s))
 
@@ -75,7 +75,7 @@ def p50(made: TrialResult, micros: float) -> TrialResult:
 
 
 def cpu(made: TrialResult, s_per_million: float) -> TrialResult:
-    """The consumer's CPU time."""
+    """Set the consumer's CPU time."""
     return _cost(made, consumer_cpu_ns=round(s_per_million * 1e3 * RECORDS))
 
 
@@ -90,7 +90,7 @@ def quiet_p50(made: TrialResult, micros: float) -> TrialResult:
 
 
 def quiet_dropped(made: TrialResult, share: float) -> TrialResult:
-    """The last CPU's loss; the first one's is total and must not matter."""
+    """Set the last CPU's loss; the first one's is total and must not matter."""
     return replace(made, by_cpu=(_share(1, dropped=round(share * 1_000)), _share(0, dropped=1_000)))
 
 
@@ -106,7 +106,7 @@ def _share(cpu: int, *, dropped: int = 0, p50_ns: int = 10_000) -> CpuShare:
 
 
 def spinning(made: TrialResult, share: float) -> TrialResult:
-    """A thousand returns of poll, that share of them with nothing to read."""
+    """Set a thousand returns of poll, that share of them with nothing to read."""
     empty = round(share * 1_000)
     return _cost(made, empty_polls=empty, wakeups_taken=1_000 - empty)
 
@@ -140,7 +140,7 @@ def rss(made: TrialResult, times: float) -> TrialResult:
 
 
 def reporting(kind: str, share: float) -> Set:
-    """A trial that lost as many records as the value says, and reported ``share`` of them."""
+    """Return a trial that lost as many records as given, and reported ``share`` of them."""
 
     def lose(made: TrialResult, count: float) -> TrialResult:
         lost = _losing(made, round(count))
@@ -211,14 +211,14 @@ def whole(made: TrialResult, right: float) -> TrialResult:
 
 
 def arm(experiment: str, name: str, take: Set, values: Iterable[float]) -> list[TrialResult]:
-    """A trial of an arm for each value, in blocks from 0."""
+    """Return a trial of an arm for each value, in blocks from 0."""
     return [
         take(trial(name, block, experiment=experiment), value) for block, value in enumerate(values)
     ]
 
 
 def arms(experiment: str, take: Set, values: Mapping[str, Iterable[float]]) -> list[TrialResult]:
-    """The trials of several arms, by name."""
+    """Return the trials of several arms, by name."""
     return [each for name, of_arm in values.items() for each in arm(experiment, name, take, of_arm)]
 
 
@@ -235,7 +235,7 @@ def ladder(experiment: str, ring_kib: int, perf_kib: int, blocks: int = 20) -> l
 
 
 def finding(claim: str, found: Evidence) -> Finding:
-    """What is found of one claim."""
+    """Return what is found of one claim."""
     return next(each.finding for each in judge(found).judgements if each.claim.id == claim)
 
 
@@ -258,14 +258,14 @@ def torn(value: float) -> tuple[float, ...]:
 
 
 def read_time(made: TrialResult, each_ns: float) -> TrialResult:
-    """The half of a duet whose consumer takes that long to read a record."""
+    """Return the half of a duet whose consumer takes that long to read a record."""
     half = Half(second=False, key=1, swapped=False, ranks=None, washed_out=0)
     half = replace(half, reading_ns=round(each_ns * RECORDS))
     return replace(made, config=replace(made.config, duet=Duet()), half=half)
 
 
 def write_time(made: TrialResult, each_ns: float) -> TrialResult:
-    """The half of a duet whose writes take that long, without a clock that would take time."""
+    """Return the half of a duet whose writes take that long, without a clock that takes time."""
     return replace(
         made,
         config=replace(made.config, duet=Duet()),

@@ -21,7 +21,7 @@ Counts = Mapping[tuple[str, int], int | Sequence[int] | str]
 def report(
     counts: Counts, *, empty: int | Sequence[int] = EMPTY_NS, machine: str = "x86_64"
 ) -> bytes:
-    """A report: by call its instructions, each run's or all runs', or why it was refused."""
+    """Return a report: by call its instructions, each run's or all runs', or why it was refused."""
     lines = ["bufbench-exact 1", "release 6.1.0-made-up", f"machine {machine}", "page 4096"]
     lines.append("jit 1")
     lines += ["clock tsc", call_line(EMPTY, 0, empty, beyond=0)]
@@ -51,14 +51,14 @@ def seen(whole: bytes, console: bytes = b"reboot: Power down\n") -> Seen:
 def kernel(
     label: str, counts: Counts, *, other: Counts | None = None, machine: str = "x86_64"
 ) -> KernelCount:
-    """A kernel whose other seed gave the same, unless ``other`` is given."""
+    """Return a kernel whose other seed gave the same, unless ``other`` is given."""
     first = seen(report(counts, machine=machine))
     second = first if other is None else seen(report(other, machine=machine))
     return judge(label, "", "made up", [first, second, first])
 
 
 def with_functions(of: KernelCount, **functions: int) -> KernelCount:
-    """``of`` with these functions in each call that was counted."""
+    """Return ``of`` with these functions in each call that was counted."""
     found = tuple(FunctionCount(name=name, instructions=n) for name, n in functions.items())
     calls = (
         replace(each, functions=found if each.instructions is not None else ()) for each in of.calls
@@ -78,7 +78,7 @@ ffffffff81004000 _etext
 
 
 def blocks(*calls: tuple[int, int, int]) -> bytes:
-    """What a plugin writes: by place in the plan what is executed in reserve and in lock."""
+    """Return what a plugin writes: by place in the plan what is executed in reserve and in lock."""
     lines = [f"call 0 {EMPTY_NS} 256 ffffffff81003010:40 ffffffffc0000100:{EMPTY_NS - 40}"]
     for place, reserve, lock in calls:
         parts = f"ffffffff81001000:7 ffffffff81001234:{reserve - 7} ffffffff81002000:{lock}"
@@ -89,7 +89,7 @@ def blocks(*calls: tuple[int, int, int]) -> bytes:
 
 
 def all_calls(more: int = 0) -> dict[tuple[str, int], int]:
-    """Every call of the plan, each with another count."""
+    """Return every call of the plan, each with another count."""
     return {
         (call.name, call.bytes): 100 + number + more
         for number, call in enumerate(CALLS)
@@ -98,7 +98,7 @@ def all_calls(more: int = 0) -> dict[tuple[str, int], int]:
 
 
 def rows(found: Document, key: str) -> dict[str, list[str]]:
-    """The texts of a table's rows, by their headings."""
+    """Return the texts of a table's rows, by their headings."""
     (table,) = (each for each in tables(found.parts) if each.key == key)
     return {row.heading.text: [cell.text for cell in row.cells] for row in table.rows}
 

@@ -26,7 +26,7 @@ KIB = 1024
 
 
 def memory_line(transport: str, budget_bytes: int = 64 * KIB, **seen: object) -> MemoryLine:
-    """Two CPUs; every instrument as on a kernel that does it right, but for what is ``seen``."""
+    """Return a line of two CPUs; instruments are as on a sound kernel, but for ``seen``."""
     if transport == "perfbuf":
         pages = budget_bytes // 8192
         footprint = perfbuf_footprint(pages, cpus=2)
@@ -88,7 +88,7 @@ def storms(*, ring_lost: int = 10, perf_lost: int = 40, p50_ns: int = 8_000) -> 
 
 
 def beside_callers(trials: list[TrialResult], missed: int) -> list[TrialResult]:
-    """The same beside a process that makes bpf() calls, with so many of 1,000 exits skipped."""
+    """Return trials beside a process that makes bpf() calls, so many of 1,000 exits skipped."""
     found = []
     for each in trials:
         assert each.ledger is not None
@@ -112,7 +112,7 @@ def entry(
     preemption: str = "none",
     **facts: str,
 ) -> Entry:
-    """A kernel that is done."""
+    """Return a kernel that is done."""
     run = Run(
         header=run_header(release, preemption=preemption, **facts),
         trials=tuple(storms() if trials is None else trials),
@@ -128,12 +128,12 @@ def entry(
 
 
 def lost(label: str, status: str, reason: str) -> Entry:
-    """A kernel that left nothing."""
+    """Return a kernel that left nothing."""
     return Entry(label=label, status=status, reason=reason, path=f"results/{label}")
 
 
 def write(folder: Path, each: Entry) -> Path:
-    """``each`` as `kernels run` leaves it."""
+    """Write ``each`` as `kernels run` leaves it."""
     place = folder / each.label
     place.mkdir(parents=True)
     written = {"schema": 1, "label": each.label, "status": each.status, "reason": each.reason}

@@ -27,7 +27,7 @@ Entry = bytes | str | tarfile.TarInfo
 
 
 def layer(entries: Mapping[str, Entry]) -> bytes:
-    """A layer as a tar archive, its members in order."""
+    """Return a layer as a tar archive, its members in order."""
     with io.BytesIO() as memory:
         with tarfile.open(fileobj=memory, mode="w") as archive:
             for name, entry in entries.items():
@@ -45,7 +45,7 @@ def layer(entries: Mapping[str, Entry]) -> bytes:
 
 
 def packed(tar: bytes, form: str) -> bytes:
-    """A layer as images have it: compressed by gzip or zstd, or as it is."""
+    """Return a layer as images have it: compressed by gzip or zstd, or as it is."""
     if form == "zstd":
         return subprocess.run(["zstd", "-c"], input=tar, check=True, capture_output=True).stdout
     return gzip.compress(tar) if form == "gzip" else tar
@@ -86,12 +86,12 @@ class Layout:
         self._write()
 
     def blob(self, digest: str) -> bytes | None:
-        """A blob's content, if there is such a one."""
+        """Return a blob's content, if there is such a one."""
         path = self._blobs / digest.partition(":")[2]
         return path.read_bytes() if path.is_file() else None
 
     def blobs(self) -> list[Path]:
-        """All blobs, the smallest first."""
+        """Return all blobs, the smallest first."""
         return sorted(self._blobs.iterdir(), key=lambda path: path.stat().st_size)
 
     def _image(
@@ -182,7 +182,7 @@ def registry(layout: Layout, name: str, home: Path, *, private: bool = False) ->
 
 
 def ci_kernel(image: bytes, release: str) -> dict[str, Entry]:
-    """What ci-kernels' images hold: a kernel without version in its name, modules of tests."""
+    """Return what ci-kernels' images hold: a kernel without version in its name, test modules."""
     return {
         "boot/vmlinuz": image,
         "lib": "usr/lib",
@@ -193,7 +193,7 @@ def ci_kernel(image: bytes, release: str) -> dict[str, Entry]:
 
 
 def lvh_kernel(image: bytes, release: str) -> dict[str, Entry]:
-    """What little-vm-helper's images hold, above busybox's."""
+    """Return what little-vm-helper's images hold, above busybox's."""
     top = "data/kernels/6.12"
     return {
         "bin/busybox": b"busybox",

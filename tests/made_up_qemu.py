@@ -49,7 +49,7 @@ esac
 
 
 def install(folder: Path, *architectures: str) -> dict[str, str]:
-    """The environment in which it is the QEMU at hand, of x86-64 if none is named."""
+    """Install made-up QEMUs, of x86-64 if none is named; return the environment that finds them."""
     for each in architectures or ("x86_64",):
         program = folder / f"qemu-system-{each}"
         program.write_text(_SCRIPT)
@@ -58,7 +58,7 @@ def install(folder: Path, *architectures: str) -> dict[str, str]:
 
 
 def image(folder: Path, name: str, *reports: bytes, header: bytes = b"", seeds: int = 2) -> str:
-    """A kernel's image, and what its guest reports with each seed, the first for want of others."""
+    """Make a kernel's image, and what its guest reports with each seed; the last report repeats."""
     path = folder / name
     path.write_bytes(header or vmlinuz("6.1.0-made-up"))
     for seed in range(1, seeds + 1):
@@ -68,12 +68,12 @@ def image(folder: Path, name: str, *reports: bytes, header: bytes = b"", seeds: 
 
 
 def booted(folder: Path) -> list[str]:
-    """The names of the kernels that were booted, in order."""
+    """Return the names of the kernels that were booted, in order."""
     log = folder / "booted.log"
     lines = log.read_text().splitlines() if log.exists() else []
     return [Path(line.removeprefix("booted ")).name for line in lines]
 
 
 def appended(folder: Path) -> list[str]:
-    """The kernel's parameters of each boot, in order."""
+    """Return the kernel's parameters of each boot, in order."""
     return (folder / "appended.log").read_text().splitlines()

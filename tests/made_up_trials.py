@@ -51,7 +51,7 @@ def trial(
     run_ns: int | None = None,
     count: int = 1_000,
 ) -> TrialResult:
-    """One trial, of what the arm's name says."""
+    """Return one trial, as the arm's name describes it."""
     name = ArmName.parse(arm)
     budget_bytes = budgets.parse(name.actual or name.budget) if name.budget else 0
     end_ns = 10**9 + round(storm_ms * 1e6)
@@ -143,7 +143,7 @@ def trial(
 
 
 def blocks(arm: str, values: Iterable[dict[str, object]], **fixed: object) -> list[TrialResult]:
-    """One trial of ``arm`` for each of ``values``, in blocks from 0."""
+    """Return one trial of ``arm`` for each of ``values``, in blocks from 0."""
     return [
         trial(arm, block, **{**fixed, **value})  # type: ignore[arg-type]
         for block, value in enumerate(values)

@@ -27,7 +27,7 @@ class Faults:
 
     @property
     def quiet(self) -> bool:
-        """Whether the machine is quiet, as it has to be for ./run faults."""
+        """Return whether the machine is quiet, as it has to be for ./run faults."""
         return self._asked > 0
 
     @property

@@ -37,7 +37,7 @@ def run_text(summary: Summary, *, width: int = 120) -> str:
 
 
 def text_and_page(*trials: TrialResult) -> tuple[str, str]:
-    """The report and the page of one run of these trials."""
+    """Return the report and the page of one run of these trials."""
     run = Run(header=header(), trials=trials)
     content = JournalContent(runs=(run,), faults=())
     (found,) = compare_journals(content)

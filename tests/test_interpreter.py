@@ -53,7 +53,7 @@ def ended(command: list[str], exported: str = "") -> Ended:
 
 
 def with_each(command: list[str]) -> dict[str, Ended]:
-    """How it ends with each of them exported, and with none."""
+    """Return how it ends with each of them exported, and with none."""
     return side_by_side(partial(ended, command), [*EXPORTED, ""])
 
 

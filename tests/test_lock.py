@@ -30,7 +30,7 @@ with lock.held(path=Path(sys.argv[1])):
 
 
 def holding(path: Path, word: str = "x") -> subprocess.Popen[str]:
-    """A process that has the lock."""
+    """Return a process that has the lock."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path), word], stdout=subprocess.PIPE, text=True
     )

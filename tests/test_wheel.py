@@ -51,7 +51,7 @@ Alone = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the programs of an environment that has bufbench and its dependencies."""
+    """Return the programs' folder of an environment with bufbench and its dependencies."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, *PIP, "wheel", *AS_USUAL, "-w", folder, "."],
@@ -69,7 +69,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def root(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with Python, libbpf, and the libraries that they and the environment load."""
+    """Return a root with Python, libbpf, and the libraries that they and the environment load."""
     root, python = tmp_path_factory.mktemp("root"), Path(sys.executable).resolve()
     libbpf.find()
     mapped = Path("/proc/self/maps").read_text().split()

@@ -35,7 +35,7 @@ _MAP_GET_FD_BY_ID: Final = 14
 def bufbench(
     *arguments: str, before: Sequence[str] = (), timeout_s: float = 60, **environment: str
 ) -> process.Completed:
-    """The command, run to its end. That it waited for another measurement is left out.
+    """Run the command to its end. That it waited for another measurement is left out.
 
     ``before``: words that start it.
     """
@@ -54,7 +54,7 @@ def on_one_cpu() -> tuple[str, ...]:
 
 
 def within(*arguments: str, **environment: str) -> process.Completed:
-    """The same within this process, which saves the start of another Python."""
+    """Run the command within this process, which saves the start of another Python."""
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -75,14 +75,14 @@ def within(*arguments: str, **environment: str) -> process.Completed:
 
 
 def side_by_side(command: Callable[[Any], Any], each: Iterable[Any]) -> dict[Any, Any]:
-    """What ``command`` gives for each, as many at a time as there are CPUs; not what measures."""
+    """Call ``command`` for each, as many at a time as there are CPUs; not for what measures."""
     wanted = list(each)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return dict(zip(wanted, pool.map(command, wanted), strict=True))
 
 
 def unread(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """A command whose output nobody reads: each write of it fails."""
+    """Run a command whose output nobody reads: each write of it fails."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -100,7 +100,7 @@ def unread(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether ``holds`` comes true; what it waits for has no fixed time to happen in."""
+    """Return whether ``holds`` comes true; what it waits for has no fixed time to happen in."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         if time.monotonic() > deadline:
@@ -110,14 +110,14 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 def answers_signals(pid: int) -> bool:
-    """Whether bufbench's own handlers stand: before that a signal is answered by Python alone."""
+    """Return whether bufbench's handlers are set: before that Python alone answers a signal."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
     return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def reaches(process: subprocess.Popen[Any], holds: Callable[[], bool]) -> bool:
-    """Whether ``holds`` comes true before ``process`` ends, however little CPU it is given.
+    """Return whether ``holds`` comes true before ``process`` ends, however little CPU it is given.
 
     A file that it reads need not be there: a journal is removed again once it could be written.
     """
@@ -167,7 +167,7 @@ class Tracing:
         return self.process.wait(timeout=PATIENCE_S)
 
     def documents(self, *, torn: bool = False) -> list[dict[str, Any]]:
-        """The lines of --json so far; while it runs the last one may be ``torn``."""
+        """Return the lines of --json so far; while it runs the last one may be ``torn``."""
         lines = self.shown.read_bytes().split(b"\n")
         assert torn or lines[-1] == b"", "the last line is not whole"
         return [json.loads(line) for line in lines[:-1]]

@@ -44,13 +44,13 @@ def budget(rig: Rig, transport: str, buffer_bytes: int) -> int:
 
 
 def run(rig: Rig, config: TrialConfig) -> TrialResult:
-    """One trial of ``config``."""
+    """Run one trial of ``config``."""
     arm = Arm(name=ArmName(config.transport), config=config)
     return run_trial(rig, arm, Slot(experiment="test", block=0, position=0))
 
 
 def records(rig: Rig) -> Records:
-    """What the last trial captured."""
+    """Return what the last trial captured."""
     capture = rig._capture
     assert capture is not None
     assert capture.overflow == 0
@@ -59,7 +59,7 @@ def records(rig: Rig) -> Records:
 
 
 def delays(rig: Rig, trial: TrialResult) -> Histogram:
-    """How long the delays in the writes of this arm really were, after its duet's last storm.
+    """Return how long delays in the writes of this arm really were, after its duet's last storm.
 
     They end by the clock, so that an interrupt or the hypervisor makes them longer than asked for.
     """
@@ -70,7 +70,7 @@ def delays(rig: Rig, trial: TrialResult) -> Histogram:
 
 
 def assert_balanced(trial: TrialResult) -> None:
-    """All was counted: by return codes, by gaps and by the generator, and they agree."""
+    """Assert that all was counted, by return codes, gaps and the generator, and that they agree."""
     book = trial.ledger
     assert book is not None
     assert book.residues == ()

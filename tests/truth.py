@@ -40,7 +40,7 @@ class Teller:
 
 @contextmanager
 def teller(program: Path, kind: str, count: int, folder: Path) -> Iterator[Teller]:
-    """``program`` about to make ``count`` times a process of ``kind``; cores go to ``folder``."""
+    """Yield ``program`` about to make ``count`` processes of ``kind``; cores go to ``folder``."""
     with subprocess.Popen(
         [program, kind, str(count)],
         stdin=subprocess.PIPE,

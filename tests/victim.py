@@ -84,7 +84,7 @@ class Victim:
         return found
 
     def left(self) -> list[str]:
-        """What of it is still there: processes, and objects in the kernel that nobody holds."""
+        """Return what is left of it: processes, and objects in the kernel that nobody holds."""
         processes = [f"process {each.pid} {_words(each)}" for each in self.offspring()]
         objects = [
             f"{kind} {number} {name}"
@@ -115,7 +115,7 @@ class Victim:
 def victim(
     folder: Path, arguments: Sequence[str], command: Sequence[str | Path] = BUFBENCH
 ) -> Iterator[Victim]:
-    """``command`` with ``arguments``; what it says goes to ``folder``. Killed if it still runs."""
+    """Run ``command`` with ``arguments``, its output in ``folder``; kill it if it still runs."""
     said = folder / "said"
     with _adopting():
         before = frozenset(child.pid for child in psutil.Process().children(recursive=True))
@@ -161,12 +161,12 @@ def begun(journal: Path) -> bool:
 
 
 def harness(hit: Victim) -> int | None:
-    """The process that was started."""
+    """Return the process that was started."""
     return hit.pid if hit.running() else None
 
 
 def consumer(hit: Victim) -> int | None:
-    """The thread that reads the buffers, while there is one. Killing it kills its process."""
+    """Return the thread that reads the buffers, if there is one; a kill of it kills its process."""
     for task in Path(f"/proc/{hit.pid}/task").glob("*"):
         if _text(task / "syscall").startswith(f"{_SYS_EPOLL_WAIT} "):
             return int(task.name)
@@ -174,7 +174,7 @@ def consumer(hit: Victim) -> int | None:
 
 
 def generator(hit: Victim) -> int | None:
-    """The leader of the storm's session, while there is one."""
+    """Return the leader of the storm's session, while there is one."""
     for child in _children(hit.pid):
         if _name(Path(f"/proc/{child}")) == "forkstorm":
             return child
@@ -196,7 +196,7 @@ def await_storm(hit: Victim, journal: Path) -> bool:
 
 
 def worker(hit: Victim) -> int | None:
-    """One of the generator's own children: a worker, or a process that it reaps for another."""
+    """Return one of the generator's own children: a worker, or a process reaped for another."""
     leader = generator(hit)
     children = _children(leader) if leader is not None else []
     return random.choice(children) if children else None
@@ -246,7 +246,7 @@ OUR_NAMES: Final = frozenset((*_PROGRAMS, *_MAPS))
 
 
 def in_kernel() -> Kernel:
-    """All programs and maps, anybody's."""
+    """Return all programs and maps, anybody's."""
     return frozenset((kind, number) for kind in _NEXT_ID for number in _ids(kind))
 
 
@@ -283,7 +283,7 @@ def _object_name(kind: str, number: int) -> str:
 
 
 def _held() -> Kernel:
-    """What any process on this machine holds open, others' bufbenches among them."""
+    """Return what any process on this machine holds open, others' bufbenches among them."""
     found = set()
     for process in psutil.pids():
         with suppress(OSError):  # it ended, and holds nothing

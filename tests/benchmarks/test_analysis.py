@@ -53,7 +53,7 @@ def test_ordering(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
 
 
 def test_restoring(trial: made_up.Trial, benchmark: BenchmarkFixture) -> None:
-    """The first half million; of a trial all ways together."""
+    """Sort the first half million; time a trial's ways all together."""
     found = benchmark.pedantic(restoring.restore, args=(trial.records,), rounds=3)
     assert {each.causal_violations for each in found} == {0}
 

@@ -156,7 +156,7 @@ def test_snoops_are_right_about_every_process(tool: str, preset: str, shows: str
     "tool", [("exitsnoop-bpfcc",), ("exitsnoop",), ("bpftrace", "-e", EXITS)], ids=lambda it: it[0]
 )
 def test_another_generator_s_processes_are_seen_as_well(tool: tuple[str, ...]) -> None:
-    """Every exit of stress-ng, in the lines of a tool as check starts and reads it."""
+    """Find every exit of stress-ng in the lines of a tool, as check starts and reads it."""
     need(tool[0])
     need("stress-ng")
     reading = lines.preset_of(tool[0])

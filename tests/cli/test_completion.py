@@ -26,7 +26,7 @@ PROGRAM = Path(sys.executable).parent / "bufbench"
 
 
 def completed(*words: str) -> set[str]:
-    """What bufbench answers bash, each as "plain,run" or, of files, "file,"."""
+    """Return what bufbench answers bash, each as "plain,run" or, of files, "file,"."""
     asked = {"COMP_WORDS": " ".join(("bufbench", *words)), "COMP_CWORD": str(len(words))}
     done = within(**asked, **{COMPLETED: "bash_complete"})
     assert (done.returncode, done.stderr) == (0, "")

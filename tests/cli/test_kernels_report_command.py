@@ -75,7 +75,7 @@ def test_a_trial_that_does_not_balance_ends_with_4(folder: Path) -> None:
 
 
 def test_a_run_shows_no_more_than_its_report(folder: Path) -> None:
-    """Every kernel is done, so that nothing is left to boot."""
+    """Leave nothing to boot: every kernel is done."""
     done = within("kernels", "run", "6.1", "6.12", "--resume", "--output", str(folder))
     brief = within("kernels", "report", str(folder))
     assert (done.returncode, done.stdout) == (0, brief.stdout)

@@ -280,7 +280,7 @@ def test_where_calls_cannot_be_counted_runs_are(tmp_path: Path) -> None:
 
 
 def test_losses_of_runs_that_send_more_than_one_event_are_not_known(tmp_path: Path) -> None:
-    """A program that is run by a tail call, and by nothing else, has no runs of its own."""
+    """Count no runs of a program that only a tail call runs: it has none of its own."""
     tails = (
         "int last(void *context);\n"
         "struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(key_size, 4);"

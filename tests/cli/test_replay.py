@@ -23,7 +23,7 @@ SCHEDULE = (40, 0, 0, 160, 20, 0, 40, 40)  # in tenths of a second
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The load of `bufbench trace` during a storm of bursts."""
+    """Return the load of `bufbench trace` during a storm of bursts."""
     folder = tmp_path_factory.mktemp("load")
     file = folder / "load.json"
     storm = Storm(shape=Shape.REPLAY, count=sum(SCHEDULE), schedule=SCHEDULE, bin_ms=100.0)

@@ -62,7 +62,7 @@ def stored(place: Path, said: list[str] | None = None) -> list[JournalContent]:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Path:
-    """A folder with journals of two machines."""
+    """Return a folder with journals of two machines."""
     for name, host in (("a.jsonl", "here"), ("b.jsonl", "there")):
         trials = [*blocks("ringbuf@64KiB", [{}] * 8), *blocks("perfbuf@64KiB", [{}] * 8)]
         lines = [encode(header(host)), *map(encode, trials)]

@@ -68,7 +68,7 @@ LINES: Final = sorted(set(shown()))
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with the script, journals, and stubs of what comes after it."""
+    """Return a root with the script, journals, and stubs of what comes after it."""
     root = tmp_path_factory.mktemp("checkout")
     for name in ("run", "noxfile.py"):
         shutil.copy(ROOT / name, root)
@@ -119,7 +119,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def called(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where stubs say what they were called with; nothing measures or fetches."""
+    """Return where stubs record how they were called; nothing measures or fetches."""
     beginnings.stop(monkeypatch)
     monkeypatch.setattr(lock, "held", beginnings.entered)
     for name in ("render", "render_page"):
@@ -164,7 +164,7 @@ def test_a_line_works_as_printed(line: str, checkout: Path, called: Path) -> Non
 
 
 def ends_well(words: list[str]) -> None:
-    """What the stub was called with, run by bufbench as far as it goes without measuring."""
+    """Run with bufbench what the stub was called with, as far as it goes without measuring."""
     if Path(words[0]).name == "bufbench":
         command = words[1:]
     else:
@@ -184,7 +184,7 @@ def ends_well(words: list[str]) -> None:
 
 
 def suite(arguments: list[str]) -> None:
-    """All but the trials; that nothing was measured fails its gates."""
+    """Run the suite but for its trials; that nothing was measured fails its gates."""
     words = [sys.executable, "-m", "bench.suite", "--collect-only", "-q", *arguments]
     done = process.run(words, timeout_s=60, check=False)
     assert ("Plan: " if "--dry-run" in arguments else "test_arm[") in done.stdout

@@ -25,7 +25,7 @@ SOME = 2
 
 
 def balanced_pairs(trials: Sequence[TrialResult]) -> int:
-    """How many storms there are; each has both arms, and every process in one of them."""
+    """Return the number of storms; each has both arms, and every process in one of them."""
     storms = [list(each) for _, each in groupby(trials, key=lambda trial: trial.storm.start_ns)]
     for pair in storms:
         assert [trial.half.second for trial in pair if trial.half] == [False, True]

@@ -36,7 +36,7 @@ def _asked_for(faults: Faults) -> None:
 
 
 def qemu(hit: Victim) -> psutil.Process | None:
-    """The machine that a guest runs in, while there is one."""
+    """Return the machine that a guest runs in, while there is one."""
     for process in hit.offspring():
         try:
             if process.name().startswith("qemu-system"):

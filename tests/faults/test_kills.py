@@ -62,7 +62,7 @@ class Runs:
         return len(self.trials()) == BLOCKS * 2
 
     def check_whole(self) -> None:
-        """The set of a run that nobody disturbed, each trial once and none invalid for it."""
+        """Check for the set of an undisturbed run, each trial once and none invalid for it."""
         places = [(trial.arm, trial.block) for trial in self.trials()]
         arms = ("perfbuf@64KiB", "ringbuf@64KiB")
         assert sorted(places) == sorted((arm, block) for arm in arms for block in range(BLOCKS))
@@ -72,7 +72,7 @@ class Runs:
 
 
 def hit(runs: Runs, target: str, moment: random.Random, soon_s: float) -> tuple[bool, float]:
-    """One run, killed if it does not end before; whether it was, and how soon nothing was left."""
+    """Run once, killed unless it ends before; return whether, and how soon nothing was left."""
     before = runs.trials()
     with victim(runs.folder, runs.next()) as struck:
         struck_there = _strike_at(struck, target, moment)
@@ -102,7 +102,7 @@ def _strike_at(struck: Victim, target: str, moment: random.Random) -> bool:
 
 
 def _check_reported(struck: Victim, soon_s: float) -> None:
-    """The harness names what happened and ends; or it was the storm that it can do without."""
+    """Check that the harness named what happened and ended, or could do without the storm."""
     ended_s = struck.ended_after_s()
     code, said = struck.process.returncode, struck.stderr()
     assert "Traceback" not in said

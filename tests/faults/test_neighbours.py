@@ -28,7 +28,7 @@ PERF = b"int another_one(void *context) { return 0; }"
 
 @contextmanager
 def foreign(rig: Rig, text: bytes) -> Iterator[None]:
-    """A program of bcc's, attached as its tools do."""
+    """Attach a program of bcc's as its tools do, while the context lasts."""
     from bcc import BPF
 
     with compiler.installed(rig.kernel.release):

@@ -28,7 +28,7 @@ OTHERS = {
 
 @contextmanager
 def first_one(folder: Path) -> Iterator[Victim]:
-    """A run that goes on and on, with its first trials done."""
+    """Yield a run that goes on and on, with its first trials done."""
     journal = folder / "long.jsonl"
     with victim(folder, [*LONG, str(journal)]) as first:
         assert reaches(
@@ -40,7 +40,7 @@ def first_one(folder: Path) -> Iterator[Victim]:
 
 @contextmanager
 def waiting_one(folder: Path) -> Iterator[Victim]:
-    """A run that waits for another to end."""
+    """Yield a run that waits for another to end."""
     own = folder / "second"
     own.mkdir()
     with victim(own, [*SHORT, str(own / "run.jsonl"), "--wait"]) as second:

@@ -79,7 +79,7 @@ def test_a_signal_ends_it_soon_in_a_line_and_leaves_nothing(
 
 
 def _check_line(said: str, number: signal.Signals, name: str) -> None:
-    """One line, and the last; progress and a table's notes may stand above it."""
+    """Check for one line, the last; progress and a table's notes may stand above it."""
     last = said.splitlines()[-1]
     if name == "trace" and " delivered, " in last:
         return

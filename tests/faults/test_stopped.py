@@ -26,7 +26,7 @@ UNREAD = 1_500  # at least so many processes are made while the harness is stopp
 
 
 def made() -> int:
-    """How many processes and threads the machine has made since it was booted."""
+    """Return how many processes and threads the machine has made since it was booted."""
     found = re.search(r"^processes (\d+)$", Path("/proc/stat").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1])

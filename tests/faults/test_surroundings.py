@@ -38,7 +38,7 @@ LONG = ("run", "--workload", "trickle", "--rate", "2000", "--count", "4000", "--
 def run(
     folder: Path, *arguments: str, before: Sequence[str] = (), **environment: str
 ) -> tuple[subprocess.CompletedProcess[str], tuple[TrialResult, ...]]:
-    """A run to its end, and its trials. ``before``: words that start the command."""
+    """Run to the end, and return its trials. ``before``: words that start the command."""
     journal = folder / "run.jsonl"
     done = subprocess.run(
         [*before, *BUFBENCH, *arguments, "--output", str(journal)],
@@ -54,7 +54,7 @@ def run(
 
 
 def in_order(trials: Sequence[TrialResult]) -> None:
-    """Every trial balances, nothing was missed, and the ring never reversed a pair."""
+    """Check that every trial balances, nothing was missed, and the ring never reversed a pair."""
     for trial in trials:
         assert trial.state is not State.INVALID, trial.reasons
         assert trial.ledger is not None
@@ -65,7 +65,7 @@ def in_order(trials: Sequence[TrialResult]) -> None:
 
 @contextmanager
 def set_to(path: Path, text: str) -> Iterator[None]:
-    """A setting of the kernel, for as long as the context lasts."""
+    """Change a setting of the kernel for as long as the context lasts."""
     before = path.read_text()
     path.write_text(text)
     try:
@@ -151,7 +151,7 @@ def test_nobody_reads_the_output(tmp_path: Path) -> None:
 
 @pytest.fixture
 def memory_cgroup() -> Iterator[tuple[Path, Path]]:
-    """A memory cgroup of the test's own, and the file in it that bounds it."""
+    """Yield a memory cgroup of the test's own, and the file in it that bounds it."""
     place = memory_group.place(own("memory"))
     if place is None:
         pytest.skip("no memory cgroup can be made here")
@@ -207,7 +207,7 @@ def test_a_buffer_that_memory_is_too_short_for_is_named(
 
 @pytest.fixture
 def pids_cgroup() -> Iterator[Path]:
-    """A cgroup of the test's own that bounds processes."""
+    """Yield a cgroup of the test's own that bounds processes."""
     place = cgroup.place()
     if place is None:
         pytest.skip("no cgroup that bounds processes here")
@@ -222,7 +222,7 @@ def pids_cgroup() -> Iterator[Path]:
 
 
 def refused(folder: Path) -> bool:
-    """Whether a process could not be made, in this cgroup or one within it."""
+    """Return whether a process could not be made, in this cgroup or one within it."""
     return any(each.read_text() != "max 0\n" for each in folder.rglob("pids.events"))
 
 

@@ -36,7 +36,7 @@ def joined() -> Iterator[Network]:
 
 @pytest.fixture
 def hosts(tmp_path: Path, joined: Network) -> Iterator[Fleet]:
-    """A fleet with TLS: each worker on a host with its own network, mounts and processes."""
+    """Yield a fleet with TLS: each worker on a host with its own network, mounts and processes."""
     with fleet(tmp_path, joined) as made:
         made.scheduler()
         yield made
@@ -120,7 +120,7 @@ def test_a_link_that_is_cut_for_a_while_costs_nothing(hosts: Fleet, joined: Netw
 def test_a_link_that_is_cut_for_longer_than_connections_live_costs_nothing(
     hosts: Fleet, joined: Network
 ) -> None:
-    """The worker is back while its task still runs, which it then waits for."""
+    """Let the worker come back while its task still runs, which it then waits for."""
     hosts.worker("a")
     with hosts.running("--set=count=20") as running:
         with hosts.held("a"):
@@ -138,7 +138,7 @@ def test_a_link_that_is_cut_for_longer_than_connections_live_costs_nothing(
 
 @pytest.mark.skipif(shutil.which("tc") is None, reason="there is no tc")
 def test_a_slow_link_only_takes_longer(hosts: Fleet, joined: Network) -> None:
-    """A journal that is on its way for longer than connections live without an answer."""
+    """Send a journal for longer than connections live without an answer."""
     hosts.worker("a")
     slow = "qdisc add dev eth0 root tbf rate 200kbit burst 4kb latency 400ms"
     process.run(["nsenter", f"--net={joined.space('a')}", "tc", *slow.split()], timeout_s=10)
@@ -227,7 +227,7 @@ def test_another_machine_of_the_type_takes_over_and_one_of_another_does_not(host
 
 
 def test_a_scheduler_that_is_started_again_costs_nothing(hosts: Fleet) -> None:
-    """The worker is back while its task still runs, which it then waits for."""
+    """Let the worker come back while its task still runs, which it then waits for."""
     hosts.worker("a")
     with hosts.running("--set=count=20") as running:
         with hosts.held("a"):
@@ -338,7 +338,7 @@ def test_a_plan_that_fails_has_its_reason(hosts: Fleet) -> None:
 
 
 def waits_for_the_lock(folder: Path) -> bool:
-    """Whether a command that names the folder waits for another measurement."""
+    """Return whether a command that names the folder waits for another measurement."""
     for line in Path("/proc/locks").read_text().splitlines():
         match line.split():
             case [_, "->", "FLOCK", _, "WRITE", pid, *_]:

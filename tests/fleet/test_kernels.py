@@ -42,7 +42,7 @@ def cut(joined: Network, link: str, seconds: float) -> None:
 
 @contextmanager
 def guest(made: Fleet, image: Image, joined: Network, tap: str) -> Iterator[None]:
-    """A worker in a guest, its clock a day ahead, once it works for the scheduler.
+    """Run a worker in a guest, its clock a day ahead; yield once it works for the scheduler.
 
     Not behind its emulator's NAT: the scheduler connects to its workers.
     """
@@ -70,7 +70,7 @@ def guest(made: Fleet, image: Image, joined: Network, tap: str) -> Iterator[None
 
 
 def whole(journal: Path, kernel: str) -> tuple[TrialResult, ...]:
-    """The trials of a machine's journal: each of the plan once, valid and balanced."""
+    """Return the trials of a machine's journal: each of the plan once, valid and balanced."""
     content = read_journal(journal, strict=True)
     assert {each.header.machine.kernel_release for each in content.runs} == {kernel}
     assert not content.repeated

@@ -44,7 +44,7 @@ class _Writer:
         return self._count
 
     def composite(self, kind: int, name: str, *members: tuple[str, int]) -> int:
-        """``members``: names and types, eight bytes apart."""
+        """Make a composite type of ``members``: names and types, eight bytes apart."""
         rest = b"".join(
             struct.pack("=III", self._name(each), type_id, at * 64)
             for at, (each, type_id) in enumerate(members)
@@ -71,7 +71,7 @@ def _whole() -> bytes:
 
 
 def circles(many: int = 3) -> bytes:
-    """A structure that holds itself, namelessly, and a type that is a constant of itself."""
+    """Return a structure that holds itself, namelessly, and a type that is a constant of itself."""
     made = _Writer()
     made.composite(_STRUCT, "outer", *[("", 1)] * many, ("", 2))
     made.composite(_STRUCT, "", *[("", 1)] * many, ("", 2), ("", 3))

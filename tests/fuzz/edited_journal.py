@@ -55,7 +55,7 @@ SEEDS: Final = (
 
 @cache
 def _lines() -> tuple[str, ...]:
-    """A header, and trials of both transports, their twins and their baselines over 8 blocks."""
+    """Return a header, and trials of both transports, their twins and baselines over 8 blocks."""
     trials = [
         trial(arm, block, dropped=3 * (arm[0] == "p") + block % 2, pairs=2_000, run_ns=700)
         for block in range(8)
@@ -83,7 +83,7 @@ def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def _made(how: int, of: bytes, old: Any) -> Any:
-    """What stands in the place of ``old``."""
+    """Return what stands in the place of ``old``."""
     match how % 10:
         case 0:
             return None
@@ -106,7 +106,7 @@ def _made(how: int, of: bytes, old: Any) -> Any:
 
 
 def edited(data: bytes) -> bytes:
-    """The journal that ``data`` asks for."""
+    """Return the journal that ``data`` describes."""
     lines = [json.loads(each) for each in _lines()]
     places = [_places(each) for each in lines]
     whole = data[: len(data) // _EDIT.size * _EDIT.size]
@@ -123,7 +123,7 @@ def edited(data: bytes) -> bytes:
 
 
 def content(data: bytes) -> JournalContent:
-    """The same, read."""
+    """Return the edited journal, read."""
     values = [reader.decode(line) for line in edited(data).splitlines()]
     runs, known = [], False
     for number, value in enumerate(values, 1):

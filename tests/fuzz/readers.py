@@ -84,7 +84,7 @@ class Reader:
 
 @contextmanager
 def _file(data: bytes) -> Iterator[Path]:
-    """A file in memory."""
+    """Yield a file in memory."""
     descriptor = os.memfd_create("fuzz")
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -114,7 +114,7 @@ def _kernels_toml(data: bytes) -> None:
 
 
 def _settings(data: bytes) -> None:
-    """A file of defaults, as `run` and `kernels run` take it."""
+    """Read a file of defaults, as `run` and `kernels run` do."""
     group: Any = typer.main.get_command(app.app)
     with _file(data) as path, mock.patch.dict(os.environ, {settings.VARIABLE: str(path)}):
         path.chmod(0o600)
@@ -292,7 +292,7 @@ def _bisection_seeds() -> list[bytes]:
 
 
 def _object(data: bytes) -> None:
-    """A package, or the types of an object, whose structures have columns for any record."""
+    """Read a package, or the types of an object, whose structures have columns for any record."""
     with suppress(UsageError):
         package.parse(data, "object")
     found = types.Types.parse(data)

@@ -83,7 +83,7 @@ def fuzz(name: str, seconds: int) -> Ended:
 
 
 def _keep(found: Path, samples: Path) -> Path:
-    """A fault's input, where the tests find it."""
+    """Keep a fault's input where the tests find it."""
     samples.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy(found, samples))
 

@@ -28,7 +28,7 @@ TRICKS = [b"", b"\n", b"\0", b"9" * 5_000, b"[" * 2_000, b"\xff", b"\xed\xa0\x80
 
 @st.composite
 def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
-    """A seed of which some pieces were taken out, doubled, or became something else."""
+    """Return a seed of which some pieces were taken out, doubled, or became something else."""
     data = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(0, 4))):
         begin = draw(st.integers(0, len(data)))
@@ -95,7 +95,7 @@ SHORTER = {"proc": LARGE // 10}  # no file of /proc is longer
 
 @pytest.fixture(scope="module")
 def large() -> subprocess.CompletedProcess[str]:
-    """What each reader took more than for its seeds: its name and KiB."""
+    """Return what each reader took beyond that for its seeds: its name and KiB."""
     wanted = (f"{name}={SHORTER.get(name, LARGE)}" for name in MEASURED)
     return subprocess.run(
         [sys.executable, "-c", MEASURE, TESTS, *wanted],

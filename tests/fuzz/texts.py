@@ -96,6 +96,6 @@ def histograms() -> tuple[bytes, ...]:
 
 
 def with_histogram(trial: TrialResult, encoded: str) -> TrialResult:
-    """``trial`` with the latency histogram ``encoded``."""
+    """Return ``trial`` with the latency histogram ``encoded``."""
     assert trial.latency
     return replace(trial, latency=replace(trial.latency, histogram=encoded))

@@ -31,7 +31,7 @@ def cell(text: str) -> str | float:
 
 
 def differing(then: Any, now: Any, place: str = "") -> Iterator[str]:
-    """The places at which two outputs differ."""
+    """Yield the places at which two outputs differ."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in then.keys() | now.keys():
             if key in then and key in now:

@@ -96,7 +96,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
 
 def kernel(label: str, found: Found) -> Kernel:
-    """What was found of it; skip where it could not be had."""
+    """Return what was found of a kernel; skip where it could not be had."""
     try:
         plan.ram_disk(machine_named(label).architecture)
     except MachineUnfit as error:
@@ -112,7 +112,7 @@ def test_an_image_without_a_kernel_is_a_row(found: Found) -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 def test_two_boots_are_equal_to_the_byte(label: str, found: Found) -> None:
-    """The plugin leaves the same bytes: a fourth boot would have found out what else did not."""
+    """Expect the same bytes with the plugin: else a fourth boot would have found the cause."""
     booted = kernel(label, found)
     one, other, again = booted.boots
     assert one == again

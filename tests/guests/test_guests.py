@@ -49,7 +49,7 @@ def image() -> Image:
 def lost(
     image: Image, folder: Path, command: Sequence[str], guest: Guest = GUEST
 ) -> tuple[Status, str]:
-    """What is said of a guest that ran ``command`` and left no whole result."""
+    """Return what is said of a guest that ran ``command`` and left no whole result."""
     with booted(image, guest, folder, command) as watch:
         assert watch.stdout is not None
         ended = Ended.parse(watch.stdout.read())
@@ -73,7 +73,7 @@ def of_run(folder: Path) -> set[int]:
 
 
 def qemu(pids: set[int]) -> int | None:
-    """The one of them that is QEMU."""
+    """Return the child that is QEMU."""
     for pid in pids:
         with suppress(OSError):
             if Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system"):
@@ -98,7 +98,7 @@ def test_a_panic(image: Image, tmp_path: Path) -> None:
 
 
 def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path) -> None:
-    """The emulator makes some; what the kernel makes comes again, and is reported then."""
+    """Forgive the emulator's panics; the kernel's come again, and are reported then."""
     said: list[str] = []
     request = run.Request(
         folder=tmp_path,
@@ -122,7 +122,7 @@ def test_a_panic_while_it_boots_is_tried_once_more(image: Image, tmp_path: Path)
 
 
 def test_a_torn_result_and_what_a_guest_may_write(image: Image, tmp_path: Path) -> None:
-    """The host's files are read-only to it, whatever it does about that."""
+    """Share the host's files read-only, whatever the guest does about that."""
     evil = Path(__file__).resolve().with_name("written-by-a-guest")
     words = f'mount -o remount,rw /; touch {evil}; printf \'{{"status": "do\' >{tmp_path}/'
     # What a kernel does not know it hands to the first process, and all that follows "--".
@@ -175,7 +175,7 @@ def test_no_guest_outlives_its_run(image: Image, number: signal.Signals, tmp_pat
 @pytest.mark.guests
 @pytest.mark.live
 def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
-    """A run cut short by its time limit is a whole run all the same, with less in it."""
+    """Treat a run cut short by its time limit as a whole run, with less in it."""
     folder = tmp_path / "run"
     words = ("kernels", "run", image.label, "--output", str(folder), "--time-limit", "90")
     done = bufbench(*words, timeout_s=180)
@@ -197,7 +197,7 @@ def test_from_fetch_to_report(image: Image, tmp_path: Path) -> None:
 
 
 def test_whether_kvm_serves_is_found_out_at_once(image: Image, tmp_path: Path) -> None:
-    """Where it does not, the line says in QEMU's or the kernel's words why."""
+    """Say in QEMU's or the kernel's words why KVM does not serve, where it does not."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         pytest.skip("no KVM")
     found = boot.probe(image, GUEST, tmp_path)

@@ -92,7 +92,7 @@ class User:
         return {path.name for path in folders}
 
     def remains(self) -> list[str]:
-        """What unfinished fetches left behind."""
+        """Return what unfinished fetches left behind."""
         return [path.name for path in self.images.glob(".*")]
 
 
@@ -102,7 +102,7 @@ def user(tmp_path: Path, published: Archive) -> User:
 
 
 def only_line(done: process.Completed) -> str:
-    """The error, which must be one line, behind lines about what was being done."""
+    """Return the error, which must be one line, behind lines about what was being done."""
     *_, last = done.stderr.splitlines()
     assert "Traceback" not in done.stderr
     assert last.startswith("bufbench: ")

@@ -90,7 +90,7 @@ SOURCE = Source(
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A source that is added by one file."""
+    """Yield a source that is added by one file."""
     (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
     sources.sources.cache_clear()

@@ -43,7 +43,7 @@ KERNEL = Kernel(
 
 
 def deb(folder: Path, *, image_bytes: int = 5000) -> Path:
-    """A package with an image of that size and nothing else."""
+    """Return a package with an image of that size and nothing else."""
     tree = folder / "made"
     (tree / "boot").mkdir(parents=True)
     (tree / "DEBIAN").mkdir()
@@ -67,7 +67,7 @@ def fetch(store: Store[Kernel], package: Path, kernel: Kernel = KERNEL) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MiB."""
+    """Yield a disk of 4 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     made = subprocess.run(

@@ -81,7 +81,7 @@ VERSIONS = st.from_regex(r"\A([0-9]:)?[0-9][0-9a-z.+~]{0,6}(-[0-9a-z.+~]{1,5})?\
 
 
 def place(version: str) -> Any:
-    """Where a kernel of this package's version stands among all."""
+    """Return the key by which a kernel of this package's version is ordered."""
     kernel = catalogue.Kernel(
         release="6.12", version=version, archive="", suite="", has_modules=True, packages=()
     )

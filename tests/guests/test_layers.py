@@ -43,7 +43,7 @@ def take(
 
 
 def names(folder: Path) -> set[str]:
-    """All files but those that depmod wrote."""
+    """Return all files but those that depmod wrote."""
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     return {name for name in found if not name.startswith("modules.")}
 
@@ -149,7 +149,7 @@ def test_what_holds_no_kernel_is_named(
 
 
 def long_header(size: int) -> bytes:
-    """A pax header of that size, which tarfile would hold in memory."""
+    """Return a pax header of that size, which tarfile would hold in memory."""
     head = tarfile.TarInfo("x")
     head.type, head.size = tarfile.XHDTYPE, size
     return head.tobuf(tarfile.USTAR_FORMAT) + bytes(size)

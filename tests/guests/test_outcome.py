@@ -22,7 +22,7 @@ def ended(end: End, code: int = 0) -> Ended:
 
 
 def leave(folder: Path, *, journal: bytes = b"a journal\n", status: Status = Status.DONE) -> None:
-    """What a guest leaves that came to its end."""
+    """Leave what a guest leaves that came to its end."""
     (folder / outcome.JOURNAL).write_bytes(journal)
     ran = Ran(status=status, reason="a reason", release="6.1.0", trials=7)
     result = outcome.result_of(folder / outcome.JOURNAL, ran)

@@ -19,7 +19,7 @@ needs_qemu = pytest.mark.skipif(shutil.which(MACHINES[AMD64].program) is None, r
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program that loads a plugin as QEMU does."""
+    """Return a program that loads a plugin as QEMU does."""
     path = tmp_path_factory.mktemp("host") / "plugin_host"
     source = Path(__file__).with_name("plugin_host.c")
     words = ("-rdynamic", f"-I{SOURCE.parent}", "-o", path, source)
@@ -56,7 +56,7 @@ def test_a_plugin_that_is_asked_says_that_it_would_be_taken(host: Path, version:
 
 
 def built(folder: Path, version: int) -> Path:
-    """The plugin for another version of the API, under the name of one that is looked for."""
+    """Return the plugin for another version of the API, named like one that is looked for."""
     path = folder / "plugin-2.so"
     words = ("-shared", "-fPIC", "-fvisibility=hidden", f"-DAPI={version}", "-o", path, SOURCE)
     subprocess.run(["gcc", "-std=gnu17", *words], check=True)

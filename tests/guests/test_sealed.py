@@ -34,7 +34,7 @@ def found() -> Closure:
 
 
 def _third_party(source: Path) -> Iterator[str]:
-    """The packages that a module imports anywhere, late ones too."""
+    """Yield the packages that a module imports anywhere, late ones too."""
     for node in ast.walk(ast.parse(source.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -61,7 +61,7 @@ def test_what_a_trial_imports_late_is_there(found: Closure) -> None:
 
 
 def test_a_guest_compiles_nothing_itself(found: Closure) -> None:
-    """Two of the imports that trials make late bring many modules."""
+    """Include two imports that trials make late, and that bring many modules."""
     script = """\
 import sys, numpy, bench.questions.kernels.sample
 from bench.linux.machine import harness_version

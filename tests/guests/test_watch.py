@@ -19,7 +19,7 @@ from bench.host import process
 
 
 def watched(folder: Path, command: list[str], *, limit_s: float = 20.0) -> Ended:
-    """How a command that is no guest ended."""
+    """Return how a command that is no guest ended."""
     with boot.watched(folder, limit_s, command) as watch:
         assert watch.stdout is not None
         return Ended.parse(watch.stdout.read())
@@ -130,7 +130,7 @@ time.sleep(60)
 
 
 def speaking(folder: Path, *words: str) -> Ended:
-    """How a program ended that speaks to the watch as QEMU does."""
+    """Return how a program ended that speaks to the watch as QEMU does."""
     qmp = str(folder / "qmp")
     command = [sys.executable, "-c", SPEAKING, qmp, *words]
     with boot.watched(folder, 60.0, command, qmp=qmp) as watch:

@@ -20,7 +20,7 @@ TRIAL = encode(trial("ringbuf@8KiB", 0))
 
 
 def read(old: bytes, new: bytes) -> TrialResult | str:
-    """The trial with one part replaced, or why it cannot be used."""
+    """Return the trial with one part replaced, or why it cannot be used."""
     assert old in TRIAL
     value = reader.decode(TRIAL.replace(old, new, 1))
     return value if isinstance(value, TrialResult) else value.reason

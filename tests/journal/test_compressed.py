@@ -92,7 +92,7 @@ def test_what_merely_begins_like_gzip_is_reported(tmp_path: Path) -> None:
 
 
 def bomb(line: bytes, times: int) -> bytes:
-    """``line`` so often, without ever holding all of it."""
+    """Compress ``line`` so often, without ever holding all of it."""
     packer = zlib.compressobj(level=9, wbits=31)
     head = packer.compress(encode(header()))
     return head + b"".join(packer.compress(line) for _ in range(times)) + packer.flush()

@@ -38,7 +38,7 @@ REST = text(as_resumed(HEADER, HEADER), TRIALS[7:])
 
 
 def rewritten(journal: bytes) -> bytes:
-    """The same values in another spelling, as jq leaves them."""
+    """Return the same values in another spelling, as jq leaves them."""
     lines = [json.loads(line) for line in journal.splitlines()]
     return b"".join(json.dumps(line, sort_keys=False).encode() + b"\n" for line in lines)
 

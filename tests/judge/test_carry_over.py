@@ -22,7 +22,7 @@ NOISE = (1.0, 1.004, 0.997, 1.002, 0.996, 1.0, 1.003, 0.998)
 
 
 def half(arm: str, block: int, factors: Sequence[float], rule: Duet) -> TrialResult:
-    """One arm of a storm, with so many times the usual latency and write time at each age."""
+    """Return one arm of a storm, with factors on the usual latency and write time at each age."""
     found = trial(arm, block)
     usual = NOISE[block] if arm.startswith("ringbuf") else 1.0
     return replace(

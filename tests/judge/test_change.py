@@ -38,7 +38,7 @@ def measured(
 
 
 def ladder(lossy: int) -> JournalSet:
-    """A ring that lost something in ``lossy`` of 20 storms at 16 KiB, and perf buffers beside."""
+    """Return a ring that lost something in ``lossy`` of 20 storms at 16 KiB, and perf buffers."""
     rungs = {"8KiB": 20, "16KiB": lossy, "32KiB": 0}
     return one_set(
         *(

@@ -352,7 +352,7 @@ def test_a_side_that_has_none_is_shown_as_none_however_its_counterpart_rounds() 
 def test_what_could_have_been_seen_is_where_verdicts_begin(
     point: float, half: float, margin: float, beyond: float
 ) -> None:
-    """An estimate with the same interval is decided a little beyond it, and not a little before."""
+    """Decide an estimate with the same interval a little beyond it, and not a little before."""
     open_row = ratio_row(point, half, margin)
     assert open_row.resolvable is not None
     edge = 1 + open_row.resolvable

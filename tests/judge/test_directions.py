@@ -83,7 +83,7 @@ def test_what_is_carried(
 
 
 def waiting(poll: Poll, ring_ns: int, perf_ns: tuple[int, ...]) -> list[TrialResult]:
-    """Two experiments with that way of waiting."""
+    """Return two experiments with that way of waiting."""
     return [
         replace(each, config=replace(each.config, consumer=Consumer(poll=poll)))
         for name in ("storm", "chain")
@@ -93,7 +93,7 @@ def waiting(poll: Poll, ring_ns: int, perf_ns: tuple[int, ...]) -> list[TrialRes
 
 
 def rows(summary: Summary, label: str) -> list[tuple[Cell, ...]]:
-    """The rows of the first table with this label."""
+    """Return the rows of the first table with this label."""
     return [
         row.cells
         for row in decision_table(summary).rows
@@ -105,7 +105,7 @@ NOISE = (5_000, 20_000) * 4
 
 
 def test_a_direction_is_in_the_headline_with_its_condition() -> None:
-    """Two of six comparisons, both busy polling; the row that is shown is one of them."""
+    """Decide two of six comparisons, both busy polling; the row that is shown is one of them."""
     made = waiting(EPOLL, 10_000, NOISE) + waiting(BUSY, 300, (1_000,) * 8)
     summary = compare(made + waiting(TIMED, 10_000, NOISE))
     assert headline(summary) == "Use the ring buffer: sooner delivery when busy polling."

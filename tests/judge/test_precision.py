@@ -132,7 +132,7 @@ def test_a_duet_of_few_storms_has_no_noise_floor() -> None:
 
 @pytest.mark.parametrize("of_first", [2.0, 4.0])
 def test_the_slow_writes_of_one_arm_count_in_full(of_first: float) -> None:
-    """A storm without any has a sharper mean: weighed by that, it would hide half of them."""
+    """Weigh no storm by its sharper mean: one without slow writes would hide half of them."""
     trials = storms_with_slow_writes(np.random.default_rng(4), of_first)
     left, right = file([Stretch(trials=trials)])["storm"].arms.values()
     row = row_of(next(each for each in METRICS if each.key == "write_ns"), left, right)

@@ -74,7 +74,7 @@ def test_p_is_below_five_per_cent_where_the_interval_leaves_out_one() -> None:
 
 @pytest.mark.parametrize(("spread", "own"), [(0.0, 0.0), (1.3, 0.0), (1.3, 1.5), (2.0, 0.3)])
 def test_weighed_storms_are_wrong_in_one_run_of_twenty_at_most(spread: float, own: float) -> None:
-    """``spread`` of the storms' errors, in logs; ``own``: what storms differ by beyond them."""
+    """Vary the ``spread`` of storms' errors, in logs; they differ by ``own`` beyond them."""
     random = np.random.default_rng(11)
     runs, wrong = 200, 0
     for _ in range(runs):

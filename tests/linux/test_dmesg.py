@@ -55,7 +55,7 @@ def test_no_log_is_reported_and_harmless(tmp_path: Path) -> None:
 def test_the_log_is_read_to_its_end_however_much_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A complaint behind very many lines belongs to this trial, not to the next."""
+    """Count a complaint behind very many lines to this trial, not to the next."""
     said = [record(HARMLESS[0])] * 50_000 + [record(COMPLAINTS[0])]
 
     def read(_fd: int, _size: int) -> bytes:

@@ -49,7 +49,7 @@ def test_frequencies_are_in_mhz(made_up: Path) -> None:
 
 
 def holding(path: Path) -> bool:
-    """Whether this process has the file open."""
+    """Return whether this process has the file open."""
     links = [each for each in Path("/proc/self/fd").iterdir() if each.exists()]
     return path in [each.readlink() for each in links]
 

@@ -44,7 +44,7 @@ MOUNTINFO = r"""
 
 
 def as_list(cpus: set[int]) -> str:
-    """The kernel's way to write a set of CPUs, found the slow way."""
+    """Write a set of CPUs as the kernel does, found the slow way."""
     ranges: list[list[int]] = []
     for cpu in sorted(cpus):
         if ranges and ranges[-1][1] == cpu - 1:

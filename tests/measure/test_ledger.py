@@ -59,7 +59,7 @@ def _trials(draw: st.DrawFn) -> made_up.Trial:
 
 
 def _interleaved(rows: list[tuple[int, ...]], random: Random) -> list[tuple[int, ...]]:
-    """The rows of all CPUs in any order that keeps each CPU's own."""
+    """Return the rows of all CPUs in any order that keeps each CPU's own."""
     turns = [row[0] for row in rows]
     random.shuffle(turns)
     of_cpu = {cpu: iter([row for row in rows if row[0] == cpu]) for cpu in turns}

@@ -34,7 +34,7 @@ def _stream(rows: list[tuple[int, tuple[int, int], tuple[int, int], int, int]]) 
 
 
 def _family(*names: str) -> Records:
-    """A grandmother, mother and child that exit child first, delivered in the order given."""
+    """Return a grandmother, mother and child that exit child first, in the given order."""
     known = {"child": (3, 30, 2, 20, 300), "mother": (2, 20, 1, 10, 400)}
     known["grandmother"] = (1, 10, 99, 1, 500)
     records = np.zeros(len(names), CAPTURED)

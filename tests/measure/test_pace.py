@@ -13,7 +13,7 @@ from bench.record.records import CAPTURED, Flag, Records
 
 
 def exits(cpu: int, times_ns: Sequence[Sequence[int]], flags: Flag = Flag.OWN) -> Records:
-    """The records of one CPU: of each exit those at these times."""
+    """Return the records of one CPU: of each exit those at these times."""
     count = sum(map(len, times_ns))
     made = np.zeros(count, CAPTURED)
     made["timestamp_ns"] = [10**15 + each for one in times_ns for each in one]
@@ -41,7 +41,7 @@ def test_an_interrupted_exit_does_not_matter():
 
 
 def test_what_happens_within_most_exits_does():
-    """A rare dear record is in the mean of its exit: 9 gaps of 100 ns and one of 1,100."""
+    """Include a rare dear record in its exit's mean: 9 gaps of 100 ns and one of 1,100."""
     one = [*range(0, 1_000, 100), 2_000]
     assert per_record_ns(exits(0, [one, [10**6 + each for each in one]])) == 200
 

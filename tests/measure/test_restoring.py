@@ -47,7 +47,7 @@ def stream(visits: Visits, *, in_order: bool, unit_ns: int = 1) -> Records:
 
 
 def run(records: Records, hold_ns: int, *, queues: bool, slowest: bool) -> list[tuple[int, int]]:
-    """What the restorer releases, and when."""
+    """Return what the restorer releases, and when."""
     found = restoring._stream(records, range(4))
     order, released_ns = np.zeros((2, len(records)), np.int64)
     release.Restorer(len(records), 88, found.cpus, by_cpu=queues, slowest=slowest).run(
@@ -169,7 +169,7 @@ def test_a_child_that_is_read_a_round_after_its_parent_needs_a_hold_back() -> No
 
 
 def test_a_fixed_hold_back_is_too_short_or_holds_more_for_longer() -> None:
-    """The child is read 5 ms after its parent exited."""
+    """Read the child 5 ms after its parent exited."""
     stamps, delivered = [500, 1_000, 900, 6_500], [1_050, 1_100, 6_000, 7_000]
     found = by(parent_before_child(*([1_000 * us for us in each] for each in (stamps, delivered))))
     short, least, long = (found[way] for way in (Sorting.HEAP_1MS, Sorting.HEAP, Sorting.HEAP_10MS))

@@ -18,7 +18,7 @@ _WORDS = RECORD.itemsize // 8
 
 
 def by_hand(record: np.void) -> int:
-    """The checksum as bpf/common/checked.h has it, in Python's own numbers."""
+    """Return the checksum as bpf/common/checked.h has it, in Python's own numbers."""
     total, data = 0, record.tobytes()
     for place in range(_WORDS):
         word = int.from_bytes(data[8 * place : 8 * place + 8], "little")
@@ -59,7 +59,7 @@ def balanced(rows: Records, counters: list[CpuCounters]) -> ledger.Ledger:
 
 
 def mixed(one: np.void, other: np.void, words: int) -> np.void:
-    """The first words of one record and the rest of another, its checksum too."""
+    """Return the first words of one record and the rest of another, its checksum too."""
     data = bytearray(other.tobytes())
     data[: 8 * words] = one.tobytes()[: 8 * words]
     found: np.void = np.frombuffer(bytes(data), CAPTURED)[0].copy()

@@ -12,7 +12,7 @@ from bench.record.records import Flag, Records
 
 
 def nearest_rank(values: Iterable[int], permille: int) -> int:
-    """The smallest value that at least ``permille`` thousandths do not exceed; 0 without any."""
+    """Return the least value that ``permille`` thousandths or more do not exceed; 0 without any."""
     ascending = sorted(values)
     for place, value in enumerate(ascending, start=1):
         if place * 1000 >= permille * len(ascending):
@@ -21,7 +21,7 @@ def nearest_rank(values: Iterable[int], permille: int) -> int:
 
 
 def order_of(records: Records) -> Ordering:
-    """``ordering.examine``, one row after another."""
+    """Compute ``ordering.examine``, one row after another."""
     rows = [dict(zip(records.dtype.names, row.tolist(), strict=True)) for row in records]
     rows = [row for row in rows if row["flags"] & Flag.OWN] or rows
     pairs, violations = _causal([row for row in rows if not row["flags"] & Flag.REPEAT])
@@ -54,7 +54,7 @@ def order_of(records: Records) -> Ordering:
 
 
 def through_heap(timestamps: Sequence[int], held: int) -> list[int]:
-    """What comes out of a heap that holds ``held`` events back."""
+    """Return what comes out of a heap that holds ``held`` events back."""
     heap: list[int] = []
     out = []
     for timestamp in timestamps:
@@ -65,7 +65,7 @@ def through_heap(timestamps: Sequence[int], held: int) -> list[int]:
 
 
 def through_window(timestamps: Sequence[int], window_ns: int) -> list[int]:
-    """What comes out when each waits until one ``window_ns`` younger has come."""
+    """Return what comes out when each waits until one ``window_ns`` younger has come."""
     waiting: list[int] = []
     out = []
     latest = -1
@@ -110,7 +110,7 @@ def _held(rows: list[dict[str, int]], window_ns: int) -> list[int]:
 
 
 def rounds(records: Records) -> list[int]:
-    """Where a consumer that reads the CPUs' buffers in turn began again, as far as times tell."""
+    """Return where a consumer that reads buffers in turn began again, as far as times tell."""
     begins: list[int] = []
     visit_ns = 0
     for index, row in enumerate(records):

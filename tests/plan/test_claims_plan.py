@@ -105,7 +105,7 @@ def test_ten_thousand_small_bursts_over_all_blocks() -> None:
 
 @pytest.mark.parametrize("cpus", [2, 4, 64])
 def test_who_is_pinned_reads_where_nobody_writes(cpus: int) -> None:
-    """All but the one experiment that asks what sharing a CPU does."""
+    """Leave out the one experiment that asks what sharing a CPU does."""
     pinned = 0
     for name, experiment in planned(cpus=cpus).items():
         for arm in experiment.arms:

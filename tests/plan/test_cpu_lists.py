@@ -136,7 +136,7 @@ def _config(name: str, budget_bytes: int) -> profiles.TrialConfig:
 
 @pytest.mark.parametrize("count", [3, 6, 12])
 def test_shards_face_perf_buffers_of_their_own_size(count: int) -> None:
-    """A budget that the CPUs cannot share evenly stands for two sizes, of both transports."""
+    """Let a budget that the CPUs cannot share evenly stand for two sizes, of both transports."""
     experiment = compose(
         name="x",
         title="?",

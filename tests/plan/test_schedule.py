@@ -96,7 +96,7 @@ def test_a_guest_that_is_slower_than_expected_plans_for_it() -> None:
 def test_what_it_expects_is_what_kernels_took(
     rate_per_s: float, experiment: str, took_s: float
 ) -> None:
-    """The journals of 2026-11-25: 5.10, 6.1, 6.12, 6.18 and 7.3, emulated."""
+    """Take the journals of 2026-11-25: 5.10, 6.1, 6.12, 6.18 and 7.3, emulated."""
     on = Setting(rate_per_s=rate_per_s, cpus=2)
     (found,) = (each for each in profile.experiments(on) if each.name == experiment)
     assert took_s / 1.6 < schedule.seconds(found, on) < took_s * 1.6

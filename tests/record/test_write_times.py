@@ -11,7 +11,7 @@ from bench.tracer.chooser import _lowest_ns
 
 
 def histogram(values_ns: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """What the BPF program makes of these times."""
+    """Return what the BPF program makes of these times."""
     lowest = np.array([_lowest_ns(bucket) for bucket in range(288)])
     buckets = np.searchsorted(lowest, values_ns, side="right") - 1
     counts = np.bincount(buckets, minlength=288)

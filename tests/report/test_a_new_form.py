@@ -23,7 +23,7 @@ def render(*documents, data=None):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the toy, and what commands report on."""
+    """Return a folder with the toy, and what commands report on."""
     made = tmp_path_factory.mktemp("toys")
     (made / "renderers").mkdir()
     (made / "renderers" / "toy.py").write_text(TOY, encoding="utf-8")

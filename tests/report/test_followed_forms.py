@@ -42,7 +42,7 @@ JOURNALS = (*reference.JOURNALS, *(f"duets/{name}-idle.jsonl.gz" for name in ("b
 
 @cache
 def of_journal(journal: str) -> tuple[Document, ...]:
-    """What `bufbench report` has of a reference journal."""
+    """Return what `bufbench report` has of a reference journal."""
     return page.documents(reference.content(journal), {})
 
 

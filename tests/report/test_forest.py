@@ -48,7 +48,7 @@ def effect(point: float, low: float, high: float, **more: object) -> Effect:
 
 
 def places(svg: str) -> tuple[float, float, float]:
-    """Where the interval begins and ends, and the line of no difference."""
+    """Return where the interval begins and ends, and the line of no difference."""
     span = re.search(r'class="span" x1="([\d.]+)" x2="([\d.]+)"', svg)
     line = re.search(r'class="axis" x1="([\d.]+)"', svg)
     assert span

@@ -42,7 +42,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def content(name: str, tmp_path: Path) -> JournalContent:
-    """A journal in which everything that others may name is named so; read back."""
+    """Return a journal in which everything that others may name is named so; read back."""
     plain = header()
     facts = replace(
         plain.machine, hostname=name, kernel_release=name, cpu_model=name, kernel_facts={name: name}

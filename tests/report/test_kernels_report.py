@@ -70,7 +70,7 @@ def test_shares_on_axes_are_written_as_elsewhere(matrix: Matrix) -> None:
 
 
 def cells(matrix: Matrix, question: str) -> dict[str, Answer]:
-    """The answers to a question, by kernel."""
+    """Return the answers to a question, by kernel."""
     (found,) = (each for each in answers(matrix) if each.question == question)
     return {each.kernel: each for each in found.answers}
 

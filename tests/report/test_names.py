@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def beside_a_neighbour(made: TrialResult) -> TrialResult:
-    """The trial with 700 more records of other processes, 90 of them lost: no two counts alike."""
+    """Add 700 records of other processes to the trial, 90 of them lost: no two counts are alike."""
     assert made.ledger is not None
     assert made.cost is not None
     ledger = replace(
@@ -89,7 +89,7 @@ def expected(of: TrialResult) -> dict[str, float | None]:
 
 
 def leaves(value: object, key: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a document with the key that it stands under."""
+    """Yield every number of a document with the key that it stands under."""
     if isinstance(value, dict):
         for name, each in value.items():
             if name != "lost_told":  # its keys are the kernel's

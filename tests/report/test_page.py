@@ -90,7 +90,7 @@ def test_a_transport_has_one_colour_everywhere(page: str) -> None:
 
 
 def test_nothing_is_fetched(page: str) -> None:
-    """What a claim's sources lead to is asked for by the reader alone."""
+    """Leave it to the reader to ask for what a claim's sources lead to."""
     unasked = re.sub(r"<a href=\"https://[^\"]+\" rel=\"noreferrer\">", "", page)
     links = re.findall(r"(?<![\w-])(?:src|href|action)=\"([^\"]*)\"", unasked)
     assert len(links) > 5

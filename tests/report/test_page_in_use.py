@@ -85,7 +85,7 @@ def made(request: pytest.FixtureRequest, pages: Mapping[str, Made]) -> Made:
 
 @pytest.fixture(scope="module")
 def open_page(browser: Browser, made: Made) -> Iterator[Page]:
-    """A page that several tests look at; none leaves anything in it but folds."""
+    """Yield a page that several tests look at; none leaves anything in it but folds."""
     with opened(browser, made.path) as page:
         page.evaluate("window.unfolded = [...document.querySelectorAll('details[open]')]")
         yield page

@@ -37,7 +37,7 @@ SEEN: Final = re.compile(
 
 
 def outside(text: str) -> str:
-    """The text without what is generated, without commands and without links' addresses."""
+    """Return the text without what is generated, without commands and without links' addresses."""
     text = re.sub(r"<!-- generated: \S+ -->.*?<!-- end -->", "", text, flags=re.DOTALL)
     text = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
     return re.sub(r"\]\([^)]*\)", "]", text)

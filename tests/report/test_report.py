@@ -84,7 +84,7 @@ def test_the_verdict_gives_figures(summary: Summary) -> None:
 
 
 def test_the_decision_fits_a_terminal_of_80_columns(summary: Summary) -> None:
-    """The table of numbers is some 20 lines, and no line of it is wrapped."""
+    """Count some 20 lines in the table of numbers, none of them wrapped."""
     lines = text_of(summary, width=80).partition("The numbers behind it")[2].splitlines()
     table = lines[: next(at for at, line in enumerate(lines) if line.startswith("Interval"))]
     assert max(map(len, table)) <= 80

@@ -39,7 +39,7 @@ def needs() -> dict[str, Need]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that nobody can reach and write: pytest's own are closed."""
+    """Yield a folder that nobody can reach and write: pytest's own are closed."""
     folder = Path("/var/tmp", f"bufbench-test-{os.getpid()}")
     folder.mkdir(mode=0o700)
     os.chown(folder, NOBODY, NOBODY)

@@ -31,7 +31,7 @@ INTERNET = {
 
 
 def dotted(node: ast.expr) -> str:
-    """A name such as os.path.join; "" for anything else."""
+    """Return a name such as os.path.join; "" for anything else."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

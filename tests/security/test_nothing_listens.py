@@ -34,7 +34,7 @@ BURSTS = (
 
 
 def sockets(process: psutil.Process) -> Iterator[str]:
-    """What a process has open that is a socket."""
+    """Yield the sockets that a process has open."""
     with suppress(OSError):  # it has ended, or closed one while we looked
         for link in Path(f"/proc/{process.pid}/fd").iterdir():
             target = link.readlink().name
@@ -49,7 +49,7 @@ def prefixed() -> set[Path]:
 
 
 def is_left(path: Path) -> bool:
-    """Whether it is there and nobody's any more."""
+    """Return whether it is there and nobody owns it any more."""
     lock = scratch.abandoned(path)
     if lock is not None:
         os.close(lock)

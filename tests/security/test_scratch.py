@@ -29,7 +29,7 @@ with scratch.folder() as folder:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where folders come to lie in these tests, also those of other processes."""
+    """Return the place of folders in these tests, also of those of other processes."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(scratch, "_SYSTEM", tmp_path / "no" / "such" / "place")
@@ -38,7 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def owner(place: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """Another process, and the folder that it holds."""
+    """Yield another process, and the folder that it holds."""
     code = OWNER.replace(
         "with", f"import pathlib; scratch._SYSTEM = pathlib.Path({str(place / 'no' / 'x')!r})\nwith"
     )

@@ -81,7 +81,7 @@ def test_the_halves_are_of_what_follows_the_first_quarter() -> None:
 
 
 def rss(before: int, after: int) -> bool:
-    """Whether memory that goes from so many bytes to so many is flat."""
+    """Return whether memory that goes from so many bytes to so many is flat."""
     return grown(samples(rss_bytes=lambda n: before if n < 25 else after)) == set()
 
 

@@ -150,7 +150,7 @@ REFUSED: list[tuple[list[str], int, str]] = [
 
 @pytest.fixture(scope="module")
 def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, process.Completed]]:
-    """How the suite ended with each, and where: they measure nothing, and run side by side."""
+    """Return how the suite ended with each, and where; run side by side, as none measures."""
     places = [tmp_path_factory.mktemp("refused") for _ in REFUSED]
 
     def ended(number: int) -> tuple[Path, process.Completed]:

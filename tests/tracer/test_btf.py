@@ -17,7 +17,7 @@ KERNEL = pytest.mark.skipif(not btf.VMLINUX.exists(), reason="this kernel has no
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
-    """A file of BTF, and what the compiler says of the same types."""
+    """Return a file of BTF, and what the compiler says of the same types."""
     folder = tmp_path_factory.mktemp("btf")
     source, program, raw = Path(__file__).with_name("types.c"), folder / "types", folder / "btf"
     subprocess.run(["gcc", "-gbtf", source, "-o", program], check=True)

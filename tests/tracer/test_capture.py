@@ -131,7 +131,9 @@ def test_rows_are_stamped_in_the_order_of_reading(rig: Rig, name: str) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_records_behind_many_others_of_a_visit_share_stamps(rig: Rig, name: str) -> None:
-    """The first ones have stamps of their own; of n the last n / 64 share one."""
+    """Give the first ones stamps of their own; of n the last n
+    64 share one.
+    """
     with mapped(rig, name) as buffers:
         buffers.fill(20, cpus=rig.cpus[:1])
         buffers.capture.stop()
@@ -193,7 +195,7 @@ def test_what_finds_no_room_is_counted(rig: Rig, name: str) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_a_tally_counts_records_and_their_ages_whatever_their_layout(rig: Rig, name: str) -> None:
-    """A record begins with its timestamp; 8 bytes before its end there is none."""
+    """Begin a record with its timestamp; 8 bytes before its end there is none."""
     for stamp_at, dated in ((0, True), (64, False), (80, False)):
         with mapped(rig, name) as buffers:
             before_ns = time.monotonic_ns()
@@ -382,7 +384,7 @@ def test_a_capture_of_no_possible_size(capacity: int) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_a_reader_that_is_not_given_the_cpu_meanwhile_reads_all(rig: Rig, name: str) -> None:
-    """A look that found nothing may be older than all that is there (a soak found this)."""
+    """Distrust a look that found nothing: it may be older than all there is (found by a soak)."""
     if len(rig.cpus) < 2:
         pytest.skip("the reader needs a CPU that the storm does not use")
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog:
@@ -414,7 +416,7 @@ def _read_idly(capture: Capture, cpu: int) -> None:
 
 @pytest.mark.live
 def test_more_buffers_than_512_are_read() -> None:
-    """One for each CPU, of which a kernel can have 8,192."""
+    """Read one for each CPU, of which a kernel can have 8,192."""
     with ExitStack() as stack:
         capture = Capture(1)
         stack.callback(capture.unmap)

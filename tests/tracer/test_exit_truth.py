@@ -44,7 +44,7 @@ def tracer(request: pytest.FixtureRequest) -> Iterator[live.LiveTrace]:
 def traced(
     tracer: live.LiveTrace, action: Callable[[], list[Truth]]
 ) -> tuple[list[Truth], list[CapturedRecord]]:
-    """What ``action`` knows, and what the tracer saw meanwhile."""
+    """Return what ``action`` knows, and what the tracer saw meanwhile."""
     with tracer.attached():
         truths = action()
     records: list[CapturedRecord] = []
@@ -55,7 +55,7 @@ def traced(
 
 
 def of(maker: int, truths: list[Truth], records: list[CapturedRecord]) -> list[CapturedRecord]:
-    """The records of the program's processes; others may get a pid that was one of theirs."""
+    """Return the records of the program's processes; others may get a pid of one of theirs."""
     pids = {truth.pid for truth in truths}
     makers = {maker, *pids}
     return [row for row in records if row.pid in pids and row.parent_pid in makers]

@@ -36,7 +36,7 @@ RENAME = "import ctypes, sys; ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv
 
 
 def unescaped(shown: str) -> bytes:
-    """The bytes that were escaped."""
+    """Return the bytes that were escaped."""
     return codecs.escape_decode(shown.encode("utf-8", "surrogateescape"))[0]  # type: ignore[attr-defined]
 
 

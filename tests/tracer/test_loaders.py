@@ -93,7 +93,7 @@ def test_another_loader_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def producers() -> Iterator[Producer]:
-    """Every setting that a program is built with, and most pairs of them."""
+    """Yield every setting that a program is built with, and most pairs of them."""
     yield Producer(checked=True, payload_bytes=8)
     yield Producer(wake=Wake.BYTES, watermark=4096, records_per_exit=50)
     for attach, scratch in product(Attach, (False, True)):
@@ -231,7 +231,7 @@ STACK = 10  # the register
 
 
 def timed(program_fd: int) -> Counter[bpf.Instruction]:
-    """What runs between the readings of the clock around a write, but for registers and spills."""
+    """Return what runs between readings of the clock around a write, but registers and spills."""
     block = ct.create_string_buffer(1 << 20)
     place = struct.pack("=20xI8xQ", len(block), ct.addressof(block))
     info = ct.create_string_buffer(place, 256)
@@ -282,7 +282,7 @@ STORMS_A_LOAD = 8
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["ringbuf:none", "ringbuf:output:none", "perfbuf:none"])
 def test_a_write_costs_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A duet of one arm with itself, one by bcc, the other prebuilt: equivalent within 2 %.
+    """Run a duet of one arm with itself, by bcc and prebuilt: equivalent within 2 %.
 
     Of the quickest 90 % of the writes, since an interrupt is as long as many; without wake-ups,
     which take many times as long as all else that a write does. Intervals hold however often they

@@ -46,7 +46,7 @@ def offspring(outermost: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def attached_below(outermost: subprocess.Popen[str]) -> psutil.Process:
-    """The tracer that this command starts, once it is attached.
+    """Return the tracer that this command starts, once it is attached.
 
     After that it attaches a raw tracepoint, for what it misses.
     """

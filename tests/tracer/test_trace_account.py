@@ -60,7 +60,7 @@ class Sufferer:
             self.read()
 
     def read(self, most: int = 65_536) -> bool:
-        """Whether there was anything left, now or later."""
+        """Read more; return whether there was anything left, now or later."""
         try:
             part = os.read(self._reader, most)
         except OSError:  # a terminal that nobody has open any more
@@ -135,7 +135,7 @@ def read_late(tracer: Sufferer) -> tuple[StormReport, Account]:
 
 
 def read_slowly(tracer: Sufferer) -> tuple[StormReport, Account]:
-    """A reader, such as a terminal, that takes a line or two at a time."""
+    """Read a line or two at a time, as a terminal may; return report and account."""
     reading = threading.Thread(target=tracer.read_all, args=(100, 0.001))
     reading.start()
     report = stormed()

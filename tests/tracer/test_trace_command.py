@@ -35,7 +35,7 @@ TRANSPORTS = ("ringbuf", "perfbuf")
 
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[list[Tracing]]:
-    """A tracer on each transport, both watching the same machine."""
+    """Yield a tracer on each transport, both watching the same machine."""
     with ExitStack() as stack:
         tracers = [
             stack.enter_context(tracing(tmp_path, "--json", "--transport", name))
@@ -47,7 +47,7 @@ def both(tmp_path: Path) -> Iterator[list[Tracing]]:
 
 
 def finished(tracer: Tracing) -> list[dict[str, Any]]:
-    """What a tracer showed until Ctrl-C, nothing lost or missed."""
+    """Return what a tracer showed until Ctrl-C, nothing lost or missed."""
     with subprocess.Popen(["true"]) as last:
         pass
     tracer.await_exit_of(last.pid)

@@ -58,7 +58,7 @@ def python(code: str) -> process.Completed:
 
 
 def literals(node: ast.AST) -> set[str]:
-    """The transports' names within a literal, or at the beginning of one."""
+    """Return the transports' names within a literal, or at the beginning of one."""
     texts = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
     found = {text for text in texts if isinstance(text, str)}
     return {text for text in found if text.partition("@")[0] in names()}

@@ -133,7 +133,7 @@ def test_without_an_account_nobody_counts_exits() -> None:
 
 @contextmanager
 def hog(*words: str) -> Iterator[int]:
-    """A busy loop on the last CPU, started through ``words``; yields its pid."""
+    """Run a busy loop on the last CPU, started through ``words``; yield its pid."""
     cpu = str(max(os.sched_getaffinity(0)))
     loop = ["taskset", "-c", cpu, "sh", "-c", "echo; while :; do :; done"]
     with subprocess.Popen([*words, *loop], stdout=subprocess.PIPE) as process:
@@ -179,7 +179,7 @@ def test_a_busy_loop_is_a_cpu_second_a_second(
     config = TrialConfig(transport=transport, budget_bytes=1024 * KIB, storm=STEADY)
 
     def at_least_s(pid: int) -> float:
-        """The hog's time less all that was stolen, which is in it but not in the machine's."""
+        """Return the hog's time less all stolen time, which is in it but not in the machine's."""
         return procfs.process_cpu_s(pid) - procfs.cpu_times().steal_s
 
     with hog(*words) as pid, bracketed(lambda: at_least_s(pid)) as seen:
@@ -196,7 +196,7 @@ def test_a_busy_loop_is_a_cpu_second_a_second(
 
 @contextmanager
 def quota(folder: Path) -> Iterator[None]:
-    """This process in a cgroup (v1) of a fifth of a CPU."""
+    """Put this process into a cgroup (v1) of a fifth of a CPU."""
     folder.mkdir()
     try:
         (folder / "cpu.cfs_quota_us").write_text("20000")
@@ -271,7 +271,7 @@ def family_cpu_s() -> float:
 @pytest.mark.slow
 @pytest.mark.live
 def test_what_the_storm_and_its_callers_use_is_own(rig: Rig) -> None:
-    """All that the generator reaped, and callers that still run, whatever is beside them."""
+    """Count all that the generator reaped, and callers that still run, whatever is beside them."""
     storm = Storm(count=3_000)
     for callers in (0, 2):
         config = TrialConfig(

@@ -50,7 +50,7 @@ def play(
     consumer: Consumer | None = None,
     block: int = 0,
 ) -> tuple[TrialResult, TrialResult]:
-    """One storm under both arms."""
+    """Run one storm under both arms."""
     config = TrialConfig(
         transport="none",
         budget_bytes=0,
@@ -111,7 +111,7 @@ def test_every_shape_balances(rig: Rig, shape: Shape) -> None:
 
 
 def read_ns(trial: TrialResult) -> float:
-    """What the consumer took to read a record of this arm."""
+    """Return what the consumer took to read a record of this arm."""
     assert trial.half is not None
     assert trial.half.reading_ns is not None
     assert trial.ledger is not None
@@ -128,7 +128,7 @@ def test_reading_is_timed_by_arm(rig: Rig) -> None:
 def test_a_long_record_takes_longer_to_copy_whole_than_to_read_in_place(
     rig: Rig, transport: str
 ) -> None:
-    """What is left of a backlog is read at once, by a reader alone.
+    """Read what is left of a backlog at once, by a reader alone.
 
     The least of several times: all that else runs on the machine only adds to them.
     """
@@ -194,7 +194,7 @@ def test_the_coin_is_fair_and_the_journal_can_throw_it_again(rig: Rig) -> None:
 
 
 def _mixed(key: np.uint64, units: np.ndarray) -> np.ndarray:
-    """The hash of bpf/duet/choose.bpf.c."""
+    """Return the hash of bpf/duet/choose.bpf.c."""
     value = key + units * np.uint64(0x9E3779B97F4A7C15)
     value ^= value >> np.uint64(30)
     value *= np.uint64(0xBF58476D1CE4E5B9)
@@ -321,7 +321,7 @@ def test_solo_each_arm_has_a_storm_to_itself(rig: Rig) -> None:
 
 
 def test_solo_each_arm_is_read_as_it_is_to_be(rig: Rig) -> None:
-    """One arm wakes nobody and is read every 20 ms, the other wakes at every record."""
+    """Read one arm every 20 ms without wake-ups, and wake at every record of the other."""
     # Much longer than a reader may have to wait for a CPU.
     paced = Storm(shape=Shape.TRICKLE, workers=1, count=1_200, rate_per_s=2_000)
     rule = Duet(solo=True)

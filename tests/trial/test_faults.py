@@ -158,7 +158,7 @@ def test_a_reversed_stream_is_flagged(
 
 @pytest.fixture
 def small_rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    """A rig whose capture has no room for what it was not asked for."""
+    """Yield a rig whose capture has no room for what it was not asked for."""
     monkeypatch.setattr("bench.trial.rig._SLACK_RECORDS", -200)
     with Rig() as rig:
         yield rig

@@ -54,7 +54,7 @@ def watermarks(name: str, of_records: int) -> tuple[Producer, Producer]:
 
 @pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
 def test_a_tail_below_the_watermark_waits_for_the_end(rig: Rig, name: str) -> None:
-    """What came before the reader first slept is read at once, on a busy machine some records."""
+    """Expect what came before the reader first slept at once: some records, on a busy machine."""
     for producer in watermarks(name, MANY):
         rows = own(rig, name, producer, flush_ms=0)
         late = rows[rows["delivered_ns"] > rows["timestamp_ns"].max()]
@@ -73,7 +73,7 @@ def test_the_flush_delivers_it(rig: Rig, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ringbuf", "perfbuf"])
 def test_a_watermark_in_bytes_wakes_at_as_many_records(rig: Rig, name: str) -> None:
-    """A reader that waits for a CPU takes fewer wake-ups than the kernel raises."""
+    """Allow fewer wake-ups than the kernel raises: a reader may have to wait for a CPU."""
     every = 8
     for producer in watermarks(name, every):
         config = TrialConfig(

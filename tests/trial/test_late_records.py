@@ -45,7 +45,7 @@ def late(rig: Rig, name: str, producer: Producer, *, count: int = TRICKLE.count)
 
 
 def test_what_no_wake_up_was_raised_for_is_stranded(rig: Rig) -> None:
-    """Every third record of a CPU wakes: those before it wait for it, asleep in epoll_wait.
+    """Wake at every third record of a CPU: those before it wait for it, asleep in epoll_wait.
 
     A reader that is not given a CPU for a tenth of a second does not sleep for 20 of the records.
     """
@@ -65,7 +65,7 @@ def test_what_no_wake_up_was_raised_for_is_stranded(rig: Rig) -> None:
 
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_edge_triggered_epoll_strands_none_behind_a_barrier(rig: Rig, name: str) -> None:
-    """The consumer catches up over and over; the last records of each storm would show it."""
+    """Let the consumer catch up over and over; the last records of each storm would show it."""
     consumer = Consumer(poll=Poll.EDGE, late_ms=20.0)
     for _ in range(10):
         config = TrialConfig(

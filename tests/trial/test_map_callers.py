@@ -37,7 +37,7 @@ def callers() -> set[int]:
 
 @pytest.mark.parametrize("transport", ["ringbuf", "perfbuf"])
 def test_a_trial_beside_them_balances(rig: Rig, transport: str) -> None:
-    """What the kernel skipped is reported as missed, whether this one skips anything or not."""
+    """Report what the kernel skipped as missed, whether this one skips anything or not."""
     before = callers()
     trial = run(
         rig,

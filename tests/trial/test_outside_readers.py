@@ -146,7 +146,7 @@ def test_what_goes_wrong_is_named(
 
 
 def test_rows_without_records_do_not_balance(rig: Rig) -> None:
-    """A reader that says nothing of what came, and one row of zeros."""
+    """Try a reader that says nothing of what came, and one row of zeros."""
     liar = (
         PROTOCOL + "m = mmap.mmap(memory[0], 4096)\nconnection.send(b'ready')\nconnection.recv(9)\n"
         "m[:8] = struct.pack('=Q', 1)\nconnection.send(b'done')\nconnection.recv(9)"

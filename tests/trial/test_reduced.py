@@ -30,7 +30,7 @@ def config(storm: Storm, transport: str = "ringbuf") -> TrialConfig:
 
 
 def bound_to(processes: int, folder: Path) -> Path:
-    """A generator that RLIMIT_NPROC binds, and that may not lift the limit."""
+    """Return a generator that RLIMIT_NPROC binds, and that may not lift the limit."""
     script = folder / "bound"
     script.write_text(
         "#!/bin/sh\nexec setpriv --inh-caps=-sys_resource --bounding-set=-sys_resource "

@@ -21,7 +21,7 @@ MIB = 1024 * KIB
 
 
 def config(producer: Producer, budget_bytes: int = 32 * MIB, count: int = 600) -> TrialConfig:
-    """A ring that by default holds 600 exits of 8 of the longest records, read late or not."""
+    """Return a ring that by default holds 600 exits of 8 of the longest records, read or not."""
     storm = Storm(shape=Shape.HOTCPU, count=count)
     return TrialConfig(
         transport="ringbuf", budget_bytes=budget_bytes, storm=storm, producer=producer
@@ -65,7 +65,7 @@ def test_records_arrive_whole(rig: Rig, call: Call, producer: Producer) -> None:
 @pytest.mark.live
 @pytest.mark.slow
 def test_what_fits_into_a_ring_depends_on_how_it_is_reserved(rig: Rig) -> None:
-    """The union's bytes hold a third of the records: sum of the lengths against four longest."""
+    """Expect a third of the records in the union's bytes: sum of lengths against four longest."""
     held = {}
     for call in (Call.RESERVE, Call.DYNPTR, Call.LARGEST):
         asked = config(Producer(payload_bytes=MIXED, call=call), 256 * KIB, 1_000)

@@ -79,7 +79,7 @@ def test_a_full_shard_drops_although_another_has_room(rig: Rig) -> None:
 
 
 def test_order_across_cpus_is_not_kept(rig: Rig) -> None:
-    """What sharding costs: one ring keeps it, as test_order.py has it.
+    """Show what sharding costs: one ring keeps it, as test_order.py has it.
 
     Rings are read one after the other, all at the end.
     """
@@ -112,7 +112,7 @@ def test_memory_is_that_of_a_ring_for_each_cpu(rig: Rig) -> None:
 @pytest.mark.parametrize("rings", [1, 2])
 @pytest.mark.parametrize("shape", [Shape.STORM, Shape.PINGPONG])
 def test_fewer_rings_balance(rig: Rig, rings: int, shape: Shape) -> None:
-    """One ring for all CPUs keeps their order; two do not."""
+    """Check that one ring for all CPUs keeps their order, and two do not."""
     config = TrialConfig(
         transport=f"sharded:rings={rings}",
         budget_bytes=256 * KIB,

@@ -215,7 +215,7 @@ def test_threads_are_no_exits(rig: Rig, transport: str) -> None:
 
 
 def reaped_cpu_s(pid: int) -> float:
-    """What the children have taken that the workers of a stress-ng have reaped so far."""
+    """Return what the children have taken that the workers of a stress-ng have reaped so far."""
     with suppress(psutil.NoSuchProcess):
         workers = psutil.Process(pid).children(recursive=True)
         return sum(each.cpu_times().children_system for each in workers)

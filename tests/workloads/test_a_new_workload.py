@@ -47,7 +47,7 @@ def insert(path: Path, before: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the workloads and a toy among them, built."""
+    """Return a folder with the workloads and a toy among them, built."""
     tree = tmp_path_factory.mktemp("toy")
     new = tree / "workloads"
     shutil.copytree(SOURCES, new, ignore=shutil.ignore_patterns("__pycache__"))

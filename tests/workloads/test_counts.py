@@ -35,7 +35,7 @@ def shaped(shape: Shape) -> Storm:
 
 
 def children_of_the_quiet(storm: Storm, report: StormReport) -> int:
-    """What an uneven storm's second worker made, beside the `count` of the first."""
+    """Return what an uneven storm's second worker made, beside the `count` of the first."""
     if storm.shape is not Shape.UNEVEN:
         return 0
     quiet = report.made - COUNT - storm.workers

@@ -41,7 +41,7 @@ endless = pytest.mark.parametrize("name", ENDLESS)
 
 @contextmanager
 def running(name: str, executable: Path, *, after_s: float = 0.15) -> Iterator[Generator]:
-    """A storm that has been let loose a moment ago."""
+    """Yield a storm that has been let loose a moment ago."""
     if name in ("pingpong", "uneven") and len(os.sched_getaffinity(0)) < 2:
         pytest.skip("needs two CPUs")
     with Generator(ENDLESS[name], executable=executable) as generator:
@@ -97,7 +97,7 @@ def test_a_generator_that_cannot_run_is_ended_too(forkstorm: Path) -> None:
 
 
 def first_worker(number: int) -> int:
-    """The first worker leads the process group of all but the generator."""
+    """Return the first worker, which leads the process group of all but the generator."""
     return next(iter({os.getpgid(pid) for pid in process.members(number)} - {number}))
 
 

@@ -28,7 +28,7 @@ def run(storm: Storm, executable: Path, user: StormUser | None = None) -> StormR
 
 
 def wrapper(folder: Path, *lines: str) -> Path:
-    """A program that does something to itself and becomes the generator."""
+    """Return a program that does something to itself and becomes the generator."""
     script = folder / "wrapped"
     script.write_text("\n".join(["#!/bin/sh", "set -e", *lines]) + "\n")
     script.chmod(0o755)
@@ -62,7 +62,7 @@ def temporary_cgroup(folder: Path, name: str) -> Iterator[Path]:
 
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
-    """A pids cgroup within another: limits of both bind."""
+    """Yield a pids cgroup within another: limits of both bind."""
     parent = pids_folder()
     if os.geteuid() != 0 or parent is None:
         pytest.skip("needs root and a pids cgroup to make others in")

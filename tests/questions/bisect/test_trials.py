@@ -41,7 +41,7 @@ def test_readings_are_the_sums_of_trials() -> None:
 
 @pytest.fixture
 def booted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was booted: from k5 on the ring loses less, and k4 hangs."""
+    """Return what was booted, of kernels that lose less from k5 on, and of which k4 hangs."""
     labels: list[str] = []
 
     def run(request: kernels_run.Request, kernels: Sequence[Image], _: Say) -> list[Ended]:

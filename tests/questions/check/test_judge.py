@@ -23,7 +23,7 @@ MS = 1_000_000
 def storming(
     pids: Sequence[int], *, begin_ms: int = 0, chained: bool = False, settled: bool = True
 ) -> Storming:
-    """A storm whose children were reaped a millisecond apart, and end with 0."""
+    """Return a storm whose children were reaped a millisecond apart, and end with 0."""
     children = np.zeros(len(pids), dtype=CHILD)
     for index, pid in enumerate(pids):
         parent = pids[index + 1] if chained and index + 1 < len(pids) else 1

@@ -194,7 +194,7 @@ case("force-wakeup", REPRODUCED, forced_both_ways)
 
 
 def test_forced_wakeups_may_lose_more_here_and_less_there() -> None:
-    """A mean over budgets would be close to nothing, and one noise floor for both too high."""
+    """Judge by budget: a mean over them would be near 0, and one noise floor for both too high."""
     reason = finding("force-wakeup", evidence(forced_both_ways())).reason
     assert "more at 8 KiB" in reason
     assert "less at 64 KiB" in reason
@@ -287,7 +287,7 @@ by_values(
 
 
 def same_cpu(made: TrialResult, share: float) -> TrialResult:
-    """The rate falls with the loss: nothing lost is 1.4 M/s, a half lost is 3 M/s."""
+    """Set the loss and a rate: 1.4 M/s where nothing is lost, 3 M/s where a half is."""
     return rate(dropped(made, abs(share)), 3.0 if share > 0.3 else 1.4 + share)
 
 
@@ -643,7 +643,7 @@ for expected, small, large, later in (
 
 
 def opened(rates: Values, cpus: Values) -> Trials:
-    """The perf buffers take 3 s a million at 2 M/s."""
+    """Return trials in which perf buffers take 3 s a million at 2 M/s."""
     found = []
     for name, of_rates, of_cpus in (
         ("ringbuf@256KiB", rates, cpus),
@@ -662,7 +662,7 @@ case("rb-beats-pb-opens", OPEN, lambda: opened(noisy(2.5), torn(3.0)))
 
 
 def apart(made: TrialResult, quiet: float) -> TrialResult:
-    """The hot CPU lost 60 %, and the quiet one that share."""
+    """Set the loss: 60 % on the hot CPU, and that share on the quiet one."""
     found = quiet_dropped(made, quiet)
     return replace(
         found,

@@ -56,7 +56,7 @@ def test_without_the_control_nothing_is_said_of_discards() -> None:
 
 
 def of_kernel(release: str, lock: str, ring: Values, blocks: int = 8) -> Run:
-    """A journal in which perf takes 200 ns."""
+    """Return a journal in which perf takes 200 ns."""
     trials = arm("storm-duet", "ringbuf@1MiB", write_time, ring[:blocks])
     trials += arm("storm-duet", "perfbuf@1MiB", write_time, noisy(200)[:blocks][::-1])
     on = replace(machine(), kernel_release=release, kernel_facts={"ring_lock": lock})
@@ -80,7 +80,7 @@ def over(*runs: Run) -> Sequence[Finding]:
 def test_the_lock_is_judged_by_the_kernels_next_to_the_change(
     ring: Values, expected: Verdict, words: str
 ) -> None:
-    """The others differ by far more, and do not count."""
+    """Ignore the other kernels, although they differ by far more."""
     found = over(
         of_kernel("7.3.4", "rqspinlock_t", noisy(900)),
         of_kernel("6.18.1", "rqspinlock_t", ring[::-1]),
@@ -107,7 +107,7 @@ def test_one_lock_alone_says_nothing_of_the_other() -> None:
 
 
 def complaining(made: TrialResult, wrong: float) -> TrialResult:
-    """A trial that the kernel complained in where ``wrong`` is not 0."""
+    """Return a trial in which the kernel complained if ``wrong`` is not 0."""
     if not wrong:
         return made
     conditions = replace(made.conditions, kernel_complaints=("BUG: soft lockup - CPU#1",))
@@ -194,7 +194,7 @@ def test_what_waits_for_the_end_of_a_storm_is_no_part_of_a_sampled_rate() -> Non
 
 
 def losing_beside(busy: float) -> Set:
-    """A loss, and a consumer that ran for that share of the time."""
+    """Return how to set a loss beside a consumer that ran for that share of the time."""
 
     def take(made: TrialResult, share: float) -> TrialResult:
         found = Occupancy(

@@ -16,7 +16,7 @@ REPRODUCED, REFUTED, OPEN = Verdict.REPRODUCED, Verdict.REFUTED, Verdict.INCONCL
 
 
 def duet(experiment: str, **write_ns: Values) -> list[TrialResult]:
-    """One storm a value; arms by transport and variant: ``ringbuf_forced``."""
+    """Return one storm a value; arms by transport and variant: ``ringbuf_forced``."""
     return [
         trial
         for name, values in write_ns.items()
@@ -80,7 +80,7 @@ def test_the_tax_is_a_ratio_of_two_duets(busy_ring: float, expected: Verdict) ->
 
 
 def defaults(latency: Values) -> list[TrialResult]:
-    """The ring loses less in blocks; latency is asked of the duets alone, and is as given."""
+    """Let the ring lose less in blocks; latency is measured by duets alone, and is as given."""
     made = []
     for name in ("storm", "burst", "hotcpu", "stall", "chain", "rate-default"):
         made += arm(name, "ringbuf@64KiB", dropped, noisy(0.1))

@@ -73,7 +73,7 @@ def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[Tria
 
 
 def likely_loss(experiment: Experiment, name: ArmName) -> float:
-    """The larger the budget the less likely, whatever the transport."""
+    """Return a probability of loss that falls with the budget, whatever the transport."""
     if experiment.name in HELD:
         return 0.0
     return {"8KiB": 0.9, "16KiB": 0.6, "32KiB": 0.3, "64KiB": 0.1}.get(name.budget, 0.0)
@@ -91,7 +91,7 @@ class Journals:
         self._pools: dict[tuple[float, bool], list[TrialResult]] = {}
 
     def draw(self) -> Evidence:
-        """One journal of all comparing experiments."""
+        """Return one journal of all comparing experiments."""
         self._drawn += 1
         experiments = {
             experiment.name: self._samples(experiment)
@@ -122,7 +122,7 @@ class Journals:
 
 @pytest.fixture
 def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A fifth of the usual ones: coarser intervals, and the p values are not of the bootstrap."""
+    """Take a fifth of the usual resamples: intervals are coarser, p values not the bootstrap's."""
     caches = (statistics._draws, statistics._median_ranks, contrast._estimate)
     monkeypatch.setattr(statistics, "RESAMPLES", 999)
     for cache in caches:
@@ -151,7 +151,7 @@ def test_equal_transports_seldom_get_a_verdict_of_difference() -> None:
 
 
 def test_a_real_difference_beneath_the_same_noise_is_found() -> None:
-    """The rule is not deaf: four times the rate is seen in most journals of the same kind."""
+    """See four times the rate in most journals of the same kind: the rule is not deaf."""
     journals = Journals(seed=1)
     found = 0
     for _ in range(20):

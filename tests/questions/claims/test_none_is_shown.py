@@ -177,7 +177,7 @@ def test_a_ring_that_doubles_need_not_only_grow_less(
 
 
 def everything(latency: Values) -> list[TrialResult]:
-    """The ring loses less under load; its latency over the perf buffer's is as given."""
+    """Let the ring lose less under load; its latency over the perf buffer's is as given."""
     found = ladder("memory-spread", 16, 32) + ladder("memory-onecpu", 16, 32)
     for name in ("storm", "burst", "hotcpu", "stall"):
         for budget in ("8KiB", "64KiB"):
@@ -227,7 +227,7 @@ def test_both_edges_count() -> None:
 
 
 def test_an_interval_within_the_margin_is_not_enough() -> None:
-    """The median of twelve hardly moves for two of them that are twenty times as much."""
+    """Take the median of twelve, which two values twenty times as large hardly move."""
     values = (0.01, -0.01) * 5 + (3.0, 3.0)
     found = contrast(Scale.RATIO, values)
     assert 0.8 < found.estimate.low <= found.estimate.high < 1.25

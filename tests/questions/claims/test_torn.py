@@ -19,7 +19,7 @@ ARMS = ("ringbuf:scratch", "ringbuf:raw", "ringbuf:raw:scratch", "perfbuf:raw:sc
 
 
 def trials(*torn: int) -> list[TrialResult]:
-    """Two trials of each arm, with so many torn records."""
+    """Return two trials of each arm, with so many torn records."""
     found = []
     for text, count in zip(ARMS, torn, strict=True):
         side = arms.side(f"{text}:delay=500000", find)

@@ -199,7 +199,7 @@ def test_a_duet_that_compares_nothing_is_left_with_the_reason(
 
 
 def answered(duel: Duel) -> Document:
-    """What is said of a duet of two rings."""
+    """Return what is said of a duet of two rings."""
     return document(DUET, duel, margin=0.02, journal="j.jsonl")
 
 

@@ -19,7 +19,7 @@ NEW = kernel("7.3", {CALL: 149, BIG: 141, ("perf-output", 72): 701})
 
 
 def failure(text: str, *kernels: KernelCount, base: tuple[KernelCount, ...] = ()) -> str:
-    """Why the gate does not hold; "" if it does."""
+    """Return why the gate does not hold; "" if it does."""
     try:
         check(parse(text), kernels, base)
     except GateFailed as failed:

@@ -111,7 +111,7 @@ def test_a_refused_call_is_refused_alike() -> None:
 
 
 def test_a_call_has_to_do_what_it_is_there_for() -> None:
-    """A ring that took fewer records than were written, and a full one that took some."""
+    """Refuse a ring that took fewer records than were written, and a full one that took some."""
     full = f" 0 {RUNS * PERF_LENGTH} ".encode()
     short = seen(report({CALL: 141}).replace(full, b" 0 8888 "))
     assert only(judge("6.1", "", "", [short] * 3)).why == "some of 256 records were refused"

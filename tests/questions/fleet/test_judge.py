@@ -25,7 +25,7 @@ SCATTER = 0.03
 
 
 def one(random: np.random.Generator, name: str, ratio: float, **facts: str) -> Summary:
-    """A machine on which the ring's median latency is so many times the perf buffers'."""
+    """Return a machine on which the ring's median latency is so many times the perf buffers'."""
     own = ratio * float(np.exp(random.normal(0, SCATTER)))
     base = random.integers(5_000, 50_000)
     noise = np.exp(random.normal(0, 0.02, (2, 8)))
@@ -116,7 +116,7 @@ def test_two_hundred_machines_one_type_of_which_is_unlike_the_others() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_at_their_level_from_trials_on() -> None:
-    """The mean's of fleets of ten machines, and the next machine's, whose own effect is known."""
+    """Cover the mean's effect in fleets of ten machines, and the next machine's, which is known."""
     fleets, covered, inside = 60, 0, 0
     for seed in range(fleets):
         found = number(fleet([(RATIO, "none")] * 10, seed))

@@ -27,7 +27,7 @@ def noise(count: int = 30) -> Floats:
 
 
 def heavy(count: int = 30) -> Floats:
-    """An outlier now and then, in runs that something else disturbed."""
+    """Draw values with an outlier now and then, as of runs that something else disturbed."""
     return RANDOM.standard_t(1.5, size=count)
 
 

@@ -64,7 +64,7 @@ class Guest:
 def ran(
     folder: Path, monkeypatch: pytest.MonkeyPatch, rate_per_s: float, *slowness: float
 ) -> tuple[Guest, float, tuple[str, ...]]:
-    """The guest, how long it took, and what it left out."""
+    """Return the guest, how long it took, and what it left out."""
     one = Guest(folder / guest.PROGRESS, rate_per_s, slowness or (1.0,))
     monkeypatch.setattr(guest, "time", one)
     left_out = guest._run(one, folder, LEFT_S)  # type: ignore[arg-type]

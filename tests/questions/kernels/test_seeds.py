@@ -36,7 +36,7 @@ SETTING = profile.Setting(rate_per_s=sample.RATE_PER_S, cpus=2)
 
 
 def journal(number: int, *, ring_ns: int = 400) -> bytes:
-    """The journal of sample ``number``."""
+    """Return the journal of sample ``number``."""
     made = run_header(RELEASE)
     machine = replace(made.machine, virtualisation=COUNTED, wakeup_cost_ns=None)
     lines = [encode(replace(made, machine=machine, seed=number))]
@@ -47,7 +47,7 @@ def journal(number: int, *, ring_ns: int = 400) -> bytes:
 
 
 def report(content: bytes, status: Status = Status.DONE, reason: str = "") -> bytes:
-    """What a guest sends."""
+    """Return what a guest sends."""
     digest = hashlib.sha256(content).hexdigest()
     result = GuestResult(
         status=status,

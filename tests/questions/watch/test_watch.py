@@ -73,7 +73,7 @@ def filled(name: str) -> Iterator[Filled]:
 
 
 def own(found: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The buffers of this process, of this kind and size."""
+    """Return the buffers of this process, of this kind and size."""
     (buffer,) = [
         each
         for each in found["buffers"]
@@ -91,7 +91,7 @@ def watch(*words: str) -> dict[str, Any]:
 
 
 def children_hold_a_program() -> bool:
-    """Whether one of this process's children holds a BPF program."""
+    """Return whether one of this process's children holds a BPF program."""
     held = (each for child in psutil.Process().children() for each in bpf_ids(child.pid))
     return any(kind == "prog" for kind, _ in held)
 

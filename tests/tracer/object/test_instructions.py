@@ -35,7 +35,7 @@ def counted(
 
 
 def called(code: list[tuple[int, int, int, int]], place: int) -> int:
-    """The helper that the function called at ``place`` calls first."""
+    """Return the helper that the function called at ``place`` calls first."""
     operation, registers, _, distance = code[place]
     assert (operation, registers) == (CALL, 1 << 4)
     inside = code[place + 1 + distance :]
@@ -111,7 +111,7 @@ def test_an_output_in_a_function_of_its_own_has_no_context() -> None:
 
 
 def test_functions_that_count_have_the_type_of_a_callback() -> None:
-    """The verifier takes a callback only where every function has a type."""
+    """Give every function a type: only then the verifier takes a callback."""
     code = [
         (CALL, 1 << 4, 0, 4),  # of the second function
         (WIDE, 2 | 4 << 4, 0, 4),  # a reference to the third

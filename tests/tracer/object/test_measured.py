@@ -21,7 +21,7 @@ from bench.tracer.object import measured
 def test_an_array_of_events_with_too_few_elements_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An object may give its array fewer elements than this machine has CPUs."""
+    """Refuse an array to which an object gives fewer elements than this machine has CPUs."""
 
     def update(*_: Any) -> None:
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))

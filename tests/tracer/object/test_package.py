@@ -20,7 +20,7 @@ from bench.tracer.object import package
 
 
 def made_up_object(btf: bytes, *, machine: int = 247, end: int = 1) -> bytes:
-    """An ELF file with the sections .BTF and .shstrtab."""
+    """Return an ELF file with the sections .BTF and .shstrtab."""
     names = b"\0.BTF\0.shstrtab\0"
     place = 64 + len(btf) + len(names)
     identity = b"\x7fELF" + bytes([2, end, 1]) + bytes(9)

@@ -19,7 +19,7 @@ def number(made: _Writer, name: str, size: int, encoding: int = INT) -> int:
 
 
 def structure(made: _Writer, name: str, size: int, *members: tuple[str, int, int]) -> int:
-    """``members``: name, type, and offset in bits."""
+    """Make a structure of ``members``: name, type, and offset in bits."""
     rest = b"".join(struct.pack("=III", made._name(of), kind, at) for of, kind, at in members)
     return made.add(Kind.STRUCT, name, size, rest, len(members))
 
