@@ -39,7 +39,7 @@ class Network:
         return Path(f"/run/netns/{self.bridge}-{host}")
 
     def on(self, host: str) -> list[str]:
-        """Words that let a command run on a host, with mounts and processes of its own."""
+        """Return words that let a command run on a host, with mounts and processes of its own."""
         space = self.space(host).name
         if host not in self._numbers:
             number = self._numbers[host] = len(self._numbers) + 2
@@ -138,7 +138,7 @@ class Fleet:
         return sum(each.read_bytes().count(b'"kind":"trial"') for each in found)
 
     def kept(self, name: str) -> list[str]:
-        """Names of the files that a worker keeps for its tasks."""
+        """Return the names of the files that a worker keeps for its tasks."""
         return [each.name for each in self.spool(name).iterdir() if each.name != "measured"]
 
     def measured(self, name: str) -> list[str]:

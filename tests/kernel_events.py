@@ -42,7 +42,7 @@ class Unavailable(Exception):
 
 @contextmanager
 def listener() -> Iterator[socket.socket]:
-    """Socket that collects events from now on. Raises Unavailable."""
+    """Yield a socket that collects events from now on. Raises Unavailable."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR) as connector:
             connector.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
@@ -57,7 +57,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 def of_session(connector: socket.socket, leader: int) -> list[Event]:
-    """Events of the leader's descendants until its own exit, which is left out.
+    """Return events of the leader's descendants until its own exit, which is left out.
 
     Good for storms too short for a pid to be used again. Events come late in an exit: a thread's
     may follow that of a process which ended after it.

@@ -32,7 +32,7 @@ def trial(
     loss: float = 0.0,
     seed: int = 1,
 ) -> Trial:
-    """About ``count`` exits of two workers on ``cpus`` CPUs, a share ``loss`` of them dropped.
+    """Make some ``count`` exits of two workers on ``cpus`` CPUs, a share ``loss`` of them dropped.
 
     ``chain``: parents that reap their child and exit, eight deep; ``storm``: children of the
     workers only. Ring: in order but for one neighbour in 10,000; perf: CPU by CPU, each

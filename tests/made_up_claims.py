@@ -49,27 +49,27 @@ def rate(made: TrialResult, millions_per_s: float) -> TrialResult:
 
 
 def steady_rate(made: TrialResult, millions_per_s: float) -> TrialResult:
-    """Deliveries came at that rate, but for some at the end."""
+    """Set the rate at which records were delivered, but for some at the end."""
     return _cost(rate(made, 1.0), steady_delivery_ns=1e3 / millions_per_s)
 
 
 def ns(made: TrialResult, each_ns: float) -> TrialResult:
-    """Kernel ns of a record, every write a success."""
+    """Set kernel ns of a record, every write a success."""
     return _cost(made, kernel_runs=1, kernel_run_ns=round(each_ns * RECORDS))
 
 
 def refused_ns(made: TrialResult, each_ns: float) -> TrialResult:
-    """Kernel ns of a record, all but ten writes refused."""
+    """Set kernel ns of a record, all but ten writes refused."""
     return ns(_losing(made, RECORDS - 10), each_ns)
 
 
 def dropped(made: TrialResult, share: float) -> TrialResult:
-    """That share of all records dropped."""
+    """Set the share of all records that were dropped."""
     return _losing(made, round(share * RECORDS))
 
 
 def p50(made: TrialResult, micros: float) -> TrialResult:
-    """Median latency."""
+    """Set the median latency."""
     assert made.latency is not None
     return replace(made, latency=replace(made.latency, p50_ns=round(micros * 1e3)))
 
@@ -80,12 +80,12 @@ def cpu(made: TrialResult, s_per_million: float) -> TrialResult:
 
 
 def raised(made: TrialResult, per_event: float) -> TrialResult:
-    """Wake-ups raised; one less, since one is always added."""
+    """Set wake-ups raised, to one less, since one is always added."""
     return _cost(made, wakeups_raised=round(per_event * RECORDS) - 1)
 
 
 def quiet_p50(made: TrialResult, micros: float) -> TrialResult:
-    """Median latency of the last CPU's records."""
+    """Set the median latency of the last CPU's records."""
     return replace(made, by_cpu=(_share(0), _share(1, p50_ns=round(micros * 1e3))))
 
 
@@ -112,12 +112,12 @@ def spinning(made: TrialResult, share: float) -> TrialResult:
 
 
 def syscalls(made: TrialResult, per_event: float) -> TrialResult:
-    """System calls of the consumer."""
+    """Set system calls of the consumer."""
     return _cost(made, consumer_syscalls=round(per_event * RECORDS))
 
 
 def violations(made: TrialResult, count: float) -> TrialResult:
-    """Causal violations among 1,200 pairs."""
+    """Set causal violations among 1,200 pairs."""
     assert made.ordering is not None
     return replace(
         made, ordering=replace(made.ordering, causal_pairs=1_200, causal_violations=round(count))
@@ -125,13 +125,13 @@ def violations(made: TrialResult, count: float) -> TrialResult:
 
 
 def few_pairs(made: TrialResult, pairs: float) -> TrialResult:
-    """Causal pairs, none of them violated."""
+    """Set causal pairs, none of them violated."""
     assert made.ordering is not None
     return replace(made, ordering=replace(made.ordering, causal_pairs=round(pairs)))
 
 
 def rss(made: TrialResult, times: float) -> TrialResult:
-    """VmRSS over physical bytes."""
+    """Set VmRSS over physical bytes."""
     assert made.memory is not None
     observed = replace(
         made.memory.observed, rss_bytes=round(times * made.memory.footprint.physical_bytes)
@@ -150,7 +150,7 @@ def reporting(kind: str, share: float) -> Set:
 
 
 def waited(every: int) -> Set:
-    """p99 latency in ms of events that come once a millisecond, waking at each ``every``-th."""
+    """Set p99 latency, in ms, of events once a millisecond, woken for at each ``every``-th."""
 
     def wait(made: TrialResult, p99_ms: float) -> TrialResult:
         assert made.latency is not None
@@ -165,7 +165,7 @@ def waited(every: int) -> Set:
 
 
 def bursts(made: TrialResult, late: float) -> TrialResult:
-    """1,250 bursts of two with 1 ms between; so many records waited 5 ms, the others 0.1."""
+    """Set 1,250 bursts of two, 1 ms apart; so many records waited 5 ms, the others 0.1."""
     assert made.latency is not None
     storm = Storm(count=2_500, burst_size=2, pause_ms=1.0)
     waits_ns = (5_000_000,) * round(late) + (100_000,) * (2_500 - round(late))
@@ -179,12 +179,12 @@ def bursts(made: TrialResult, late: float) -> TrialResult:
 
 
 def waking(made: TrialResult, wakeups: float) -> TrialResult:
-    """Bursts that woke the reader so often."""
+    """Set how often bursts woke the reader."""
     return _cost(bursts(made, 0), wakeups_taken=round(wakeups))
 
 
 def stranded(count: int, unknown: int = 0) -> Set:
-    """Bursts of which as many waited, and so many of these without a wake-up."""
+    """Set how many bursts waited, and so many of these without a wake-up."""
 
     def take(made: TrialResult, late: float) -> TrialResult:
         left, unclear = min(count, round(late)), min(unknown, round(late))
@@ -204,7 +204,7 @@ def stranded(count: int, unknown: int = 0) -> Set:
 
 
 def whole(made: TrialResult, right: float) -> TrialResult:
-    """As it should be for 1; with a residue for 0."""
+    """Balance for 1; leave a residue for 0."""
     if right:
         return made
     return replace(made, state=State.INVALID, reasons=("3 records were malformed",))
@@ -223,7 +223,7 @@ def arms(experiment: str, take: Set, values: Mapping[str, Iterable[float]]) -> l
 
 
 def ladder(experiment: str, ring_kib: int, perf_kib: int, blocks: int = 20) -> list[TrialResult]:
-    """Rungs of 8 to 128 KiB; each transport loses 5 % below its minimum and nothing from there."""
+    """Return rungs of 8 to 128 KiB; a transport loses 5 % below its minimum, nothing from there."""
     return [
         each
         for transport, least in (("ringbuf", ring_kib), ("perfbuf", perf_kib))
@@ -242,18 +242,18 @@ def finding(claim: str, found: Evidence) -> Finding:
 def evidence(
     *arms: list[TrialResult], cpus: int = 2, facts: dict[str, str] | None = None
 ) -> Evidence:
-    """Of a machine with ``cpus`` CPUs."""
+    """Return the evidence of a machine with ``cpus`` CPUs."""
     here = replace(machine(), cpus_online=cpus, kernel_facts=facts or {})
     return of_trials([each for trials in arms for each in trials], here)
 
 
 def noisy(value: float) -> tuple[float, ...]:
-    """Eight values around this one, within 3 %."""
+    """Return eight values around this one, within 3 %."""
     return tuple(value * noise for noise in NOISE)
 
 
 def torn(value: float) -> tuple[float, ...]:
-    """Eight values of which half are twice and half are half of this one."""
+    """Return eight values of which half are twice and half are half of this one."""
     return tuple(value * factor for factor in (2.0, 0.5) * 4)
 
 

@@ -61,7 +61,7 @@ def memory_line(transport: str, budget_bytes: int = 64 * KIB, **seen: object) ->
 
 
 def run_header(release: str, *, preemption: str = "none", **facts: str) -> RunHeader:
-    """Of an emulated guest with this kernel."""
+    """Return the header of an emulated guest with this kernel."""
     made = header()
     machine = replace(
         made.machine,
@@ -74,7 +74,7 @@ def run_header(release: str, *, preemption: str = "none", **facts: str) -> RunHe
 
 
 def storms(*, ring_lost: int = 10, perf_lost: int = 40, p50_ns: int = 8_000) -> list[TrialResult]:
-    """Eight blocks of a storm that loses, of a chain with pairs, and of a trickle."""
+    """Return eight blocks of a storm that loses, of a chain with pairs, and of a trickle."""
     found = []
     for transport, lost, wrong, wait_ns in (
         ("ringbuf", ring_lost, 0, p50_ns),

@@ -22,7 +22,7 @@ class Faults:
     note: Callable[[str, object], None]  # into the JUnit file
 
     def times(self, some: int, *, of: int) -> int:
-        """As often as asked for with --faults, over ``of`` tests alike; else ``some`` times."""
+        """Return as many as asked for with --faults, over ``of`` tests alike; else ``some``."""
         return -(-self._asked // of) or some
 
     @property
@@ -32,9 +32,9 @@ class Faults:
 
     @property
     def soon_s(self) -> float:
-        """SOON_S on a quiet machine; elsewhere only that it ends is checked."""
+        """Return SOON_S on a quiet machine; elsewhere only that it ends is checked."""
         return SOON_S if self.quiet else math.inf
 
     def moments(self, *what: object) -> random.Random:
-        """Of this kind; they follow from the seed."""
+        """Return random moments of this kind; they follow from the seed."""
         return random.Random(f"{self._seed} {what}")

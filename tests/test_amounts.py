@@ -130,7 +130,7 @@ def test_numbers_with_their_unit_are_written_here_alone() -> None:
 
 
 def literal_plurals() -> Iterator[str]:
-    """Counts in f-strings whose noun is plural whatever the count."""
+    """Yield counts in f-strings whose noun is plural whatever the count."""
     for where, count, behind in parts():
         if PLURALS.match(behind) and count not in FINE:
             yield f"{where}: {count}"

@@ -46,7 +46,7 @@ def bufbench(
 
 
 def on_one_cpu() -> tuple[str, ...]:
-    """Words that start a command where it may use the last CPU only.
+    """Return words that start a command where it may use the last CPU only.
 
     Its consumer then does not run while a BPF program does.
     """
@@ -143,12 +143,12 @@ class Tracing:
             self.process = subprocess.Popen([*BUFBENCH, "trace", *words], stdout=out, stderr=err)
 
     def await_heading(self) -> None:
-        """Until the text form is attached: its heading comes after that."""
+        """Wait until the text form is attached: its heading comes after that."""
         # Anybody's exit may follow it at once.
         assert eventually(lambda: b" COMM\n" in self.shown.read_bytes()), self.said.read_text()
 
     def await_probe(self, program: str = "true") -> None:
-        """Until an exit made for the purpose is shown as JSON."""
+        """Wait until an exit made for the purpose is shown as JSON."""
 
         def probed() -> bool:
             with subprocess.Popen([program]) as probe:
@@ -158,11 +158,11 @@ class Tracing:
         assert eventually(probed), self.said.read_text()
 
     def await_exit_of(self, pid: int) -> None:
-        """Until a process's exit is shown as JSON, and all before it."""
+        """Wait until a process's exit is shown as JSON, and all before it."""
         assert eventually(lambda: any(line["pid"] == pid for line in self.documents(torn=True)))
 
     def interrupt(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Send Ctrl-C; return the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=PATIENCE_S)
 
@@ -175,7 +175,7 @@ class Tracing:
 
 @contextmanager
 def tracing(folder: Path, *arguments: str) -> Iterator[Tracing]:
-    """`bufbench trace` with ``arguments``; killed at the end if it still runs."""
+    """Run `bufbench trace` with ``arguments``; kill it at the end if it still runs."""
     tracer = Tracing(folder, arguments)
     try:
         yield tracer
@@ -185,7 +185,7 @@ def tracing(folder: Path, *arguments: str) -> Iterator[Tracing]:
 
 
 def bpf_ids(pid: int | str = "self") -> frozenset[tuple[str, int]]:
-    """("prog" or "map", id) of what a process holds open in the kernel."""
+    """Return ("prog" or "map", id) of what a process holds open in the kernel."""
     found = set()
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
@@ -200,7 +200,7 @@ def bpf_ids(pid: int | str = "self") -> frozenset[tuple[str, int]]:
 
 
 def alive(ids: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Those that are still in the kernel. It frees them a while after the last holder is gone."""
+    """Return those still in the kernel, which frees them a while after the last holder is gone."""
     return {(kind, number) for kind, number in ids if _is_alive(kind, number)}
 
 

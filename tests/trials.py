@@ -39,7 +39,7 @@ STORMS: Final = {
 
 
 def budget(rig: Rig, transport: str, buffer_bytes: int) -> int:
-    """With which each of the transport's buffers has so many bytes, however many CPUs there are."""
+    """Return a budget with which each of the transport's buffers has so many bytes, on any CPUs."""
     return buffer_bytes * find(transport).buffers(len(rig.usable))
 
 

@@ -28,7 +28,7 @@ class Teller:
 
     @property
     def pid(self) -> int:
-        """Of the program, which is also its session's number."""
+        """Return the pid of the program, which is also its session's number."""
         return self._process.pid
 
     def go(self) -> list[Truth]:

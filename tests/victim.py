@@ -56,7 +56,7 @@ class Victim:
         return self.process.poll() is None
 
     def await_handlers(self) -> None:
-        """Until it handles SIGTERM: before, Python is still starting."""
+        """Wait until it handles SIGTERM: before, Python is still starting."""
         while self.running() and not _catches(self.pid, signal.SIGTERM):
             time.sleep(0.001)
 
@@ -70,7 +70,7 @@ class Victim:
         return self.said.read_text(errors="replace")
 
     def offspring(self) -> list[psutil.Process]:
-        """Processes that it made and that still run, itself included."""
+        """Return processes that it made and that still run, itself included."""
         found = []
         for process in psutil.Process().children(recursive=True):
             if process.pid in self.before:
@@ -95,7 +95,7 @@ class Victim:
         return processes + [each for each in objects if each.rsplit(" ", 1)[0] not in held]
 
     def gone_after_s(self) -> float:
-        """Seconds until nothing of it is left; AssertionError, naming it, where something stays."""
+        """Return seconds until nothing of it is left; AssertionError names what stays."""
         began_s = time.monotonic()
         while left := self.left():
             assert time.monotonic() - began_s < _HANG_S, left
@@ -103,7 +103,7 @@ class Victim:
         return time.monotonic() - began_s
 
     def ended_after_s(self) -> float:
-        """Seconds until it ends by itself; AssertionError, telling where it is, if it hangs."""
+        """Return seconds until it ends by itself; AssertionError says where it is, if it hangs."""
         began_s = time.monotonic()
         if self.wait_for(_HANG_S):
             where = _text(Path(f"/proc/{self.pid}/stack")), _words(psutil.Process(self.pid))
@@ -212,7 +212,7 @@ TARGETS: Final[dict[str, Callable[[Victim], int | None]]] = {
 
 
 def strike(hit: Victim, target: str, *, delay_s: float = 0.0) -> bool:
-    """kill -9 the target once it is there, ``delay_s`` later; False if the victim ended first."""
+    """Kill the target (kill -9) once it is there, ``delay_s`` later; False if the victim ended."""
     while hit.running():
         number = TARGETS[target](hit)
         if number is None:
@@ -226,7 +226,7 @@ def strike(hit: Victim, target: str, *, delay_s: float = 0.0) -> bool:
 
 
 def _kill(number: int) -> bool:
-    """SIGKILL a process or thread."""
+    """Kill a process or thread with SIGKILL."""
     group = re.search(r"^Tgid:\s*(\d+)$", _text(Path(f"/proc/{number}/status")), re.MULTILINE)
     killed = ct.CDLL(None).syscall(
         _SYS_TGKILL, int(group[1]) if group else number, number, int(signal.SIGKILL)
@@ -251,7 +251,7 @@ def in_kernel() -> Kernel:
 
 
 def named(objects: Kernel) -> dict[tuple[str, int], str]:
-    """Their names; those that are gone meanwhile are left out."""
+    """Return their names; those that are gone meanwhile are left out."""
     found = {}
     for kind, number in objects:
         with suppress(OSError):
@@ -295,7 +295,7 @@ def _held() -> Kernel:
 
 
 def abandoned_folders() -> list[Path]:
-    """Bufbench's temporary folders and cgroups that no process holds any more."""
+    """Return bufbench's temporary folders and cgroups that no process holds any more."""
     seen = _abandoned()
     if seen:
         time.sleep(0.2)  # one that is being made is not yet held

@@ -23,7 +23,7 @@ NEEDED_BYTES = 1 << 30  # to make the stream up; measuring it takes a fifth
 
 @pytest.fixture(scope="module", params=["ringbuf", "perfbuf"])
 def trial(request: pytest.FixtureRequest) -> made_up.Trial:
-    """Chains, which have the most pairs to find: as each transport would deliver them."""
+    """Return chains, which have the most pairs to find: as each transport would deliver them."""
     if psutil.virtual_memory().available < NEEDED_BYTES:
         pytest.skip(f"a million records take {NEEDED_BYTES >> 30} GiB of free memory")
     return made_up.trial(RECORDS, transport=request.param, loss=0.01)

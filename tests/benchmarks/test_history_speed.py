@@ -26,7 +26,7 @@ JOURNALS = 1_000
 
 
 def written(folder: Path) -> Path:
-    """Copies of two runs, the second of which drops more: it is run from the 600th day on."""
+    """Write copies of two runs, the second of which drops more: it is run from the 600th day on."""
     machine = json.loads(encode(header()))
     trials = [
         b"".join(
@@ -83,6 +83,6 @@ def test_the_page_of_a_thousand_journals_opens_in_a_second(folder: Path) -> None
 
 
 def _cpu_s() -> float:
-    """Of all children that have ended, the drawing process among them."""
+    """Return the CPU time of all children that have ended, the drawing process among them."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

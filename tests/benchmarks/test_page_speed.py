@@ -25,7 +25,7 @@ EXPERIMENTS = ("storm", "burst", "hotcpu", "stall", "chain", "pingpong", "trickl
 
 
 def written(folder: Path) -> Path:
-    """Eight experiments of four budgets and both transports, sixteen blocks each."""
+    """Write eight experiments of four budgets and both transports, sixteen blocks each."""
     path = folder / "thousand.jsonl"
     with JournalWriter(path) as writer:
         writer.write(header())
@@ -66,6 +66,6 @@ def test_the_page_of_a_thousand_trials_takes_some_times_their_text(tmp_path: Pat
 
 
 def _cpu_s() -> float:
-    """Of all children that have ended, the drawing process among them."""
+    """Return the CPU time of all children that have ended, the drawing process among them."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -53,7 +53,7 @@ RECORD: Final = (
 
 
 def shown() -> Iterator[str]:
-    """Command lines of documents, indented or in YAML; of helps, what follows "Example:"."""
+    """Yield command lines of documents, indented or in YAML; of helps, what follows "Example:"."""
     for document in DOCUMENTS:
         for line in document.read_text().splitlines():
             text = re.sub(r"^(\s*- (run: )?| {4,})", "", line)

@@ -45,16 +45,16 @@ class Runs:
         ]  # fmt: skip
 
     def next(self) -> list[str]:
-        """Arguments of the run that goes on, or of the first."""
+        """Return arguments of the run that goes on, or of the first."""
         return [*self.arguments, "--resume"] if begun(self.journal) else self.arguments
 
     def whole_lines(self) -> int:
-        """Of trials, as the file has them."""
+        """Return the lines of trials, as the file has them."""
         lines = self.journal.read_bytes().split(b"\n")[:-1] if self.journal.exists() else []
         return sum(b'"kind":"trial"' in line for line in lines)
 
     def trials(self) -> tuple[TrialResult, ...]:
-        """Those that can be read; the line that was being written may be torn."""
+        """Return those that can be read; the line that was being written may be torn."""
         return read_journal(self.journal).trials if self.journal.exists() else ()
 
     @property

@@ -179,7 +179,7 @@ def _emptied(folder: Path) -> None:
 
 
 def within(folder: Path) -> list[str]:
-    """Words that put what they start into a cgroup."""
+    """Return words that put what they start into a cgroup."""
     enter = (
         "import os,sys; open(sys.argv[1], 'w').write(str(os.getpid())); "
         "os.execvp(sys.argv[2], sys.argv[2:])"

@@ -70,7 +70,7 @@ def test_certificates_of_another_fleet_are_refused(hosts: Fleet) -> None:
 
 
 def listening(of: str, *before: str) -> set[tuple[str, int]]:
-    """Address and port of what listens, on lines of ss with ``of``."""
+    """Return address and port of what listens, on lines of ss with ``of``."""
     lines = process.run([*before, "ss", "-ltnpH"], timeout_s=10).stdout.splitlines()
     places = [line.split()[3].rpartition(":") for line in lines if of in line]
     return {(host.strip("[]"), int(port)) for host, _, port in places}

@@ -28,7 +28,7 @@ def sent(roster: Roster) -> list[tuple[str, str]]:
 
 
 def lost_at(now_s: float, **left: Facts) -> Roster:
-    """Machine a of type ONE was lost; those in ``left`` were there with it, and are done."""
+    """Lose machine a of type ONE; those in ``left`` were there with it, and are done."""
     roster = Roster()
     roster.see(there(a=ONE, **left), 0)
     sent(roster)

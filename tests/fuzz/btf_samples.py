@@ -80,5 +80,5 @@ def circles(many: int = 3) -> bytes:
 
 
 def samples() -> tuple[bytes, ...]:
-    """Seeds for the reader of BTF."""
+    """Return seeds for the reader of BTF."""
     return _whole(), circles(), b"", struct.pack("=H", _MAGIC)

@@ -75,7 +75,7 @@ def _lines() -> tuple[str, ...]:
 
 
 def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Paths of all values that hold no others."""
+    """Return paths of all values that hold no others."""
     if isinstance(value, dict | list) and value:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         return [place for key, each in pairs for place in _places(each, (*at, key))]
@@ -136,7 +136,7 @@ def content(data: bytes) -> JournalContent:
 
 
 def report(data: bytes) -> None:
-    """Everything that is reported of such a journal; figures are not drawn, which takes seconds."""
+    """Report everything on such a journal; figures are not drawn, which takes seconds."""
     found = content(data)
     if not found.trials:
         raise JournalError("nothing to report")

@@ -126,7 +126,7 @@ def _settings(data: bytes) -> None:
 
 
 def _words(data: bytes) -> None:
-    """Values of options. Each kind has its own form, and refuses the others'."""
+    """Read values of options. Each kind has its own form, and refuses the others'."""
     text = _text(data)
     ArmName.parse(text)
     for parse in (

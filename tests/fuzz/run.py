@@ -89,7 +89,7 @@ def _keep(found: Path, samples: Path) -> Path:
 
 
 def main() -> int:
-    """Exit code 0, or 1 if a reader had a fault."""
+    """Return exit code 0, or 1 if a reader had a fault."""
     parser = argparse.ArgumentParser(prog="./run fuzz --", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="for each reader; 10")
     parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(READERS))

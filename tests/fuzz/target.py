@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["bench", "fuzz", "tomllib", "workloads"
 
 
 def main() -> None:
-    """Never returns: libFuzzer ends the process."""
+    """Fuzz, and never return: libFuzzer ends the process."""
     name = sys.argv.pop(1)
     warnings.simplefilter("error")  # an overflow within numpy is a fault
     atheris.Setup(sys.argv, READERS[name].try_on)

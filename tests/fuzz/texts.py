@@ -91,7 +91,7 @@ PACKAGES: Final = (
 
 
 def histograms() -> tuple[bytes, ...]:
-    """Of no, of one and of several latencies."""
+    """Return histograms of no, of one and of several latencies."""
     return tuple(histogram(*each).encode() for each in ((), (7,), (10_000, 20_000, 3 * 10**9)))
 
 

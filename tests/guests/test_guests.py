@@ -59,7 +59,7 @@ def lost(
 
 
 def of_run(folder: Path) -> set[int]:
-    """Processes that serve a guest of this folder: those that name it, and their sessions."""
+    """Return processes that serve a guest of this folder, those that name it and their sessions."""
     named = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and entry.name != str(os.getpid()):
@@ -82,7 +82,7 @@ def qemu(pids: set[int]) -> int | None:
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Those that still run; zombies only wait for their parent."""
+    """Return those that still run; zombies only wait for their parent."""
     running = set()
     for pid in pids:
         with suppress(OSError):

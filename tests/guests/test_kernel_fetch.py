@@ -81,7 +81,7 @@ class User:
         )
 
     def whole(self) -> set[str]:
-        """Kernels that are there; each must be complete."""
+        """Return the kernels that are there; each must be complete."""
         folders = [path for path in self.images.glob("*") if not path.name.startswith(".")]
         for folder in folders:
             release = json.loads((folder / "kernel.json").read_text())["release"]

@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """Some kernels, in a folder whose name looks like a tag."""
+    """Make some kernels, in a folder whose name looks like a tag."""
     made = Layout(tmp_path / "my kernels")
     for tag, release in KERNELS.items():
         made.add(tag, ci_kernel(vmlinuz(release), release))

@@ -49,7 +49,7 @@ def half(arm: str, block: int, factors: Sequence[float], rule: Duet) -> TrialRes
 
 
 def found(factors: Sequence[float], rule: Duet = WINDOW) -> dict[str, CarryOver]:
-    """Of eight storms whose first arm is ``factors`` times the second at each age."""
+    """Judge eight storms whose first arm is ``factors`` times the second at each age."""
     arms = {"ringbuf@1MiB": factors, "perfbuf@1MiB": (1.0,) * AGES}
     trials = [half(arm, block, each, rule) for block in range(8) for arm, each in arms.items()]
     samples = file([Stretch(trials=trials)])["storm"].arms

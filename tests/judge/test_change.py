@@ -57,7 +57,7 @@ def ladder(lossy: int) -> JournalSet:
 
 
 def pairs(ring: int, perf: int) -> JournalSet:
-    """Chains with so many violations in every trial, drained early and late."""
+    """Return chains with so many violations in every trial, drained early and late."""
     return one_set(
         *(
             each

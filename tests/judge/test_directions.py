@@ -126,7 +126,7 @@ def test_what_is_read_only_after_the_storm_says_nothing_of_latency() -> None:
 
 
 def checked(summary: Summary) -> int:
-    """Rows of the first table that the headline rests on: each is decided, and for that side."""
+    """Return rows of the first table that the headline rests on, each decided for that side."""
     labels = {
         Question.DROPS: "drops",
         Question.ORDER: "order",

@@ -20,7 +20,7 @@ from bench.trial.result import Half, TrialResult
 
 
 def arm(name: str, p50_ns: int, error_ns: int | None) -> list[TrialResult]:
-    """Eight trials whose percentiles are too long by ``error_ns`` and its multiples."""
+    """Return eight trials whose percentiles are too long by ``error_ns`` and its multiples."""
     error = None
     if error_ns is not None:
         p90, p99, p999, longest = (error_ns * times for times in (2, 3, 4, 5))

@@ -21,7 +21,7 @@ MANY = 10_000
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Squares of ``MANY`` would take minutes."""
+    """Limit the time: squares of ``MANY`` would take minutes."""
     began = time.process_time()
     yield
     assert time.process_time() - began < seconds

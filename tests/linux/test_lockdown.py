@@ -37,7 +37,7 @@ def test_what_is_not_reported_is_unknown(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def looked_at() -> list[procfs.Mount]:
-    """Mounts of what is looked at: others' come and go."""
+    """Return the mounts of securityfs: others come and go."""
     return [each for each in procfs.mounts() if each.kind == "securityfs"]
 
 

@@ -26,7 +26,7 @@ def diagnose(
 
 
 def rows(*times_ms: tuple[float, float]) -> Records:
-    """Records by (kernel timestamp, delivery)."""
+    """Return records by (kernel timestamp, delivery)."""
     made = np.zeros(len(times_ms), CAPTURED)
     made["timestamp_ns"] = [round(stamp * MS) for stamp, _ in times_ms]
     made["delivered_ns"] = [round(delivered * MS) for _, delivered in times_ms]
@@ -39,7 +39,7 @@ def of_first(
     wakes_ms: tuple[float, ...] | None,
     stopped_ms: float = 1_000,
 ) -> Late:
-    """Of the first record alone, which is late; a wait from 0 on: there was none."""
+    """Return facts of the first record alone, which is late; a wait from 0 on: there was none."""
     entered_ns, returned_ns = (round(each * MS) for each in wait_ms)
     return diagnose(
         rows(*times_ms),

@@ -23,7 +23,7 @@ _CAUSES = ("refused", "ENOSPC")
 
 @st.composite
 def _trials(draw: st.DrawFn) -> made_up.Trial:
-    """Attempts on up to three CPUs, each delivered or dropped, own or not, in any interleaving."""
+    """Draw attempts on up to three CPUs, delivered or dropped, own or not, in any interleaving."""
     fates = ("delivered", *_CAUSES)
     # One number an attempt, since three draws would take three times as long.
     attempt = st.integers(0, 11).map(lambda n: (fates[n % 3], n // 3 % 2 == 1, n >= 6))
@@ -402,7 +402,7 @@ def test_a_swap_across_two_blocks_of_one_half_is_found_on_a_cpu_of_that_half_alo
 
 
 def streams(*sequences: tuple[int, int]) -> made_up.Trial:
-    """Whole records by CPU and sequence number, none of them the storm's, none lost."""
+    """Return whole records by CPU and sequence number, none the storm's, none lost."""
     records = np.zeros(len(sequences), CAPTURED)
     records["cpu"], records["sequence"] = np.array(sequences).T
     records["length"] = records["arrived_bytes"] = RECORD.itemsize

@@ -26,7 +26,7 @@ Visits = list[tuple[tuple[int, list[int]], int]]
 
 
 def stream(visits: Visits, *, in_order: bool, unit_ns: int = 1) -> Records:
-    """Records read one CPU after another; each CPU's in the order of their stamps, or not."""
+    """Return records read one CPU after another; each CPU's in the order of stamps, or not."""
     rows, now = [], 0
     newest = dict.fromkeys(range(4), 0)
     for (cpu, ages), gap in visits:
@@ -149,7 +149,7 @@ def test_a_made_up_storm_behind_perf_buffers() -> None:
 
 
 def parent_before_child(stamps: list[int], delivered: list[int]) -> Records:
-    """CPU 0 is read, its child exits, then its parent on CPU 1, which is read in that round."""
+    """Read CPU 0, then let its child exit, and its parent on CPU 1, which is read in that round."""
     records = np.zeros(4, CAPTURED)
     records["cpu"] = [0, 1, 0, 1]
     records["timestamp_ns"], records["delivered_ns"] = stamps, delivered

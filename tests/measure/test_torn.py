@@ -34,7 +34,7 @@ def seal(records: Records) -> Records:
 
 
 def made(per_cpu: int = 6, cpus: int = 2) -> tuple[Records, list[CpuCounters]]:
-    """Records as sent, every other one of the storm's own, in turn from each CPU."""
+    """Return records as sent, every other one of the storm's own, in turn from each CPU."""
     rows = np.zeros(per_cpu * cpus, CAPTURED)
     place = np.arange(len(rows))
     rows["cpu"], rows["sequence"] = place % cpus, place // cpus

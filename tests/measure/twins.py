@@ -127,7 +127,7 @@ def rounds(records: Records) -> list[int]:
 def released(
     records: Records, hold_ns: int, *, cpus: int, queues: bool, slowest: bool
 ) -> tuple[list[tuple[int, int]], int]:
-    """Which record is released after which, and when; and the most that were held at once."""
+    """Return which record is released after which, and when; and the most held at once."""
     stamps = [int(stamp) for stamp in records["timestamp_ns"]]
     cpu = [int(each) for each in records["cpu"]]
     delivered = [int(each) for each in records["delivered_ns"]]

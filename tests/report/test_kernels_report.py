@@ -114,7 +114,7 @@ def test_what_the_kernel_skipped_is_marked_where_it_differs(matrix: Matrix) -> N
 
 
 def three(*, middle: list[TrialResult]) -> Matrix:
-    """6.1, 6.12 with other trials, 6.12-rt and 6.18."""
+    """Return 6.1, 6.12 with other trials, 6.12-rt and 6.18."""
     return compare(
         [
             entry("6.1", "6.1.1-amd64"),

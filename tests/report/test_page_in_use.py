@@ -93,7 +93,7 @@ def open_page(browser: Browser, made: Made) -> Iterator[Page]:
 
 @pytest.fixture
 def page(open_page: Page) -> Page:
-    """That page as it was when it was opened."""
+    """Return that page as it was when it was opened."""
     open_page.set_viewport_size({"width": 1440, "height": 900})
     open_page.evaluate(
         "document.querySelectorAll('details')"

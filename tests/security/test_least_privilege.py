@@ -50,7 +50,7 @@ def open_folder() -> Iterator[Path]:
 def as_nobody(
     names: tuple[str, ...], *arguments: str, folder: Path
 ) -> subprocess.CompletedProcess[str]:
-    """bufbench with ``arguments``, run by nobody with these capabilities alone."""
+    """Run bufbench with ``arguments`` as nobody with these capabilities alone."""
     sets = ",".join(["-all", *(f"+{name[4:].lower()}" for name in names)])
     become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     environment = {
@@ -82,7 +82,7 @@ def reachable(open_folder: Path) -> Path:
 
 
 def above_all() -> bool:
-    """Debian's and Ubuntu's perf_event_paranoid of 3 or 4."""
+    """Return whether perf_event_paranoid is above 2, like Debian's and Ubuntu's 3 or 4."""
     return (procfs.sysctl("kernel.perf_event_paranoid") or 0) > 2
 
 

@@ -59,7 +59,7 @@ def wrong_calls(tree: ast.AST) -> Iterator[str]:
 
 
 def wrong_networks(tree: ast.AST) -> Iterator[str]:
-    """Imports of what talks to others; of sockets only those with a path are harmless."""
+    """Yield imports of what talks to others; of sockets only those with a path are harmless."""
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):

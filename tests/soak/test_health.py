@@ -22,7 +22,7 @@ STEADY = Sample(
 
 
 def samples(number: int = 40, **changes: object) -> list[Sample]:
-    """Steady samples; a change is a function of the sample's number."""
+    """Return steady samples; a change is a function of the sample's number."""
     return [
         replace(
             STEADY,

@@ -13,7 +13,7 @@ FLAGS = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]
 
 @pytest.fixture(scope="session")
 def truths(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Path of the program that trace/truths.c becomes."""
+    """Return the path of the program that trace/truths.c becomes."""
     program = tmp_path_factory.mktemp("truths") / "truths"
     source = Path(__file__).with_name("truths.c")
     subprocess.run(["gcc", *FLAGS, source, "-o", program], check=True)

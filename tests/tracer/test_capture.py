@@ -50,7 +50,7 @@ class Buffers:
     drain: Callable[[], None]  # as the reader does it
 
     def fill(self, exits: int, cpus: tuple[int, ...] = ()) -> int:
-        """So many exits, at least; the records that they made."""
+        """Make so many exits, at least; return the records that they made."""
         with Generator(Storm(count=exits, cpus=cpus)) as generator:
             session = generator.session
             self.program.configure(

@@ -76,7 +76,7 @@ def bufbench(
 
 
 def of_bufbench(text: str) -> list[str]:
-    """Its messages, but that it waits for another measurement."""
+    """Return its messages, but that it waits for another measurement."""
     lines = text.splitlines()
     return [each for each in lines if each.startswith("bufbench: ") and "waiting" not in each]
 

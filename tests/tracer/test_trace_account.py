@@ -73,7 +73,7 @@ class Sufferer:
             time.sleep(pause_s)
 
     def end(self) -> Account:
-        """Ctrl-C, which nobody who does not read can delay."""
+        """Send Ctrl-C, which nobody who does not read can delay."""
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=PATIENCE_S)
         assert self.process.returncode == 130
@@ -81,7 +81,7 @@ class Sufferer:
 
     @property
     def lines(self) -> int:
-        """Whole lines below the heading."""
+        """Return whole lines below the heading."""
         return self.seen.count(b"\n") - 1
 
 
@@ -112,7 +112,7 @@ def read_while_ending(tracer: Sufferer) -> Account:
 
 
 def stopped(tracer: Sufferer) -> tuple[StormReport, Account]:
-    """It cannot run at all while the storm lasts."""
+    """Stop it, so that it cannot run at all while the storm lasts."""
     tracer.process.send_signal(signal.SIGSTOP)
     report = stormed()
     tracer.process.send_signal(signal.SIGCONT)
@@ -120,7 +120,7 @@ def stopped(tracer: Sufferer) -> tuple[StormReport, Account]:
 
 
 def unread(tracer: Sufferer) -> tuple[StormReport, Account]:
-    """Nobody reads, neither before Ctrl-C nor after it."""
+    """Read nothing, neither before Ctrl-C nor after it."""
     report = stormed()
     account = tracer.end()
     assert account.unshown > 0
@@ -129,7 +129,7 @@ def unread(tracer: Sufferer) -> tuple[StormReport, Account]:
 
 
 def read_late(tracer: Sufferer) -> tuple[StormReport, Account]:
-    """As in a pager: nobody reads before the storm is over."""
+    """Read nothing before the storm is over, as a pager may."""
     report = stormed()
     return report, read_while_ending(tracer)
 

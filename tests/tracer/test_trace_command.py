@@ -151,7 +151,7 @@ def test_both_transports_print_the_same(tmp_path: Path, truths: Path) -> None:
 
 
 def _without_times(line: str) -> str:
-    """Each tracer takes its own time of an exit."""
+    """Leave out times: each tracer takes its own of an exit."""
     left, _, comm = line.partition(" ms ")
     _, *words, _ = left.split()
     return f"{words} {comm}"

@@ -65,7 +65,7 @@ def literals(node: ast.AST) -> set[str]:
 
 
 def compared(tree: ast.AST) -> Iterator[int]:
-    """Lines that compare a transport's name with a literal, or look something up by it."""
+    """Yield lines that compare a transport's name with a literal, or look something up by it."""
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=left, comparators=others):

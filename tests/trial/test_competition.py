@@ -258,7 +258,7 @@ TICKS_S: Final = 0.05
 
 
 def family_cpu_s() -> float:
-    """Of this process and all that it started and those started."""
+    """Return the CPU time of this process and all that it started and those started."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
     running = psutil.Process().children(recursive=True)

@@ -63,7 +63,7 @@ def play(
 
 
 def assert_balanced(*trials: TrialResult) -> None:
-    """Both ledgers balance, and both arms together saw every process of the storm."""
+    """Assert that both ledgers balance, and both arms together saw every process of the storm."""
     seen = 0
     for trial in trials:
         book = trial.ledger

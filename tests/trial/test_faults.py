@@ -86,7 +86,7 @@ def test_two_records_of_a_cpu_that_change_places_do_not_balance(
 
 @pytest.fixture(scope="module", params=TRANSPORTS)
 def true_trial(request: pytest.FixtureRequest) -> tuple[Records, list[CpuCounters], int]:
-    """Records, counters and the generator's count of a real trial that balances."""
+    """Return records, counters and the generator's count of a real trial that balances."""
     with Rig() as rig:
         trial = run(rig, trial_config(request.param, Shape.CHAIN))
         (program,) = rig._programs.values()

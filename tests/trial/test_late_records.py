@@ -26,7 +26,7 @@ TRICKLE = Storm(shape=Shape.TRICKLE, count=60, rate_per_s=1e3 / PERIOD_MS, cpus=
 
 
 def waited_long(rows: Records) -> np.ndarray:
-    """Which of the rows were delivered late."""
+    """Return which of the rows were delivered late."""
     late: np.ndarray = rows["delivered_ns"] >= rows["timestamp_ns"] + LATE_NS
     return late
 

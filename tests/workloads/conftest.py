@@ -18,7 +18,7 @@ FLAGS = ["-std=gnu17", "-static", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 @pytest.fixture(scope="session")
 def forkstorm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Path of forkstorm; tiny stands beside it."""
+    """Return the path of forkstorm; tiny stands beside it."""
     if EXECUTABLE.exists():  # a checkout has none
         return EXECUTABLE
     tiny, *sources = (EXECUTABLE.with_name(f"{name}.c") for name in ("tiny", *PARTS))

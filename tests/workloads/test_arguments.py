@@ -64,7 +64,7 @@ def test_two_cpus_are_wanted(shape: Shape, forkstorm: Path) -> None:
 
 
 def try_generator(arguments: list[str], executable: Path) -> tuple[int, str, str]:
-    """Exit code, report and complaint of a generator whose harness goes away at once."""
+    """Return exit code, report and complaint of a generator whose harness goes away at once."""
     report_from, report_to = os.pipe()
     with os.fdopen(report_from) as report, Path("/dev/null").open() as nothing:
         fds = ["--report-fd", str(report_to), "--go-fd", str(nothing.fileno())]

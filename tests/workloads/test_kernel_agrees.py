@@ -32,7 +32,7 @@ def run(storm: Storm, executable: Path) -> tuple[StormReport, list[Event]]:
 
 
 def ends(events: list[Event]) -> dict[int, Event]:
-    """Exits of whole processes, by pid. Short storms reuse no pid."""
+    """Return exits of whole processes, by pid. Short storms reuse no pid."""
     return {e.pid: e for e in events if e.status is not None and e.pid == e.tgid}
 
 

@@ -36,7 +36,7 @@ def wrapper(folder: Path, *lines: str) -> Path:
 
 
 def pids_folder() -> Path | None:
-    """Folder of this process's pids cgroup, in which others can be made."""
+    """Return the folder of this process's pids cgroup, in which others can be made."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         v1 = Path("/sys/fs/cgroup/pids")

@@ -11,7 +11,7 @@ from bench.questions.bisect.search import Verdict
 
 
 def readings(**values: Value | None) -> tuple[Reading, ...]:
-    """Readings of a kernel; __ stands for @, and _ for -."""
+    """Return readings of a kernel; __ stands for @, and _ for -."""
     names = {each: each.replace("__", "@").replace("_", "-") for each in values}
     return tuple(Reading(name=names[each], value=value) for each, value in values.items())
 

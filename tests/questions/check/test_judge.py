@@ -41,7 +41,7 @@ def storming(
 
 
 def output(*printed: tuple[int, str], said: Sequence[tuple[int, str]] = ()) -> Output:
-    """Lines and the millisecond at which each came."""
+    """Return lines and the millisecond at which each came."""
     return Output(
         printed=[(ms * MS, f"{line}\n".encode()) for ms, line in printed],
         said=[(ms * MS, f"{line}\n".encode()) for ms, line in said],

@@ -175,7 +175,7 @@ by_values(
 
 
 def forced_both_ways() -> Trials:
-    """20 % more lost at one budget, where equals differ by much, and 15 % less at the other."""
+    """Return 20 % more lost at one budget, where equals differ by much, 15 % less at the other."""
     return arms(
         "burst-forced",
         dropped,
@@ -885,7 +885,7 @@ def test_since_when_is_judged_over_kernels(expected: Verdict, kernels: dict[str,
 
 
 def everything(ring: float, perf: float, blocks: int = 8) -> Trials:
-    """Ten experiments at default settings and both ladders; losses as given, all else alike."""
+    """Return ten experiments at default settings and both ladders; losses as given, else alike."""
     found = ladder("memory-spread", 16, 32) + ladder("memory-onecpu", 16, 32)
     for name in ("storm", "burst", "hotcpu", "stall"):
         for budget in ("8KiB", "64KiB"):

@@ -160,7 +160,7 @@ def test_privileges_are_compared_as_sets(
 
 
 def polled(perf_all: Values) -> list[TrialResult]:
-    """Perf takes 10 s a million from half of the CPUs; the ring takes 8, from all and half."""
+    """Return CPU time: 10 s a million of perf on half of the CPUs, 8 of the ring either way."""
     made = arm("many-buffers", "perfbuf@1MiB/half", cpu, noisy(10))
     made += arm("many-buffers", "perfbuf@1MiB/all", cpu, perf_all)
     made += arm("many-buffers", "ringbuf@1MiB/half", cpu, noisy(8))

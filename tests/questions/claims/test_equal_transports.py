@@ -48,7 +48,7 @@ def lost(rng: random.Random, likely: float) -> float:
 
 
 def pool(rng: random.Random, *, loss: float, refused: bool = False) -> list[TrialResult]:
-    """Trials that differ by chance alone; ``loss``: how likely one loses something."""
+    """Return trials that differ by chance alone; ``loss``: how likely one loses something."""
     found = []
     for _ in range(POOL):
         made = trial("ringbuf@64KiB", 0, pairs=1_200)

@@ -17,7 +17,7 @@ TRUE = log(0.9)
 def fleet(
     random: np.random.Generator, machines: int, between: float, errors: tuple[float, float]
 ) -> list[Effect]:
-    """Machines whose true effects scatter, each measured with an error of its own."""
+    """Draw machines whose true effects scatter, each measured with an error of its own."""
     own = random.uniform(*errors, machines)
     values = random.normal(TRUE, between, machines) + random.normal(0, own)
     return [Effect(float(value), float(error)) for value, error in zip(values, own, strict=True)]

@@ -32,7 +32,7 @@ def heavy(count: int = 30) -> Floats:
 
 
 def rare(count: int = 30) -> Floats:
-    """0 but for a few, as drops often are."""
+    """Draw values that are 0 but for a few, as drops often are."""
     return (RANDOM.random(count) < 0.08) * RANDOM.random(count)
 
 

@@ -57,7 +57,7 @@ def write(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve runs, of which the last five drop three times as much."""
+    """Write twelve runs, of which the last five drop three times as much."""
     for day in range(12):
         write(tmp_path / f"{day:02}.jsonl", day, dropped=20 if day < 7 else 60)
     return tmp_path
@@ -81,7 +81,7 @@ def changed(history: History) -> set[tuple[str, str, bool]]:
 
 
 def judged(places: Sequence[Path], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the journals that are judged again, each read as far as that."""
+    """Return the names of the journals that are judged again, each read as far as that."""
     names: list[str] = []
 
     def rows_of(journal: Path, of_file: dict[str, object]) -> pl.DataFrame:
