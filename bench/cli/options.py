@@ -69,7 +69,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
 
 
 class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before 8.4
-    """Parse a length of time: 30s, 500ms, 1m; a plain number counts ``unit``, "s", "ms" or "m"."""
+    """Parse a time: 30s, 500ms, 1m, 2h; a plain number counts ``unit``, "s", "ms" or "m"."""
 
     name = "time"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Test that the documents quote no result that the reference journals do not give."""
+"""Test that README files and documents quote only results that the reference journals give."""
 
 from __future__ import annotations
 

@@ -131,9 +131,7 @@ def test_rows_are_stamped_in_the_order_of_reading(rig: Rig, name: str) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_records_behind_many_others_of_a_visit_share_stamps(rig: Rig, name: str) -> None:
-    """Give the first ones stamps of their own; of n the last n
-    64 share one.
-    """
+    """Give the first ones stamps of their own; of n the last n / 64 share one."""
     with mapped(rig, name) as buffers:
         buffers.fill(20, cpus=rig.cpus[:1])
         buffers.capture.stop()
