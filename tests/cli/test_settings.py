@@ -130,7 +130,7 @@ def test_subcommands_have_tables_of_their_own(
         ('[run]\nbudget = ["8Q"]', "run.budget: --budget: '8Q' is not a size"),
         (
             "[run]\nbudget = [5000]",
-            "run.budget: --budget: a budget of 5,000 bytes is not 4 KiB times a power",
+            "run.budget: --budget: a budget of 5,000 bytes is not a power of two times",
         ),
         ('[run]\npayload = "9G"', "run.payload: --payload: a payload of 9663676416 bytes is not"),
         ('[run]\noutput = "a\\u0000b"', "run.output contains a NUL character"),
