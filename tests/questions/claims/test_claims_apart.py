@@ -55,11 +55,14 @@ def test_without_the_control_nothing_is_said_of_discards() -> None:
     assert finding("rb-discard-strands", evidence(made)).verdict is UNKNOWN
 
 
-def of_kernel(release: str, lock: str, ring: Values, blocks: int = 8) -> Run:
+def of_kernel(
+    release: str, lock: str, ring: Values, blocks: int = 8, preemption: str = "none"
+) -> Run:
     """Return a journal in which perf takes 200 ns."""
     trials = arm("storm-duet", "ringbuf@1MiB", write_time, ring[:blocks])
     trials += arm("storm-duet", "perfbuf@1MiB", write_time, noisy(200)[:blocks][::-1])
-    on = replace(machine(), kernel_release=release, kernel_facts={"ring_lock": lock})
+    on = replace(machine(), kernel_release=release, preemption=preemption)
+    on = replace(on, kernel_facts={"ring_lock": lock})
     return Run(header=replace(header(), machine=on), trials=tuple(trials))
 
 
@@ -92,6 +95,19 @@ def test_the_lock_is_judged_by_the_kernels_next_to_the_change(
     assert found[0].measured is not None
     assert found[0].measured.what.endswith("6.18.1 (rqspinlock_t) over 6.12.8 (raw_spinlock_t)")
     assert len(found[0].details) == 4
+
+
+def test_locks_are_not_compared_between_rt_kernels_and_others() -> None:
+    kernels = [
+        of_kernel("6.12.8", "raw_spinlock_t", noisy(100)),
+        of_kernel("6.12.9-rt", "raw_spinlock_t", noisy(70), preemption="rt"),
+        of_kernel("6.18.1", "rqspinlock_t", noisy(100)[::-1], preemption="lazy"),
+    ]
+    found = over(*kernels)[0]
+    assert found.verdict is REFUTED
+    assert found.measured is not None
+    assert found.measured.what.endswith("6.18.1 (rqspinlock_t) over 6.12.8 (raw_spinlock_t)")
+    assert {each.verdict for each in over(*kernels[1:])} == {ABSENT}
 
 
 def test_one_lock_alone_says_nothing_of_the_other() -> None:
