@@ -15,6 +15,7 @@ from reference import summary
 from bench.judge.numbers import number
 from bench.questions.transports.figures import figures
 from bench.questions.transports.figures.panels import compared
+from bench.questions.transports.figures.timeline import timeline
 from bench.report.document import Figure, Panel
 from bench.report.figure import specification, steps
 
@@ -109,3 +110,30 @@ def test_occupancy_is_drawn_where_it_was_sampled_and_nowhere_else() -> None:
             for at, used in zip(trial.timeline.used_at_ns, trial.timeline.used_bytes, strict=True)
         ]
         assert {(row["at"], row["used"]) for row in panel.data["used"]} <= set(sampled)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("journal", [STANDARD, "quick/journal.jsonl.gz"])
+def test_notes_count_what_is_drawn(journal: str) -> None:
+    found = timeline(summary(journal))
+    assert found is not None
+    panels = [each for each in found.panels if "delivery against kernel time" in each.title]
+    for note, panel in zip(found.notes, panels, strict=True):
+        assert f"{len(panel.data['events']):,} of " in note
+        assert not re.search(r"\b1 gaps", note)
+
+
+@pytest.mark.slow
+def test_one_event_is_singular_and_a_half_is_not_rounded() -> None:
+    rows = drawn()["lateness"].panels[0].data
+    words = [row["words"] for name in ("points", "medians") for row in rows[name]]
+    assert not [each for each in words if ": 1 events" in each]
+    assert any(": 1 event out of order" in each for each in words)
+    assert any(".5 events out of order" in each for each in words)
+
+
+@pytest.mark.slow
+def test_a_storm_that_two_arms_shared_is_the_cost_of_neither() -> None:
+    rows = drawn()["cost"].panels[-1].data["points"]
+    assert not [row for row in rows if row["experiment"].endswith("-duet")]
+    assert {row["experiment"] for row in rows} >= {"storm", "trickle"}

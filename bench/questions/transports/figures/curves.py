@@ -64,7 +64,7 @@ def loss(summary: Summary) -> Figure:
         key="loss",
         title="Loss against budget",
         reading="Lower is better: each point is one storm, the line the mean over storms. Where a "
-        "line touches zero, the budget was enough.",
+        "line touches zero, no storm lost anything.",
         transports=ways,
         panels=tuple(_loss(name, arms, ways) for name, arms in lossy.items()),
         notes=(f"At no budget was anything lost in: {lossless}.",) if lossless else (),
@@ -142,7 +142,7 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
             for q, ns in zip(reached, percentiles(merged, reached), strict=True):
                 rows.append({"transport": way, "nines": 1 / (1 - q), "ns": max(ns, 1)})
                 if rows is marks:
-                    words = f"{way}: p{100 * q:g} {time(ns)} ({count:,} events)"
+                    words = f"{way}: p{100 * q:g} {time(ns)} ({counted(count, 'event')})"
                     rows[-1] |= {"nines": round(1 / (1 - q)), "words": words}
         if side.own_dropped:
             drops.append(f"{way} lost {share(side.own_dropped / side.own_attempted)}")

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any, Final
 
 from bench.amounts import counted, share, time
+from bench.judge.metrics import Unit
 from bench.judge.numbers import number
 from bench.questions.transports.figures.panels import (
     ShownArm,
@@ -22,6 +23,7 @@ from bench.questions.transports.summary import Summary
 from bench.questions.transports.words import place
 from bench.report import figure
 from bench.report.document import Figure, Panel
+from bench.report.units import number as written
 from bench.tracer.transports import ranked
 from bench.trial.result import TrialResult
 
@@ -50,6 +52,12 @@ def _consumer_ns(trial: TrialResult) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
+def _storm_ns(trial: TrialResult) -> float | None:
+    """Return the length of a storm over its processes; None if two arms shared it."""
+    duet = trial.config.duet
+    return number("storm_ns_per_process")(trial) if duet is None or duet.solo else None
+
+
 def lateness(summary: Summary) -> Figure:
     """Draw how many events were late, how late, and the worst of each trial."""
     return _figure(
@@ -58,7 +66,7 @@ def lateness(summary: Summary) -> Figure:
             "Events out of order",
             "events in a trial",
             number("inversions"),
-            lambda value: f"{value:,.0f} events out of order",
+            lambda value: f"{written(value, Unit.COUNT)} event{'s' * (value != 1)} out of order",
             lambda _: figure.COUNT_LABELS,
         ),
         _Strip("Lateness, p99 of those", "behind the latest seen", number("lateness_p99_ns")),
@@ -85,7 +93,7 @@ def cost(summary: Summary) -> Figure:
         summary,
         _Strip("Consumer CPU per event", "CPU time per event delivered", _consumer_ns),
         _Strip("Kernel time per exit", kernel_axis, number("kernel_ns_per_run")),
-        _Strip("Storm time per process", per_process, number("storm_ns_per_process")),
+        _Strip("Storm time per process", per_process, _storm_ns),
         key="cost",
         title="Cost per event",
         reading="Compare within a row, and only by the paired ratios of the tables: machines "

@@ -58,13 +58,18 @@ def timeline(summary: Summary) -> Figure | None:
 
 
 def _note(way: str, timeline: Timeline) -> str:
-    shown = min(len(timeline.sampled), _MOST_DRAWN)
-    words = f"{way}: {shown:,} of {timeline.records:,} events are drawn"
+    shown = len(range(len(timeline.sampled))[_drawn(timeline.sampled)])
+    words = f"{way}: {shown:,} of {counted(timeline.records, 'event is', 'events are')} drawn"
     if dropped := sum(gap.dropped for gap in timeline.gaps):
-        words += f"; {dropped:,} dropped in {len(timeline.gaps):,} gaps"
+        words += f"; {dropped:,} dropped in {counted(len(timeline.gaps), 'gap')}"
     if timeline.gaps_left_out:
-        words += f", and {timeline.gaps_left_out:,} smaller gaps"
+        words += f", and {counted(timeline.gaps_left_out, 'smaller gap')}"
     return f"{words}."
+
+
+def _drawn(points: Points) -> slice:
+    """Return which points of the whole trial are drawn."""
+    return slice(None, None, max(1, -(-len(points) // _MOST_DRAWN)))
 
 
 def _choose(summary: Summary) -> tuple[Comparison, tuple[TrialResult, TrialResult]] | None:
@@ -123,7 +128,7 @@ def _close(way: str, timeline: Timeline, ways: Sequence[str]) -> Panel:
     line = {"strokeWidth": 1, "opacity": 0.5}
     dots = {"size": 26, "strokeWidth": 1.2, "opacity": 1}
     return _panel(
-        f"{way}: {len(rows)} events in a row, {late} out of order (filled)",
+        f"{way}: {counted(len(rows), 'event')} in a row, {late} out of order (filled)",
         {"events": rows},
         layer("events", "line", ways, x, y, said=False, style=line, **in_order),
         layer("events", "point", ways, x, y, style=dots, **by_cpu),
@@ -139,7 +144,7 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
     import altair as alt
 
     points = timeline.sampled
-    every = slice(None, None, max(1, -(-len(points) // _MOST_DRAWN)))
+    every = _drawn(points)
     rows: list[Datum] = [
         {
             "transport": way,
@@ -158,7 +163,7 @@ def _overview(way: str, timeline: Timeline, ways: Sequence[str], scale: Mapping[
             "transport": way,
             "begin": gap.begin_ns / 1e6,
             "end": gap.end_ns / 1e6,
-            "words": f"{way}, CPU {gap.cpu}: {gap.dropped:,} events dropped within "
+            "words": f"{way}, CPU {gap.cpu}: {counted(gap.dropped, 'event')} dropped within "
             f"{time(gap.end_ns - gap.begin_ns)}",
         }
         for gap in timeline.gaps
