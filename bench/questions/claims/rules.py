@@ -117,14 +117,21 @@ def mean_above(
 ) -> Rule:
     """Return the rule that the mean of several comparisons lies above the margin.
 
-    ``without`` is the reason for no verdict if there is nothing to compare.
+    The reason names how many of them do by themselves, if not all. ``without`` is the reason for no
+    verdict if there is nothing to compare.
     """
 
     def judge(evidence: Evidence) -> Finding:
         found = compare.contrasts(each, evidence)
         if without and not found:
             return Finding(INCONCLUSIVE, without, further_blocks=FEWEST_BLOCKS, p=1.0)
-        return all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
+        mean = all_of([together(what, found)], [*map(str, found), *lines(details, evidence)])
+        side = {REPRODUCED: 1, REFUTED: -1}.get(mean.verdict)
+        alike = sum(each.lies == side for each in found)
+        if side is None or alike == len(found):
+            return mean
+        alone = f"by itself in {alike} of {amounts.counted(len(found), 'comparison')}"
+        return replace(mean, reason=f"{mean.reason} on average, {alone}")
 
     return judge
 

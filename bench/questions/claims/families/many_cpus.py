@@ -165,8 +165,8 @@ CLAIMS: Final = (
         sources="LOG, April 2025",
         published="before only: 11.4, 2.7 and 2.1 M/s at 1, 2 and 24 producers",
         test="the last kernel with the former lock and the first with this one, both PREEMPT_RT or "
-        "neither: time of a write, rb over pb, by duets or else by the kernel's count; where time is "
-        "instructions, these",
+        "neither: time of a write, rb over pb, by duets or else by the kernel's count; where time "
+        "is instructions, these",
         reproduced_when="the ratio changes, said in which direction; refuted if it is shown to "
         "stay within 1.05 times",
         experiments=(),

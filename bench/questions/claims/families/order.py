@@ -12,13 +12,14 @@ from statistics import median
 from typing import Final
 
 from bench.amounts import counted, given, time
+from bench.judge.metrics import Unit
 from bench.judge.samples import ArmSamples
-from bench.judge.statistics import FEWEST_BLOCKS
+from bench.judge.statistics import FEWEST_BLOCKS, counted_share
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll
 from bench.plan.experiments import Experiment
 from bench.questions.claims import rules
-from bench.questions.claims.claim import Finding, Side
+from bench.questions.claims.claim import Finding, Measured, Side
 from bench.questions.claims.evidence import Evidence, NotMeasured
 from bench.questions.claims.planner import Planner, experiment, trial
 from bench.questions.transports.profiles import PERFBUF, RINGBUF, storms
@@ -60,11 +61,15 @@ def _counted(
     words = f"{counted(violations, 'causal violation')} in {counted(pairs, 'pair')} of "
     words += counted(len(orders), "trial")
     some, none = (rules.REPRODUCED, rules.REFUTED) if wanted else (rules.REFUTED, rules.REPRODUCED)
+    early = counted(violations, "parent")
+    # Over trials, as the pairs of one storm are not independent.
+    shares = [e.causal_violations / e.causal_pairs for e in orders if e.causal_pairs]
+    found = Measured.of(words, Unit.SHARE, counted_share(shares, violations, pairs), bound=0.0)
     return rules.counted(
-        rules.share(words, violations, pairs),
+        replace(found, point=violations / pairs),
         arms,
         (rules.fewest(arms) < FEWEST_BLOCKS, *rules.TOO_FEW),
-        (violations, some, f"{violations:,} parents came before a child that they had reaped"),
+        (violations, some, f"{early} came before a child that had been reaped"),
         (least < LEAST_PAIRS, rules.INCONCLUSIVE, f"a trial had only {least:,} causal pairs"),
         (True, none, f"{rules.none_seen(pairs, 'pairs')}, with at least {least:,} in every trial"),
         details=[line for _, line in sorted(_lateness(arms), key=itemgetter(0))],
@@ -74,12 +79,17 @@ def _counted(
 def _lateness(arms: Sequence[tuple[str, ArmSamples]]) -> Iterator[tuple[float, str]]:
     """Yield the drain interval, 0 for chains, and how late inverted events are."""
     for name, arm in arms:
-        late_ns = [trial.ordering.lateness_p99_ns for trial in arm.trials if trial.ordering]
-        if late_ns:
+        orders = [trial.ordering for trial in arm.trials if trial.ordering]
+        if orders:
+            late_ns = [order.lateness_p99_ns for order in orders if order.inversions]
             interval_ms = arm.trials[0].config.consumer.interval_ms if name != "chain" else 0.0
             where = f"drained every {given(interval_ms, 'ms')}" if arm.name.variant else name
-            late = f"inverted events are {time(median(late_ns))} late (p99)"
-            yield interval_ms, f"{where}: {late if any(late_ns) else 'no event is inverted'}"
+            late = "no event is inverted"
+            if late_ns:
+                late = f"inverted events are {time(median(late_ns))} late (p99)"
+            if late_ns and len(late_ns) < len(orders):
+                late += f", in {len(late_ns)} of {counted(len(orders), 'trial')}"
+            yield interval_ms, f"{where}: {late}"
 
 
 _RULES: Final = {

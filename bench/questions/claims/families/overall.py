@@ -126,7 +126,7 @@ def _default_choice(evidence: Evidence) -> Finding:
         f"{reason} (margins: {bound(NEARLY_NONE)} of records or pairs, "
         f"{given(ABOUT_EQUAL, 'times')} for latency and memory)",
         measured=share(
-            f"shown not worse in {len(kept)} of {counted(len(judged), 'experiment')}, "
+            f"shown not worse in {len(kept)} of {counted(len(judged), 'comparison')}, "
             f"worse in {len(lost)}, better in {len(better)}",
             len(kept),
             len(judged),
@@ -146,7 +146,7 @@ CLAIMS: Final = (
         statement="nearly always the better default",
         sources="TUT, BLOG",
         test="all of the above",
-        reproduced_when="better somewhere, and in at least 9 of 10 experiments at default "
+        reproduced_when="better somewhere, and in at least 9 of 10 comparisons at default "
         "settings shown to be worse by less than 1 % of records dropped and of pairs out of "
         "order, and by less than 1.25 times in latency and memory; name the exceptions",
         experiments=(*_DEFAULTS, *_DUETS, *LADDERS),

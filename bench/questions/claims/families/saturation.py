@@ -11,6 +11,7 @@ from typing import Final
 from bench.amounts import bound, given, millions, share
 from bench.judge.metrics import Unit
 from bench.judge.numbers import number
+from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import KIB, label
 from bench.plan.config import Consumer, Producer
@@ -122,7 +123,12 @@ CLAIMS: Final = (
                 rules.above(
                     less("share dropped where the reader comes later, 16 KiB less 128 KiB", *_ROOM),
                     details=(
-                        levels(form("consumer saturated, the {} ring: {} lost", share), _SIZES),
+                        levels(
+                            form("consumer saturated, the {} ring: {} lost", share),
+                            _SIZES,
+                            _SIZES["larger"],
+                            Scale.DIFFERENCE,
+                        ),
                         levels(
                             form("its consumer, the {} ring: busy for {} of the time", share), _BUSY
                         ),
@@ -156,7 +162,9 @@ CLAIMS: Final = (
                     *both(quantities.drained_per_s, "one-producer").values(),
                 ),
                 over("consumer's CPU time a record, pb over rb", _CPU["pb"], _CPU["rb"]),
-                details=(levels(form("{}: {} lost", share), _LIBRARY),),
+                details=(
+                    levels(form("{}: {} lost", share), _LIBRARY, _LIBRARY["pb"], Scale.DIFFERENCE),
+                ),
             ),
             alone("share dropped on rb in longer storms", _LONG),
             words=f"rb drops at most {bound(NEARLY_NONE)}",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from bench.amounts import bound, digits, seconds, share
+from bench.judge.statistics import Scale
 from bench.linux.pages import PAGE_BYTES
 from bench.plan.budgets import MIB
 from bench.plan.config import Consumer, Poll, Producer, Wake
@@ -124,7 +125,12 @@ CLAIMS: Final = (
             rules.above(
                 less("share dropped on pb, on a timer less polled", _TIMED, _POLLED),
                 details=[
-                    levels(form("{}: {} lost", share), {"on a timer": _TIMED, "polled": _POLLED})
+                    levels(
+                        form("{}: {} lost", share),
+                        {"on a timer": _TIMED, "polled": _POLLED},
+                        _POLLED,
+                        Scale.DIFFERENCE,
+                    )
                 ],
             ),
             alone("share dropped on pb, polled", _POLLED),

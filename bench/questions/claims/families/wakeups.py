@@ -168,7 +168,7 @@ def _none_missed(evidence: Evidence) -> Finding:
         (left, rules.REFUTED, f"{stranded} in {bursts}"),
         (found.unknown, rules.INCONCLUSIVE, unknown),
         (few, rules.INCONCLUSIVE, f"{bursts} of {BURSTS:,}"),
-        (True, rules.REPRODUCED, f"none left in {rules.none_seen(found.bursts, 'bursts')}"),
+        (True, rules.REPRODUCED, f"a record was left in {rules.none_seen(found.bursts, 'bursts')}"),
     )
     per_block = max(1, found.bursts // max(1, len(arms[0].by_place)))
     return Finding(
