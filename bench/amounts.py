@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 def time(ns: float) -> str:
     """Write a length of time: "12.3 µs"."""
     for least, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        if abs(ns) >= least:
+        if abs(ns) >= 0.9995 * least:  # what would be written as 1,000 of the smaller unit
             return f"{digits(ns / least)} {unit}"
     return f"{ns:.0f} ns" if ns else "0"
 

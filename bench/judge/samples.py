@@ -152,7 +152,8 @@ class ArmSamples:
             return None
         found = percentiles(self.columns.merged_bins(), (0.5, 0.9, 0.99, 0.999))
         most_ns = int(np.nanmax(self.number("latency_max_ns")))
-        return Percentiles(**named(int(np.nansum(counts)), [*found, most_ns]))
+        known_ns = [min(ns, most_ns) for ns in found]  # the end of a bin may lie beyond the largest
+        return Percentiles(**named(int(np.nansum(counts)), [*known_ns, most_ns]))
 
     def tails(self, other: ArmSamples) -> dict[str, Tail]:
         """Compare the tails of latency in storms that both arms share and have records from."""

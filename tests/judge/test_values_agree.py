@@ -55,6 +55,16 @@ def check(found: Compared) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("journal", reference.JOURNALS)
+def test_no_percentile_of_all_records_lies_above_the_largest(journal: str) -> None:
+    for comparison in reference.summary(journal).comparisons:
+        for side in (comparison.left, comparison.right):
+            if (found := side.latency) is not None:
+                ascending = (found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns, found.max_ns)
+                assert list(ascending) == sorted(ascending)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("journal", reference.JOURNALS)
 def test_every_row_of_the_reference_agrees_with_its_estimate(journal: str) -> None:
     seen = 0
     for found in rows(reference.summary(journal)):

@@ -127,6 +127,16 @@ def test_each_comparison_has_its_sentence(summary: Summary) -> None:
     )
 
 
+def test_a_difference_that_rounding_hides_is_written_beside_the_values() -> None:
+    made = [
+        each
+        for arm, dropped in (("ringbuf@8KiB", 995_000), ("perfbuf@8KiB", 995_300))
+        for each in blocks(arm, [{"attempted": 1_000_000, "dropped": dropped}] * 8)
+    ]
+    (found,) = compare(made, machine()).comparisons
+    assert "dropped less than the perf buffers, 99.5 % against 99.5 %, -0.03 pt" in sentence(found)
+
+
 def test_too_few_blocks_give_no_verdict() -> None:
     few = compare([trial(arm, 0, dropped=5) for arm in ("ringbuf@8KiB", "perfbuf@8KiB")])
     assert "no verdict, since there are fewer than 8 blocks" in verdict(few)[0]

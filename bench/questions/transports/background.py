@@ -39,7 +39,7 @@ EXPLAINED: Final = {
     "pages and 8 x P bytes of pointers each",
     "mapped": "is the length of the consumer's mappings: it contains a ring's data twice",
     "VmRSS": "counts a ring twice, since its data is mapped twice in a row; perf pages it counts "
-    "or not, depending on the kernel (on 6.18 not at all)",
+    "or not, depending on the kernel (on 6.18 not at all); some KiB are the process's own",
     "VmPin": "shows perf pages only beyond perf_event_mlock_kb, an allowance per user: nothing at "
     "small budgets, and never a ring",
     "memlock": "in fdinfo of the map: of a ring bytes on 5.10, 0 from about 5.11 and right from "

@@ -23,10 +23,11 @@ LEGEND: Final = (
     "Better: the side, if the 95 % interval lies beyond the margin (2 %, or the A/A "
     "noise floor if larger); = within 2 %: equivalent, the whole interval lies there; ≈ undecided, "
     "with the smallest difference that could have been detected; = the same in every block that "
-    "was run. Within the same storms (duets) an interval that excludes 1 names a side. Ratio: left "
+    "was run. Within the same storms (duets) an interval that excludes 1 names a side. Each number "
+    "is judged by itself here; the decision corrects for the number of comparisons. Ratio: left "
     "over right, paired within blocks; with a sign, a difference (of shares in points). The right "
-    "value is the median over blocks (of shares the mean), the left one is that times the ratio, "
-    "or plus the difference."
+    "value is the median over blocks (of shares the mean; of p90 to p99.9 in duets that of all "
+    "records), the left one is that times the ratio, or plus the difference."
 )
 _SIGNS: Final = {
     Outcome.EQUIVALENT: f"= within {bound(LEAST_MARGIN)}",

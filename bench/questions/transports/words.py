@@ -161,13 +161,16 @@ def _said(comparison: Comparison, key: str) -> str:
         return ""
     left, right = comparison.left, comparison.right
     first, second = number(row.left, row.unit), number(row.right, row.unit)
+    against = f"{first} against {second}"
+    if first == second and row.better:  # by less than is written
+        against += f", {point(row.estimate, row.unit)}"
     says = _SAYS[key]
     return says.get(row.outcome, says[Outcome.UNDECIDED]).format(
         left=name(left.transport),
         right=name(right.transport),
         first=first,
         second=second,
-        against=f"{first} against {second}",
+        against=against,
         seen=f"{point(row.estimate, row.unit)}, {interval(row.estimate, row.unit)}",
         # A transport that drops looks faster.
         lossy=" for what was delivered" if left.own_dropped or right.own_dropped else "",

@@ -134,12 +134,14 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
         parts = [t.latency for t in trials if t.latency is not None and t.latency.count]
         if not parts:
             continue
-        count = sum(part.count for part in parts)
+        count, most_ns = sum(part.count for part in parts), max(part.max_ns for part in parts)
         merged = Bins.of(part.histogram for part in parts).merged()
         for shares, rows in ((_CURVE, curve), (_MARKED, marks)):
             # Beyond 1 - 1 / count there is only the maximum.
             reached = [q for q in shares if q <= 1 - 1 / count]
-            for q, ns in zip(reached, percentiles(merged, reached), strict=True):
+            # The end of a bin may lie beyond the largest.
+            found_ns = [min(ns, most_ns) for ns in percentiles(merged, reached)]
+            for q, ns in zip(reached, found_ns, strict=True):
                 rows.append({"transport": way, "nines": 1 / (1 - q), "ns": max(ns, 1)})
                 if rows is marks:
                     words = f"{way}: p{100 * q:g} {time(ns)} ({counted(count, 'event')})"
