@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""What is said beside a verdict agrees with it, and with the trials."""
+"""Check that what is said beside a verdict agrees with it, and with the trials."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_mean_of_comparisons_that_all_agree_has_no_more_words() -> None:
 
 
 def inverted(made: TrialResult, count: float) -> TrialResult:
-    """Events out of order in a trial with 1,200 causal pairs, none of them violated."""
+    """Return a trial with events out of order, and 1,200 causal pairs in order."""
     made = violations(made, 0)
     assert made.ordering is not None
     late_ns = LATE_NS if count else 0
