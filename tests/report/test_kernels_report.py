@@ -13,11 +13,12 @@ from made_up_kernels import beside_callers, entry, lost, memory_line, storms
 from reference import FOLDER
 from rich.console import Console
 
+from bench.linux.machine import COUNTED
 from bench.questions.kernels import sentences
 from bench.questions.kernels.answers import Answer, answers
 from bench.questions.kernels.charts import axis_ticks
 from bench.questions.kernels.document import document
-from bench.questions.kernels.folders import read_matrix
+from bench.questions.kernels.folders import Entry, read_matrix
 from bench.questions.kernels.matrix import Matrix, compare
 from bench.questions.kernels.outcome import Status
 from bench.report.document import Level, Mark, Table
@@ -136,6 +137,22 @@ def test_another_answer_is_marked_and_named_in_the_title() -> None:
     assert expected in document(found).title
     (shown,) = [each for each in document(found).parts if isinstance(each, Table)]
     assert [row.cells[0].mark for row in shown.rows] == [Mark.NONE, Mark.NEW, Mark.NEW, Mark.NEW]
+
+
+def counting(found: Entry) -> Entry:
+    """Return the kernel as a guest that counts instructions leaves it."""
+    (run,) = found.content.runs
+    on = replace(run.header.machine, virtualisation=COUNTED, emulated=True)
+    counted = replace(run, header=replace(run.header, machine=on))
+    return replace(found, content=replace(found.content, runs=(counted,)))
+
+
+def test_fewer_instructions_are_not_said_to_be_sooner() -> None:
+    kernels = [entry("6.1", "6.1.1-amd64"), entry("6.12", "6.12.1-amd64")]
+    assert "delivers sooner" in document(compare(kernels)).title
+    title = document(compare([*map(counting, kernels)])).title
+    assert "delivers after fewer instructions" in title
+    assert not re.search("sooner|faster|less CPU", title)
 
 
 def test_another_answer_on_another_architecture_is_not_marked() -> None:

@@ -29,6 +29,12 @@ _RING: Final = {
     Question.CPU: ("costs its consumer less CPU", "costs its consumer more CPU"),
 }
 """What the ring does if it is better, and if perf buffers are, in the order of columns."""
+_COUNTING: Final = _RING | {
+    Question.LATENCY: ("delivers after fewer instructions", "delivers after more instructions"),
+    Question.WRITE: ("writes with fewer instructions", "writes with more instructions"),
+    Question.CPU: ("costs its consumer fewer instructions", "costs its consumer more instructions"),
+}
+"""The same where instructions are counted: fewer are not quicker."""
 TOO_FEW_PAIRS: Final = "too few pairs"  # standing.LEAST_PAIRS in every trial are needed
 _NOT_LOSSLESS: Final = "no load without drops"
 _LACKING: Final = {
@@ -129,13 +135,14 @@ def _compared(question: Question, kernel: str, result: Result) -> Found:
         return Answer(kernel=kernel, words=words, gist=words, why=f"none {of} decided"), settled
     found = standing.directions
     partly = any(each.polls for each in found)
+    does = _COUNTING if result.machine.counts_instructions else _RING
     saved = [f"{traits(each.winner).short} {amount(standing, each)}".strip() for each in found]
     winners = frozenset(each.winner for each in found)
     decided = f"{sum(len(each.decided) for each in found)} {of} decided"
     answer = Answer(
         kernel=kernel,
         words="; ".join(saved) + f" {IN_PART}" * partly,
-        gist=" but ".join(_RING[question][each.winner != RINGBUF] for each in found),
+        gist=" but ".join(does[question][each.winner != RINGBUF] for each in found),
         better=next(iter(winners)) if len(winners) == 1 else "",
         partly=partly,
         why=" ".join(filter(None, (decided, *map(waiting, found)))),
