@@ -72,7 +72,7 @@ _COUNTED: Final = {
     ),
 }
 """Texts of the same panels where instructions are counted."""
-_SEEDS: Final = "Medians over seeds, with 95 % intervals; no time."
+_SEEDS: Final = "Medians over storms, of each side by itself, with 95 % intervals; no time."
 
 
 def figures(matrix: Matrix, found: Sequence[Answers]) -> Iterator[Figure]:
