@@ -139,6 +139,7 @@ def test_a_difference_that_rounding_hides_is_written_beside_the_values() -> None
 
 def test_too_few_blocks_give_no_verdict() -> None:
     few = compare([trial(arm, 0, dropped=5) for arm in ("ringbuf@8KiB", "perfbuf@8KiB")])
+    assert "; 1 block a comparison; " in verdict(few)[-1]
     assert "no verdict, since there are fewer than 8 blocks" in verdict(few)[0]
     assert "(fewer than 8 blocks)" in sentence(few.comparisons[0])
 

@@ -114,7 +114,8 @@ def _ordered(data: CheckData) -> str:
     of = f"of {counted(found.pairs, 'pair')} at {found.rate_per_s:,.0f} a second"
     if not found.reversed:
         return f"each child was shown before the parent that reaped it, {of}."
-    return f"{found.reversed:,} parents were shown before their child, {of}."
+    early = counted(found.reversed, "parent was", "parents were")
+    return f"{early} shown before a child, {of}."
 
 
 def _correct(data: CheckData) -> str:

@@ -184,10 +184,12 @@ def _notes(data: ObjectData) -> Iterator[Note]:
         )
     if residue := sum(each.residue for each in data.rounds):
         yield Note(
-            text=f"{residue:,} events were neither refused, discarded nor read.", mark=Mark.BAD
+            text=f"{counted(residue, 'event was', 'events were')} neither refused, discarded nor "
+            "read.",
+            mark=Mark.BAD,
         )
     if discarded := sum(each.discarded for each in data.rounds):
-        yield Note(text=f"The program itself reserved and discarded {discarded:,} events.")
+        yield Note(text=f"The program itself reserved and discarded {counted(discarded, 'event')}.")
     misdated, delivered = (
         sum(getattr(each, of) for each in data.rounds) for of in ("misdated", "delivered")
     )

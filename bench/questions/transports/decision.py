@@ -250,7 +250,7 @@ def _violations(standing: Standing) -> str:
         for sides in zip(*((each.left, each.right) for each in standing.comparisons), strict=True)
     )
     against = f"{others:,}" if of == pairs else f"{others:,} in {of:,}"
-    return f": {violations:,} violations in {pairs:,} causal pairs against {against}"
+    return f": {counted(violations, 'violation')} in {pairs:,} causal pairs against {against}"
 
 
 def _budgets(ladders: Sequence[Ladder]) -> Iterator[Sentence]:

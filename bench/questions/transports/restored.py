@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bench.amounts import time
+from bench.amounts import counted, time
 from bench.errors import clean
 from bench.judge.comparison import Comparison, Side
 from bench.judge.metrics import Unit
@@ -68,7 +68,7 @@ def sentence(summary: Summary) -> Iterator[Sentence]:
     yield Sentence(
         lead="Order restored",
         text=f"{name(comparison.right.transport)} sorted by a heap, {held}: "
-        f"{heap.causal_violations:,} violations in {heap.causal_pairs:,} causal pairs, at "
+        f"{counted(heap.causal_violations, 'violation')} in {heap.causal_pairs:,} causal pairs, at "
         f"+{time(heap.added_p50_ns)} median latency; merged by CPU without hold-back: "
         f"{merge.causal_violations:,} ({place(comparison)}).",
     )

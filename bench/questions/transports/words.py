@@ -334,8 +334,8 @@ def quality(summary: Summary) -> Iterator[Sentence]:
     span = " to ".join(map(str, sorted({min(blocks, default=0), max(blocks, default=0)})))
     yield Sentence(
         lead="Quality",
-        text=f"{counted(summary.trials, 'trial')}, {balanced}; {span} blocks a comparison; "
-        f"{_noise(summary.floors)}; {_noisy(summary)}.",
+        text=f"{counted(summary.trials, 'trial')}, {balanced}; {span} "
+        f"block{'s' * (span != '1')} a comparison; {_noise(summary.floors)}; {_noisy(summary)}.",
         mark=_quality_mark(summary),
     )
     if summary.machine is not None and summary.machine.counts_instructions:
