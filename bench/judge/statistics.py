@@ -30,6 +30,7 @@ SEED: Final = 20_200_601  # arbitrary: the same journal must always give the sam
 
 
 _KEPT: Final = 500  # values whose draws stay in memory: 20 MB
+_FEW: Final = 100  # of more values, the middle one is taken to be a single one
 _AT_ONCE: Final = 1_000_000  # draws
 
 
@@ -69,14 +70,57 @@ def _interval(values: Floats, *, mean: bool = False) -> Estimate:
     if len(values) >= 2 and np.ptp(values) == 0:  # nothing to resample: all blocks agree
         p = 1.0 if point == 0 else 2 / (RESAMPLES + 1)
     elif len(values) >= 2:
-        resampled = _resampled_means(values) if mean else _resampled_medians(values)
         # Percentile, not BCa: with few blocks the jackknife of a median is zero or undefined.
-        low, high = _between(resampled, _TAIL), _between(resampled, 1 - _TAIL)
-        tail = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0))
-        p = min(1.0, 2 * (int(tail) + 1) / (len(resampled) + 1))
+        low, high, tail = _of_means(values) if mean else _of_medians(values)
+        p = min(1.0, 2 * (tail * RESAMPLES + 1) / (RESAMPLES + 1))
     return Estimate(
         scale=Scale.DIFFERENCE, point=point, low=low, high=high, blocks=len(values), p=p
     )
+
+
+def _of_medians(values: Floats) -> tuple[float, float, float]:
+    """Return the bounds of resampled medians, and the lesser share at or beyond 0.
+
+    Resamples of a few values have few medians: the shares of these are known, and not drawn.
+    """
+    lower, upper, shares = _middle_ranks(len(values))
+    ascending = np.sort(values)
+    medians = (ascending[lower] + ascending[upper]) / 2
+    order = np.argsort(medians)
+    ordered, up_to = medians[order], np.cumsum(shares[order])
+    low = ordered[np.searchsorted(up_to, _TAIL)]
+    high = ordered[np.searchsorted(up_to, 1 - _TAIL, side="right")]
+    tail = min(shares[medians <= 0].sum(), shares[medians >= 0].sum())
+    return float(low), float(high), float(tail)
+
+
+@cache
+def _middle_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Return the ranks that the two middle values of a resample may have, and their shares.
+
+    A resample of sorted values is a draw of ranks. The k-th smallest of n draws is at most rank i
+    if k of them or more are: a binomial probability. An even number of draws has its middle values
+    at ranks i < j if one half of the draws is at i or below, and touches it, and the other half is
+    at j or above, and touches that.
+    """
+    from scipy.special import betainc, comb
+
+    half, edges = count // 2, np.arange(count + 1) / count
+    if count % 2 or count > _FEW:
+        middle, ranks = (count + 1) / 2, np.arange(count)
+        return ranks, ranks, np.diff(betainc(middle, middle, edges))
+    lowest = np.diff(betainc(half, half + 1, edges))  # shares of the lower one
+    touching = np.diff(edges**half)
+    pairs = np.triu(comb(count, half) * np.outer(touching, touching[::-1]), 1)
+    lower, upper = np.triu_indices(count)
+    return lower, upper, (pairs + np.diag(lowest - pairs.sum(axis=1)))[lower, upper]
+
+
+def _of_means(values: Floats) -> tuple[float, float, float]:
+    """Return the bounds of resampled means, and the lesser share at or beyond 0."""
+    means = _resampled_means(values)
+    tail = min(np.count_nonzero(means <= 0), np.count_nonzero(means >= 0))
+    return _between(means, _TAIL), _between(means, 1 - _TAIL), int(tail) / RESAMPLES
 
 
 def _between(values: Floats, share: float) -> float:
@@ -85,25 +129,6 @@ def _between(values: Floats, share: float) -> float:
     at = int(rank)
     lower, upper = np.partition(values, (at, at + 1))[at : at + 2]
     return float(lower + part * (upper - lower))
-
-
-def _resampled_medians(values: Floats) -> Floats:
-    lower, upper = _median_ranks(len(values))
-    ascending = np.sort(values)
-    return (ascending[lower] + ascending[upper]) / 2
-
-
-@cache
-def _median_ranks(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the ranks of the two middle values of every resample of one length.
-
-    A bootstrap of sorted values is a draw of ranks, and a median needs only the ranks in the
-    middle. That makes a thousand journals as quick to judge as ten.
-    """
-    middle = [(count - 1) // 2, count // 2]
-    found = [np.partition(draws, middle, axis=1)[:, middle] for draws in _in_parts(count)]
-    lower, upper = np.concatenate(found).T.copy()
-    return lower, upper
 
 
 def _resampled_means(values: Floats) -> Floats:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from bench.judge.statistics import (
     Scale,
     _between,
     _draws,
-    _resampled_medians,
+    _middle_ranks,
     counted_share,
     holm,
     loss_bound,
@@ -28,6 +29,7 @@ from bench.judge.statistics import (
     same_p,
     within_p,
 )
+from bench.measure.columns import Floats
 
 # One value is trimmed at either end from eight on, two are from sixteen on.
 _LENGTHS = (3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 40)
@@ -94,7 +96,7 @@ def test_p_of_a_median_is_twice_the_share_of_resamples_beyond_zero(
     expected = 2 * stats.binom.sf(blocks // 2, blocks, below / blocks)
     values = [sign * (rank - below + 0.5) for rank in range(blocks)]
     found = paired_difference(values, [0.0] * blocks)
-    assert found.p == pytest.approx(expected, abs=0.03)
+    assert found.p == pytest.approx(expected, abs=0.001)
 
 
 def test_two_blocks_are_resampled_already() -> None:
@@ -109,20 +111,48 @@ def test_p_is_never_zero_and_never_above_one() -> None:
     assert paired_difference([5.0] * 3, [0.0] * 3).p == 2 / 5_000
 
 
-@pytest.mark.parametrize("blocks", [2, 3, 8, 9])
-def test_medians_of_resamples_are_numpys(blocks: int) -> None:
-    values = np.sort(np.random.default_rng(blocks).normal(size=blocks))  # as they are drawn from
-    expected = np.median(values[_draws(blocks)], axis=1)
-    assert _draws(blocks).shape == (RESAMPLES, blocks)
-    assert set(np.unique(_draws(blocks))) == set(range(blocks))
-    assert _resampled_medians(values) == pytest.approx(expected)
+def medians_of_all(values: Floats) -> Floats:
+    """Return the median of every possible resample, sorted."""
+    every = np.array(list(product(np.sort(values), repeat=len(values))))
+    return np.sort(np.median(every, axis=1))
 
 
-@pytest.mark.parametrize("mean", [False, True])
-def test_the_interval_is_the_middle_95_percent_of_the_resamples(mean: bool) -> None:
-    values = np.sort(np.random.default_rng(7).normal(2.0, 1.0, 25))
-    resamples = (np.mean if mean else np.median)(values[_draws(25)], axis=1)
-    found = paired_difference(list(values), [0.0] * 25, mean=mean)
+@pytest.mark.parametrize("blocks", [2, 3, 4, 5, 6])
+def test_medians_are_those_of_all_resamples(blocks: int) -> None:
+    values = np.random.default_rng(blocks).normal(1.0, 1.0, blocks)
+    medians = medians_of_all(values)
+    found = paired_difference(list(values), [0.0] * blocks)
+    last = len(medians) - 1
+    expected = medians[int(0.025 * len(medians))], medians[last - int(0.025 * len(medians))]
+    assert (found.low, found.high) == pytest.approx(expected)
+    tail = min((medians <= 0).mean(), (medians >= 0).mean())
+    assert found.p == pytest.approx(min(1.0, 2 * (tail * RESAMPLES + 1) / (RESAMPLES + 1)))
+
+
+@pytest.mark.parametrize("blocks", [8, 9, 24, 100, 101, 102])
+def test_middle_values_are_as_often_at_a_rank_as_when_drawn(blocks: int) -> None:
+    values = np.sort(np.random.default_rng(blocks).normal(size=blocks))
+    lower, upper, shares = _middle_ranks(blocks)
+    assert shares.sum() == pytest.approx(1.0)
+    medians = (values[lower] + values[upper]) / 2
+    drawn = np.median(values[_draws(blocks)], axis=1)
+    for at in np.quantile(drawn, (0.1, 0.5, 0.9)):
+        assert shares[medians <= at].sum() == pytest.approx((drawn <= at).mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("blocks", [8, 9, 24, 300])
+def test_both_bounds_of_a_median_lie_at_the_same_rank(blocks: int) -> None:
+    values = list(range(blocks))
+    found = paired_difference(values, [0.0] * blocks)
+    assert found.low == blocks - 1 - found.high
+
+
+def test_the_interval_of_a_mean_is_the_middle_95_percent_of_the_resamples() -> None:
+    values = np.random.default_rng(7).normal(2.0, 1.0, 25)
+    resamples = np.mean(values[_draws(25)], axis=1)
+    found = paired_difference(list(values), [0.0] * 25, mean=True)
+    assert _draws(25).shape == (RESAMPLES, 25)
+    assert set(np.unique(_draws(25))) == set(range(25))
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(resamples, (0.025, 0.975))))
 
 
@@ -228,13 +258,15 @@ def test_a_move_counts_only_in_the_direction_that_is_shown() -> None:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_p_counts_resamples_beyond_zero_on_the_smaller_side(sign: int) -> None:
-    for values in ([-1.0, 2.0, 3.0, 4.0, 5.0], [-2.0, -1.0, 3.0, 4.0, 5.0, 6.0, 7.0]):
-        signed = sign * np.array(values)
-        medians = _resampled_medians(signed)
-        beyond = min((medians <= 0).sum(), (medians >= 0).sum())
-        found = paired_difference(list(signed), [0.0] * len(values))
-        assert found.p == pytest.approx(2 * (beyond + 1) / (RESAMPLES + 1))
+@pytest.mark.parametrize(
+    "values", [[-1.0, 2.0, 3.0, 4.0, 5.0], [-2.0, -1.0, 3.0, 4.0, 5.0, 6.0]], ids=len
+)
+def test_p_counts_resamples_beyond_zero_on_the_smaller_side(values: list[float], sign: int) -> None:
+    signed = sign * np.array(values)
+    medians = medians_of_all(signed)
+    tail = min((medians <= 0).mean(), (medians >= 0).mean())
+    found = paired_difference(list(signed), [0.0] * len(values))
+    assert found.p == pytest.approx(2 * (tail * RESAMPLES + 1) / (RESAMPLES + 1))
 
 
 @pytest.mark.parametrize("then", _LENGTHS)
@@ -374,10 +406,7 @@ def test_a_share_that_no_trial_saw_has_the_bound_of_its_count() -> None:
 
 def test_many_values_are_resampled_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).normal(size=150)
-    whole = statistics._resampled_means(values), statistics._resampled_medians(values)
-    statistics._median_ranks.cache_clear()
+    whole = statistics._resampled_means(values)
     monkeypatch.setattr(statistics, "_KEPT", 0)
     monkeypatch.setattr(statistics, "_AT_ONCE", 1_000)
-    parts = statistics._resampled_means(values), statistics._resampled_medians(values)
-    for one, other in zip(whole, parts, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(whole, statistics._resampled_means(values))

@@ -123,7 +123,7 @@ class Journals:
 @pytest.fixture
 def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take a fifth of the usual resamples: intervals are coarser, p values not the bootstrap's."""
-    caches = (statistics._draws, statistics._median_ranks, contrast._estimate)
+    caches = (statistics._draws, contrast._estimate)
     monkeypatch.setattr(statistics, "RESAMPLES", 999)
     for cache in caches:
         cache.cache_clear()
