@@ -14,14 +14,14 @@ from itertools import product
 from operator import itemgetter
 from typing import Final
 
-from bench.amounts import counted
+from bench.amounts import counted, size
 from bench.judge.comparison import Comparison
 from bench.judge.metrics import METRICS, Group, Unit
 from bench.judge.samples import ArmSamples
 from bench.judge.statistics import Estimate, Scale, counted_share, paired_ratio
 from bench.plan.experiments import ArmName
 from bench.questions.claims.evidence import NotMeasured
-from bench.questions.claims.families.memory import least_lossless
+from bench.questions.claims.families.memory import largest, least_lossless
 from bench.questions.kernels.rows import Result
 from bench.questions.transports.profiles import PERFBUF, TRANSPORTS
 from bench.questions.transports.standing import Question
@@ -233,10 +233,13 @@ def _lossless(results: Mapping[str, Result]) -> Iterator[Curve]:
         points = []
         for (kernel, result), transport in product(results.items(), TRANSPORTS):
             with suppress(NotMeasured):
-                values = least_lossless(result.claims.evidence, ladder, transport).values.values()
+                evidence = result.claims.evidence
+                values = least_lossless(evidence, ladder, transport).values.values()
                 if values:
-                    note = f"{counted(len(values), 'storm')} a rung"
-                    points.append(_point(kernel, transport, _middle(values), note))
+                    note, middle = f"{counted(len(values), 'storm')} a rung", _middle(values)
+                    if middle.point > (most := largest(evidence, ladder, transport)):
+                        note += f"; {size(most)} is too small, twice that is shown"
+                    points.append(_point(kernel, transport, middle, note))
         if points:
             yield Curve(
                 key=f"lossless:{ladder}",

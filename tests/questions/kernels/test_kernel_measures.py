@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from made_up_claims import ladder
 from made_up_kernels import entry, lost
 
 from bench.campaign import gates
@@ -51,3 +52,11 @@ def test_a_gate_that_is_asked_for_is_a_check_of_every_kernel() -> None:
     assert found["6.1 ringbuf:drops"].outcome is Passing.FAILED
     assert found["6.12 ringbuf:drops"].outcome is Passing.FAILED
     assert "was not measured" in found["6.12 ringbuf:drops"].text
+
+
+def test_a_budget_that_no_kernel_had_is_not_shown_as_tried() -> None:
+    made = entry("6.1", "6.1.1-amd64", trials=ladder("memory-spread", 64, 256))
+    (curve,) = (each for each in compare([made]).curves if each.key == "lossless:memory-spread")
+    notes = {point.series: point.note for point in curve.points}
+    assert notes["ringbuf"] == "20 storms a rung"
+    assert notes["perfbuf"] == "20 storms a rung; 128 KiB is too small, twice that is shown"

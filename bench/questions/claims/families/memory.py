@@ -92,6 +92,11 @@ def least_lossless(evidence: Evidence, experiment: str, transport: str) -> Serie
     )
 
 
+def largest(evidence: Evidence, experiment: str, transport: str) -> int:
+    """Return the largest budget, in bytes, that was tried."""
+    return max(budgets.parse(arm.name.budget) for arm in evidence.arms(experiment, transport))
+
+
 class _Least(Of):
     """Take the least lossless budget of a transport."""
 
@@ -118,7 +123,7 @@ _DOUBLED: Final = [
 def _budgets(evidence: Evidence) -> Iterator[str]:
     for kind in LADDERS:
         perf, ring = (_least(kind, way)(evidence) for way in ("perfbuf", "ringbuf"))
-        most = max(budgets.parse(arm.name.budget) for arm in evidence.arms(kind, "perfbuf"))
+        most = largest(evidence, kind, "perfbuf")
         of_perf, of_ring = (
             size(least) if least <= most else f"above {size(most)}" for least in sides(perf, ring)
         )
