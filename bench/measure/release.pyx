@@ -25,7 +25,7 @@ cdef inline bint before(Entry one, Entry other) noexcept nogil:
 
 
 cdef class Restorer:
-    """Records that are held, in a heap, or in a queue for each CPU and a heap of the queues' heads.
+    """Hold records in a heap, or in a queue for each CPU and a heap of the queues' heads.
 
     ``by_cpu``: in queues. ``slowest``: what is no younger than the newest record of each CPU is
     due too, since no older one can come. Used once, for at most ``most`` records.

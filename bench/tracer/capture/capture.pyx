@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The capture as Python sees it."""
+"""Give Python the capture: map buffers, drain them, keep or count the records."""
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint64_t, uintptr_t
@@ -28,7 +28,7 @@ BIN_BITS = AGE_BITS
 
 
 cdef class Capture:
-    """Buffers to drain, and ``array`` with ``capacity`` rows (bench.record.layout.ROW) to fill.
+    """Drain buffers into ``array``, which has ``capacity`` rows (bench.record.layout.ROW).
 
     ``run`` drains until ``stop`` is called from another thread, then until all is empty.
     ``collect`` drains once, for those who handle the records themselves. ``count`` rows of the

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The sampler. It maps others' buffers read-only: the kernel itself keeps it from writing.
+"""Sample others' buffers, mapped read-only: the kernel itself keeps it from writing.
 
 Perf buffers are sampled by the thread that runs it; ring buffers too, unless the kernel samples
 them (bench.tracer.sampler.timer).
@@ -141,7 +141,7 @@ cdef struct Sample:
 
 
 cdef class Sampler:
-    """Up to 1,024 buffers, and what was seen of each. Unmapped when it is let go."""
+    """Sample up to 1,024 buffers, and keep what was seen of each. Unmapped when it is let go."""
 
     cdef Watched *buffers
     cdef int count
