@@ -15,6 +15,7 @@ from made_up_trials import blocks, machine, trial
 from rich.console import Console
 
 from bench.journal.schema import Fault
+from bench.linux.machine import COUNTED
 from bench.questions.transports.decision import decision_table, verdict
 from bench.questions.transports.document import document, report_of
 from bench.questions.transports.summary import Summary, compare
@@ -135,6 +136,16 @@ def test_a_difference_that_rounding_hides_is_written_beside_the_values() -> None
     ]
     (found,) = compare(made, machine()).comparisons
     assert "dropped less than the perf buffers, 99.5 % against 99.5 %, -0.03 pt" in sentence(found)
+
+
+def test_fewer_instructions_are_not_called_sooner() -> None:
+    timed, counted = (
+        " ".join(verdict(compare(trials(), replace(machine(), virtualisation=each))))
+        for each in ("kvm", COUNTED)
+    )
+    assert "delivers sooner" in timed
+    assert "sooner" not in counted
+    assert "delivers after fewer instructions" in counted
 
 
 def test_too_few_blocks_give_no_verdict() -> None:

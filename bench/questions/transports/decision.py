@@ -57,6 +57,21 @@ WORDS: Final = {
     Question.WRITE: ("write time", "faster writes", "writes faster", "write faster"),
 }
 """For each question its noun, the gain of the better side, and a verb, singular and plural."""
+_COUNTING: Final = WORDS | {
+    Question.LATENCY: (
+        *("latency", "delivery after fewer instructions"),
+        *("delivers after fewer instructions", "deliver after fewer instructions"),
+    ),
+    Question.CPU: (
+        *("CPU", "fewer instructions in its consumer"),
+        *("costs its consumer fewer instructions", "cost their consumer fewer instructions"),
+    ),
+    Question.WRITE: (
+        *("write time", "writes with fewer instructions"),
+        *("writes with fewer instructions", "write with fewer instructions"),
+    ),
+}
+"""The same where instructions are counted: fewer are not quicker."""
 
 _MISSING: Final = {
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
@@ -123,12 +138,16 @@ def state(standing: Standing) -> str:
     return "equivalent" if alike else "undecided"
 
 
+def _words(standing: Standing) -> tuple[str, str, str, str]:
+    return (_COUNTING if standing.counting else WORDS)[standing.question]
+
+
 def _gains(standings: Iterable[Standing]) -> str:
     """Name the better side's gains and, for cost and latency, their condition."""
     gains = []
     for each in standings:
         held = "" if each.question in _CORRECT else waiting(each.directions[0])
-        gains.append(f"{WORDS[each.question][1]} {held}".rstrip())
+        gains.append(f"{_words(each)[1]} {held}".rstrip())
     return listed(gains)
 
 
@@ -222,7 +241,7 @@ def _answer(standing: Standing) -> str:
 def _carried(standing: Standing, direction: Direction) -> str:
     """Describe a direction: who, in how many comparisons, under what condition, by how much."""
     side, question = direction.winner, standing.question
-    does = WORDS[question][3 if traits(side).plural else 2]
+    does = _words(standing)[3 if traits(side).plural else 2]
     held = f" {waiting(direction)}" if direction.polls else ""
     of = counted(standing.considered, "comparison")
     said = f"{name(side)} {does}{held}, in {len(direction.decided)} of {of}"

@@ -128,7 +128,9 @@ def _summarise(of: Filed, faults: tuple[Fault, ...] = ()) -> Summary:
         invalid=tuple(trial for samples in experiments for trial in samples.invalid),
         comparisons=comparisons,
         consumers=tuple(each for e in experiments for each in compare_consumers(e, floors)),
-        standings=standings(comparisons),
+        standings=standings(
+            comparisons, counting=of.machine is not None and of.machine.counts_instructions
+        ),
         ladders=ladders(of.experiments),
         floors=floors,
         reduced=tuple(trial for samples in experiments for trial in samples.reduced),
