@@ -62,7 +62,7 @@ def _title(history: History) -> str:
     if not history.kernels and all(len(each.runs) < _FEWEST for each in history.series):
         return f"Too few runs to see a change: {numbers}"
     if not worse:
-        return f"Nothing changed beyond the noise: {numbers}"
+        return f"No change detected: {numbers}"
     parts = [
         f"{counted(len(found), 'change')} {words}"
         for found, words in ((over_time, "over time"), (over_kernels, "between kernels"))
