@@ -46,7 +46,8 @@ class Network:
             self.ip(f"netns add {space}", undo=f"netns del {space}")
             end = self.link(host)
             # Without its own undo it would stay until the kernel has torn the namespace down.
-            self.ip(f"link add {end} type veth peer name eth0 netns {space}", undo=f"link del {end}")
+            pair = f"{end} type veth peer name eth0 netns {space}"
+            self.ip(f"link add {pair}", undo=f"link del {end}")
             self.ip(f"link set {end} master {self.bridge} up")
             self.ip(f"-n {space} addr add {self.net}.{number}/24 dev eth0")
             self.ip(f"-n {space} link set eth0 up")
