@@ -150,10 +150,9 @@ class ArmSamples:
         counts = self.number("latency_count")
         if np.isnan(counts).all():
             return None
-        found = percentiles(self.columns.merged_bins(), (0.5, 0.9, 0.99, 0.999))
         most_ns = int(np.nanmax(self.number("latency_max_ns")))
-        known_ns = [min(ns, most_ns) for ns in found]  # the end of a bin may lie beyond the largest
-        return Percentiles(**named(int(np.nansum(counts)), [*known_ns, most_ns]))
+        found = percentiles(self.columns.merged_bins(), (0.5, 0.9, 0.99, 0.999), most_ns)
+        return Percentiles(**named(int(np.nansum(counts)), [*found, most_ns]))
 
     def tails(self, other: ArmSamples) -> dict[str, Tail]:
         """Compare the tails of latency in storms that both arms share and have records from."""

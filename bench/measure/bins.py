@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -97,15 +98,21 @@ class Totals:
             yield Bins(bins=occupied, counts=counts[occupied], sizes=np.array([len(occupied)]))
 
 
-def percentiles(of: Bins, quantiles: Sequence[float]) -> tuple[int, ...]:
-    """Return nearest-rank latencies in ns of one histogram, as ``latency.percentiles_of`` does."""
+def percentiles(
+    of: Bins, quantiles: Sequence[float], most_ns: int = sys.maxsize
+) -> tuple[int, ...]:
+    """Return nearest-rank latencies in ns of one histogram, as ``latency.percentiles_of`` does.
+
+    None is above ``most_ns``, the largest latency, which its bin's end may exceed.
+    """
     total = int(of.counts.sum())
     if not total:
         return tuple(0 for _ in quantiles)
     reached = np.cumsum(of.counts)
     # The small term keeps 0.9 x 10 from becoming rank 10 by a rounding error.
     targets = [max(ceil(quantile * total - 1e-6), 1) for quantile in quantiles]
-    return tuple(highest_ns(of.bins[np.searchsorted(reached, targets)]))
+    found_ns = highest_ns(of.bins[np.searchsorted(reached, targets)])
+    return tuple(min(each, most_ns) for each in found_ns)
 
 
 def highest_ns(bins: Integers) -> Iterator[int]:

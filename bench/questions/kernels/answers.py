@@ -14,7 +14,7 @@ from bench.questions.claims.claim import Verdict
 from bench.questions.claims.words import SPOKEN
 from bench.questions.kernels.matrix import ClaimRow, Matrix, Missed
 from bench.questions.kernels.rows import Result
-from bench.questions.transports.decision import WORDS, amount, state
+from bench.questions.transports.decision import COUNTED, WORDS, amount, state
 from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.standing import Question
 from bench.questions.transports.words import listed, waiting
@@ -30,9 +30,8 @@ _RING: Final = {
 }
 """What the ring does if it is better, and if perf buffers are, in the order of columns."""
 _COUNTING: Final = _RING | {
-    Question.LATENCY: ("delivers after fewer instructions", "delivers after more instructions"),
-    Question.WRITE: ("writes with fewer instructions", "writes with more instructions"),
-    Question.CPU: ("costs its consumer fewer instructions", "costs its consumer more instructions"),
+    question: (does := COUNTED[question][2], does.replace("fewer", "more"))
+    for question in (Question.LATENCY, Question.WRITE, Question.CPU)
 }
 """The same where instructions are counted: fewer are not quicker."""
 TOO_FEW_PAIRS: Final = "too few pairs"  # standing.LEAST_PAIRS in every trial are needed

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -48,7 +48,10 @@ _MOST_ROWS: Final = 3  # per question
 _CORRECT: Final = (Question.DROPS, Question.ORDER)
 """The questions that come first: what is lost, and in which order records arrive."""
 
-WORDS: Final = {
+Words = Mapping[Question, tuple[str, str, str, str]]
+"""For each question its noun, the gain of the better side, and a verb, singular and plural."""
+
+WORDS: Final[Words] = {
     Question.DROPS: ("drops", "fewer drops", "drops fewer", "drop fewer"),
     Question.ORDER: ("order", "better order", "keeps order better", "keep order better"),
     Question.MEMORY: ("memory", "less memory", "takes less", "take less"),
@@ -56,8 +59,8 @@ WORDS: Final = {
     Question.CPU: ("CPU", "less CPU", "costs its consumer less", "cost their consumer less"),
     Question.WRITE: ("write time", "faster writes", "writes faster", "write faster"),
 }
-"""For each question its noun, the gain of the better side, and a verb, singular and plural."""
-_COUNTING: Final = WORDS | {
+COUNTED: Final[Words] = {
+    **WORDS,
     Question.LATENCY: (
         *("latency", "delivery after fewer instructions"),
         *("delivers after fewer instructions", "deliver after fewer instructions"),
@@ -71,7 +74,7 @@ _COUNTING: Final = WORDS | {
         *("writes with fewer instructions", "write with fewer instructions"),
     ),
 }
-"""The same where instructions are counted: fewer are not quicker."""
+"""Where instructions are counted: fewer are not quicker."""
 
 _MISSING: Final = {
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
@@ -79,6 +82,10 @@ _MISSING: Final = {
     Question.CPU: " in which neither dropped anything",
     Question.WRITE: " in which neither dropped anything",
 }
+
+
+def _words(summary: Summary) -> Words:
+    return COUNTED if summary.counted else WORDS
 
 
 def headline(summary: Summary) -> str:
@@ -91,7 +98,7 @@ def headline(summary: Summary) -> str:
     if len(said) > 1:
         said = (f"Parts could not be compared, for {len(said)} reasons given below.",)
     if summary.standings:
-        said = (_advice(first_pair(summary)), *said)
+        said = (_advice(first_pair(summary), _words(summary)), *said)
     else:
         said = (*said, "Nothing to compare: no experiment has trials of both transports.")
     return incomplete(summary.coverage) + " ".join(said)
@@ -102,7 +109,7 @@ def first_pair(summary: Summary) -> list[Standing]:
     return [each for each in summary.standings if each.left == summary.standings[0].left]
 
 
-def _advice(standings: Sequence[Standing]) -> str:
+def _advice(standings: Sequence[Standing], words: Words) -> str:
     won: dict[str, list[Standing]] = {standings[0].left: [], standings[0].right: []}
     for each in standings:
         for side in dict.fromkeys(direction.winner for direction in each.directions):
@@ -122,8 +129,10 @@ def _advice(standings: Sequence[Standing]) -> str:
                 for other in won.keys() - {side}
                 for each in won[other]
             ]
-            return " ".join((f"Use {name(side)}: {_gains(won[side])}.", *unless))
-    return f"It depends: {'; '.join(f'{name(side)} for {_gains(won[side])}' for side in won)}."
+            return " ".join((f"Use {name(side)}: {_gains(won[side], words)}.", *unless))
+    return (
+        f"It depends: {'; '.join(f'{name(side)} for {_gains(won[side], words)}' for side in won)}."
+    )
 
 
 def state(standing: Standing) -> str:
@@ -138,16 +147,12 @@ def state(standing: Standing) -> str:
     return "equivalent" if alike else "undecided"
 
 
-def _words(standing: Standing) -> tuple[str, str, str, str]:
-    return (_COUNTING if standing.counting else WORDS)[standing.question]
-
-
-def _gains(standings: Iterable[Standing]) -> str:
+def _gains(standings: Iterable[Standing], words: Words) -> str:
     """Name the better side's gains and, for cost and latency, their condition."""
     gains = []
     for each in standings:
         held = "" if each.question in _CORRECT else waiting(each.directions[0])
-        gains.append(f"{_words(each)[1]} {held}".rstrip())
+        gains.append(f"{words[each.question][1]} {held}".rstrip())
     return listed(gains)
 
 
@@ -203,21 +208,21 @@ def _answers(summary: Summary, standing: Standing) -> Iterator[Sentence]:
     noun, second = WORDS[standing.question][0], standing.left != RINGBUF
     yield Sentence(
         lead=f"{noun[0].upper()}{noun[1:]}" + (f", {name(standing.left)}" if second else ""),
-        text=f"{_answer(standing)}{_violations(standing)}.",
+        text=f"{_answer(standing, _words(summary))}{_violations(standing)}.",
         level=Level.EVIDENCE if second else Level.DECISION,
     )
     if standing.question is Question.ORDER and standing in first_pair(summary):
         yield from restored(summary)
 
 
-def _answer(standing: Standing) -> str:
+def _answer(standing: Standing, words: Words) -> str:
     number = standing.considered
     if not number:
         return f"not measured; there is no comparison{_MISSING.get(standing.question, '')}"
     if len(standing.too_few) == number:
         return f"no verdict, since there are fewer than {FEWEST_BLOCKS} blocks"
     if standing.directions:
-        return "; ".join(_carried(standing, each) for each in standing.directions)
+        return "; ".join(_carried(standing, each, words) for each in standing.directions)
     if standing.wins:
         better = [f"{name(side)} better in {len(won)}" for side, won in standing.wins]
         few = "too few to speak for the whole" if len(better) == 1 else "it depends on the load"
@@ -238,10 +243,10 @@ def _answer(standing: Standing) -> str:
     return f"undecided in {len(standing.open)} of {counted(number, 'comparison')}{least}"
 
 
-def _carried(standing: Standing, direction: Direction) -> str:
+def _carried(standing: Standing, direction: Direction, words: Words) -> str:
     """Describe a direction: who, in how many comparisons, under what condition, by how much."""
     side, question = direction.winner, standing.question
-    does = _words(standing)[3 if traits(side).plural else 2]
+    does = words[question][3 if traits(side).plural else 2]
     held = f" {waiting(direction)}" if direction.polls else ""
     of = counted(standing.considered, "comparison")
     said = f"{name(side)} {does}{held}, in {len(direction.decided)} of {of}"

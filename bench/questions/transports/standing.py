@@ -68,7 +68,6 @@ class Standing:
     equivalent: _Comparisons  # the sides differ by less than 2 %
     open: _Comparisons  # the interval reaches into the margin, or p is too large
     too_few: _Comparisons  # fewer than 8 blocks
-    counting: bool = False  # times are executed instructions
 
     @property
     def comparisons(self) -> _Comparisons:
@@ -159,7 +158,7 @@ def bears(question: Question, comparison: Comparison) -> bool:
     return lossless
 
 
-def _stand(question: Question, comparisons: Sequence[Comparison], *, counting: bool) -> Standing:
+def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
     found = [
         (each, row, row.estimate.p)
         for each in comparisons
@@ -175,19 +174,16 @@ def _stand(question: Question, comparisons: Sequence[Comparison], *, counting: b
         groups[_UNDECIDED.get(row.outcome) or decided.get(row.better, "open")] += (comparison,)
     first = comparisons[0]
     left, right = first.left.transport, first.right.transport
-    return Standing(question=question, left=left, right=right, counting=counting, **groups)
+    return Standing(question=question, left=left, right=right, **groups)
 
 
-def standings(comparisons: Sequence[Comparison], *, counting: bool = False) -> tuple[Standing, ...]:
-    """Judge every question for every transport that was compared with perf buffers.
-
-    ``counting``: the machine's times are executed instructions.
-    """
+def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
+    """Judge every question for every transport that was compared with perf buffers."""
     by_transport: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_transport.setdefault(comparison.left.transport, []).append(comparison)
     return tuple(
-        _stand(question, of_transport, counting=counting)
+        _stand(question, of_transport)
         for of_transport in by_transport.values()
         for question in Question
         if question is not Question.WRITE or any(each.row(question.key) for each in of_transport)

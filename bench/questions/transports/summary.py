@@ -74,6 +74,11 @@ class Filed:
     coverage: PlanData | None = None  # None: trials that are not from a journal
     runs: tuple[Run, ...] = ()
 
+    @property
+    def counted(self) -> bool:
+        """Return whether times are executed instructions."""
+        return self.machine is not None and self.machine.counts_instructions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Filed):
@@ -128,9 +133,7 @@ def _summarise(of: Filed, faults: tuple[Fault, ...] = ()) -> Summary:
         invalid=tuple(trial for samples in experiments for trial in samples.invalid),
         comparisons=comparisons,
         consumers=tuple(each for e in experiments for each in compare_consumers(e, floors)),
-        standings=standings(
-            comparisons, counting=of.machine is not None and of.machine.counts_instructions
-        ),
+        standings=standings(comparisons),
         ladders=ladders(of.experiments),
         floors=floors,
         reduced=tuple(trial for samples in experiments for trial in samples.reduced),

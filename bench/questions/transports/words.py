@@ -338,7 +338,7 @@ def quality(summary: Summary) -> Iterator[Sentence]:
         f"block{'s' * (span != '1')} a comparison; {_noise(summary.floors)}; {_noisy(summary)}.",
         mark=_quality_mark(summary),
     )
-    if summary.machine is not None and summary.machine.counts_instructions:
+    if summary.counted:
         counting = "This guest's clock counted instructions"
         yield Sentence(lead=counting, text="1 ns is one, and no time.")
     elif summary.machine is not None and summary.machine.emulated:

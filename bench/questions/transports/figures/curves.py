@@ -139,8 +139,7 @@ def _latency(summary: Summary, comparison: Comparison) -> Panel | None:
         for shares, rows in ((_CURVE, curve), (_MARKED, marks)):
             # Beyond 1 - 1 / count there is only the maximum.
             reached = [q for q in shares if q <= 1 - 1 / count]
-            # The end of a bin may lie beyond the largest.
-            found_ns = [min(ns, most_ns) for ns in percentiles(merged, reached)]
+            found_ns = percentiles(merged, reached, most_ns)
             for q, ns in zip(reached, found_ns, strict=True):
                 rows.append({"transport": way, "nines": 1 / (1 - q), "ns": max(ns, 1)})
                 if rows is marks:
