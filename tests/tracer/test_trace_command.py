@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernel_events import Unavailable, listener, of_session
+from kernel_events import Unavailable, listening
 from tracing import (
     BUFBENCH,
     Tracing,
@@ -107,26 +107,26 @@ def test_every_process_of_a_storm_of_another_program(
 ) -> None:
     words = ["stress-ng", f"--{stressor}", "2", f"--{stressor}-ops", str(count), "--quiet"]
     try:
-        with listener() as kernel:
+        with listening() as kernel:
             with subprocess.Popen([*words, "--timeout", "60"]) as storm:
                 pass
-            events = of_session(kernel, storm.pid)
+            events = kernel.of_session(storm.pid)
     except Unavailable as why:
         pytest.skip(f"cannot listen to the kernel's process events ({why})")
     assert storm.returncode == 0
-    parent_of: dict[int, int] = {}
-    expected: Counter[tuple[int, int, int]] = Counter()
-    for event in events:  # in the kernel's order: a pid that is used again has a new parent
-        if event.parent is not None and event.pid == event.tgid:
-            parent_of[event.pid] = event.parent
-        elif event.status is not None and event.pid == event.tgid:
-            expected[event.pid, parent_of[event.pid], event.status] += 1
+    ended = [(e.process, e.status) for e in events if e.status is not None and not e.of_thread]
+    expected = Counter(
+        (process.pid, process.parent.pid, status)
+        for process, status in ended
+        if process.parent is not None  # only the leader, which is left out, has none
+    )
+    parents = {parent for _, parent, _ in expected}
     assert expected.total() >= count
     for tracer in both:
         lines = finished(tracer)
         seen = Counter((line["pid"], line["ppid"], status(line)) for line in lines)
         assert expected - seen == Counter()
-        names = Counter(line["comm"] for line in lines if line["ppid"] in parent_of.values())
+        names = Counter(line["comm"] for line in lines if line["ppid"] in parents)
         assert names[f"stress-ng-{stressor}"] >= count
 
 

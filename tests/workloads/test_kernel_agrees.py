@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from kernel_events import Event, Unavailable, listener, of_session
+from kernel_events import Event, Process, Unavailable, listening
 
 from workloads.generator import Generator
 from workloads.storm import Gap, Shape, Spawn, Storm, StormReport
@@ -23,21 +23,26 @@ STORM = Storm(count=600, workers=2, burst_size=100, depth=8, threads=3, exit_cod
 
 def run(storm: Storm, executable: Path) -> tuple[StormReport, list[Event]]:
     try:
-        with listener() as connector, Generator(storm, executable=executable) as generator:
+        with listening() as kernel, Generator(storm, executable=executable) as generator:
             generator.go()
             report = generator.wait(storm.seconds + 15)
-            return report, of_session(connector, generator.session)
+            return report, kernel.of_session(generator.session)
     except Unavailable as why:
         pytest.skip(f"cannot listen to the kernel's process events ({why}): run as root")
 
 
-def ends(events: list[Event]) -> dict[int, Event]:
-    """Return exits of whole processes, by pid. Short storms reuse no pid."""
-    return {e.pid: e for e in events if e.status is not None and e.pid == e.tgid}
+def forks(events: list[Event]) -> list[Event]:
+    """Return forks of processes, not of threads."""
+    return [e for e in events if e.status is None and not e.of_thread]
 
 
-def parents(events: list[Event]) -> dict[int, int]:
-    return {e.pid: e.parent for e in events if e.parent is not None and e.pid == e.tgid}
+def ends(events: list[Event]) -> dict[Process, Event]:
+    """Return exits of whole processes."""
+    return {e.process: e for e in events if e.status is not None and not e.of_thread}
+
+
+def parents(events: list[Event]) -> dict[Process, Process | None]:
+    return {e.process: e.process.parent for e in forks(events)}
 
 
 @pytest.mark.usefixtures("two_cpus")
@@ -52,7 +57,7 @@ def test_every_exit_is_in_the_report(shape: Shape, spawn: Spawn, forkstorm: Path
     assert report.made == len(parents(events))
     assert report.reaped == len(ends(events))
     assert report.exit_statuses == Counter(e.status for e in ends(events).values())
-    assert report.threads_made == sum(e.status is not None and e.pid != e.tgid for e in events)
+    assert report.threads_made == sum(e.status is not None and e.of_thread for e in events)
 
 
 def test_exits_after_exec_are_in_the_report(forkstorm: Path) -> None:
@@ -65,11 +70,11 @@ def test_a_chain_has_its_depth_and_no_branches(spawn: Spawn, forkstorm: Path) ->
     _, events = run(replace(STORM, shape=Shape.CHAIN, count=596, spawn=spawn), forkstorm)
     parent_of = parents(events)
     children = Counter(parent_of.values())
-    workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
+    workers = {process for process, parent in parent_of.items() if parent not in parent_of}
     depths: Counter[int] = Counter()
-    for pid in parent_of.keys() - children.keys() - workers:  # the last of each chain
-        depth, link = 1, pid
-        while (parent := parent_of[link]) not in workers:
+    for process in parent_of.keys() - children.keys() - workers:  # the last of each chain
+        depth, link = 1, process
+        while (parent := parent_of[link]) is not None and parent not in workers:
             assert children[parent] == 1
             depth, link = depth + 1, parent
         depths[depth] += 1
@@ -81,7 +86,7 @@ def test_a_chain_has_its_depth_and_no_branches(spawn: Spawn, forkstorm: Path) ->
 def test_pairs_end_on_two_cpus_and_alternate(spawn: Spawn, forkstorm: Path) -> None:
     _, events = run(replace(STORM, shape=Shape.PINGPONG, spawn=spawn), forkstorm)
     parent_of, end_of = parents(events), ends(events)
-    workers = {pid for pid, parent in parent_of.items() if parent not in parent_of}
+    workers = {process for process, parent in parent_of.items() if parent not in parent_of}
     pairs = [
         (end_of[child], end_of[parent])
         for child, parent in parent_of.items()
@@ -104,9 +109,10 @@ def test_uneven_has_a_hot_cpu_and_a_quiet_one(spawn: Spawn, forkstorm: Path) -> 
     storm = replace(STORM, shape=Shape.UNEVEN, count=4_000, spawn=spawn, rate_per_s=1_000.0)
     report, events = run(storm, forkstorm)
     parent_of, end_of = parents(events), ends(events)
-    # In the order in which they were made, which PIDs do not show: they wrap around.
-    hot, quiet = (pid for pid, parent in parent_of.items() if parent not in parent_of)
-    children = Counter((parent_of[pid], end_of[pid].cpu) for pid in parent_of.keys() - {hot, quiet})
+    hot, quiet = (each for each, parent in parent_of.items() if parent not in parent_of)
+    children = Counter(
+        (parent_of[each], end_of[each].cpu) for each in parent_of.keys() - {hot, quiet}
+    )
     cpus = sorted(os.sched_getaffinity(0))
     paced = report.made - 4_002
     assert paced > 0
@@ -116,16 +122,16 @@ def test_uneven_has_a_hot_cpu_and_a_quiet_one(spawn: Spawn, forkstorm: Path) -> 
 def test_a_burst_is_complete_before_it_ends(forkstorm: Path) -> None:
     _, events = run(replace(STORM, shape=Shape.BURST), forkstorm)
     parent_of, end_of = parents(events), ends(events)
-    made = [e for e in events if e.parent is not None and parent_of[e.pid] in parent_of]
+    made = [e for e in forks(events) if e.process.parent in parent_of]
     made.sort(key=lambda event: event.time_ns)
     for first in range(0, 600, 100):
         burst = made[first : first + 100]
-        assert burst[-1].time_ns < min(end_of[event.pid].time_ns for event in burst)
+        assert burst[-1].time_ns < min(end_of[event.process].time_ns for event in burst)
 
 
 def test_every_process_has_its_threads(forkstorm: Path) -> None:
     _, events = run(replace(STORM, shape=Shape.THREADS), forkstorm)
-    threads = [e.tgid for e in events if e.status is not None and e.pid != e.tgid]
+    threads = [e.process for e in events if e.status is not None and e.of_thread]
     assert Counter(Counter(threads).values()) == {3: 600}
 
 
@@ -133,7 +139,7 @@ def test_exponential_gaps_vary(forkstorm: Path) -> None:
     # The gaps are many times as long as a process takes, which would otherwise even them out.
     storm = Storm(shape=Shape.TRICKLE, count=400, rate_per_s=200.0, gap=Gap.EXPONENTIAL)
     _, events = run(storm, forkstorm)
-    made_ns = [e.time_ns for e in events if e.parent is not None][1:]
+    made_ns = [e.time_ns for e in forks(events)][1:]
     gaps_ns = [later - earlier for earlier, later in pairwise(made_ns)]
     # The coefficient of variation is 1 for exponential gaps, 0 for fixed ones.
     assert statistics.stdev(gaps_ns) / statistics.mean(gaps_ns) > 0.7
