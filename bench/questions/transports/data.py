@@ -142,7 +142,10 @@ def data_of(summary: Summary) -> SummaryData:
         invalid=tuple(pick(LeftOut, each) for each in summary.invalid),
         reduced=tuple(pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced),
         standings=tuple(map(_standing, summary.standings)),
-        comparisons=tuple(_comparison(each, sentence(each)) for each in summary.comparisons),
+        comparisons=tuple(
+            _comparison(each, sentence(each, counted=summary.counted))
+            for each in summary.comparisons
+        ),
         consumers=tuple(
             _comparison(each.comparison, of_consumers(each)) for each in summary.consumers
         ),

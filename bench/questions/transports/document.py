@@ -74,7 +74,8 @@ def _comparisons(summary: Summary) -> Iterator[doc.Part]:
         yield overview_table(summary.comparisons)
     for each in summary.comparisons:
         table = comparison_table(_address(each), each)
-        yield doc.Fold(key=table.key, summary=place(each), gist=sentence(each), parts=(table,))
+        gist = sentence(each, counted=summary.counted)
+        yield doc.Fold(key=table.key, summary=place(each), gist=gist, parts=(table,))
     for ladder in summary.ladders:
         table = ladder_table(_words("ladder", ladder.experiment, ladder.transport), ladder)
         yield doc.Fold(key=table.key, summary=table.title, parts=(table,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -73,6 +73,23 @@ _SAYS: Final = {
     "physical_bytes": {Outcome.UNDECIDED: "it takes {first} of memory against {second}"},
 }
 """Words for a number, by its outcome; other outcomes use those of an undecided one."""
+_SAYS_COUNTED: Final = _SAYS | {
+    "latency_p50_ns": {
+        Outcome.LESS: "it delivered after fewer instructions (median latency {against}{lossy})",
+        Outcome.MORE: "it delivered after more instructions (median latency {against}{lossy})",
+        Outcome.TOO_FEW: "median latency was {against}{lossy}",
+        Outcome.EQUIVALENT: "both deliver after as many instructions within "
+        f"{bound(LEAST_MARGIN)} (median latency {{against}}{{lossy}})",
+        Outcome.UNDECIDED: "which delivers after fewer instructions is undecided "
+        "(median latency {against}{lossy}, {seen})",
+    },
+    "write_ns": {
+        Outcome.LESS: "it takes fewer instructions to write ({against})",
+        Outcome.MORE: "it takes more instructions to write ({against})",
+        Outcome.UNDECIDED: "a write takes {against} ({seen})",
+    },
+}
+"""The same where instructions are counted: fewer are not quicker."""
 
 _LACKED: Final = {
     Bottleneck.BUFFER: "space, not CPU: the consumer was mostly idle but woke too late",
@@ -125,10 +142,14 @@ def place(comparison: Comparison) -> str:
     return where
 
 
-def sentence(comparison: Comparison) -> str:
-    """Return the findings of one comparison in a sentence, and why records were lost."""
+def sentence(comparison: Comparison, *, counted: bool = False) -> str:
+    """Return the findings of one comparison in a sentence, and why records were lost.
+
+    ``counted``: on a machine whose time is counted instructions.
+    """
+    says = _SAYS_COUNTED if counted else _SAYS
     sides = (comparison.left, comparison.right)
-    dropped = _said(comparison, "own_dropped_share")
+    dropped = _said(comparison, "own_dropped_share", says)
     if dropped and not any(side.own_dropped for side in sides):
         attempted = dict.fromkeys(f"0 of {side.own_attempted:,}" for side in sides)
         each = " each" if len(attempted) == 1 else ""
@@ -141,7 +162,7 @@ def sentence(comparison: Comparison) -> str:
         if other:
             order = f"{first} causal pairs against {other[0]} were delivered parent first"
     more = ("latency_p50_ns", "write_ns" if comparison.duet else "physical_bytes")
-    parts = (dropped, order, *(_said(comparison, key) for key in more))
+    parts = (dropped, order, *(_said(comparison, key, says) for key in more))
     words = "; ".join(filter(None, parts))
     return f"In {place(comparison)}, {words}.{_mend(comparison)}" if words else ""
 
@@ -154,7 +175,7 @@ def _mend(comparison: Comparison) -> str:
     return ""
 
 
-def _said(comparison: Comparison, key: str) -> str:
+def _said(comparison: Comparison, key: str, words: Mapping[str, Mapping[Outcome, str]]) -> str:
     """Return the comparison's finding for one number; "" unless both sides have it."""
     row = comparison.row(key)
     if row is None or row.left is None or row.right is None:
@@ -164,7 +185,7 @@ def _said(comparison: Comparison, key: str) -> str:
     against = f"{first} against {second}"
     if first == second and row.better:  # by less than is written
         against += f", {point(row.estimate, row.unit)}"
-    says = _SAYS[key]
+    says = words[key]
     return says.get(row.outcome, says[Outcome.UNDECIDED]).format(
         left=name(left.transport),
         right=name(right.transport),
