@@ -201,6 +201,10 @@ def test_what_is_short_is_kept() -> None:
         (["trace", "--duration", "0"], "--duration 0"),
         (["trace", "--duration", "nan"], "--duration nan"),
         (["trace", "--pid", "0"], "--pid 0"),
+        (
+            ["kernels", "run", "6.12", "./nowhere", "--dry-run"],
+            "kernel image ./nowhere: No such file",
+        ),
         (["kernels", "run", "6.12", "--time-limit", "0"], "--time-limit 0"),
         (["kernels", "run", "6.12", "--time-limit", "nan"], "--time-limit nan"),
         (["kernels", "run", "6.12", "--jobs", "0"], "--jobs 0"),

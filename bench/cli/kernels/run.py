@@ -95,6 +95,7 @@ def command(
     """
     from bench.guests import boot, lists, parameters
     from bench.guests.reproducible import fitting
+    from bench.guests.sources import Options, find, source_of
     from bench.questions.kernels import run as kernels_run
     from bench.questions.kernels import seeds as sampled
 
@@ -115,6 +116,7 @@ def command(
     chosen = tuple(range(seed, seed + seeds))
     samples = sampled.Request(folder=folder, guest=guest, jobs=jobs, seeds=chosen)
     if dry_run:
+        find([label for label in kernels if not source_of(label).fetches], Options(say=speaker()))
         show = _show_counted if reproducible else _show_timed
         show(kernels, samples, as_json=as_json)
         return
