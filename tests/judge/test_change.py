@@ -151,7 +151,27 @@ def test_what_only_one_set_has_is_named() -> None:
     assert found.left_out.only_before == ("storm at 64KiB, ringbuf against perfbuf",)
     assert found.left_out.only_after == ("storm at 8KiB, ringbuf against perfbuf",)
     said = [str(part.text) for part in document([measured()], [other], found).parts[2:]]
-    assert "only in A: storm at 64 KiB, ringbuf against perfbuf" in said
+    assert "only in A: ringbuf against perfbuf in storm at 64 KiB" in said
+
+
+def test_what_only_one_set_has_is_listed_by_size_under_its_sides() -> None:
+    budgets = ("128KiB", "16KiB", "1MiB")
+    more = one_set(
+        *(
+            each
+            for size in budgets
+            for arm in ("ringbuf", "perfbuf")
+            for each in blocks(f"{arm}@{size}", [{}] * 8)
+        )
+    )
+    said = [
+        str(part.text)
+        for part in document([measured()], [more], difference(measured(), more)).parts[2:]
+    ]
+    assert (
+        "only in B: ringbuf against perfbuf in storm at 16 KiB, storm at 128 KiB, storm at 1 MiB"
+        in said
+    )
 
 
 def test_variants_of_one_budget_are_kept_apart() -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bench.amounts import counted, share, size
@@ -128,4 +128,13 @@ def _left_out(found: Difference) -> Iterator[doc.Note]:
         ("not compared, since A and B ran them differently", left_out.unlike),
     ):
         if names:
-            yield doc.Note(text=f"{words}: {'; '.join(map(spaced, names))}")
+            yield doc.Note(text=f"{words}: {_together(names)}")
+
+
+def _together(names: Iterable[str]) -> str:
+    """List comparisons, naming their sides once."""
+    places: dict[str, list[str]] = {}
+    for name in names:
+        place, _, sides = name.rpartition(", ")
+        places.setdefault(sides, []).append(spaced(place))
+    return "; ".join(f"{sides} in {', '.join(where)}" for sides, where in places.items())

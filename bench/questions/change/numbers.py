@@ -21,6 +21,7 @@ from bench.judge.ladder import Ladder
 from bench.judge.metrics import METRICS, Metric, Unit
 from bench.judge.samples import paired
 from bench.judge.statistics import FEWEST_BLOCKS, Scale, holm, moved_p
+from bench.plan.budgets import parse_or_zero
 from bench.questions.change.journal_set import JournalSet, same_question
 
 COUNTS: Final = {
@@ -177,7 +178,10 @@ def _named(one: JournalSet) -> dict[_Name, Comparison]:
 
 
 def _words(names: Iterable[_Name]) -> tuple[str, ...]:
-    return tuple(map(str, sorted(names)))
+    def order(name: _Name) -> tuple[object, ...]:
+        return name.experiment, parse_or_zero(name.budget), name
+
+    return tuple(map(str, sorted(names, key=order)))
 
 
 def _same(then: Comparison, before: JournalSet, now: Comparison, after: JournalSet) -> bool:
