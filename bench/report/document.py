@@ -318,6 +318,7 @@ class Document:
     origin: Labels = ()
     measures: tuple[Measure, ...] = ()
     checks: tuple[Check, ...] = ()
+    journals: bool = True  # all of it was computed from journals
 
     def up_to(self, level: Level) -> Document:
         """Return the document without parts of more detail."""

@@ -24,8 +24,9 @@ from bench.questions.page import documents
 from bench.questions.transports.figures import figures
 from bench.questions.transports.summary import Summary, compare_journals
 from bench.report.converter import Converter
+from bench.report.document import Document, Fold, Note
 from bench.report.figure import look
-from bench.report.renderers.html import render_page
+from bench.report.renderers.html import render, render_page
 from bench.trial.result import State, TrialResult
 
 EVIL = "<script>evil=1</script>\x1b[31m\u202e\"'&"
@@ -130,6 +131,17 @@ def test_ids_are_unique_and_links_lead_somewhere(page: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("journals", [True, False])
+@pytest.mark.parametrize("folded", [True, False])
+def test_the_last_lines_hold_of_this_page(*, folded: bool, journals: bool) -> None:
+    fold = Fold(key="more", summary="More", parts=(Note(text="more"),))
+    parts = (fold,) if folded else (Note(text="all"),)
+    of = Document(title="Answer", subject="", parts=parts, data=None, journals=journals)
+    text = render(of)
+    assert ("not on paper: what is folded here." in text) == folded
+    assert ("Made by bufbench from journals alone" in text) == journals
+
+
 def test_charts_are_files_too(found: tuple[Summary, ...], tmp_path: Path) -> None:
     drawn = write_charts(found, tmp_path / "charts", "svg")
     assert [path.stem for path in drawn] == FIGURES

@@ -33,6 +33,7 @@ def document(study: Bisection) -> doc.Document:
         parts=tuple(_parts(study)),
         data=study,
         short="Bisection",
+        journals=False,
         checks=() if study.outcome is Outcome.PLANNED else (check,),
     )
 

@@ -60,6 +60,7 @@ def document(command: Sequence[str], reading: Reading, verdict: Verdict) -> Docu
         subject=f"attached after {seconds(data.attached_s)}; {counted(len(data.rungs), 'storm')}",
         parts=tuple(_parts(data, whole, loses)),
         data=data,
+        journals=False,
     )
 
 
@@ -96,19 +97,20 @@ def _complete(data: CheckData, whole: Rung | None, loses: Rung | None) -> str:
         top = max(data.rungs, key=lambda each: each.rate_per_s)
         return f"every process was shown, up to the highest rate, {top.rate_per_s:,.0f} a second."
     lost, reported = loses.missing / loses.processes, sum(each.reported for each in data.rungs)
-    silent = sum(each.silent for each in data.rungs)
+    missing = sum(each.missing for each in data.rungs)
     begins = f"all were shown up to {whole.rate_per_s:,.0f} a second; " if whole else ""
-    says = (
-        f"it reported {reported:,} of them and not {silent:,}" if reported else "none was reported"
+    return (
+        f"{begins}at {loses.rate_per_s:,.0f} a second {share(lost)} are missing; over all storms "
+        f"it reported {reported:,} of {counted(missing, 'missing process', 'missing processes')}."
     )
-    says = "all of them were reported" if not silent else says
-    return f"{begins}at {loses.rate_per_s:,.0f} a second {share(lost)} are missing, and {says}."
 
 
 def _ordered(data: CheckData) -> str:
     found = data.order
     if found is None:
-        return "not checked: processes were missing at every rate."
+        if any(each.whole and each.settled for each in data.rungs):
+            return "not checked: the tool ended before."
+        return "not checked: at no rate were all processes shown in time."
     if not found.pairs:
         return "no pair of a parent and its child was shown."
     of = f"of {counted(found.pairs, 'pair')} at {found.rate_per_s:,.0f} a second"

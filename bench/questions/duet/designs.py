@@ -9,11 +9,9 @@ from itertools import combinations
 
 from bench.amounts import digits, fine, share
 from bench.judge.sharing import apart
-from bench.questions.duet.document import LABELS, DuetData
+from bench.questions.duet.document import LABELS, DuetData, design
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
 from bench.report.table import columns, row
-
-_WORDS = {"record": "by process", "solo": "each alone"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +42,7 @@ def designs(each: Sequence[DuetData]) -> Document:
         subject=f"storms of all designs in turn ({each[0].workload}), in random order",
         parts=tuple(_parts(data)),
         data=data,
+        short="Designs",
     )
 
 
@@ -68,7 +67,7 @@ def _parts(data: DesignsData) -> Iterator[Part]:
         rows=tuple(_row(each, keys) for each in data.designs),
     )
     for found in data.contradictions:
-        one, other = map(_name, found.designs)
+        one, other = map(design, found.designs)
         yield Sentence(
             lead="Contradiction",
             text=f"{LABELS[found.key]}, {one} and {other}: the intervals do not overlap, "
@@ -78,11 +77,7 @@ def _parts(data: DesignsData) -> Iterator[Part]:
         yield Note(text="No two designs contradict each other beyond both intervals.")
     for each in data.designs:
         if each.given_up:
-            yield Note(text=f"{_name(each.assign)}: {each.given_up}.", mark=Mark.OPEN)
-
-
-def _name(assign: str) -> str:
-    return _WORDS.get(assign, f"windows of {assign}")
+            yield Note(text=f"{design(each.assign)}: {each.given_up}.", mark=Mark.OPEN)
 
 
 def _row(each: DuetData, keys: Sequence[str]) -> Row:
@@ -96,4 +91,4 @@ def _row(each: DuetData, keys: Sequence[str]) -> Row:
     raised = NONE
     if first is not None and second is not None:
         raised = digits(first) + f", {digits(second)}" * (each.assign == "solo")
-    return row(_name(each.assign), *(known.get(key, NONE) for key in keys), raised, each.storms)
+    return row(design(each.assign), *(known.get(key, NONE) for key in keys), raised, each.storms)

@@ -15,6 +15,7 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.plan.config import Duet
 from bench.plan.experiments import ArmName, Experiment
 from bench.questions.duet.judge import Duel
+from bench.questions.transports.words import opening
 from bench.report import document as doc
 from bench.report.table import columns, quantity, row
 
@@ -33,6 +34,7 @@ LABELS: Final = {
     "read_ns": "consumer's time to read a record",
     "consumer_cpu_s_per_million": "consumer's CPU time for a record",
 }
+_DESIGNS: Final = {"record": "by process", "solo": "each alone"}
 _IN_NS: Final = {"consumer_cpu_s_per_million": 1e3}
 """Factors of numbers that are not in ns."""
 
@@ -112,6 +114,7 @@ def document(duet: Experiment, duel: Duel, *, margin: float, journal: str) -> do
         ),
         parts=(*_parts(data), *_carry_over(duel.carried)),
         data=data,
+        short=opening(design(data.assign)),
     )
 
 
@@ -141,6 +144,11 @@ def assigned(rule: Duet) -> str:
     if rule.window_ns:
         return f"{rule.window_ns / 1e6:g}ms"
     return "solo" if rule.solo else "record"
+
+
+def design(assign: str) -> str:
+    """Return the words of --assign: "by process", "each alone", "windows of 1ms"."""
+    return _DESIGNS.get(assign, f"windows of {assign}")
 
 
 def _number(row: Compared) -> NumberData:
@@ -184,7 +192,7 @@ def _numbers(data: DuetData) -> Iterator[doc.Part]:
     rows = []
     for each in data.numbers:
         label, evidence = LABELS[each.key], doc.Evidence(low=each.low, high=each.high)
-        yield doc.Sentence(lead=label.capitalize(), text=_sentence(data, each), evidence=evidence)
+        yield doc.Sentence(lead=opening(label), text=_sentence(data, each), evidence=evidence)
         scale = _IN_NS.get(each.key, 1.0)
         cells = (
             quantity(each.first * scale, Unit.NS),
@@ -209,10 +217,11 @@ def _numbers(data: DuetData) -> Iterator[doc.Part]:
 def _parts(data: DuetData) -> Iterator[doc.Part]:
     yield from _numbers(data)
     if data.later_share is not None and data.p is not None:
+        chance = f"p = {data.p:.2g}" if data.p else "p < 1e-300"  # less than a double can hold
         yield doc.Note(
             text=f"A record of {data.first} was later than one of {data.second} in "
             f"{share(data.later_share)} of all pairs within a storm; by chance alone ranks "
-            f"would differ so much with p = {data.p:.2g} (the assignment was random)."
+            f"would differ so much with {chance} (the assignment was random)."
         )
     first, second = data.raised
     if first is not None and second is not None:
@@ -230,7 +239,7 @@ def _parts(data: DuetData) -> Iterator[doc.Part]:
             f"{share(inexact)}, and no smaller difference counts."
         )
     if data.given_up:
-        yield doc.Note(text=f"{data.given_up[0].upper()}{data.given_up[1:]}.", mark=doc.Mark.OPEN)
+        yield doc.Note(text=f"{opening(data.given_up)}.", mark=doc.Mark.OPEN)
     if data.lossy:
         text = f"{counted(data.lossy, 'storm')} with dropped records left out of latency."
         yield doc.Note(text=text, mark=doc.Mark.OPEN)

@@ -53,6 +53,7 @@ def document(study: Study) -> doc.Document:
         parts=tuple(_parts(study, counted)),
         data=study,
         short="Instructions",
+        journals=False,
         measures=tuple(_measures(counted)),
         checks=tuple(_checks(counted)),
     )

@@ -15,7 +15,7 @@ from bench.judge.statistics import FEWEST_BLOCKS
 from bench.questions.object.judge import Row, judge
 from bench.questions.object.plan import Load
 from bench.questions.object.run import Round
-from bench.questions.transports.words import listed
+from bench.questions.transports.words import listed, opening
 from bench.questions.transports.words import name as transport_name
 from bench.report import document as doc
 from bench.report.document import Cell, Column, Document, Mark, Measure, Note, Sentence, pick
@@ -82,6 +82,7 @@ def document(
         data=data,
         short="Object",
         measures=tuple(_measures(data)),
+        journals=False,
     )
 
 
@@ -130,7 +131,7 @@ def _short(side: str) -> str:
 def _parts(data: ObjectData) -> Iterator[doc.Part]:
     for each in data.numbers:
         if len(data.sides) > 1 and each.key in _SAID:
-            yield Sentence(lead=f"{each.label[0].upper()}{each.label[1:]}", text=_said(each))
+            yield Sentence(lead=opening(each.label), text=_said(each))
     yield _table(data)
     yield from _notes(data)
 

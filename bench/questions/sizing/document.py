@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, log2
 from statistics import fmean
 from typing import Final
@@ -17,7 +18,7 @@ from bench.questions.sizing.judge import Sizing, TriedRung
 from bench.questions.sizing.plan import Load
 from bench.questions.sizing.scaling import Scaled
 from bench.questions.transports.tables import rung_row
-from bench.questions.transports.words import name
+from bench.questions.transports.words import name, opening
 from bench.record.layout import RECORD_BYTES
 from bench.report.document import Cell, Document, Mark, Note, Part, Sentence, Table, pick
 from bench.report.table import columns
@@ -87,7 +88,7 @@ def document(sized: Sized) -> Document:
     transports = {}
     for sizing in sized.sizings:
         said = tuple(_answer(sized, sizing))
-        parts += _curve(sizing), *(Sentence(text=text) for text in said)
+        parts += _curve(sized, sizing), *(Sentence(text=text) for text in said)
         transports[sizing.transport] = _data(sized, sizing, " ".join(said))
     parts += (Sentence(text=text) for text in _elsewhere(sized))
     seen = round(sized.exits_per_s, 1)
@@ -158,8 +159,8 @@ def _load(sized: Sized) -> Iterator[str]:
     storms = sum(rung.trials for sizing in sized.sizings for rung in sizing.rungs)
     if 10 * disturbed >= storms:
         yield (
-            f"Beware: {disturbed} of {counted(storms, 'storm')} were disturbed by stolen CPU time "
-            "or by exits of other processes; on a quiet machine a smaller size may be enough."
+            f"Beware: {disturbed} of {counted(storms, 'storm')} were disturbed by other processes "
+            "or by stolen CPU time; on a quiet machine a smaller size may be enough."
         )
     if not (load.stall_ms or load.burst):
         yield (
@@ -168,7 +169,7 @@ def _load(sized: Sized) -> Iterator[str]:
         )
 
 
-def _curve(sizing: Sizing) -> Table:
+def _curve(sized: Sized, sizing: Sizing) -> Table:
     marks = {sizing.minimum_bytes: "minimum", sizing.recommended_bytes: "recommended"}
     rows = []
     for rung in sizing.rungs:
@@ -176,7 +177,8 @@ def _curve(sizing: Sizing) -> Table:
         wanted = rung.budget_bytes == sizing.recommended_bytes
         mark = Cell(text=marks.get(rung.budget_bytes, ""), mark=Mark.GOOD if wanted else Mark.NONE)
         rows.append(replace(row, cells=(*row.cells, mark)))
-    shown = ("storms that lost", "storms", "at most (95 %)", "records lost")
+    lost = "lost more" if sized.tolerated else "lost"
+    shown = (f"storms that {lost}", "storms", "at most (95 %)", "records lost")
     return Table(
         key=f"loss-{sizing.transport}",
         title=f"Loss by budget: {name(sizing.transport)}",
@@ -187,14 +189,15 @@ def _curve(sizing: Sizing) -> Table:
 
 
 def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
-    label = name(sizing.transport).capitalize()
+    lossy = partial(_lossy, tolerated=sized.tolerated)
+    label = opening(name(sizing.transport))
     minimum, wanted = sizing.minimum_bytes, sizing.recommended_bytes
     if minimum is None or wanted is None:
         top = sizing.rungs[-1]
         within = f" within {size(sized.limit_bytes)} of memory" if sized.limit_bytes else ""
         yield (
             f"{label}: no size{within} is enough. At {size(top.budget_bytes)}, the largest tried, "
-            f"{_lossy(top)}, {share(top.own_dropped_share)} of all."
+            f"{lossy(top)}, {share(top.own_dropped_share)} of all."
         )
     else:
         way = traits(sizing.transport)
@@ -204,7 +207,7 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
             f"{timer if sized.load.stall_ms else ''}."
         )
         rung, below, seen = map(sizing.tried, (minimum, minimum // 2, wanted))
-        at = f"{_lossy(rung)}; 95 % bound {share(rung.bound)}" if rung else ""
+        at = f"{lossy(rung)}; 95 % bound {share(rung.bound)}" if rung else ""
         if sizing.at_least_size:
             yield f"The minimum is {size(minimum)} ({at}): there is no smaller size."
         elif below is not None:
@@ -215,7 +218,7 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
         if seen is not None and wanted > minimum:
             yield (
                 f"The recommended size is {wanted // minimum} x the minimum (margin "
-                f"{sizing.margin:g}), at which {_lossy(seen)}."
+                f"{sizing.margin:g}), at which {lossy(seen)}."
             )
         elif sizing.margin > 1:
             yield "There is no larger size, so no margin is left."
@@ -229,12 +232,13 @@ def _answer(sized: Sized, sizing: Sizing) -> Iterator[str]:
     if sizing.soft is not None:
         yield (
             "Near the minimum chance decides rather than the load: at a quarter of it only "
-            f"{_lossy(sizing.soft)}."
+            f"{lossy(sizing.soft)}."
         )
 
 
-def _lossy(rung: Rung) -> str:
-    return f"{rung.lossy} of {counted(rung.trials, 'storm')} lost records"
+def _lossy(rung: Rung, tolerated: float) -> str:
+    lost = f"more than {share(tolerated)} of their records" if tolerated else "records"
+    return f"{rung.lossy} of {counted(rung.trials, 'storm')} lost {lost}"
 
 
 def _setting(way: Traits, data_bytes: int, cpus: int) -> int:

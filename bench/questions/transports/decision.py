@@ -33,6 +33,7 @@ from bench.questions.transports.words import (
     incomplete,
     listed,
     name,
+    opening,
     place,
     pooled,
     quality,
@@ -207,7 +208,7 @@ def _answers(summary: Summary, standing: Standing) -> Iterator[Sentence]:
     """Yield the answer; that on a second pair of transports is evidence, not a decision."""
     noun, second = WORDS[standing.question][0], standing.left != RINGBUF
     yield Sentence(
-        lead=f"{noun[0].upper()}{noun[1:]}" + (f", {name(standing.left)}" if second else ""),
+        lead=opening(noun) + (f", {name(standing.left)}" if second else ""),
         text=f"{_answer(standing, _words(summary))}{_violations(standing)}.",
         level=Level.EVIDENCE if second else Level.DECISION,
     )

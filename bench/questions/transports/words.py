@@ -121,6 +121,11 @@ def name(transport: str) -> str:
     return clean(traits(transport).title)
 
 
+def opening(text: str) -> str:
+    """Return ``text`` with a capital first letter; the others stay, as in "CPU"."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def listed(parts: Sequence[str]) -> str:
     """Return "a, b and c"; "" for none."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

@@ -12,7 +12,7 @@ from bench.amounts import counted, digits, given, share, size, times
 from bench.judge.metrics import Unit
 from bench.questions.sizing import document as sizing
 from bench.questions.sizing.plan import Load
-from bench.questions.transports.words import name
+from bench.questions.transports.words import name, opening
 from bench.questions.tune.axis import Axis
 from bench.questions.tune.judge import Number, Point
 from bench.questions.tune.plan import Setting
@@ -83,7 +83,7 @@ def document(question: Question) -> doc.Document:
     }
     best = next(iter(transports))
     return doc.Document(
-        title=f"{name(best).capitalize()}: {transports[best].sentence}",
+        title=f"{opening(name(best))}: {transports[best].sentence}",
         subject=f"Load: {sizing.described(question.load, question.workers, question.exits_per_s)}",
         parts=tuple(_parts(question, transports, best)),
         data=doc.pick(
@@ -149,7 +149,7 @@ def _parts(
         yield doc.Sentence(lead="Which buffer", text=_beside(question))
     for transport, data in transports.items():
         if transport != best:
-            yield doc.Sentence(lead=name(transport).capitalize(), text=data.sentence)
+            yield doc.Sentence(lead=opening(name(transport)), text=data.sentence)
         if data.check is not None:
             yield doc.Sentence(
                 lead=f"In duets, {name(transport)}",
@@ -160,7 +160,7 @@ def _parts(
         budget = size(question.buffers[transport].budget_bytes)
         yield doc.Table(
             key=f"frontier-{transport}",
-            title=f"{name(transport).capitalize()} of {budget}",
+            title=f"{opening(name(transport))} of {budget}",
             corner="wake at, flush",
             columns=columns("median", "x", "p99", "x", "CPU", "x", "woken", verdict=""),
             rows=tuple(_row(question.axis, each, data) for each in data.points),

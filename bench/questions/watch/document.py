@@ -30,6 +30,7 @@ def document(data: WatchData) -> Document:
         ),
         parts=tuple(_parts(data)),
         data=data,
+        journals=False,
     )
 
 

@@ -39,6 +39,8 @@ DUET = compose_duet(
     cpus=2,
 )
 
+SOLO = TrialConfig(transport="ringbuf", budget_bytes=1 << 20, duet=Duet(solo=True))
+
 
 def number(key: str, low: float, high: float) -> NumberData:
     return NumberData(
@@ -75,6 +77,13 @@ def data(assign: str, *numbers: NumberData) -> DuetData:
         numbers=numbers,
         carried=(),
     )
+
+
+def test_each_design_has_a_name_in_a_list_of_sections() -> None:
+    alone = replace(DUET, arms=tuple(replace(arm, config=SOLO) for arm in DUET.arms))
+    found = [document(each, DUEL, margin=0.02, journal="") for each in (DUET, alone)]
+    shorts = [each.short for each in (designs([each.data for each in found]), *found)]
+    assert shorts == ["Designs", "By process", "Each alone"]
 
 
 def test_only_intervals_with_nothing_in_common_contradict_each_other() -> None:

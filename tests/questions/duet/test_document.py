@@ -10,7 +10,8 @@ import quotes
 import reference
 
 from bench.judge.comparison import Outcome
-from bench.questions.duet.document import DuetData, _answer
+from bench.questions.duet.document import DuetData, _answer, _parts
+from bench.report.document import Note, Sentence
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,15 @@ def test_it_names_the_better_arm(
 def test_without_numbers_it_says_so(data: DuetData) -> None:
     found = replace(data, first="A", second="B", numbers=())
     assert _answer(found) == "A against B: nothing could be compared"
+
+
+def test_abbreviations_keep_their_capitals(data: DuetData) -> None:
+    cpu = replace(data.numbers[0], key="consumer_cpu_s_per_million")
+    leads = [e.lead for e in _parts(replace(data, numbers=(cpu,))) if isinstance(e, Sentence)]
+    assert leads == ["Consumer's CPU time for a record"]
+
+
+@pytest.mark.parametrize(("p", "words"), [(0.048, "p = 0.048 "), (0.0, "p < 1e-300 ")])
+def test_no_p_is_said_to_be_0(data: DuetData, p: float, words: str) -> None:
+    shared = replace(data, later_share=0.4, p=p)
+    assert any(words in each.text for each in _parts(shared) if isinstance(each, Note))

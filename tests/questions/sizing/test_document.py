@@ -21,6 +21,7 @@ RUNGS = {
     "ringbuf": tuple((4 * KIB) << power for power in range(6)),
     "perfbuf": tuple((8 * KIB) << power for power in range(5)),
     "sharded": tuple((8 * KIB) << power for power in range(5)),
+    "sharded:rings=2": tuple((8 * KIB) << power for power in range(5)),
 }
 
 
@@ -87,7 +88,15 @@ def test_the_load_that_it_holds_for_is_named() -> None:
 
 def test_disturbance_is_reported() -> None:
     assert "Beware" not in text(sized(replace(RING, disturbed_storms=9)))  # of 96
-    assert "10 of 96 storms were disturbed" in text(sized(replace(RING, disturbed_storms=10)))
+    said = text(sized(replace(RING, disturbed_storms=10)))
+    assert "10 of 96 storms were disturbed by other processes or by stolen CPU time" in said
+
+
+def test_storms_that_lost_no_more_than_is_tolerated_are_not_said_to_have_lost_nothing() -> None:
+    said = text(replace(sized(RING), tolerated=0.05))
+    assert "The minimum is 32 KiB (0 of 24 storms lost more than 5.0 % of their records;" in said
+    assert "storms that lost more" in said
+    assert "storms lost records" not in said
 
 
 def test_every_rung_is_in_the_curve() -> None:
@@ -147,6 +156,7 @@ def test_other_cpus_are_answered_by_a_model_that_is_named_one() -> None:
 def test_rings_for_each_cpu_have_a_size_each() -> None:
     said = text(sized(found("sharded", {16: 24, 32: 0, 64: 0})))
     assert "max_entries=32768 for each CPU's ring (64 KiB over 2 CPUs)" in said
+    assert "2 rings for all CPUs: set" in text(sized(found("sharded:rings=2", {16: 24, 32: 0})))
 
 
 def test_json_says_the_same() -> None:
