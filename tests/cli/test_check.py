@@ -179,7 +179,7 @@ def test_another_generator_s_processes_are_seen_as_well(tool: tuple[str, ...]) -
     [
         ("silent", "silent", "silent", "missing and not reported"),
         ("reported", "reported", "missing", "missing"),
-        ("twice", "twice", "twice", "shown twice"),
+        ("twice", "twice", "twice", "shown again"),
     ],
 )
 def test_a_tool_that_loses_on_purpose_is_found_out(

@@ -11,7 +11,7 @@ from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
-from bench.questions.transports.decision import decision_table, headline
+from bench.questions.transports.decision import WORDS, _answer, decision_table, headline
 from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Summary, compare
 from bench.report.document import Cell, Mark
@@ -169,3 +169,13 @@ def test_the_headline_of_the_reference() -> None:
         "Use the ring buffer: fewer drops, better order and sooner delivery when busy polling. "
         "Not for memory: +6 % at 64 KiB."
     )
+
+
+def test_nothing_but_no_difference_is_not_undecided() -> None:
+    answer = _answer(standing({}, {}, {}, equal=3, too_few=2), WORDS)
+    assert answer == "no difference in 3 of 5 comparisons, fewer than 8 blocks in the others"
+
+
+def test_a_duet_is_no_comparison_of_drops() -> None:
+    answer = _answer(replace(standing({}, {}, {}), question=Question.DROPS), WORDS)
+    assert answer == "not measured; there is no comparison outside duets"

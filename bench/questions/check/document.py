@@ -125,10 +125,10 @@ def _correct(data: CheckData) -> str:
         (sum(each.wrong_pid for each in data.rungs), "wrong PID"),
         (sum(each.wrong_parent for each in data.rungs), "wrong parent"),
         (sum(each.wrong_status for each in data.rungs), "wrong code or signal"),
-        (sum(each.twice for each in data.rungs), "shown twice"),
+        (sum(each.twice for each in data.rungs), "shown again"),
     )
     wrong = [f"{count:,} {words}" for count, words in counts if count]
-    return f"{', '.join(wrong)}." if wrong else "nothing was wrong or shown twice."
+    return f"{', '.join(wrong)}." if wrong else "nothing was wrong or shown again."
 
 
 def _cells(rung: Rung) -> Iterator[Value]:

@@ -21,7 +21,7 @@ from bench.questions.check.tool import Output
 _GATED: Final = {
     "silent": "missing and not reported",
     "missing": "missing",
-    "twice": "shown twice",
+    "twice": "shown again",
     "wrong": "shown with a wrong PID, parent, code or signal",
     "order": "shown before the child that they reaped",
 }

@@ -78,6 +78,8 @@ COUNTED: Final[Words] = {
 """Where instructions are counted: fewer are not quicker."""
 
 _MISSING: Final = {
+    Question.DROPS: " outside duets",
+    Question.MEMORY: " outside duets",
     Question.ORDER: f" with at least {LEAST_PAIRS:,} causal pairs in every trial",
     Question.LATENCY: " read during the storm in which neither dropped anything",
     Question.CPU: " in which neither dropped anything",
@@ -239,7 +241,9 @@ def _answer(standing: Standing, words: Words) -> str:
         if (row := each.row(standing.question.key)) and row.estimate and row.resolvable is not None
     ]
     if not seen:
-        return "undecided"
+        alike = len(standing.equal) + len(standing.equivalent)
+        few = f"fewer than {FEWEST_BLOCKS} blocks in the others"
+        return f"no difference in {alike} of {counted(number, 'comparison')}, {few}"
     least = f"; the sharpest could have detected a difference of {resolvable(*min(seen))}"
     return f"undecided in {len(standing.open)} of {counted(number, 'comparison')}{least}"
 
