@@ -93,7 +93,8 @@ def _subject(data: ObjectData) -> str:
         of = f"under {rate}"
     blocks = len({each.block for each in data.rounds})
     held = {size(each.data_bytes) for each in data.rounds}
-    return f"{of}, {counted(blocks, 'time')} on each side, {listed(sorted(held))} of data"
+    often = counted(blocks, "time") + " on each side" * (len(data.sides) > 1)
+    return f"{of}, {often}, {listed(sorted(held))} of data"
 
 
 def _losses(data: ObjectData) -> str:
@@ -210,9 +211,10 @@ def _notes(data: ObjectData) -> Iterator[Note]:
         )
     if len(data.sides) > 1 and any(each.outcome is Outcome.TOO_FEW for each in data.numbers):
         yield Note(text=f"Fewer than {FEWEST_BLOCKS} blocks decide nothing.", mark=Mark.OPEN)
+    paired = "; ratios, or differences of shares, are paired within blocks"
     yield Note(
-        text="Values are medians over rounds, or means of shares; ratios, or differences of "
-        "shares, are paired within blocks. All events that the object sends count, of any process. "
+        text=f"Values are medians over rounds, or means of shares{paired * (len(data.sides) > 1)}. "
+        "All events that the object sends count, of any process. "
         "bufbench's own reader reads them; it waits on epoll and does nothing with an event."
     )
 

@@ -103,7 +103,7 @@ def test_the_title_says_what_is_lost_and_sentences_who_does_better() -> None:
         "Kernel time per run: 2.00 µs on the ring buffer and 3.00 µs on the perf buffers; "
         "the ring buffer does better." in sentences
     )
-    assert "make -j2" in found.subject
+    assert "under make -j2, 8 times on each side, " in found.subject
     assert said(blocks()).title == "tool loses nothing on either transport"
 
 
@@ -114,6 +114,8 @@ def test_an_object_alone_says_why_and_has_one_side() -> None:
     assert found.title == "tool loses nothing on the ring buffer"
     assert f"Measured alone, since it cannot be moved to another transport: {why}." in notes(found)
     assert not [each for each in found.parts if isinstance(each, Sentence)]
+    assert ", 8 times, " in found.subject
+    assert "ratios" not in notes(found)
     for form in renderers.names():
         assert renderers.find(form)(found, data=None)
 
