@@ -9,7 +9,7 @@ from operator import attrgetter
 from statistics import median
 from typing import Final
 
-from bench.amounts import counted, given
+from bench.amounts import bound, counted, given
 from bench.judge.comparison import too_long
 from bench.judge.filing import file
 from bench.judge.metrics import METRICS
@@ -26,6 +26,7 @@ _WRITE = "write_ns"
 _METRICS: Final = {each.key: each for each in METRICS if each.key in (_P50, _P99, _CPU, _WRITE)}
 _ALIKE: Final = 1.05
 """Settings this close to the best tie on the axis; the other axis decides."""
+_NEARLY: Final = f"within {bound(_ALIKE - 1)} of the lowest"
 
 _FEWEST: Final = 6
 """A setting with fewer blocks is tried again before it is recommended."""
@@ -173,4 +174,5 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
     chosen = min(alike, key=lambda each: each.on(second).ratio)
     if default in in_time and chosen.on(axis).high >= 1:
         return default, f"no setting has a reliably lower {goal}", axis
-    return chosen, f"the lowest {goal}", axis
+    found = "the lowest" if chosen.on(axis).ratio == best else _NEARLY
+    return chosen, f"{found} {goal}", axis

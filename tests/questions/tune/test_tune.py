@@ -75,6 +75,18 @@ def test_the_choice_is_best_on_its_axis(axis: Axis, within_ms: float, expected: 
     assert {each.setting for each in found.values()} == {expected}
 
 
+def test_a_choice_that_ties_with_the_best_is_not_called_the_lowest() -> None:
+    def spread(setting: Setting) -> Numbers:
+        p50_ms, cpu_ms = falls(setting)
+        return (p50_ms, 1.02 * cpu_ms) if setting.wake_at == 16 else (1.1 * p50_ms, cpu_ms)
+
+    for spread_or_not, least in ((falls, "the lowest"), (spread, "within 5 % of the lowest")):
+        (found, _) = points(grid(), Made(spread_or_not).grid()).values()
+        chosen, reason, _ = recommend(found, Axis.CPU, 10.0)
+        assert chosen.setting == Setting(wake_at=16, flush_ms=20)
+        assert reason == f"{least} consumer CPU, whatever the latency"
+
+
 def test_dominated_settings_are_marked() -> None:
     (ring, _) = points(grid(), Made(falls).grid()).values()
     marked = {each.setting for each in ring if each.dominated}
