@@ -44,6 +44,11 @@ class Ladder:
         return lossless[-1].budget_bytes if lossless else None
 
     @property
+    def unknown(self) -> bool:
+        """Return whether the highest rung lost nothing, but in too few storms."""
+        return self.minimum_bytes is None and not self.rungs[-1].lossy
+
+    @property
     def recommended_bytes(self) -> int | None:
         """Return twice the minimum: loss is random near the edge, and storms differ."""
         minimum_bytes = self.minimum_bytes

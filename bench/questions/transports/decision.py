@@ -30,6 +30,7 @@ from bench.questions.transports.summary import Summary
 from bench.questions.transports.tables import compared_columns, compared_row
 from bench.questions.transports.words import (
     completeness,
+    few_storms,
     incomplete,
     listed,
     name,
@@ -40,7 +41,7 @@ from bench.questions.transports.words import (
     unfit,
     waiting,
 )
-from bench.report.document import Level, Row, Sentence, Table
+from bench.report.document import NONE, Level, Row, Sentence, Table
 from bench.report.table import row
 from bench.report.units import budget, interval, resolvable
 from bench.tracer.transports import traits
@@ -297,6 +298,8 @@ def _budget(ladder: Ladder) -> tuple[str, str]:
     least, where = ladder.minimum_bytes, clean(ladder.experiment)
     if least is None:
         top = ladder.rungs[-1]
+        if ladder.unknown:
+            return "not known", f"at {few_storms(ladder)}"
         storms = f"{top.lossy} of {counted(top.trials, 'storm')} ({where})"
         return f"above {size(top.budget_bytes)}", f"there {storms} lost something"
     rung = next(rung for rung in ladder.rungs if rung.budget_bytes == least)
@@ -371,7 +374,9 @@ def _closest(standing: Standing) -> Comparison:
 def _least_budgets(ladders: Sequence[Ladder], *sides: str) -> Iterator[Row]:
     for experiment in dict.fromkeys(ladder.experiment for ladder in ladders):
         least = {
-            each.transport: f"above {size(each.rungs[-1].budget_bytes)}"
+            each.transport: NONE
+            if each.unknown
+            else f"above {size(each.rungs[-1].budget_bytes)}"
             if each.minimum_bytes is None
             else size(each.minimum_bytes)
             for each in ladders

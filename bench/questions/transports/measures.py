@@ -19,7 +19,7 @@ from bench.judge.statistics import Scale, counted_share
 from bench.linux.machine import Machine
 from bench.questions.transports.standing import Question, bears
 from bench.questions.transports.summary import Summary
-from bench.questions.transports.words import name, place
+from bench.questions.transports.words import few_storms, name, place
 from bench.report.document import Check, Labels, Measure, Passing
 from bench.tracer.transports import traits
 
@@ -140,11 +140,12 @@ def checks(summary: Summary) -> Iterator[Check]:
     for ladder in summary.ladders:
         if ladder.minimum_bytes is None:
             top = ladder.rungs[-1]
+            lossy = f"{top.lossy} of {counted(top.trials, 'storm')} lost something"
+            above = f"above {size(top.budget_bytes)}, where {lossy}"
             yield Check(
                 name=f"least budget without a loss, {ladder.experiment} {ladder.transport}",
                 outcome=Passing.SKIPPED,
-                text=f"above {size(top.budget_bytes)}, where {top.lossy} of "
-                f"{counted(top.trials, 'storm')} lost something",
+                text=f"not known: at {few_storms(ladder)}" if ladder.unknown else above,
             )
 
 

@@ -13,13 +13,14 @@ from bench.amounts import bound, counted, points, share, size
 from bench.errors import clean
 from bench.judge.comparison import Bottleneck, Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN, Floor
+from bench.judge.ladder import Ladder
 from bench.judge.load import reduced as shortfalls
 from bench.judge.metrics import Unit
 from bench.judge.sharing import Contradiction, contradictions
 from bench.judge.statistics import FEWEST_BLOCKS
 from bench.linux.machine import Machine
 from bench.plan.config import Poll
-from bench.plan.experiments import BASELINES
+from bench.plan.experiments import BASELINES, LADDER_STORMS
 from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.standing import Direction
 from bench.questions.transports.summary import Summary
@@ -129,6 +130,13 @@ def opening(text: str) -> str:
 def listed(parts: Sequence[str]) -> str:
     """Return "a, b and c"; "" for none."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def few_storms(ladder: Ladder) -> str:
+    """Return why the least budget of ``ladder`` is unknown: too few storms on its highest rung."""
+    top = ladder.rungs[-1]
+    none = f"none of {counted(top.trials, 'storm')} ({clean(ladder.experiment)}) lost anything"
+    return f"{size(top.budget_bytes)} {none}, but a verdict needs {LADDER_STORMS}"
 
 
 def waiting(direction: Direction) -> str:

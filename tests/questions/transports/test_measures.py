@@ -11,6 +11,7 @@ import reference
 from made_up_trials import blocks, machine, trial
 
 from bench.judge.statistics import loss_bound
+from bench.questions.transports.decision import decision_table, verdict
 from bench.questions.transports.document import document
 from bench.questions.transports.measures import checks, measures
 from bench.questions.transports.summary import compare
@@ -133,6 +134,19 @@ def test_a_ladder_without_an_end_has_no_number_but_a_reason() -> None:
     found = named(trials)["least budget without a loss, ladder ringbuf"]
     assert found.outcome is Passing.SKIPPED
     assert found.text == "above 16 KiB, where 3 of 20 storms lost something"
+
+
+def test_a_ladder_whose_end_ran_too_few_storms_is_not_said_to_have_lost_there() -> None:
+    trials = [*ladder("ringbuf", {"8KiB": 20, "16KiB": 0}), *ladder("perfbuf", {"8KiB": 20})]
+    trials = [each for each in trials if (each.arm, each.block) != ("ringbuf@16KiB", 19)]
+    found = named(trials)["least budget without a loss, ladder ringbuf"]
+    few = "at 16 KiB none of 19 storms (ladder) lost anything, but a verdict needs 20"
+    assert found.text == f"not known: {few}"
+    (line,) = (line for line in verdict(compare(trials)) if line.startswith("Budget"))
+    assert line == f"Budget: not known for the ring buffer: {few}."
+    both = [*trials, *ladder("perfbuf", {"16KiB": 0})]
+    least = decision_table(compare(both)).rows[-1]
+    assert [cell.text for cell in least.cells[:2]] == ["-", "16 KiB"]
 
 
 @pytest.mark.parametrize(
