@@ -174,5 +174,5 @@ def recommend(found: Sequence[Point], axis: Axis, within_ms: float) -> tuple[Poi
     chosen = min(alike, key=lambda each: each.on(second).ratio)
     if default in in_time and chosen.on(axis).high >= 1:
         return default, f"no setting has a reliably lower {goal}", axis
-    found = "the lowest" if chosen.on(axis).ratio == best else _NEARLY
-    return chosen, f"{found} {goal}", axis
+    how_low = "the lowest" if chosen.on(axis).ratio == best else _NEARLY
+    return chosen, f"{how_low} {goal}", axis
