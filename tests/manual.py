@@ -121,7 +121,8 @@ def _options(node: Node) -> Iterator[str]:
     for name, options in panels.items():
         yield f".PP\n{_plain(name)}:"
         for option in options:
-            value = f" \\fI{_plain(option.metavar)}\\fR" if option.metavar else ""
+            choices = _plain(option.metavar).replace("|", "|\\:")  # a line may end there
+            value = f" \\fI{choices}\\fR" if option.metavar else ""
             flags = ", ".join(f"\\fB{_plain(flag)}\\fR" for flag in option.flags)
             yield f".TP\n{flags}{value}\n{_plain(option.help)}"
 

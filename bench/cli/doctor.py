@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import AsJson, of_run
 from bench.cli.output import answer, read_or_not
 from bench.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bench.doctor.least_privilege import Need
 
 _LEAST = of_run("--least-privilege", help="Try out which capabilities each part needs.")
 
@@ -37,25 +41,52 @@ def _show_needs(as_json: bool) -> bool:
     if as_json:
         answer("json", (), Needs(parts=tuple(needs)))
         return unfit
-    print(f"{'PART':<34} {'NEEDS':<38} {'NEEDED BY':<11} WITHOUT IT")
-    for need in needs:
-        takes = ", ".join(need.capabilities) or "nothing"
-        if not need.possible:
-            takes = f"not granted here: {need.refused}"
-        print(f"{need.name:<34} {takes:<38} {need.commands or '-':<11} {need.otherwise}")
-        if need.remedy:
-            print(f"{'':34} -> {need.remedy}")
+    _print_table(needs)
     for command in ("trace", "run"):
         lacking = [need.name for need in needs if command in need.commands and not need.possible]
         takes = ", ".join(together(needs, command)) or "nothing"
         does = f"cannot: {', '.join(lacking)}" if lacking else f"works with: {takes}"
-        print(f"bufbench {command} {does}")
+        print(_wrapped("", f"bufbench {command} {does}"))
     if sets := ",".join(f"+{name[4:].lower()}" for name in together(needs, "run")):
-        print(
-            "for example: setpriv --reuid USER --regid GROUP --init-groups "
-            f"--inh-caps {sets} --ambient-caps {sets} bufbench trace"
-        )
+        print("for example: setpriv --reuid USER --regid GROUP --init-groups \\")
+        print(f"    --inh-caps {sets} \\\n    --ambient-caps {sets} bufbench trace")
     return unfit
+
+
+def _print_table(needs: Sequence[Need]) -> None:
+    """Print the parts as a table, and below it the remedies, which have no place in a column."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from bench.report.renderers.text import Screen
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("part", "needs", "needed by", "without it"):
+        table.add_column(heading)
+    for need in needs:
+        takes = ", ".join(need.capabilities) or "nothing"
+        if not need.possible:
+            takes = f"not granted here: {need.refused}"
+        table.add_row(*map(Text, (need.name, takes, need.commands or "-", need.otherwise)))
+    Screen().print(table)
+    for need in needs:
+        if need.remedy:
+            print(_wrapped(f"{need.name} -> ", need.remedy))
+
+
+def _wrapped(head: str, text: str) -> str:
+    """Return ``text`` after ``head``, wrapped to the terminal's width, or to 80 columns."""
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    return fill(
+        text,
+        get_terminal_size().columns,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _show_findings(as_json: bool) -> bool:
@@ -67,9 +98,9 @@ def _show_findings(as_json: bool) -> bool:
         found.append(finding)
         with read_or_not():
             if not as_json:
-                print(f"{finding.status:4}  {finding.name:20} {finding.seen}")
+                print(_wrapped(f"{finding.status:4}  {finding.name:20} ", finding.seen))
                 if finding.remedy:
-                    print(f"{'':27}-> {finding.remedy}")
+                    print(_wrapped(f"{'':27}-> ", finding.remedy))
     counts = Counter(str(finding.status) for finding in found)
     if as_json:
         answer("json", (), doctor.Findings(fit=not counts["fail"], findings=tuple(found)))

@@ -45,7 +45,7 @@ def require() -> None:
     except ImportError as error:
         raise MachineUnfit(
             f"the fleet's engine is not installed: {error}",
-            remedy="install the extra: pip install 'bufbench[fleet]'",
+            remedy="./run fleet -- --help installs it; elsewhere pip install 'bufbench[fleet]'",
         ) from error
 
 

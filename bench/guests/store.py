@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final, Generic, Protocol, TypeVar
@@ -25,7 +26,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bench.amounts import size
-from bench.errors import FetchFailed
+from bench.errors import FetchFailed, MachineUnfit
 
 _RECORD: Final = "kernel.json"
 _PARTIAL: Final = ".partial-"
@@ -217,7 +218,13 @@ class Store(Generic[K]):
 
 
 def folder() -> Path:
-    """Return the folder of the user's kernels."""
+    """Return the folder of the user's kernels; MachineUnfit if libraries to fetch are missing."""
+    packages = {"debian": "python-debian", "filelock": "filelock", "platformdirs": "platformdirs"}
+    if missing := [package for name, package in packages.items() if find_spec(name) is None]:
+        raise MachineUnfit(
+            f"fetching kernels needs {', '.join(missing)}, which this installation lacks",
+            remedy="./run kernels -- list installs it",
+        )
     import platformdirs
 
     return platformdirs.user_cache_path("bufbench") / "kernels"

@@ -124,7 +124,7 @@ def test_the_manual_page_is_up_to_date() -> None:
 def test_the_manual_page_has_every_command_and_option() -> None:
     if shutil.which("man") is None:
         pytest.skip("no man here")
-    env = {"MANWIDTH": "200", "LC_ALL": "C.UTF-8"}
+    env = {"MANWIDTH": "80", "LC_ALL": "C.UTF-8"}
     done = process.run(["man", "--warnings", "-l", str(manual.PAGE)], timeout_s=30, env=env)
     assert done.stderr == ""
     for node in manual.nodes():

@@ -76,6 +76,7 @@ def test_doctor_reports_the_same_in_both_forms() -> None:
     for finding in found["findings"]:
         assert finding["name"] in lines.stdout
         assert finding["status"] in {"ok", "warn", "fail"}
+    assert max(map(len, lines.stdout.splitlines())) <= 80
 
 
 @pytest.mark.live

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,15 @@ from pathlib import Path
 import pytest
 from made_up_archive import arm64_image, vmlinuz
 
-from bench.errors import FetchFailed, UsageError
+from bench.errors import FetchFailed, MachineUnfit, UsageError
 from bench.guests.catalogue import Kernel, Package
 from bench.guests.machines import architecture_of, release_of
 from bench.guests.sources import archives, host, local
 from bench.guests.store import Store
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what typer says of click
+    from bench.cli import app
 
 RELEASE = "6.1.0-56-amd64"
 PACKAGE = Package(
@@ -111,6 +116,15 @@ def test_a_package_without_an_image_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FetchFailed, match="holds no kernel image"):
         fetch(store, deb(tmp_path), kernel)
     assert not remains(store)
+
+
+@pytest.mark.parametrize("words", ["list", "fetch 6.12", "prune", "run 6.12", "exact 6.12"])
+def test_without_the_libraries_that_fetch_the_remedy_is_named(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.guests.store.find_spec", lambda name: name != "debian" or None)
+    with pytest.raises(MachineUnfit, match=r"python-debian, .*; \./run kernels -- list"):
+        app.run(["kernels", *words.split()])
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:

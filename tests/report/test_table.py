@@ -6,11 +6,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pytest
 from made_up_trials import blocks, header
 
+from bench.errors import MachineUnfit
 from bench.journal.schema import JournalContent, Run
 from bench.judge.numbers import NUMBERS
 from bench.questions.transports import table
@@ -34,6 +38,15 @@ def test_a_row_for_each_trial_with_its_numbers() -> None:
     assert found[0]["own_dropped"] == "7"
     assert found[0]["latency_p50_ns"] == "10000"
     assert found[2]["own_dropped"] == ""
+
+
+@pytest.mark.parametrize("write", [table.csv, table.parquet])
+def test_without_polars_the_remedy_is_named(
+    write: Callable[[JournalContent], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MachineUnfit, match=r"need polars, .*; \./run report -- FILE"):
+        write(content())
 
 
 def test_parquet_holds_the_same(tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def test_the_doctor_says_so(needs: dict[str, Need], reachable: Path) -> None:
     table = as_nobody((), "doctor", "--least-privilege", folder=reachable)
     assert table.returncode == 3
     assert "bufbench run cannot: make BPF maps" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
 
 
 part = partial(need, "a part", commands="run", otherwise="nothing")

@@ -55,8 +55,8 @@ class Library:
     """
 
     def __init__(self, options: Options, architecture: str) -> None:
-        chosen = apt.read(options.sources_file or apt.find_file(), apt.host_mirrors())
         self.store = _store()
+        chosen = apt.read(options.sources_file or apt.find_file(), apt.host_mirrors())
         self.say = options.say
         self._update = options.update
         self._architecture = architecture

@@ -73,11 +73,12 @@ def csv(content: JournalContent) -> str:
     Spreadsheets run text that begins like ``=1+1`` as a formula. An apostrophe is put before such
     text, and before text that begins with one: removing the first one restores the text.
     """
+    table = _frame(content)
     import polars as pl
 
     text = pl.col(pl.String)
     guarded = pl.when(text.str.contains(_FORMULA)).then(pl.lit("'") + text).otherwise(text)
-    return str(_frame(content).with_columns(guarded.name.keep()).write_csv())
+    return str(table.with_columns(guarded.name.keep()).write_csv())
 
 
 def parquet(content: JournalContent) -> bytes:
