@@ -11,10 +11,10 @@ from made_up_trials import blocks
 
 from bench.judge.comparison import Comparison
 from bench.plan.config import Consumer, Poll
-from bench.questions.transports.decision import WORDS, _answer, decision_table, headline
+from bench.questions.transports.decision import WORDS, _answer, decision_table, headline, sentences
 from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Summary, compare
-from bench.report.document import Cell, Mark
+from bench.report.document import Cell, Level, Mark
 from bench.trial.result import TrialResult
 
 BUSY, EPOLL, TIMED = Poll.BUSY, Poll.EPOLL, Poll.TIMED
@@ -179,3 +179,21 @@ def test_nothing_but_no_difference_is_not_undecided() -> None:
 def test_a_duet_is_no_comparison_of_drops() -> None:
     answer = _answer(replace(standing({}, {}, {}), question=Question.DROPS), WORDS)
     assert answer == "not measured; there is no comparison outside duets"
+
+
+def decided(summary: Summary) -> list[str]:
+    return [str(each) for each in sentences(summary) if each.level is Level.DECISION]
+
+
+def test_headline_and_answers_are_of_one_pair_whichever_ran_first() -> None:
+    sharded, perf, ring = (
+        blocks(f"{transport}@8KiB", [{"dropped": dropped}] * 8)
+        for transport, dropped in (("sharded", 500), ("perfbuf", 100), ("ringbuf", 0))
+    )
+    three = compare(sharded + perf + ring)
+    assert headline(three).startswith("Use the ring buffer: fewer drops")
+    assert decision_table(three).columns[0].heading == "ringbuf"
+    assert any(each.startswith("Drops: the ring buffer drops fewer") for each in decided(three))
+    two = compare(sharded + perf)
+    assert headline(two).startswith("Use the perf buffers: fewer drops")
+    assert any(each.startswith("Drops: the perf buffers drop fewer") for each in decided(two))

@@ -16,7 +16,6 @@ from bench.judge.comparison import Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
-from bench.questions.transports.profiles import RINGBUF
 from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     LEAST_PAIRS,
@@ -209,13 +208,13 @@ def sentences(summary: Summary) -> Iterator[Sentence]:
 
 def _answers(summary: Summary, standing: Standing) -> Iterator[Sentence]:
     """Yield the answer; that on a second pair of transports is evidence, not a decision."""
-    noun, second = WORDS[standing.question][0], standing.left != RINGBUF
+    noun, first = WORDS[standing.question][0], standing in first_pair(summary)
     yield Sentence(
-        lead=opening(noun) + (f", {name(standing.left)}" if second else ""),
+        lead=opening(noun) + ("" if first else f", {name(standing.left)}"),
         text=f"{_answer(standing, _words(summary))}{_violations(standing)}.",
-        level=Level.EVIDENCE if second else Level.DECISION,
+        level=Level.DECISION if first else Level.EVIDENCE,
     )
-    if standing.question is Question.ORDER and standing in first_pair(summary):
+    if standing.question is Question.ORDER and first:
         yield from restored(summary)
 
 

@@ -42,7 +42,7 @@ HINT: Final = (
 def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] | None:
     """Return the comparison in which sorting had most to repair, and the result of each way.
 
-    Only for the first transport that was compared with the perf buffers.
+    Only for the transport that the decision is about.
     """
     found = []
     for each in summary.comparisons:
@@ -50,7 +50,7 @@ def _worst(summary: Summary) -> tuple[Comparison, dict[Sorting, OrderRestored]] 
         arm = (each.experiment, right.arm)
         ways = {way.by: way for way in summary.restored if (way.experiment, way.arm) == arm}
         worse = left.causal_violations < right.causal_violations
-        first = left.transport == summary.comparisons[0].left.transport
+        first = left.transport == summary.standings[0].left
         if first and worse and ways.keys() >= _ALWAYS and bears(Question.ORDER, each):
             found.append((right.causal_violations / right.causal_pairs, each, ways))
     return max(found, key=lambda each: each[0])[1:] if found else None

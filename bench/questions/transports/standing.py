@@ -11,6 +11,7 @@ from typing import Final, Self
 from bench.judge.comparison import Comparison, Outcome
 from bench.judge.statistics import holm
 from bench.plan.config import Poll
+from bench.tracer.transports import ranked
 
 LEAST_PAIRS: Final = 1_000
 """Causal pairs that every trial must have before a comparison counts for order."""
@@ -178,13 +179,17 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
 
 
 def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
-    """Judge every question for every transport that was compared with perf buffers."""
+    """Judge every question for every transport that was compared with perf buffers.
+
+    In their order in tables, whichever ran first: the decision is about the first of them.
+    """
     by_transport: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         by_transport.setdefault(comparison.left.transport, []).append(comparison)
     return tuple(
-        _stand(question, of_transport)
-        for of_transport in by_transport.values()
+        _stand(question, by_transport[transport])
+        for transport in ranked(by_transport)
         for question in Question
-        if question is not Question.WRITE or any(each.row(question.key) for each in of_transport)
+        if question is not Question.WRITE
+        or any(each.row(question.key) for each in by_transport[transport])
     )
