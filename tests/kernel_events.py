@@ -78,13 +78,14 @@ class Listener:
         self._over = True
 
     def of_session(self, leader: int) -> list[Event]:
-        """Return events of the descendants of this process's child until the child's own exit.
+        """Return events of the descendants of this process's child until all have ended.
 
-        The child's own events are left out. Events come late in an exit: a thread's may follow
-        that of a process which ended after it.
+        The child's own events are left out. A process's parent is woken before its exit's event is
+        sent: this may follow the event of the parent's exit.
         Raises OSError (ENOBUFS) if events were lost; queue.Empty if none came in 10 s.
         """
         own: dict[int, Process] = {}
+        running: set[int] = set()  # TIDs
         events = []
         for cpu, time_ns, parent, tid, pid, status in self._decoded():
             if status is None and tid == pid:  # a new process, whoever had this PID before
@@ -95,10 +96,14 @@ class Listener:
                     own[pid] = Process(pid=pid)
             if pid not in own:
                 continue
+            if status is None:
+                running.add(tid)
+            else:
+                running.discard(tid)
             if pid != leader:
                 event = Event(cpu=cpu, time_ns=time_ns, tid=tid, process=own[pid], status=status)
                 events.append(event)
-            elif tid == leader and status is not None:
+            if not running:
                 break
         return events
 
