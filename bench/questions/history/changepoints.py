@@ -27,6 +27,8 @@ from bench.judge.statistics import SEED, holm
 LEVEL: Final = 0.05  # of false alarms in a whole history
 FEWEST: Final = 3
 """Runs on either side of a change: fewer may share a disturbance."""
+FEWEST_RUNS: Final = 7
+"""Runs that can show a change: of six, every tenth order has as large a step as there can be."""
 
 _FEW_DRAWS: Final = (99, 999)
 _ENOUGH: Final = 10

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.amounts import counted
 from bench.judge.metrics import Unit
+from bench.questions.history.changepoints import FEWEST_RUNS
 from bench.questions.history.judge import (
     Change,
     History,
@@ -27,7 +28,6 @@ from bench.report.units import number
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WIDE: Final = 24  # bars of a line
-_FEWEST: Final = 6  # runs that can show a change over time
 _LINE: Final = "over time"
 _SHOWN: Final = 12  # changes that are always shown
 _READING: Final = (
@@ -59,7 +59,7 @@ def _title(history: History) -> str:
     numbers = f"{counted(followed, 'number')} in {counted(len(history.runs), 'run')}"
     over_time, over_kernels = history.changed, history.stepped
     worse = [*(each.worse for _, each in over_time), *(each.worse for _, each in over_kernels)]
-    if not history.kernels and all(len(each.runs) < _FEWEST for each in history.series):
+    if not history.kernels and all(len(each.runs) < FEWEST_RUNS for each in history.series):
         return f"Too few runs to see a change: {numbers}"
     if not worse:
         return f"No change detected: {numbers}"
@@ -101,9 +101,9 @@ def _parts(history: History) -> Iterator[doc.Part]:
     yield from _changes("steps", "Changes between kernels", "from", steps)
     if len(history.runs) > 1:
         yield doc.Note(text=f"{_READING} {_BETWEEN}" if history.kernels else _READING)
-        if short := sum(len(each.runs) < _FEWEST for each in history.series):
+        if short := sum(len(each.runs) < FEWEST_RUNS for each in history.series):
             yield doc.Note(
-                text=f"Too few runs to see a change over time (fewer than {_FEWEST}): "
+                text=f"Too few runs to see a change over time (fewer than {FEWEST_RUNS}): "
                 f"{short:,} of {len(history.series):,} series",
                 mark=doc.Mark.OPEN,
             )

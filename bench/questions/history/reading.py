@@ -45,9 +45,8 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=SCHEMA)]
     seen: set[Path] = set()
     for folder, journals in _journals(wanted, say):
-        real = (
-            (path, Path(os.path.realpath(path))) for path in journals
-        )  # also of links in a loop
+        # Not by resolve(), which raises where links form a loop.
+        real = ((path, Path(os.path.realpath(path))) for path in journals)
         fresh = {path: at for path, at in real if at not in seen}
         seen |= {*fresh.values()}
         frames += _frames(folder, [*fresh], say)

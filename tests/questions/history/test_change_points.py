@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.questions.history import changepoints
-from bench.questions.history.changepoints import Floats, splits
+from bench.questions.history.changepoints import FEWEST_RUNS, Floats, splits
 
 RANDOM = np.random.default_rng(14)
 
@@ -63,6 +63,12 @@ def test_three_runs_are_enough_for_a_large_step_among_100_numbers() -> None:
     assert places(**{f"flat{at}": noise(60) for at in range(99)}, stepped=stepped)["stepped"] == [
         57
     ]
+
+
+def test_fewer_runs_than_seven_show_no_step() -> None:
+    for count in (FEWEST_RUNS - 1, FEWEST_RUNS):
+        stepped = np.repeat([0.0, 100.0], [3, count - 3])
+        assert bool(places(stepped=stepped)["stepped"]) == (count == FEWEST_RUNS)
 
 
 def test_several_steps_are_found_up_and_down() -> None:

@@ -19,6 +19,7 @@ from made_up_trials import blocks, header
 from bench.errors import BufbenchError, JournalError, UsageError
 from bench.journal.writer import encode
 from bench.questions.history import frame, reading
+from bench.questions.history.changepoints import FEWEST_RUNS
 from bench.questions.history.judge import History, judge
 from bench.questions.history.reading import NAME, read
 
@@ -315,7 +316,7 @@ def test_one_run_is_shown_without_a_verdict(
 def test_runs_too_few_for_a_change_are_no_sign_that_nothing_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for day in (1, 2):
+    for day in range(FEWEST_RUNS - 1):
         write(tmp_path / f"{day}.jsonl", day)
     assert run(tmp_path) == 0
     assert capsys.readouterr().out.startswith("Too few runs to see a change: ")
