@@ -84,7 +84,7 @@ class Fleet:
         self._running: list[subprocess.Popen[str]] = []
         self._security = []
         if network is None:
-            self.address = f"{loopback}:{unused_port()}"
+            self.address = f"{loopback}:{unused_port(loopback)}"
         else:
             self.address = f"{network.net}.1:8786"
             certificates.make(folder / "certificates", days=5)
@@ -179,9 +179,13 @@ def row(place: Path, name: str) -> dict[str, object]:
     return next(each for each in machines if each["name"] == name)
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
+def unused_port(loopback: str = "127.0.0.1") -> int:
+    family = socket.AF_INET6 if ":" in loopback else socket.AF_INET
+    try:
+        with socket.create_server((loopback.strip("[]"), 0), family=family) as unused:
+            return int(unused.getsockname()[1])
+    except OSError as error:
+        pytest.skip(f"{loopback} cannot be used: {error}")
 
 
 @contextmanager

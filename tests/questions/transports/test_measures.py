@@ -71,9 +71,7 @@ def test_times_are_followed_as_ratios_with_their_interval() -> None:
     found = keyed([*blocks("ringbuf@8KiB", left), *blocks("perfbuf@8KiB", right)])
     latency = found[f"{RATIO}/latency_p50_ns_ratio"]
     assert (latency.value, latency.unit) == (pytest.approx(0.5), "times")
-    assert latency.low is not None
-    assert latency.high is not None
-    assert 0.45 <= latency.low < 0.5 < latency.high <= 0.55
+    assert (latency.low, latency.high) == pytest.approx((0.45, 0.55))
     assert latency.name == "storm at 8 KiB, the ring buffer over the perf buffers: latency p50"
     assert found[f"{RATIO}/consumer_cpu_s_per_million_ratio"].value == pytest.approx(0.5)
     assert not latency.more_is_better
