@@ -30,8 +30,9 @@ _RING: Final = {
 }
 """What the ring does if it is better, and if perf buffers are, in the order of columns."""
 _COUNTING: Final = _RING | {
-    question: (does := COUNTED[question][2], does.replace("fewer", "more"))
-    for question in (Question.LATENCY, Question.WRITE, Question.CPU)
+    question: (does, does.replace("fewer", "more"))
+    for question, (_, _, does, _) in COUNTED.items()
+    if does != WORDS[question][2]
 }
 """The same where instructions are counted: fewer are not quicker."""
 TOO_FEW_PAIRS: Final = "too few pairs"  # standing.LEAST_PAIRS in every trial are needed

@@ -143,7 +143,7 @@ def data_of(summary: Summary) -> SummaryData:
         reduced=tuple(pick(LeftOut, each, reasons=reduced(each)) for each in summary.reduced),
         standings=tuple(map(_standing, summary.standings)),
         comparisons=tuple(
-            _comparison(each, sentence(each, counted=summary.counted))
+            _comparison(each, sentence(each, in_instructions=summary.counted))
             for each in summary.comparisons
         ),
         consumers=tuple(

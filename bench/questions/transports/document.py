@@ -74,7 +74,7 @@ def _comparisons(summary: Summary) -> Iterator[doc.Part]:
         yield overview_table(summary.comparisons)
     for each in summary.comparisons:
         table = comparison_table(_address(each), each)
-        gist = sentence(each, counted=summary.counted)
+        gist = sentence(each, in_instructions=summary.counted)
         yield doc.Fold(key=table.key, summary=place(each), gist=gist, parts=(table,))
     for ladder in summary.ladders:
         table = ladder_table(_words("ladder", ladder.experiment, ladder.transport), ladder)

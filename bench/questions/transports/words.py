@@ -155,12 +155,12 @@ def place(comparison: Comparison) -> str:
     return where
 
 
-def sentence(comparison: Comparison, *, counted: bool = False) -> str:
+def sentence(comparison: Comparison, *, in_instructions: bool = False) -> str:
     """Return the findings of one comparison in a sentence, and why records were lost.
 
-    ``counted``: on a machine whose time is counted instructions.
+    ``in_instructions``: on a machine whose time is counted instructions.
     """
-    says = _SAYS_COUNTED if counted else _SAYS
+    says = _SAYS_COUNTED if in_instructions else _SAYS
     sides = (comparison.left, comparison.right)
     dropped = _said(comparison, "own_dropped_share", says)
     if dropped and not any(side.own_dropped for side in sides):
