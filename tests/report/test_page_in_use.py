@@ -192,6 +192,22 @@ def test_parts_are_copied(browser: Browser, pages: Mapping[str, Made], *, refuse
         assert page.evaluate("document.activeElement.textContent") == "Copy link"
 
 
+def test_a_message_is_shown_as_long_however_soon_it_follows_another(
+    browser: Browser, pages: Mapping[str, Made]
+) -> None:
+    with opened(browser, pages["size"].path) as page:
+        page.clock.install(time=0)
+        page.clock.pause_at(1)  # else it also goes with the machine's
+        first = page.locator("button[data-of]", has_text="Copy link").first
+        part = str(first.get_attribute("data-of"))
+        for what in ("link", "Markdown"):
+            copied(page, part, what)
+            page.clock.run_for(3_000)
+        assert page.locator("#said").text_content() == "Markdown copied"
+        page.clock.run_for(1_500)
+        assert page.locator("#said").text_content() == ""
+
+
 def as_markdown(table: Table) -> str:
     """Return a table by the Markdown renderer, without hints; its columns as on the page."""
     shown = replace(html.verdict_first(table), hint="", title="", level=Level.DECISION)

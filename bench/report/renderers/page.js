@@ -137,6 +137,7 @@ function* blocks(part) {
 const markdown = (part) => `${[...blocks(part)].filter(Boolean).join("\n\n")}\n`;
 // Every part that has an address can be passed on: its address, or its Markdown.
 const said = document.getElementById("said");
+let clearing;
 const copy = async (text, what, button) => {
   let done = true;
   try {
@@ -150,7 +151,8 @@ const copy = async (text, what, button) => {
     button.focus();
   }
   said.textContent = done ? `${what} copied` : `${what} not copied: this browser refuses it`;
-  setTimeout(() => { said.textContent = ""; }, 4000);
+  clearTimeout(clearing);  // of an earlier message, which would take this one away
+  clearing = setTimeout(() => { said.textContent = ""; }, 4000);
 };
 const COPIES = {
   link: (part) => `${location.href.split("#")[0]}#${part.id}`,
