@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.campaign import campaign
-from bench.errors import JournalError
+from bench.errors import JournalError, StormFailed
 from bench.journal.reader import read_journal
 from bench.plan.config import TrialConfig
 from bench.plan.experiments import Arm, ArmName, Experiment
@@ -101,6 +101,18 @@ def test_a_campaign_goes_on_where_it_ended(tmp_path: Path, done: int) -> None:
     assert set(places(run.trials)) == PLACES
     with campaign.opened(request(journal, resume=True)) as running:
         assert running.run(EXPERIMENT, lambda _: None) == ()
+
+
+def test_a_failure_names_the_journal_of_what_was_measured(tmp_path: Path) -> None:
+    def fail(_: TrialResult) -> None:
+        raise StormFailed("the generator was killed", remedy="run it again")
+
+    said = r"killed \(1 trial of this run safe, in .*/run\.jsonl\); run it again"
+    with (
+        pytest.raises(StormFailed, match=said),
+        campaign.opened(request(tmp_path / "run.jsonl")) as running,
+    ):
+        running.run(EXPERIMENT, fail)
 
 
 def test_another_storm_is_another_run(tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
-from bench.errors import BufbenchError, JournalError, UsageError
+from bench.errors import (
+    BufbenchError,
+    CaptureFull,
+    JournalError,
+    MachineUnfit,
+    StormFailed,
+    UsageError,
+)
 from bench.host import lock, ownership
 from bench.host.signals import Terminated, word
 from bench.journal.bounds import LARGEST
@@ -135,6 +142,9 @@ class Campaign:
         except KeyboardInterrupt as interrupt:
             how = word(isinstance(interrupt, Terminated))
             interrupt.args = (f"bufbench: {how}; {self._writer.safe}, in {self._writer.path}",)
+            raise
+        except (CaptureFull, MachineUnfit, StormFailed) as error:
+            error.message += f" ({self._writer.safe}, in {self._writer.path})"
             raise
         return tuple(results)
 
