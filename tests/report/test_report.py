@@ -118,8 +118,8 @@ def test_each_comparison_has_its_sentence(summary: Summary) -> None:
     tight, usual = (each for each in summary.comparisons if each.experiment == "storm")
     assert sentence(tight) == (
         "In storm at 8 KiB, the ring buffer dropped less than the perf buffers, 10.0 % against "
-        "30.0 %; it delivered sooner (median latency 10.0 µs against 30.0 µs for what was "
-        "delivered); it takes 8 KiB of memory against 8 KiB."
+        "30.0 %; the ring buffer delivered sooner (median latency 10.0 µs against 30.0 µs for "
+        "what was delivered); the ring buffer took 8 KiB of memory against 8 KiB."
     )
     assert "neither dropped anything (0 of 8,000 records each)" in sentence(usual)
     chain = next(each for each in summary.comparisons if each.experiment == "chain")
@@ -144,10 +144,10 @@ def test_fewer_instructions_are_not_called_sooner() -> None:
         for each in ("kvm", COUNTED)
     )
     assert "delivers sooner" in timed
-    assert "it delivered sooner" in timed
+    assert "the ring buffer delivered sooner" in timed
     assert "sooner" not in counted
     assert "delivers after fewer instructions" in counted
-    assert "it delivered after fewer instructions" in counted
+    assert "the ring buffer delivered after fewer instructions" in counted
 
 
 def test_too_few_blocks_give_no_verdict() -> None:

@@ -58,36 +58,36 @@ _SAYS: Final = {
         Outcome.UNDECIDED: "{left} dropped {against} of {right}, undecided ({seen})",
     },
     "latency_p50_ns": {
-        Outcome.LESS: "it delivered sooner (median latency {against}{lossy})",
-        Outcome.MORE: "it delivered later (median latency {against}{lossy})",
+        Outcome.LESS: "{left} delivered sooner (median latency {against}{lossy})",
+        Outcome.MORE: "{left} delivered later (median latency {against}{lossy})",
         Outcome.TOO_FEW: "median latency was {against}{lossy}",
-        Outcome.EQUIVALENT: f"both deliver as soon within {bound(LEAST_MARGIN)} "
+        Outcome.EQUIVALENT: f"both delivered as soon within {bound(LEAST_MARGIN)} "
         "(median latency {against}{lossy})",
         Outcome.UNDECIDED: "which delivers sooner is undecided "
         "(median latency {against}{lossy}, {seen})",
     },
     "write_ns": {
-        Outcome.LESS: "it takes less time to write ({against})",
-        Outcome.MORE: "it takes longer to write ({against})",
-        Outcome.UNDECIDED: "a write takes {against} ({seen})",
+        Outcome.LESS: "{left} took less time to write ({against})",
+        Outcome.MORE: "{left} took longer to write ({against})",
+        Outcome.UNDECIDED: "a write took {against} ({seen})",
     },
-    "physical_bytes": {Outcome.UNDECIDED: "it takes {first} of memory against {second}"},
+    "physical_bytes": {Outcome.UNDECIDED: "{left} took {first} of memory against {second}"},
 }
 """Words for a number, by its outcome; other outcomes use those of an undecided one."""
 _SAYS_COUNTED: Final = _SAYS | {
     "latency_p50_ns": {
-        Outcome.LESS: "it delivered after fewer instructions (median latency {against}{lossy})",
-        Outcome.MORE: "it delivered after more instructions (median latency {against}{lossy})",
+        Outcome.LESS: "{left} delivered after fewer instructions (median latency {against}{lossy})",
+        Outcome.MORE: "{left} delivered after more instructions (median latency {against}{lossy})",
         Outcome.TOO_FEW: "median latency was {against}{lossy}",
-        Outcome.EQUIVALENT: "both deliver after as many instructions within "
+        Outcome.EQUIVALENT: "both delivered after as many instructions within "
         f"{bound(LEAST_MARGIN)} (median latency {{against}}{{lossy}})",
         Outcome.UNDECIDED: "which delivers after fewer instructions is undecided "
         "(median latency {against}{lossy}, {seen})",
     },
     "write_ns": {
-        Outcome.LESS: "it takes fewer instructions to write ({against})",
-        Outcome.MORE: "it takes more instructions to write ({against})",
-        Outcome.UNDECIDED: "a write takes {against} ({seen})",
+        Outcome.LESS: "{left} took fewer instructions to write ({against})",
+        Outcome.MORE: "{left} took more instructions to write ({against})",
+        Outcome.UNDECIDED: "a write took {against} ({seen})",
     },
 }
 """The same where instructions are counted: fewer are not quicker."""
