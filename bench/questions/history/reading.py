@@ -51,6 +51,8 @@ def read(places: Iterable[Path], say: Say) -> pl.DataFrame:
         seen |= {*fresh.values()}
         frames += _frames(folder, [*fresh], say)
     rows = pl.concat(frames)
+    if lacking := len(rows.filter(pl.col("number").is_null(), pl.col("fault").is_null())):
+        say(f"{counted(lacking, 'journal')} without a comparison left out")
     numbers = _once(rows.filter(pl.col("number").is_not_null()), say)
     if numbers.is_empty():
         raise JournalError(

@@ -131,6 +131,15 @@ def test_a_copy_and_an_earlier_half_count_once(folder: Path) -> None:
     assert said[-1] == "2 copies of runs left out"
 
 
+def test_a_journal_that_compares_nothing_is_counted_as_left_out(folder: Path) -> None:
+    lines = (folder / "03.jsonl").read_bytes().splitlines(keepends=True)
+    lines = [line for line in lines if b"ringbuf@64KiB" not in line]
+    (folder / "03.jsonl").write_bytes(b"".join(lines))
+    said: list[str] = []
+    assert len(followed(folder, said=said).runs) == 11
+    assert said == ["1 journal without a comparison left out"]
+
+
 def test_other_machines_loads_and_kernels_are_series_of_their_own(tmp_path: Path) -> None:
     for day in range(4):
         write(tmp_path / f"{day}.jsonl", day, count=1_000 if day % 2 else 2_000)
