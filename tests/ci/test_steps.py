@@ -124,6 +124,11 @@ def kept(ended: Ended) -> dict[str, str]:
     }
 
 
+def test_without_a_folder_the_usage_is_printed() -> None:
+    done = process.run([ROOT / ".ci/measure"], timeout_s=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "usage: .ci/measure FOLDER\n")
+
+
 def test_a_profile_is_run_kept_and_summarised(job: Job) -> None:
     ended = job.start({"profile": "standard", "fail-on": "ringbuf:causal,drops", "seed": "7"})
     assert ended.code == 0, ended.log
