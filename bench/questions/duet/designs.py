@@ -9,7 +9,7 @@ from itertools import combinations
 
 from bench.amounts import digits, fine, share
 from bench.judge.sharing import apart
-from bench.questions.duet.document import LABELS, DuetData, design
+from bench.questions.duet.document import LABELS, DuetData, NumberData, design
 from bench.report.document import NONE, Cell, Document, Mark, Note, Part, Row, Sentence, Table
 from bench.report.table import columns, row
 
@@ -57,14 +57,12 @@ def _contradictions(each: Sequence[DuetData]) -> Iterator[Contradiction]:
 
 
 def _parts(data: DesignsData) -> Iterator[Part]:
-    measured = {number.key for each in data.designs for number in each.numbers}
-    keys = [key for key in LABELS if key in measured]
     yield Table(
         key="designs",
         title="Ratio of the first arm to the second, by design",
-        corner="design",
-        columns=columns(*map(LABELS.__getitem__, keys), "wake-ups per record", "storms"),
-        rows=tuple(_row(each, keys) for each in data.designs),
+        corner="number",
+        columns=columns(*(design(each.assign) for each in data.designs)),
+        rows=tuple(_rows(data.designs)),
     )
     for found in data.contradictions:
         one, other = map(design, found.designs)
@@ -80,15 +78,22 @@ def _parts(data: DesignsData) -> Iterator[Part]:
             yield Note(text=f"{design(each.assign)}: {each.given_up}.", mark=Mark.OPEN)
 
 
-def _row(each: DuetData, keys: Sequence[str]) -> Row:
-    known = {
-        one.key: Cell(
-            text=f"{fine(one.ratio)} ({fine(one.low)} to {fine(one.high)})", value=one.ratio
-        )
-        for one in each.numbers
-    }
-    first, second = each.raised
-    raised = NONE
-    if first is not None and second is not None:
-        raised = digits(first) + f", {digits(second)}" * (each.assign == "solo")
-    return row(design(each.assign), *(known.get(key, NONE) for key in keys), raised, each.storms)
+def _rows(each: Sequence[DuetData]) -> Iterator[Row]:
+    ratios = [{number.key: _ratio(number) for number in one.numbers} for one in each]
+    for key, label in LABELS.items():
+        if any(key in known for known in ratios):
+            yield row(label, *(known.get(key, NONE) for known in ratios))
+    yield row("wake-ups per record", *map(_raised, each))
+    yield row("storms", *(one.storms for one in each))
+
+
+def _ratio(one: NumberData) -> Cell:
+    return Cell(text=f"{fine(one.ratio)} ({fine(one.low)} to {fine(one.high)})", value=one.ratio)
+
+
+def _raised(one: DuetData) -> str:
+    """Return the wake-ups of both arms together, or, if they ran alone, of each."""
+    first, second = one.raised
+    if first is None or second is None:
+        return NONE
+    return digits(first) + f", {digits(second)}" * (one.assign == "solo")

@@ -22,7 +22,7 @@ from bench.questions.duet import run
 from bench.questions.duet.designs import designs
 from bench.questions.duet.document import FORMAT, DuetData, NumberData, document
 from bench.questions.duet.judge import Duel
-from bench.report.document import Document, Note, Sentence, Table
+from bench.report.document import NONE, Document, Note, Sentence, Table
 from bench.tracer.transports import find
 
 DUEL = Duel(
@@ -100,6 +100,19 @@ def test_only_intervals_with_nothing_in_common_contradict_each_other() -> None:
     said = [part.text for part in found.parts if isinstance(part, Sentence)]
     assert len(said) == 1
     assert "by process and windows of 1ms" in said[0]
+
+
+def test_the_table_has_a_column_for_each_design() -> None:
+    both = number("write_ns", 0.80, 0.90), number("latency_p50_ns", 0.9, 1.0)
+    found = designs([data("record", *both), data("1ms", *both), data("solo", both[0])])
+    (table,) = (part for part in found.parts if isinstance(part, Table))
+    assert [column.heading for column in table.columns] == [
+        *("by process", "windows of 1ms", "each alone")
+    ]
+    cells = {each.heading.text: [cell.text for cell in each.cells] for each in table.rows}
+    assert cells["median latency"][2] == NONE
+    assert cells["wake-ups per record"] == ["0.800", "0.800", "0.800, 1.00"]
+    assert cells["storms"] == ["8", "8", "8"]
 
 
 class Running:
