@@ -37,8 +37,11 @@ def measured(
     )
 
 
-def ladder(lossy: int) -> JournalSet:
-    """Return a ring that lost something in ``lossy`` of 20 storms at 16 KiB, and perf buffers."""
+def ladder(lossy: int, highest: int = 20) -> JournalSet:
+    """Return a ring that lost something in ``lossy`` of 20 storms at 16 KiB, and perf buffers.
+
+    ``highest``: how many storms there are at 32 KiB.
+    """
     rungs = {"8KiB": 20, "16KiB": lossy, "32KiB": 0}
     return one_set(
         *(
@@ -49,7 +52,7 @@ def ladder(lossy: int) -> JournalSet:
                 f"{transport}@{budget}",
                 [
                     {"dropped": int(at < (many if transport == "ringbuf" else 0))}
-                    for at in range(20)
+                    for at in range(highest if budget == "32KiB" else 20)
                 ],
             )
         )
@@ -132,6 +135,11 @@ def test_a_lossless_budget_that_moved_is_a_change_beyond_chance_only() -> None:
     assert found.regressions >= 1
     (back,) = difference(ladder(12), ladder(0)).budgets
     assert (back.sure, back.worse) == (True, False)
+
+
+def test_a_lossless_budget_that_is_not_known_has_not_moved() -> None:
+    assert difference(ladder(0), ladder(0, highest=19)).budgets == ()
+    assert difference(ladder(12, highest=19), ladder(12)).budgets == ()
 
 
 def test_a_claim_whose_verdict_turned_is_named() -> None:

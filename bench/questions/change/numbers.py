@@ -249,6 +249,7 @@ def budget_changes(before: JournalSet, after: JournalSet) -> Iterator[BudgetChan
         (then, now)
         for then in before.summary.ladders
         if (now := ladders.get((then.experiment, then.transport))) is not None
+        and not (then.unknown or now.unknown)
         and then.minimum_bytes != now.minimum_bytes
         and _same_ladder(before, after, (then.experiment, then.transport))
     ]
