@@ -192,9 +192,17 @@ def check_gates(gates: Sequence[str], verdict: Verdict) -> None:
 
 
 def _shown(storm: Storming, output: Output, reading: Reading) -> list[Shown]:
+    """Return what was shown during a storm.
+
+    Of a child with a line that names its parent, lines with another parent are left out: its PID
+    was given to another process before or after it.
+    """
     parse = parser(reading)
     within = lines(output.printed, storm.begin_ns, storm.end_ns)
-    return [found for each in within if (found := parse(*each)) is not None]
+    shown = [found for each in within if (found := parse(*each)) is not None]
+    parent_of = dict(storm.children[["pid", "parent"]].tolist())
+    known = {each.pid for each in shown if parent_of.get(each.pid) == each.parent is not None}
+    return [each for each in shown if each.pid not in known or each.parent == parent_of[each.pid]]
 
 
 def _reported(output: Output, reading: Reading, begin_ns: int, end_ns: float = inf) -> int:

@@ -69,6 +69,17 @@ def test_missing_twice_and_wrong() -> None:
     assert (rung.wrong_pid, rung.wrong_parent, rung.wrong_status) == (1, 1, 1)
 
 
+def test_other_processes_with_the_same_pid_are_not_the_child() -> None:
+    lines = output((4, "11 7 3"), (5, "10 1 0"), (6, "11 1 0"), (7, "10 7 3"), (8, "11 1 0"))
+    (rung,) = judge(checked(storming([10, 11])), lines, READING).rungs
+    assert (rung.seen, rung.twice, rung.wrong) == (2, 1, 0)
+    chained = storming([10, 11], begin_ms=2_000, chained=True)
+    lines = output((2_004, "11 7 3"), (2_005, "10 11 0"), (2_006, "11 1 0"))
+    found = judge(checked(storming([]), chained=chained), lines, READING).order
+    assert found is not None
+    assert (found.pairs, found.reversed) == (1, 0)
+
+
 @pytest.mark.parametrize(("reported", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])
 def test_what_is_reported_is_no_more_than_what_is_missing(reported: int, silent: int) -> None:
     lines = output((5, "10 1 0"), said=[(9, f"lost {reported} events")])
