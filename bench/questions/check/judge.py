@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -120,12 +120,16 @@ def judge(checked: Checked, output: Output, reading: Reading) -> Verdict:
 def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
     """Judge one storm."""
     shown = _shown(storm, output, reading)
-    first = {each.pid: each for each in reversed(shown)}
-    children = {int(each["pid"]): each for each in storm.children}
-    seen = [(children[pid], each) for pid, each in first.items() if pid in children]
-    counts = Counter(each.pid for each in shown if each.pid in children)
+    children = defaultdict(list)  # several of one PID, in the order in which they were reaped
+    for child in np.sort(storm.children, order="reaped_ns"):
+        children[int(child["pid"])].append(child)
+    own = defaultdict(list)
+    for each in shown:
+        if each.pid in children:
+            own[each.pid].append(each)
+    seen = [pair for pid, lines in own.items() for pair in zip(children[pid], lines, strict=False)]
     parents = {*storm.children["parent"].tolist()}
-    missing = len(children) - len(seen)
+    missing = len(storm.children) - len(seen)
     reported = min(missing, _reported(output, reading, storm.begin_ns, storm.end_ns))
     delays_ms = [(each.came_ns - int(child["reaped_ns"])) / 1e6 for child, each in seen]
     p50, p99, most = np.percentile(delays_ms, (50, 99, 100)) if delays_ms else (None,) * 3
@@ -133,9 +137,9 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
     return Rung(
         rate_per_s=storm.report.rate_per_s,
         asked_per_s=storm.rate_per_s,
-        processes=len(children),
+        processes=len(storm.children),
         seen=len(seen),
-        twice=counts.total() - len(seen),
+        twice=sum(map(len, own.values())) - len(seen),
         reported=reported,
         silent=missing - reported,
         wrong_pid=sum(each.parent in parents and each.pid not in children for each in shown),
@@ -151,14 +155,17 @@ def rung(storm: Storming, output: Output, reading: Reading) -> Rung:
 
 
 def order(storm: Storming, output: Output, reading: Reading) -> Order:
-    """Count the parents that were shown before the child that they reaped."""
+    """Count the parents that were shown before the child that they reaped.
+
+    Those that share a PID are left out.
+    """
     shown = _shown(storm, output, reading)
     place = {each.pid: -index for index, each in enumerate(reversed(shown))}
-    pids = {*storm.children["pid"].tolist()}
+    made = Counter(storm.children["pid"].tolist())
     pairs = [
         (place[child], place[parent])
         for child, parent in storm.children[["pid", "parent"]].tolist()
-        if parent in pids and child in place and parent in place
+        if made[child] == made[parent] == 1 and child in place and parent in place
     ]
     return Order(
         rate_per_s=storm.report.rate_per_s,
@@ -200,9 +207,10 @@ def _shown(storm: Storming, output: Output, reading: Reading) -> list[Shown]:
     parse = parser(reading)
     within = lines(output.printed, storm.begin_ns, storm.end_ns)
     shown = [found for each in within if (found := parse(*each)) is not None]
-    parent_of = dict(storm.children[["pid", "parent"]].tolist())
-    known = {each.pid for each in shown if parent_of.get(each.pid) == each.parent is not None}
-    return [each for each in shown if each.pid not in known or each.parent == parent_of[each.pid]]
+    children = {*storm.children[["pid", "parent"]].tolist()}
+    right = [(each.pid, each.parent) in children for each in shown]
+    known = {each.pid for each, fits in zip(shown, right, strict=True) if fits}
+    return [each for each, fits in zip(shown, right, strict=True) if fits or each.pid not in known]
 
 
 def _reported(output: Output, reading: Reading, begin_ns: int, end_ns: float = inf) -> int:

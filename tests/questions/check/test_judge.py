@@ -80,6 +80,21 @@ def test_other_processes_with_the_same_pid_are_not_the_child() -> None:
     assert (found.pairs, found.reversed) == (1, 0)
 
 
+def test_processes_of_a_storm_that_had_the_same_pid_are_as_many() -> None:
+    storm = storming([10, 11, 10])
+    storm.children["status"][2] = 256
+    lines = (5, "10 1 0"), (6, "11 1 0"), (7, "10 1 1")
+    (rung,) = judge(checked(storm), output(*lines), READING).rungs
+    assert (rung.processes, rung.seen, rung.twice, rung.wrong) == (3, 3, 0, 0)
+    (rung,) = judge(checked(storm), output(*lines, (8, "10 1 1")), READING).rungs
+    assert (rung.seen, rung.twice) == (3, 1)
+    (rung,) = judge(checked(storm), output(*lines[:2]), READING).rungs
+    assert (rung.seen, rung.missing) == (2, 1)
+    found = judge(checked(storming([]), chained=storm), output(*lines), READING).order
+    assert found is not None
+    assert found.pairs == 0
+
+
 @pytest.mark.parametrize(("reported", "silent"), [(0, 3), (2, 1), (3, 0), (50, 0)])
 def test_what_is_reported_is_no_more_than_what_is_missing(reported: int, silent: int) -> None:
     lines = output((5, "10 1 0"), said=[(9, f"lost {reported} events")])
