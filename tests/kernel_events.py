@@ -88,7 +88,7 @@ class Listener:
         running: set[int] = set()  # TIDs
         events = []
         for cpu, time_ns, parent, tid, pid, status in self._decoded():
-            if status is None and tid == pid:  # a new process, whoever had this PID before
+            if status is None and tid == pid:  # a new process, even if its PID was used before
                 own.pop(pid, None)
                 if parent in own:
                     own[pid] = Process(pid=pid, parent=own[parent])

@@ -37,7 +37,7 @@ def speaker() -> Say:
 
 def name_faults(faults: Iterable[object], repeated: int) -> None:
     """List on stderr the lines that could not be used, and how many trials occurred twice."""
-    from bench.questions.transports.words import repeats
+    from bench.questions.transports.completeness import repeats
 
     for line in (*faults, *repeats(repeated)):
         say(str(line))

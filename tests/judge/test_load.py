@@ -26,8 +26,8 @@ from bench.questions.claims.quantities import dropped_share
 from bench.questions.claims.words import tally
 from bench.questions.sizing.judge import sizing
 from bench.questions.transports.decision import headline, verdict
+from bench.questions.transports.quality import trouble
 from bench.questions.transports.summary import compare
-from bench.questions.transports.words import trouble
 from bench.trial.result import State, TrialResult
 from workloads.storm import Shape, StormReport
 

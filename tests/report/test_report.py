@@ -18,8 +18,8 @@ from bench.journal.schema import Fault
 from bench.linux.machine import COUNTED
 from bench.questions.transports.decision import decision_table, verdict
 from bench.questions.transports.document import document, report_of
+from bench.questions.transports.finding import sentence
 from bench.questions.transports.summary import Summary, compare
-from bench.questions.transports.words import sentence
 from bench.report.renderers import json as json_form
 from bench.report.renderers import markdown
 from bench.report.renderers.text import WIDTH, show

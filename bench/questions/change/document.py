@@ -11,7 +11,8 @@ from bench.judge.statistics import Estimate
 from bench.questions.change.difference import Difference
 from bench.questions.change.journal_set import JournalSet
 from bench.questions.change.numbers import COUNTS
-from bench.questions.transports.words import machine_words, reduced
+from bench.questions.transports.quality import reduced
+from bench.questions.transports.words import machine_words
 from bench.report import document as doc
 from bench.report.table import columns, row
 from bench.report.units import budget, point, spaced

@@ -14,7 +14,7 @@ from bench.errors import clean
 from bench.questions.claims.catalogue import Judged
 from bench.questions.claims.claim import Claim, Finding, Measured, Verdict
 from bench.questions.claims.expectations import Expectations, failure
-from bench.questions.transports.words import completeness, incomplete, pooled, repeats
+from bench.questions.transports.completeness import completeness, incomplete, pooled, repeats
 from bench.report.document import Check, Mark, Passing
 
 SIGNS: Final = dict(zip(Verdict, "✓✗?--", strict=True))

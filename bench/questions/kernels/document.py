@@ -43,8 +43,8 @@ from bench.questions.kernels.outcome import Reproduced, Status
 from bench.questions.kernels.rows import KernelRow
 from bench.questions.transports import measures as of_run
 from bench.questions.transports.background import EXPLAINED
+from bench.questions.transports.completeness import repeats
 from bench.questions.transports.coverage import PlanData
-from bench.questions.transports.words import repeats
 from bench.record.footprint import MemoryLine
 from bench.report import document as doc
 

@@ -12,7 +12,9 @@ from bench.errors import clean
 from bench.judge.statistics import loss_bound
 from bench.questions.kernels.matrix import Matrix
 from bench.questions.kernels.outcome import Status
-from bench.questions.transports.words import completeness, cpus_words, reduced
+from bench.questions.transports.completeness import completeness
+from bench.questions.transports.quality import reduced
+from bench.questions.transports.words import cpus_words
 from bench.report.document import Sentence
 from bench.tracer.transports import traits
 

@@ -19,9 +19,9 @@ from bench.plan.config import Poll
 from bench.questions.transports.consumers import sentence as of_consumers
 from bench.questions.transports.coverage import PlanData
 from bench.questions.transports.decision import verdict
+from bench.questions.transports.finding import sentence
 from bench.questions.transports.standing import GROUPS, Question, Standing
 from bench.questions.transports.summary import LeftOut, Summary, Tally
-from bench.questions.transports.words import sentence
 from bench.report.document import pick
 
 FORMAT: Final = 2

@@ -16,6 +16,8 @@ from bench.judge.comparison import Comparison, Outcome
 from bench.judge.floor import LEAST_MARGIN
 from bench.judge.ladder import Ladder
 from bench.judge.statistics import FEWEST_BLOCKS, Scale
+from bench.questions.transports.completeness import completeness, incomplete, pooled
+from bench.questions.transports.quality import quality, unfit
 from bench.questions.transports.restored import sentence as restored
 from bench.questions.transports.standing import (
     LEAST_PAIRS,
@@ -27,19 +29,7 @@ from bench.questions.transports.standing import (
 )
 from bench.questions.transports.summary import Summary
 from bench.questions.transports.tables import compared_columns, compared_row
-from bench.questions.transports.words import (
-    completeness,
-    few_storms,
-    incomplete,
-    listed,
-    name,
-    opening,
-    place,
-    pooled,
-    quality,
-    unfit,
-    waiting,
-)
+from bench.questions.transports.words import few_storms, listed, name, opening, place, waiting
 from bench.report.document import NONE, Level, Row, Sentence, Table
 from bench.report.table import row
 from bench.report.units import budget, interval, resolvable

@@ -13,14 +13,16 @@ from bench.questions.transports.background import background
 from bench.questions.transports.data import FORMAT, ReportData, data_of
 from bench.questions.transports.decision import decision_table, first_pair, headline, sentences
 from bench.questions.transports.figures import CHARTS, OPENING, figures
+from bench.questions.transports.finding import sentence
 from bench.questions.transports.measures import checks, measures, origin
+from bench.questions.transports.quality import trouble
 from bench.questions.transports.restored import table as restored_table
 from bench.questions.transports.standing import Question, Standing
 from bench.questions.transports.summary import Places, Summary
 from bench.questions.transports.tables import LEGEND, comparison_table, ladder_table, overview_table
 from bench.questions.transports.torn import sentence as torn_sentence
 from bench.questions.transports.torn import table as torn_table
-from bench.questions.transports.words import machine_words, place, sentence, trouble
+from bench.questions.transports.words import machine_words, place
 from bench.report import document as doc
 from bench.report.units import budget, interval, point
 

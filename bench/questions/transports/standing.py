@@ -181,7 +181,7 @@ def _stand(question: Question, comparisons: Sequence[Comparison]) -> Standing:
 def standings(comparisons: Sequence[Comparison]) -> tuple[Standing, ...]:
     """Judge every question for every transport that was compared with perf buffers.
 
-    In their order in tables, whichever ran first: the decision is about the first of them.
+    Transports are in their order in tables; the decision is about the first of them.
     """
     by_transport: dict[str, list[Comparison]] = {}
     for comparison in comparisons:

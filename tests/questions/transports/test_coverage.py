@@ -22,10 +22,10 @@ from bench.questions.kernels import sentences
 from bench.questions.kernels.answers import answers, title
 from bench.questions.kernels.folders import read_matrix
 from bench.questions.kernels.matrix import compare
+from bench.questions.transports.completeness import completeness, incomplete
 from bench.questions.transports.coverage import PlanData, coverage
 from bench.questions.transports.decision import headline
 from bench.questions.transports.summary import compare_journals
-from bench.questions.transports.words import completeness, incomplete
 from bench.trial.result import TrialResult
 
 ARMS = ("ringbuf@64KiB", "perfbuf@64KiB")

@@ -8,8 +8,8 @@ import pytest
 from bench.questions.kernels import answers, charts
 from bench.questions.transports.background import _command
 from bench.questions.transports.decision import WORDS
+from bench.questions.transports.quality import kind_of
 from bench.questions.transports.standing import Question
-from bench.questions.transports.words import kind_of
 
 
 @pytest.mark.parametrize(
